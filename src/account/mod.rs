@@ -1,0 +1,94 @@
+//! Who we are upstream: accounts, how they sign in, and whether they are in a state to.
+//!
+//! [`Settings`] is what the configuration fills in. [`keeper`] hands out a fresh credential on demand, one refresh at
+//! a time per account. [`health`] knows which accounts are held and until when. [`book`] picks the account of a
+//! message. Credentials live here and in the login stage of the client dialogue, nowhere else.
+
+pub mod book;
+pub mod health;
+pub mod keeper;
+pub mod oauth;
+pub mod signin;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::ids::AccountName;
+use crate::secret::Secret;
+
+/// Everything about one account that the administrator decides.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `[accounts.NAME]`
+    pub name: AccountName,
+    /// The server's name or address. Certificates are checked against exactly this (RFC 9525 §6.1).
+    pub host: String,
+    /// Default: 465 for implicit TLS, else 587.
+    pub port: u16,
+    /// How the connection is encrypted. Default: implicit.
+    pub encryption: Encryption,
+    /// Trust anchors in PEM form used instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// What we call ourselves in EHLO; default: the machine's name as FQDN, or an address literal.
+    pub helo_name: Option<String>,
+    /// The login name; default: `address`.
+    pub username: Option<String>,
+    /// The address mail is sent from.
+    pub address: Option<String>,
+    /// Which SASL mechanism. Default: auto.
+    pub mechanism: Mechanism,
+    /// Where the credential comes from.
+    pub credential: Source,
+    /// Send credentials without TLS, beyond loopback too. Shouted in every log. Refused for OAuth.
+    pub allow_plaintext_credentials: bool,
+    /// Connections at once; default 2.
+    pub connections: usize,
+    /// Recipients in one transaction; default 100.
+    pub recipients_per_message: usize,
+}
+
+/// `encryption = …`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encryption {
+    /// TLS from the first octet (RFC 8314).
+    Implicit,
+    /// STARTTLS or nothing.
+    StartTls,
+    /// STARTTLS where offered; without it no credential is sent.
+    StartTlsAuto,
+    /// Clear text; no credential is sent except to loopback.
+    None,
+}
+
+/// `mechanism = …`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mechanism {
+    /// By what is offered and what we hold: XOAUTH2 with OAuth; PLAIN, else LOGIN with a password; none without either.
+    Auto,
+    /// Google's and Microsoft's.
+    XOAuth2,
+    /// RFC 4616
+    Plain,
+    /// draft-murchison-sasl-login
+    Login,
+    /// No AUTH at all.
+    None,
+}
+
+/// Where an account's credential comes from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// No sign-in.
+    None,
+    /// `password = …`
+    Password(Secret),
+    /// `password_file`: read at each sign-in; one final line ending is cut off.
+    PasswordFile(PathBuf),
+    /// `password_command`: run at each sign-in, first line of its output; program and arguments, no shell.
+    PasswordCommand(Vec<String>),
+    /// `oauth = { … }`
+    OAuth(oauth::Grant),
+}
+
+/// Longest time a `password_command` or token command may take.
+pub const COMMAND_DEADLINE: Duration = Duration::from_secs(30);

@@ -1,0 +1,129 @@
+//! What a failure means: cause, one sentence, cure. Pure.
+//!
+//! Defines the failures it judges, so that whoever fails speaks of it in the same words; one table each for SMTP
+//! replies, token endpoints, TLS and network. Read by the keeper, the verdict, the log and the commands. Decides
+//! nothing about the mail: that is `outbound/verdict`.
+
+mod network;
+mod smtp;
+mod tls;
+mod token;
+
+use std::borrow::Cow;
+
+use crate::smtp::reply::Reply;
+use crate::words::{Cause, Phase};
+
+/// Something that went wrong between us and the provider, as seen by whoever was there. Holds no secret: text from
+/// outside has been through `redact`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// The provider answered with a negative reply.
+    Reply { phase: Phase, reply: Reply },
+    /// The connection ended without a reply.
+    Closed { phase: Phase },
+    /// No reply in time.
+    TimedOut { phase: Phase, seconds: u64 },
+    /// What came is not SMTP; the text is short and printable.
+    Garbage { phase: Phase, text: String },
+    /// The name has no address, or could not be looked up.
+    Dns { host: String, detail: String },
+    /// No address could be connected to.
+    Connect { host: String, port: u16, detail: String },
+    /// The connection broke with an error of the operating system.
+    Io { phase: Phase, detail: String },
+    /// The TLS handshake failed.
+    Tls { host: String, problem: TlsProblem },
+    /// STARTTLS was asked for and is not offered.
+    StartTlsNotOffered { host: String },
+    /// STARTTLS was refused; the reply says why.
+    StartTlsRefused { host: String, reply: Reply },
+    /// Octets came between the `220` to STARTTLS and the handshake: someone is injecting replies.
+    StartTlsInjected { host: String },
+    /// Credentials would have gone in clear.
+    WouldSendInClear { host: String },
+    /// The server offers no mechanism the account can use.
+    NoMechanism { offered: String, wanted: String },
+    /// The server cannot carry this message; known before MAIL.
+    CannotCarry(CannotCarry),
+    /// The configured host leads back to one of our own listeners.
+    SelfLoop { host: String, port: u16 },
+    /// The token endpoint, or the program that prints tokens, failed.
+    Token(TokenFailure),
+    /// A password file or command failed.
+    Password { detail: String },
+}
+
+/// What went wrong in a handshake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TlsProblem {
+    /// The certificate's time is over.
+    Expired,
+    /// The certificate's time has not come: usually our clock is wrong.
+    NotYetValid,
+    /// The certificate is for other names; these, as far as known.
+    WrongName { presented: Vec<String> },
+    /// Signed by nobody we trust, or by itself.
+    UnknownIssuer,
+    /// Revoked.
+    Revoked,
+    /// Any other fault of the certificate.
+    BadCertificate { detail: String },
+    /// The other side does not speak TLS at all; the first octets look like this.
+    NotTls,
+    /// No common version or cipher, or the other side sent an alert.
+    Alert { detail: String },
+    /// The connection was cut or timed out during the handshake.
+    Cut { detail: String },
+    /// A CA, certificate or key file of ours is useless.
+    OwnFile { detail: String },
+}
+
+/// Why a server cannot carry a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CannotCarry {
+    /// Larger than its SIZE (RFC 1870).
+    TooBig { size: u64, limit: u64 },
+    /// 8-bit octets in the body and no 8BITMIME (RFC 6152).
+    EightBit,
+    /// Needs SMTPUTF8 (RFC 6531 §3.5).
+    Utf8,
+}
+
+/// Why no token could be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenFailure {
+    /// No connection, a cut, a time-out.
+    Unreachable { endpoint: String, detail: String },
+    /// An OAuth error (RFC 6749 §5.2).
+    Refused { endpoint: String, error: String, description: String },
+    /// Any other HTTP status or an answer that is not what RFC 6749 says.
+    Odd { endpoint: String, status: u16, detail: String },
+    /// The certificate of the endpoint was refused.
+    Tls { endpoint: String, problem: TlsProblem },
+    /// The external program failed; its stderr is not repeated.
+    Command { program: String, detail: String },
+}
+
+/// What it means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnosis {
+    /// Whose doing it is.
+    pub cause: Cause,
+    /// What happened, in one sentence a newcomer understands.
+    pub sentence: Cow<'static, str>,
+    /// What to do next, with the exact key or command where there is one.
+    pub cure: Cow<'static, str>,
+}
+
+impl Diagnosis {
+    fn new(cause: Cause, sentence: impl Into<Cow<'static, str>>, cure: impl Into<Cow<'static, str>>) -> Self {
+        Self { cause, sentence: sentence.into(), cure: cure.into() }
+    }
+}
+
+/// Judges a failure.
+#[must_use]
+pub fn diagnose(failure: &Failure) -> Diagnosis {
+    todo!("{failure:?}")
+}

@@ -1,0 +1,9 @@
+//! What a message is: addresses, the envelope, the header as bytes, the stamps we put on it.
+//!
+//! Pure: no socket, file, clock or environment. Message bytes are the device's own; whatever this room changes is a
+//! documented rule and is reported to the caller by name.
+
+pub mod address;
+pub mod envelope;
+pub mod header;
+pub mod stamp;

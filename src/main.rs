@@ -1,0 +1,3 @@
+//! The program: exit code, nothing else.
+
+fn main() {}
