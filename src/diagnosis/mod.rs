@@ -13,6 +13,7 @@ mod token;
 
 use std::borrow::Cow;
 
+use crate::smtp::client::CannotCarry;
 use crate::smtp::reply::Reply;
 use crate::words::{Cause, Phase};
 
@@ -79,17 +80,6 @@ pub enum TlsProblem {
     Cut { detail: String },
     /// A CA, certificate or key file of ours is useless.
     OwnFile { detail: String },
-}
-
-/// Why a server cannot carry a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CannotCarry {
-    /// Larger than its SIZE (RFC 1870).
-    TooBig { size: u64, limit: u64 },
-    /// 8-bit octets in the body and no 8BITMIME (RFC 6152).
-    EightBit,
-    /// Needs SMTPUTF8 (RFC 6531 §3.5).
-    Utf8,
 }
 
 /// Why no token could be had.
