@@ -58,6 +58,23 @@ impl Answer {
         Self::Refused(Refusal::new(451, 4, 1, "The provider did not answer in time, try again later"), Some(diagnosis))
     }
 
+    /// The device hung up and the attempt was cancelled before the dot. Nobody hears this; the journal keeps it.
+    #[must_use]
+    pub fn hung_up() -> Self {
+        let diagnosis = Diagnosis {
+            cause: Cause::Message,
+            sentence: "the device hung up before the provider had taken the message, so it was not sent".into(),
+            cure: "if the device gives up too early, raise its SMTP time-out; one minute is common".into(),
+        };
+        Self::Refused(Refusal::new(451, 4, 2, "The device hung up"), Some(diagnosis))
+    }
+
+    /// The relay ends, and the attempt was cancelled before the dot.
+    #[must_use]
+    pub fn shutting_down() -> Self {
+        Self::Refused(Refusal::new(451, 3, 2, "The relay is shutting down, try again later"), None)
+    }
+
     /// The dot was sent and nobody knows what became of it.
     pub(super) fn uncertain(diagnosis: Option<Diagnosis>) -> Self {
         Self::Refused(
