@@ -13,7 +13,8 @@ mod token;
 
 use std::borrow::Cow;
 
-use crate::smtp::client::CannotCarry;
+pub use crate::smtp::client::CannotCarry;
+use crate::smtp::client::Fault;
 use crate::smtp::reply::Reply;
 use crate::words::{Cause, Phase};
 
@@ -55,6 +56,20 @@ pub enum Failure {
     Token(TokenFailure),
     /// A password file or command failed.
     Password { detail: String },
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Reply { phase, reply } => Self::Reply { phase, reply },
+            Fault::Closed { phase } => Self::Closed { phase },
+            Fault::TimedOut { phase, seconds } => Self::TimedOut { phase, seconds },
+            Fault::Garbage { phase, text } => Self::Garbage { phase, text },
+            Fault::StartTlsNotOffered { host } => Self::StartTlsNotOffered { host },
+            Fault::StartTlsRefused { host, reply } => Self::StartTlsRefused { host, reply },
+            Fault::StartTlsInjected { host } => Self::StartTlsInjected { host },
+        }
+    }
 }
 
 /// What went wrong in a handshake.

@@ -3,6 +3,7 @@
 //! Guarantees that a body is always read to its true end before it is answered, and that a device that hangs up takes
 //! its message with it as long as that is possible, unless it had sent everything ahead (a script).
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::session::{Dialogue, Session};
@@ -25,7 +26,7 @@ const LOOP_LIMIT: usize = 50;
 /// A message before it has an owner.
 struct Arrived {
     id: MessageId,
-    envelope: Envelope,
+    envelope: Arc<Envelope>,
     hello: Hello,
     /// When its body had ended.
     since: Instant,
@@ -39,7 +40,7 @@ impl Session<'_> {
         envelope: Envelope,
         hello: Hello,
     ) -> Result<(), End> {
-        let mut arrived = Arrived { id: MessageId::new(), envelope, hello, since: Instant::now() };
+        let mut arrived = Arrived { id: MessageId::new(), envelope: Arc::new(envelope), hello, since: Instant::now() };
         let mut draft = Ok(Draft::new(&self.door.spool));
         loop {
             match self.next(link).await? {
@@ -138,7 +139,7 @@ impl Session<'_> {
             session: self.seat.session().id,
             device: self.device.clone(),
             account,
-            envelope: arrived.envelope.clone(),
+            envelope: Arc::clone(&arrived.envelope),
             body,
             eight_bit: summary.eight_bit,
             eight_bit_header: header.eight_bit,

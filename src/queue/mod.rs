@@ -38,7 +38,7 @@ pub struct Message {
     /// Where it goes out.
     pub account: AccountName,
     /// Sender and recipients.
-    pub envelope: Envelope,
+    pub envelope: Arc<Envelope>,
     /// The octets, as every attempt sends them.
     pub body: Body,
     /// An octet above 127 stands in the body or the header.

@@ -16,7 +16,7 @@ fn message(recipients: &[&str]) -> Message {
         session: SessionId::new(),
         device: "scanner".into(),
         account: "office".into(),
-        envelope: Envelope { sender, recipients: recipients.iter().map(address).collect() },
+        envelope: Arc::new(Envelope { sender, recipients: recipients.iter().map(address).collect() }),
         body: unstamped.stamp(String::new()),
         eight_bit: false,
         eight_bit_header: false,
