@@ -103,7 +103,9 @@ pub(super) async fn carry(lease: &Lease, line: &mut Line) -> Ended {
                 Ok(false) => return Ended::Withdrawn,
                 Err(failure) => return Ended::Broken(failure),
             },
-            Ok(Event::Finished(reply)) if reply.is_positive() => return Ended::Answered(Answered::taken(message, &reply)),
+            Ok(Event::Finished(reply)) if reply.is_positive() => {
+                return Ended::Answered(Answered::taken(message, &reply));
+            }
             Ok(Event::Finished(reply)) => {
                 return Ended::Answered(Answered::all(message, Failure::Reply { phase: Phase::Dot, reply }));
             }
@@ -151,8 +153,10 @@ impl Streamed {
     /// Hands the next block over, and with the last one the dot, if the message is still wanted.
     fn next(&mut self, lease: &Lease, line: &mut Line) -> Result<bool, Failure> {
         let body = &lease.message().body;
-        body.read_at(self.offset, BLOCK, &mut self.block)
-            .map_err(|error| Failure::Io { phase: Phase::Body, detail: format!("the spool file cannot be read: {error}") })?;
+        body.read_at(self.offset, BLOCK, &mut self.block).map_err(|error| Failure::Io {
+            phase: Phase::Body,
+            detail: format!("the spool file cannot be read: {error}"),
+        })?;
         self.offset += self.block.len() as u64;
         let last = self.offset >= body.size();
         if last && lease.permit_dot().is_none() {

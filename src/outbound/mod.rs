@@ -152,7 +152,12 @@ impl Desk {
             Ok(line) => {
                 self.report(self.health().succeeded(Instant::now(), Proof::SignIn));
                 let detail = self.upstream.settings.host.clone();
-                self.journal.record(Happened::Connected { account: self.account(), attempt: id, detail, took: began.elapsed() });
+                self.journal.record(Happened::Connected {
+                    account: self.account(),
+                    attempt: id,
+                    detail,
+                    took: began.elapsed(),
+                });
                 Ok(line)
             }
             Err(ConnectError { failure, stage }) => {

@@ -216,9 +216,15 @@ impl Upstream {
             link.conversation().offered().map(|o| o.auth.iter().map(ToString::to_string).collect()).unwrap_or_default();
         let sasl = signin::choose(&self.settings, credential, &offered, self.channel(link.stream()))?;
         Ok(match (sasl, credential.clone()) {
-            (Some(Sasl::XOAuth2), Credential::Token { username: user, token, .. }) => Some(Login::XOAuth2 { user, token }),
-            (Some(Sasl::Plain), Credential::Password { username: user, password }) => Some(Login::Plain { user, password }),
-            (Some(Sasl::Login), Credential::Password { username: user, password }) => Some(Login::Login { user, password }),
+            (Some(Sasl::XOAuth2), Credential::Token { username: user, token, .. }) => {
+                Some(Login::XOAuth2 { user, token })
+            }
+            (Some(Sasl::Plain), Credential::Password { username: user, password }) => {
+                Some(Login::Plain { user, password })
+            }
+            (Some(Sasl::Login), Credential::Password { username: user, password }) => {
+                Some(Login::Login { user, password })
+            }
             _ => None,
         })
     }
@@ -226,7 +232,9 @@ impl Upstream {
     fn channel(&self, stream: &Stream) -> Channel {
         match stream {
             Stream::Tls(_) => Channel::Tls,
-            Stream::Plain(tcp) if tcp.peer_addr().is_ok_and(|peer| peer.ip().to_canonical().is_loopback()) => Channel::ClearLoopback,
+            Stream::Plain(tcp) if tcp.peer_addr().is_ok_and(|peer| peer.ip().to_canonical().is_loopback()) => {
+                Channel::ClearLoopback
+            }
             Stream::Plain(_) => Channel::ClearNetwork,
         }
     }
