@@ -7,6 +7,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroizing;
 
 use super::finding::{Complaint, Findings};
@@ -29,10 +30,10 @@ pub(super) struct Named {
 
 /// What the file is to be.
 pub(super) enum NamedFile {
-    /// A listener's certificate and its key.
-    Identity { certificate: PathBuf, key: PathBuf },
-    /// Trust anchors.
-    Authorities(PathBuf),
+    /// Certificates: a listener's own chain, or trust anchors.
+    Certificates(PathBuf),
+    /// A listener's private key, and the certificate it must belong to.
+    Key { key: PathBuf, certificate: PathBuf },
     /// One line with a secret.
     Secret(PathBuf),
 }
@@ -80,7 +81,7 @@ pub(super) fn look(named: &[Named], source: Option<&Path>, holds_secret: bool, f
         if let Err(complaint) = usable(file) {
             findings.error(origin, key, complaint);
         }
-        let (NamedFile::Secret(private) | NamedFile::Identity { key: private, .. }) = file else { continue };
+        let (NamedFile::Secret(private) | NamedFile::Key { key: private, .. }) = file else { continue };
         if open_to_everyone(private) {
             findings.warning(
                 origin,
@@ -100,18 +101,22 @@ const CLOSE_IT: &str = "close it with `chmod o-rwx FILE`, and see that Posthouse
 fn usable(file: &NamedFile) -> Result<(), Complaint> {
     match file {
         NamedFile::Secret(path) => read_secret(path).map(drop),
-        NamedFile::Authorities(path) => pem::certificates(path).map(drop).map_err(|error| said(&error)),
-        NamedFile::Identity { certificate, key } => {
-            let chain = pem::certificates(certificate).map_err(|error| said(&error))?;
+        NamedFile::Certificates(path) => pem::certificates(path).map(drop).map_err(|error| said(&error)),
+        NamedFile::Key { key, certificate } => {
             let key = pem::private_key(key).map_err(|error| said(&error))?;
-            let provider = rustls::crypto::aws_lc_rs::default_provider();
-            rustls::sign::CertifiedKey::from_der(chain, key, &provider).map(drop).map_err(|error| match error {
-                rustls::Error::InconsistentKeys(_) => Complaint::new("certificate and key do not belong together")
-                    .hint("the first certificate of the file must be the one made for this key"),
-                other => Complaint::new(format!("certificate and key cannot be used: {other}")),
-            })
+            // An unusable certificate is noted at its own place.
+            pem::certificates(certificate).map_or(Ok(()), |chain| belong_together(chain, key))
         }
     }
+}
+
+fn belong_together(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<(), Complaint> {
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    rustls::sign::CertifiedKey::from_der(chain, key, &provider).map(drop).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => Complaint::new("certificate and key do not belong together")
+            .hint("the first certificate of the file must be the one made for this key"),
+        other => Complaint::new(format!("certificate and key cannot be used: {other}")),
+    })
 }
 
 fn said(error: &pem::PemError) -> Complaint {

@@ -47,14 +47,17 @@ impl Mask<'_> {
     fn table(&mut self, table: &Table, keys: &'static [Key]) {
         for (name, entry) in &table.0 {
             if let Some(key) = keys::find(keys, name) {
-                self.key(entry);
                 self.behind(&entry.node, &key.shape);
+                self.header(&entry.node);
+                self.key(entry);
                 continue;
             }
+            // Hidden first: a table that a header implies has its key for its span.
+            self.hide(&entry.node);
+            self.header(&entry.node);
             if values::looks_like_key(name) {
                 self.key(entry);
             }
-            self.hide(&entry.node);
         }
     }
 
@@ -123,6 +126,15 @@ impl Mask<'_> {
     /// Shows the brackets, braces and commas of an inline table or a list; what lies between is decided later.
     fn frame(&mut self, node: &Node) {
         if let Origin::File(span) = &node.origin {
+            self.signs(span.clone());
+        }
+    }
+
+    /// Shows the brackets of a header: the one kind of table that begins with one.
+    fn header(&mut self, node: &Node) {
+        let Origin::File(span) = &node.origin else { return };
+        let is_header = self.source.as_bytes().get(span.start) == Some(&b'[');
+        if is_header && matches!(node.value, Value::Table(_)) {
             self.signs(span.clone());
         }
     }
@@ -197,7 +209,7 @@ mod tests {
             masked(
                 "[accounts.office]\nhost = \"smtp.example.com\"\nport = 465\npassword = \"hünter2\" # old: hunter1\n"
             ),
-            "[accounts.office]\nhost = \"smtp.example.com\"\nport = 465\npassword = **·******* * **** *******\n"
+            "[accounts.office]\nhost = \"smtp.example.com\"\nport = 465\npassword = **·****** * **** *******\n"
         );
         assert_eq!(
             masked("[accounts.a]\noauth = { grant = \"command\", command = [\"get\", \"-p\", \"s3cret\"] }\n"),
@@ -211,7 +223,7 @@ mod tests {
             masked("[accounts.a]\npasword = \"x\"\nport = \"y\"\n"),
             "[accounts.a]\npasword = ***\nport = ***\n"
         );
-        assert_eq!(masked("[accounts.a.password.inner]\nkey = 1\n"), "[accounts.*.password.*****]\nkey = *\n");
+        assert_eq!(masked("[accounts.a.password.inner]\nkey = 1\n"), "[accounts.a.password.*****]\nkey = *\n");
     }
 
     #[test]

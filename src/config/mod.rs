@@ -129,7 +129,7 @@ pub struct Loaded {
 /// # Errors
 /// When anything is wrong with it; the report holds everything that is, and the warnings too.
 pub fn load(sources: &Sources) -> Result<Loaded, Report> {
-    let file = match paths::find(sources) {
+    let file = match paths::find(sources, Path::exists) {
         Ok(Some(path)) => Some(File::read(path)?),
         Ok(None) => None,
         Err(complaint) => return Err(alone(complaint)),

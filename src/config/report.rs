@@ -4,10 +4,14 @@
 //! says that the output is a terminal.
 
 use std::fmt;
+use std::ops::Range;
 
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode,
+    SourceSpan, SpanContents,
+};
 
-use super::finding::{Finding, Place, Severity};
+use super::finding::{Finding, Masked, Place, Severity};
 
 /// Everything wrong and risky with a configuration that cannot be used.
 #[derive(Debug)]
@@ -28,7 +32,8 @@ impl fmt::Display for Report {
 #[must_use]
 pub fn text(findings: &[Finding], colours: bool) -> String {
     let theme = if colours { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-    let handler = GraphicalReportHandler::new_themed(theme).with_width(110).with_context_lines(0).without_cause_chain();
+    let handler =
+        GraphicalReportHandler::new_themed(theme).with_wrap_lines(false).with_context_lines(0).without_cause_chain();
     let mut out = String::new();
     for finding in findings {
         // Writing to a String cannot fail; should the renderer fail itself, the bare sentence still comes out.
@@ -85,16 +90,60 @@ fn object(finding: &Finding) -> serde_json::Value {
 #[derive(Debug)]
 struct OnPaper<'a> {
     finding: &'a Finding,
-    source: Option<NamedSource<String>>,
+    line: Option<OneLine<'a>>,
 }
 
 impl<'a> OnPaper<'a> {
     fn new(finding: &'a Finding) -> Self {
-        let source = match &finding.place {
-            Place::File { file, .. } => Some(NamedSource::new(&file.name, file.text.clone())),
+        let line = match &finding.place {
+            Place::File { file, line, column, span } => Some(OneLine::new(file, *line, *column, span)),
             _ => None,
         };
-        Self { finding, source }
+        Self { finding, line }
+    }
+}
+
+/// The line a finding is about, and no other: the lines around it are mostly remarks, which are masked.
+#[derive(Debug)]
+struct OneLine<'a> {
+    name: &'a str,
+    text: &'a str,
+    /// Where the line begins in the file.
+    start: usize,
+    /// What to underline; a value over several lines is pointed at where it begins.
+    mark: SourceSpan,
+    line: usize,
+    column: usize,
+}
+
+impl<'a> OneLine<'a> {
+    fn new(file: &'a Masked, line: usize, column: usize, span: &Range<usize>) -> Self {
+        let (before, from_here) = file.text.split_at_checked(span.start).unwrap_or((&file.text, ""));
+        let start = before.rfind('\n').map_or(0, |at| at + 1);
+        let end = before.len() + from_here.find(['\r', '\n']).unwrap_or(from_here.len());
+        let length = end.min(span.end).saturating_sub(span.start);
+        let mark = SourceSpan::new(span.start.into(), length);
+        Self { name: &file.name, text: &file.text[start..end], start, mark, line, column }
+    }
+}
+
+impl SourceCode for OneLine<'_> {
+    fn read_span<'a>(
+        &'a self,
+        _: &SourceSpan,
+        _: usize,
+        _: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let span = SourceSpan::new(self.start.into(), self.text.len());
+        let contents = MietteSpanContents::new_named(
+            self.name.to_owned(),
+            self.text.as_bytes(),
+            span,
+            self.line - 1,
+            self.column - 1,
+            1,
+        );
+        Ok(Box::new(contents))
     }
 }
 
@@ -126,14 +175,11 @@ impl Diagnostic for OnPaper<'_> {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.source.as_ref().map(|source| source as &dyn SourceCode)
+        self.line.as_ref().map(|line| line as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let Place::File { file, span, .. } = &self.finding.place else { return None };
-        // A value over several lines is pointed at where it begins.
-        let shown = file.text.get(span.clone()).unwrap_or_default();
-        let length = shown.find(['\n', '\r']).unwrap_or(shown.len());
-        Some(Box::new(std::iter::once(LabeledSpan::new(None, span.start, length))))
+        let mark = self.line.as_ref()?.mark;
+        Some(Box::new(std::iter::once(LabeledSpan::new_with_span(None, mark))))
     }
 }

@@ -43,8 +43,8 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Reads a list of values, each with its place. A single value stands for a list of one; in a variable or a flag
-    /// commas separate several.
+    /// Reads a list of values, each with its place; `None` if any of them could not be read. A single value stands for a
+    /// list of one; in a variable or a flag commas separate several.
     pub(super) fn list<T>(&self, key: &str, read: impl Fn(&Value) -> Result<T, Complaint>) -> Option<Vec<(T, Origin)>> {
         let node = &self.table.get(key)?.node;
         let read_one = |value: &Value, origin: &Origin| match read(value) {
@@ -54,15 +54,16 @@ impl<'a> Section<'a> {
                 None
             }
         };
-        Some(match (&node.value, &node.origin) {
-            (Value::List(list), _) => list.iter().filter_map(|item| read_one(&item.value, &item.origin)).collect(),
-            (Value::Text(text), Origin::Variable(_) | Origin::Flag(_)) => text
-                .split(',')
-                .map(|part| Value::Text(part.trim().to_owned().into()))
-                .filter_map(|part| read_one(&part, &node.origin))
-                .collect(),
-            (value, origin) => read_one(value, origin).into_iter().collect(),
-        })
+        // All are read before the first failure counts, so that each gets its note.
+        let items: Vec<_> = match (&node.value, &node.origin) {
+            (Value::List(list), _) => list.iter().map(|item| read_one(&item.value, &item.origin)).collect(),
+            (Value::Text(text), Origin::Variable(_) | Origin::Flag(_)) => {
+                let parts = text.split(',').map(|part| Value::Text(part.trim().to_owned().into()));
+                parts.map(|part| read_one(&part, &node.origin)).collect()
+            }
+            (value, origin) => vec![read_one(value, origin)],
+        };
+        items.into_iter().collect()
     }
 
     /// Reads the path of a file. A relative path in the file counts from the file's own directory, so that it means the

@@ -327,3 +327,66 @@ pub(super) fn may_be_shown(kind: Kind, value: &Value) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(text: &str) -> Value {
+        Value::Text(text.to_owned().into())
+    }
+
+    #[test]
+    fn durations_and_sizes_take_the_units_of_the_field() {
+        for (text, millis) in [("15s", 15_000), ("500ms", 500), ("5m", 300_000), ("2 h", 7_200_000), ("0", 0)] {
+            assert_eq!(duration(&written(text)), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for bad in ["", "s", "15", "-1s", "1.5h", "15 sec", "99999999999999999999s", "18446744073709551615d"] {
+            assert!(duration(&written(bad)).is_err(), "{bad}");
+        }
+        for (text, octets) in [("50MiB", 52_428_800), ("64k", 65_536), ("10 MB", 10_000_000), ("1234", 1234)] {
+            assert_eq!(size(&written(text)), Ok(octets), "{text}");
+        }
+        assert_eq!(size(&Value::Integer(65_536)), Ok(65_536));
+        for bad in ["", "MiB", "1e6", "18446744073709551615GiB"] {
+            assert!(size(&written(bad)).is_err(), "{bad}");
+        }
+        assert!(size(&Value::Integer(-1)).is_err());
+    }
+
+    #[test]
+    fn hosts_are_names_or_addresses_and_nothing_else() {
+        for good in
+            ["smtp.example.com", "localhost", "mail_1.lan", "192.0.2.1", "2001:db8::25", "xn--bcher-kva.example"]
+        {
+            assert!(host(&written(good)).is_ok(), "{good}");
+        }
+        for bad in
+            ["", "1.2.3", "smtp.example.com.", "-a.example", "a..b", "smtp.example.com/", "a b", "bücher.example"]
+        {
+            assert!(host(&written(bad)).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn this_machine_has_several_names() {
+        for host in ["localhost", "LOCALHOST", "127.0.0.1", "127.8.8.8", "::1", "[::1]", "::ffff:127.0.0.1"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["localhost.example.com", "128.0.0.1", "127.0.0.1.example.com", "::2"] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn only_values_that_look_like_their_kind_may_be_shown() {
+        assert!(may_be_shown(Kind::Name, &written("smtp.example.com:465")));
+        assert!(!may_be_shown(Kind::Name, &written("user:pass@smtp.example.com")));
+        assert!(may_be_shown(Kind::Network, &written("localhost:25")));
+        assert!(!may_be_shown(Kind::Network, &written("deadbeefcafe")));
+        assert!(may_be_shown(Kind::Word(&["implicit"]), &written("implict")));
+        assert!(!may_be_shown(Kind::Word(&["implicit"]), &written("hunter2")));
+        assert!(!may_be_shown(Kind::Number, &written("1234")));
+        assert!(!may_be_shown(Kind::Hidden, &Value::Integer(1)));
+    }
+}

@@ -32,7 +32,7 @@ fn read_one(name: &str, section: &Section<'_>, directory: &Path, aside: &mut Asi
     let ca_file = section.path("ca_file", directory);
     if let Some(path) = &ca_file {
         let (origin, key) = (section.origin_of("ca_file"), section.key("ca_file"));
-        aside.named_files.push(Named { origin, key, file: NamedFile::Authorities(path.clone()) });
+        aside.named_files.push(Named { origin, key, file: NamedFile::Certificates(path.clone()) });
     }
     let credential = credential(section, directory, ca_file.as_deref(), aside);
     let limits = section.section("limits");
@@ -65,7 +65,8 @@ fn read_one(name: &str, section: &Section<'_>, directory: &Path, aside: &mut Asi
 }
 
 fn host(section: &Section<'_>) -> String {
-    if !section.has("host") {
+    // A provider would bring its host; that there are none yet is noted at that key.
+    if !section.has("host") && !section.has("provider") {
         let complaint = Complaint::new("an account needs a host");
         section.error_here(complaint.hint("write host = \"smtp.example.com\", the name your provider gives for SMTP"));
     }

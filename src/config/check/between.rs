@@ -18,7 +18,9 @@ pub(super) fn check(
     accounts: &[Account],
     default_account: Option<&str>,
 ) {
-    if root.entries("accounts").next().is_none() {
+    // `accounts = 3` is no section, which the survey has noted.
+    let is_section = root.section("accounts").is_some() || !root.has("accounts");
+    if is_section && root.entries("accounts").next().is_none() {
         no_account(root);
     }
     let known = |name: &str| accounts.iter().any(|account| account.settings.name.as_str() == name);
@@ -51,7 +53,7 @@ fn no_such_account(accounts: &[Account]) -> Complaint {
     let complaint = Complaint::new("there is no account of this name");
     match names[..] {
         [] => complaint,
-        _ => complaint.hint(format!("the accounts are {}", names.join(", "))),
+        _ => complaint.hint(format!("configured accounts: {}", names.join(", "))),
     }
 }
 

@@ -76,7 +76,7 @@ fn read_one(
             section.error("bind", Complaint::new("no address to listen on").hint("write bind = [\"127.0.0.1:25\"]"));
         }
         free(section, &bind, taken);
-    } else {
+    } else if !section.has("bind") {
         let bind: Vec<_> = settings.bind.iter().map(|address| (*address, section.origin.clone())).collect();
         free(section, &bind, taken);
     }
@@ -130,12 +130,14 @@ fn tls(section: &Section<'_>, directory: &Path, aside: &mut Aside) -> ListenerTl
     let word = section.get("tls", |value| values::word(value, keys::LISTENER_TLS));
     let certificate = section.path("certificate", directory);
     let key = section.path("key", directory);
+    let mut name = |of: &str, file| {
+        aside.named_files.push(Named { origin: section.origin_of(of), key: section.key(of), file });
+    };
+    if let Some(path) = &certificate {
+        name("certificate", NamedFile::Certificates(path.clone()));
+    }
     if let (Some(certificate), Some(key)) = (&certificate, &key) {
-        aside.named_files.push(Named {
-            origin: section.origin_of("certificate"),
-            key: section.key("certificate"),
-            file: NamedFile::Identity { certificate: certificate.clone(), key: key.clone() },
-        });
+        name("key", NamedFile::Key { key: key.clone(), certificate: certificate.clone() });
     }
     let word = match word {
         Some(word @ ("starttls" | "implicit")) => word,
@@ -197,7 +199,7 @@ fn limits(section: &Section<'_>, settings: &mut ListenerSettings) {
 fn guard(section: &Section<'_>, settings: &mut ListenerSettings) {
     let allow = section.list("allow", values::network);
     if allow.as_ref().is_some_and(Vec::is_empty) {
-        let complaint = Complaint::new("nobody may connect: the list is empty, or nothing in it could be read");
+        let complaint = Complaint::new("nobody may connect: the list is empty");
         section.error("allow", complaint.hint("name the devices: allow = [\"192.168.1.0/24\"]"));
     }
     if let Some(list) = &allow {
@@ -210,7 +212,8 @@ fn guard(section: &Section<'_>, settings: &mut ListenerSettings) {
             section.error_at(origin, &section.key("allow"), too_wide(network, outside, settings.auth));
         }
     }
-    if settings.allow.iter().all(Network::is_loopback) {
+    let unread = section.has("allow") && allow.is_none();
+    if !unread && settings.allow.iter().all(Network::is_loopback) {
         let complaint =
             Complaint::new(format!("{outside} can be reached from other machines, but only this one may connect"));
         section.warning("allow", complaint.hint("name the devices: allow = [\"192.168.1.0/24\"]"));
