@@ -5,18 +5,7 @@
 
 use memchr::memchr2;
 
-/// What is wrong with a body, once it is complete.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Faults {
-    /// A CR or LF outside CRLF.
-    pub bare_ending: bool,
-    /// A line that begins with one dot and goes on.
-    pub single_dot: bool,
-    /// A line longer than 1000 octets with its ending.
-    pub long_line: bool,
-    /// An octet above 127.
-    pub eight_bit: bool,
-}
+use super::record::Rule;
 
 /// Where the reader stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +31,7 @@ pub(super) struct Body {
     size: u64,
     line: usize,
     limit: u64,
-    faults: Faults,
+    breaches: Vec<Rule>,
 }
 
 /// A body that came to its end.
@@ -52,13 +41,13 @@ pub(super) struct Complete {
     pub bytes: Vec<u8>,
     /// Its true size, also when it is more than was kept.
     pub size: u64,
-    /// What was wrong.
-    pub faults: Faults,
+    /// What a client may not send and this one did, each once.
+    pub breaches: Vec<Rule>,
 }
 
 impl Body {
     pub(super) fn new(limit: u64) -> Self {
-        Self { at: At::LineStart, kept: Vec::new(), size: 0, line: 0, limit, faults: Faults::default() }
+        Self { at: At::LineStart, kept: Vec::new(), size: 0, line: 0, limit, breaches: Vec::new() }
     }
 
     /// Reads on. Returns how many of the octets belonged to the body once its end is found.
@@ -90,11 +79,11 @@ impl Body {
             (At::Dot, b'.') => self.text(b"."),
             (At::Dot, other) => {
                 // §4.5.2: the dot goes although the client did not double it, as it may not have been.
-                self.faults.single_dot = true;
+                self.breach(Rule::DotStuffing);
                 return self.again(At::Text, other);
             }
             (At::DotCr, other) => {
-                self.faults.single_dot = true;
+                self.breach(Rule::DotStuffing);
                 return self.again(At::Cr, other);
             }
             (At::Cr, b'\n') => {
@@ -103,13 +92,13 @@ impl Body {
                 At::LineStart
             }
             (At::Cr, other) => {
-                self.faults.bare_ending = true;
+                self.breach(Rule::LineEnding);
                 self.keep(b"\r");
                 return self.again(At::Text, other);
             }
             (At::LineStart | At::Text, b'\r') => At::Cr,
             (At::LineStart | At::Text, b'\n') => {
-                self.faults.bare_ending = true;
+                self.breach(Rule::LineEnding);
                 self.text(b"\n")
             }
             (At::LineStart | At::Text, other) => self.text(&[other]),
@@ -133,13 +122,23 @@ impl Body {
             self.kept.extend_from_slice(octets);
         }
         self.line += octets.len();
-        self.faults.long_line |= self.line > 1000;
-        self.faults.eight_bit |= !octets.is_ascii();
+        if self.line > 1000 {
+            self.breach(Rule::TextLine);
+        }
+        if !octets.is_ascii() {
+            self.breach(Rule::EightBit);
+        }
+    }
+
+    fn breach(&mut self, rule: Rule) {
+        if !self.breaches.contains(&rule) {
+            self.breaches.push(rule);
+        }
     }
 
     /// Call once [`Body::read`] found the end.
     pub(super) fn complete(self) -> Complete {
-        Complete { bytes: self.kept, size: self.size, faults: self.faults }
+        Complete { bytes: self.kept, size: self.size, breaches: self.breaches }
     }
 }
 
@@ -178,7 +177,7 @@ mod tests {
         let (end, body) = read(b"..\r\n...a\r\nb..\r\n\r\n..\r\n.\r\n");
         assert!(end.is_some());
         assert_eq!(body.bytes, b".\r\n..a\r\nb..\r\n\r\n.\r\n");
-        assert_eq!(body.faults, Faults::default());
+        assert_eq!(body.breaches, []);
     }
 
     #[test]
@@ -190,20 +189,24 @@ mod tests {
             assert_eq!(body.read(&whole[..cut]), None);
             assert_eq!(body.read(&whole[cut..]), Some(whole.len() - cut));
             let body = body.complete();
-            assert_eq!((body.bytes, body.faults), (expected.bytes.clone(), expected.faults), "cut at {cut}");
+            assert_eq!(
+                (body.bytes, body.breaches),
+                (expected.bytes.clone(), expected.breaches.clone()),
+                "cut at {cut}"
+            );
         }
     }
 
     #[test]
     fn every_fault_is_seen_alone() {
-        let only = |text: &[u8]| read(text).1.faults;
-        assert_eq!(only(b"a\nb\r\n.\r\n"), Faults { bare_ending: true, ..Faults::default() });
-        assert_eq!(only(b"a\rb\r\n.\r\n"), Faults { bare_ending: true, ..Faults::default() });
-        assert_eq!(only(b".b\r\n.\r\n"), Faults { single_dot: true, ..Faults::default() });
-        assert_eq!(only("é\r\n.\r\n".as_bytes()), Faults { eight_bit: true, ..Faults::default() });
+        let only = |text: &[u8]| read(text).1.breaches;
+        assert_eq!(only(b"a\nb\r\n.\r\n"), [Rule::LineEnding]);
+        assert_eq!(only(b"a\rb\r\n.\r\n"), [Rule::LineEnding]);
+        assert_eq!(only(b".b\r\n.\r\n"), [Rule::DotStuffing]);
+        assert_eq!(only("é\r\n.\r\n".as_bytes()), [Rule::EightBit]);
         let line = |n: usize| format!("{}\r\n.\r\n", "x".repeat(n));
-        assert_eq!(only(line(998).as_bytes()), Faults::default());
-        assert_eq!(only(line(999).as_bytes()), Faults { long_line: true, ..Faults::default() });
+        assert_eq!(only(line(998).as_bytes()), []);
+        assert_eq!(only(line(999).as_bytes()), [Rule::TextLine]);
     }
 
     #[test]

@@ -55,8 +55,7 @@ impl Credentials {
     }
 
     /// Whether this token was issued for this user and has not ended. Nobody signs in as anyone but the user.
-    pub(super) fn token_fits(&self, user: &str, text: &str) -> bool {
-        let now = Instant::now();
+    pub(super) fn token_fits(&self, user: &str, text: &str, now: Instant) -> bool {
         user == self.username && self.tokens().iter().any(|t| t.user == user && t.text.expose() == text && now < t.ends)
     }
 
@@ -101,4 +100,33 @@ pub(super) fn random(characters: usize) -> io::Result<Secret> {
     let mut text = URL_SAFE_NO_PAD.encode(octets);
     text.truncate(characters);
     Ok(Secret::new(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_ends_with_its_lifetime() {
+        let credentials = Credentials::new(&crate::sandbox::Settings::new().unwrap());
+        let user = credentials.username.clone();
+        let before = Instant::now();
+        let token = credentials.issue(&user, Duration::from_hours(1)).unwrap();
+        let fits = |seconds| credentials.token_fits(&user, token.expose(), before + Duration::from_secs(seconds));
+        assert!(fits(3600 - 1), "good to the last second");
+        assert!(!fits(3600 + 60), "and no longer");
+    }
+
+    #[test]
+    fn the_oldest_token_goes_when_there_are_too_many() {
+        let settings = crate::sandbox::Settings { token_octets: 16, ..crate::sandbox::Settings::new().unwrap() };
+        let credentials = Credentials::new(&settings);
+        let issue = || credentials.issue(&settings.username, Duration::from_hours(1)).unwrap();
+        let (first, second) = (issue(), issue());
+        for _ in 0..TOKENS - 1 {
+            issue();
+        }
+        let fits = |token: &Secret| credentials.token_fits(&settings.username, token.expose(), Instant::now());
+        assert!(!fits(&first) && fits(&second));
+    }
 }

@@ -58,8 +58,8 @@ impl Received {
             }
             Echo::Percent => utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string(),
             Echo::Json => {
-                let escaped: String = secret.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
-                format!("{{\"value\":\"{escaped}\"}}")
+                let escaped: Vec<String> = secret.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+                format!("{{\"value\":\"{}\"}}", escaped.concat())
             }
             Echo::AsSent => self.as_sent.expose().into(),
         }

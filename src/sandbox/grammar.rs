@@ -262,7 +262,8 @@ mod tests {
         ] {
             assert!(matches!(parse(bad.as_bytes()), Err(Malformed::Argument(_))), "{bad}");
         }
-        assert_eq!(parse(b"EHLO\tx"), Err(Malformed::Unknown));
+        assert_eq!(parse(b"EHLO\tx"), Err(Malformed::Argument("control character")));
+        assert_eq!(parse(b"EHLOx"), Err(Malformed::Unknown));
         assert_eq!(parse(b""), Err(Malformed::Unknown));
     }
 

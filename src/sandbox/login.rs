@@ -6,6 +6,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use tokio::time::Instant;
 
 use super::echo::Received;
 use super::fault::Stage;
@@ -149,7 +150,7 @@ impl Session {
                 (username, fits)
             }
             Proof::Token { username, token } => {
-                let fits = credentials.token_fits(&username, &token);
+                let fits = credentials.token_fits(&username, &token, Instant::now());
                 (username, fits)
             }
         };
@@ -163,7 +164,7 @@ impl Session {
             match self.ask(TOKEN_REFUSED, manner).await? {
                 None => return Ok(()),
                 Some(answer) if !answer.is_empty() => {
-                    self.breach(Rule::Syntax, "the error of XOAUTH2 takes an empty line")
+                    self.breach(Rule::Syntax, "the error of XOAUTH2 takes an empty line");
                 }
                 Some(_) => {}
             }

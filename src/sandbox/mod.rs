@@ -105,11 +105,11 @@ impl Settings {
             client_secret: credentials::random(40)?,
             offer: Offer::like_gmail(),
             require_auth: true,
-            token_lifetime: Duration::from_secs(3600),
+            token_lifetime: Duration::from_hours(1),
             token_octets: 1200,
             max_message_size: 50 * 1024 * 1024,
             recipients_per_message: 100,
-            idle: Duration::from_secs(300),
+            idle: Duration::from_mins(5),
         })
     }
 }

@@ -150,7 +150,7 @@ async fn token(
 ) -> Response {
     count(&shared.record.counting.token_calls);
     let request = match form {
-        Ok(Form(fields)) => read(&headers, fields),
+        Ok(Form(fields)) => read(&headers, &fields),
         Err(_) => Err(Refusal::InvalidRequest("the body is not a form")),
     };
     if let Some(fault) = shared.faults.take_token() {
@@ -167,7 +167,7 @@ async fn token(
     answer
 }
 
-fn read(headers: &HeaderMap, fields: Vec<(String, String)>) -> Result<Request, Refusal> {
+fn read(headers: &HeaderMap, fields: &[(String, String)]) -> Result<Request, Refusal> {
     for (i, (name, _)) in fields.iter().enumerate() {
         // §3.2: parameters must not be included more than once.
         if fields[..i].iter().any(|(earlier, _)| earlier == name) {

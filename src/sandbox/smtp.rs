@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
@@ -32,12 +33,17 @@ pub(super) async fn serve(listener: TcpListener, door: Door, shared: Arc<Shared>
             // Only to let go of what has ended.
             Some(_) = sessions.join_next() => continue,
         };
-        match Arc::clone(&shared.slots).try_acquire_owned() {
-            Ok(slot) => drop(sessions.spawn(one(tcp, door, Arc::clone(&shared), slot))),
-            // Nothing was written on this socket yet: its buffer takes the line, or the client does without.
-            Err(_) => drop(tcp.try_write(b"421 4.3.2 Too many connections\r\n")),
+        if let Ok(slot) = Arc::clone(&shared.slots).try_acquire_owned() {
+            sessions.spawn(one(tcp, door, Arc::clone(&shared), slot));
+        } else {
+            turn_away(tcp).await;
         }
     }
+}
+
+/// Nothing was written on this socket yet, so its buffer takes the line at once; if not, the client does without.
+async fn turn_away(mut tcp: TcpStream) {
+    let _ = tokio::time::timeout(Duration::from_secs(1), tcp.write_all(b"421 4.3.2 Too many connections\r\n")).await;
 }
 
 /// The next connection. Errors here are shortages of the machine; they pass, or the test fails of them.

@@ -151,7 +151,7 @@ impl Session {
         if body.size > self.size_limit() {
             return self.say(&Reply { code: 552, enhanced: "5.3.4", lines: &["Message too big"] }, manner).await;
         }
-        if body.faults.bare_ending {
+        if body.breaches.contains(&Rule::LineEnding) {
             let lines = ["Bare carriage returns or line feeds are not taken"];
             return self.say(&Reply { code: 550, enhanced: "5.6.11", lines: &lines }, manner).await;
         }
@@ -175,16 +175,11 @@ impl Session {
     }
 
     fn watch_body(&self, body: &Complete, announced: Announced) {
-        let seen = body.faults;
-        let breaches = [
-            (seen.bare_ending, Rule::LineEnding, "a CR or LF outside CRLF in a body"),
-            (seen.single_dot, Rule::DotStuffing, "a line of a body begins with a single dot"),
-            (seen.long_line, Rule::TextLine, "a line of a body is longer than 1000 octets"),
-            (seen.eight_bit && !announced.eight_bit, Rule::EightBit, "8-bit octets without BODY=8BITMIME"),
-        ];
-        for (broken, rule, detail) in breaches {
-            if broken {
-                self.breach(rule, detail);
+        for rule in &body.breaches {
+            match rule {
+                Rule::EightBit if announced.eight_bit => {}
+                Rule::EightBit => self.breach(*rule, "8-bit octets in a body without BODY=8BITMIME"),
+                rule => self.breach(*rule, "in a body"),
             }
         }
     }
