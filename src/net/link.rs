@@ -25,6 +25,9 @@ pub const READ_AHEAD: usize = 64 * 1024;
 /// Longest time for the last octets and the TLS `close_notify` to leave.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
+/// Longest time to wait for what a peer said before it stopped taking what we write.
+const LAST_WORDS_LIMIT: Duration = Duration::from_secs(1);
+
 /// A connection and the dialogue on it.
 #[derive(Debug)]
 pub struct Link<C: Conversation> {
@@ -94,6 +97,8 @@ enum Stage {
     Open,
     /// The peer sends no more and the dialogue knows it; writing may still work.
     PeerDone,
+    /// Writing failed; what the peer said before it closed may still be on its way to us.
+    LastWords { fault: LinkError, until: Instant },
     /// Nothing can be read or written and the dialogue knows it; it may finish speaking, into the void.
     Broken(LinkError),
     /// The dialogue said `Close`; our side is being shut down.
@@ -151,7 +156,7 @@ impl<C: Conversation> Link<C> {
     #[must_use]
     pub fn fault(&self) -> Option<&LinkError> {
         match &self.stage {
-            Stage::Broken(fault) | Stage::Over(End::Broken(fault)) => Some(fault),
+            Stage::LastWords { fault, .. } | Stage::Broken(fault) | Stage::Over(End::Broken(fault)) => Some(fault),
             _ => None,
         }
     }
@@ -188,13 +193,7 @@ impl<C: Conversation> Link<C> {
             return false;
         }
         let conversation = &mut self.conversation;
-        let result = self.stream.read_now_with(|octets| {
-            if !octets.is_empty() {
-                conversation.receive(octets, now());
-            }
-            octets.len()
-        });
-        match result {
+        match self.stream.read_now_with(|octets| pass_on(conversation, octets)) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
             result => self.heard(result) > 0,
         }
@@ -211,13 +210,17 @@ impl<C: Conversation> Link<C> {
                     self.stage = Stage::Over(End::Closed);
                     continue;
                 }
+                Stage::LastWords { until, .. } => {
+                    let until = *until;
+                    ready!(self.poll_last_words(cx, until));
+                }
                 Stage::Open | Stage::PeerDone | Stage::Broken(_) => {}
             }
+            let moment = now();
             if let Err(fault) = ready!(self.poll_send(cx)) {
-                self.give_up_writing(cx, fault);
+                self.give_up_writing(fault, moment);
                 continue;
             }
-            let moment = now();
             match self.conversation.poll(moment) {
                 Output::Send(octets) => self.send(octets, moment),
                 Output::Event(event) => return Poll::Ready(Ok(event)),
@@ -286,19 +289,21 @@ impl<C: Conversation> Link<C> {
                 self.stage = Stage::Over(End::Broken(fault.clone()));
                 Poll::Ready(())
             }
-            Stage::PeerDone | Stage::Closing { .. } | Stage::Over(_) => self.alarm.poll(cx, until),
+            Stage::PeerDone | Stage::LastWords { .. } | Stage::Closing { .. } | Stage::Over(_) => {
+                self.alarm.poll(cx, until)
+            }
         }
     }
 
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
-        let conversation = &mut self.conversation;
-        let result = ready!(self.stream.poll_read_with(cx, |octets| {
-            if !octets.is_empty() {
-                conversation.receive(octets, now());
-            }
-            octets.len()
-        }));
+        let result = ready!(self.poll_hear(cx));
         Poll::Ready(self.heard(result))
+    }
+
+    /// Reads once and passes on what came.
+    fn poll_hear(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let conversation = &mut self.conversation;
+        self.stream.poll_read_with(cx, |octets| pass_on(conversation, octets))
     }
 
     /// Takes note of one read: some octets, or the end (0), which the dialogue is told.
@@ -312,20 +317,31 @@ impl<C: Conversation> Link<C> {
         0
     }
 
-    /// Writing failed: lets the dialogue hear the last words that are already here, then that it is over.
-    fn give_up_writing(&mut self, cx: &mut Context<'_>, fault: LinkError) {
+    fn give_up_writing(&mut self, fault: LinkError, moment: Instant) {
         self.outgoing = Outgoing::Nothing;
-        let mut heard = 0;
-        while matches!(self.stage, Stage::Open) && heard < READ_AHEAD {
-            match self.poll_receive(cx) {
-                Poll::Ready(count) => heard += count,
-                Poll::Pending => break,
+        self.stage = match self.stage {
+            Stage::Open => Stage::LastWords { fault, until: moment + LAST_WORDS_LIMIT },
+            _ => Stage::Broken(fault),
+        };
+    }
+
+    /// Lets the dialogue hear what the peer said before it closed, then that it is over.
+    fn poll_last_words(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<()> {
+        while self.ahead < READ_AHEAD {
+            match self.poll_hear(cx) {
+                Poll::Ready(Ok(count)) if count > 0 => self.ahead += count,
+                Poll::Ready(_) => break,
+                Poll::Pending => {
+                    ready!(self.alarm.poll(cx, until));
+                    break;
+                }
             }
         }
-        if matches!(self.stage, Stage::Open) {
-            self.conversation.hung_up(now());
+        if let Some(fault) = self.fault().cloned() {
+            self.stage = Stage::Broken(fault);
         }
-        self.stage = Stage::Broken(fault);
+        self.conversation.hung_up(now());
+        Poll::Ready(())
     }
 
     fn close(&mut self, moment: Instant) {
@@ -350,6 +366,13 @@ impl<C: Conversation> Link<C> {
         }
         Poll::Ready(())
     }
+}
+
+fn pass_on(conversation: &mut impl Conversation, octets: &[u8]) -> usize {
+    if !octets.is_empty() {
+        conversation.receive(octets, now());
+    }
+    octets.len()
 }
 
 #[cfg(test)]

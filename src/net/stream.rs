@@ -180,3 +180,8 @@ impl AsyncWrite for Stream {
         }
     }
 }
+
+#[cfg(test)]
+pub(super) fn scratch_holds(needle: &[u8]) -> bool {
+    BUFFER.with_borrow(|scratch| memchr::memmem::find(scratch, needle).is_some())
+}
