@@ -126,10 +126,9 @@ async fn race(addresses: &[SocketAddr], until: Instant) -> Result<TcpStream, Tri
                     entry.1 = Some(error);
                 }
             }
-            // A task that was aborted or panicked counts as an address that never answered.
-            Ok(Some(Err(_)) | None) => {}
             Err(_) if Instant::now() >= until => return Err(tried),
-            Err(_) => {}
+            // The head start is over. (A task that was aborted or panicked counts as an address that never answered.)
+            Err(_) | Ok(Some(Err(_)) | None) => {}
         }
     }
 }

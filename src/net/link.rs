@@ -37,7 +37,8 @@ pub struct Link<C: Conversation> {
     outgoing: Outgoing,
     alarm: Alarm,
     patience: Duration,
-    /// Octets received by `gone` since the last `next`; less than `READ_AHEAD` plus one read.
+    /// Octets received while the dialogue could not be asked about them (`gone`, last words): less than `READ_AHEAD`
+    /// plus one read.
     ahead: usize,
 }
 
@@ -200,7 +201,6 @@ impl<C: Conversation> Link<C> {
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<C::Event, End>> {
-        self.ahead = 0;
         loop {
             match &self.stage {
                 Stage::Over(end) => return Poll::Ready(Err(end.clone())),
@@ -214,7 +214,7 @@ impl<C: Conversation> Link<C> {
                     let until = *until;
                     ready!(self.poll_last_words(cx, until));
                 }
-                Stage::Open | Stage::PeerDone | Stage::Broken(_) => {}
+                Stage::Open | Stage::PeerDone | Stage::Broken(_) => self.ahead = 0,
             }
             let moment = now();
             if let Err(fault) = ready!(self.poll_send(cx)) {

@@ -2,14 +2,15 @@
 
 use std::io::Write;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::net::tls::tests::upgrade;
 use crate::smtp::trace::Trace;
 
-const PATIENCE: Duration = Duration::from_secs(300);
-const IDLE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(5);
+const IDLE: Duration = Duration::from_mins(1);
 
 /// Raises each line as an event and echoes it; says bye to `QUIT`, to silence, and when the peer is gone.
 struct Echo {
@@ -130,7 +131,7 @@ async fn silence_ends_at_the_moment_the_dialogue_named_though_lines_put_it_off()
         let half_asleep = async {
             tokio::time::sleep(IDLE / 2).await;
             peer.write_all(b"still here\n").await.unwrap();
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         tokio::select! {
             event = link.next() => assert_eq!(event, Ok(line("still here"))),
@@ -143,21 +144,24 @@ async fn silence_ends_at_the_moment_the_dialogue_named_though_lines_put_it_off()
     assert!(passed >= expected && passed < expected + Duration::from_secs(1), "{passed:?}");
 }
 
-#[tokio::test]
-async fn a_future_dropped_at_any_point_loses_nothing() {
-    const SIZE: usize = 8 * 1024 * 1024;
-    let (mut peer, mut link) = echo().await;
-    link.conversation_mut().said = (0..SIZE).map(|i| (i % 251) as u8).collect();
+/// A megabyte-sized pattern in which a lost or repeated piece shows.
+fn pattern() -> Vec<u8> {
+    (0..=250).cycle().take(8 * 1024 * 1024).collect()
+}
+
+/// Lets the link send the pattern to a peer, every poll made by a new future that is dropped if it is not ready.
+async fn send_with_dropped_futures(mut peer: Stream, mut link: Link<Echo>) {
+    link.conversation_mut().said = pattern();
     let reader = tokio::spawn(async move {
-        let mut got = vec![0; SIZE];
+        let mut got = vec![0; pattern().len()];
         peer.read_exact(&mut got).await.unwrap();
-        assert!(got.iter().enumerate().all(|(i, &octet)| octet == (i % 251) as u8), "octets lost or repeated");
+        assert!(got == pattern(), "octets were lost or repeated");
         peer.write_all(b"got it\n").await.unwrap();
+        peer.flush().await.unwrap();
         peer
     });
     let mut dropped = 0;
     let event = loop {
-        // Every poll is made by a new future, which is dropped if it is not ready.
         tokio::select! {
             biased;
             event = link.next() => break event,
@@ -167,6 +171,42 @@ async fn a_future_dropped_at_any_point_loses_nothing() {
     assert_eq!(event, Ok(line("got it")));
     assert!(dropped > 2, "the write was never interrupted: {dropped}");
     drop(reader.await.unwrap());
+}
+
+#[tokio::test]
+async fn a_future_dropped_at_any_point_loses_nothing() {
+    let (peer, link) = echo().await;
+    send_with_dropped_futures(Stream::Plain(peer), link).await;
+    let (client, server) = pair().await;
+    let (peer, server) = upgrade(client, server).await;
+    send_with_dropped_futures(peer, Link::new(server, Echo::new(), PATIENCE)).await;
+}
+
+#[tokio::test]
+async fn the_dialogue_goes_on_inside_tls_after_an_upgrade() {
+    let (mut peer, mut link) = echo().await;
+    peer.write_all(b"STARTTLS\n").await.unwrap();
+    assert_eq!(link.next().await, Ok(line("STARTTLS")));
+    read_exactly(&mut peer, "hello\n").await;
+    let (stream, mut conversation) = link.into_parts();
+    conversation.said = b"inside\n".to_vec();
+    let (peer, stream) = upgrade(peer, stream.into_plain().unwrap()).await;
+    let mut link = Link::new(stream, conversation, PATIENCE);
+    assert!(!link.receive_now());
+
+    let talking = async {
+        let mut peer = tokio::io::BufReader::new(peer);
+        let mut said = String::new();
+        peer.read_line(&mut said).await.unwrap();
+        peer.write_all(b"QUIT\n").await.unwrap();
+        peer.read_to_string(&mut said).await.expect("closed with close_notify");
+        said
+    };
+    let serving = async {
+        assert_eq!(link.next().await, Ok(line("QUIT")));
+        assert_eq!(link.next().await, Err(End::Closed));
+    };
+    assert_eq!(tokio::join!(talking, serving).0, "inside\nQUIT\n");
 }
 
 #[tokio::test(start_paused = true)]
@@ -192,6 +232,17 @@ async fn the_last_words_of_a_peer_that_closed_are_heard_before_the_failure() {
     assert_eq!(link.next().await, Ok(line("421 too many connections")));
     assert_eq!(link.next().await, Ok(Heard::HungUp));
     assert_eq!(link.next().await, Err(End::Broken(LinkError::Cut)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_neither_reads_nor_stops_talking_is_not_heard_without_end() {
+    let (mut peer, mut link) = echo().await;
+    link.conversation_mut().said = vec![b'x'; 64 * 1024 * 1024];
+    let flood = tokio::spawn(async move { peer.write_all(&vec![b'y'; 64 * 1024 * 1024]).await });
+    assert_eq!(link.next().await, Ok(Heard::HungUp));
+    assert_eq!(link.fault(), Some(&LinkError::Stalled { seconds: 300 }));
+    assert!(link.conversation().input.len() < READ_AHEAD + stream::SCRATCH);
+    flood.abort();
 }
 
 #[tokio::test]
@@ -220,7 +271,7 @@ async fn while_the_owner_waits_a_hang_up_is_noticed_and_early_octets_are_kept() 
 async fn a_peer_that_floods_while_the_owner_waits_is_not_read_without_end() {
     let (mut peer, mut link) = echo().await;
     let flood = tokio::spawn(async move { peer.write_all(&vec![b'x'; 64 * 1024 * 1024]).await });
-    let waited = tokio::time::timeout(Duration::from_secs(3600), link.gone()).await;
+    let waited = tokio::time::timeout(Duration::from_hours(1), link.gone()).await;
     assert!(waited.is_err());
     assert!(link.conversation().input.len() >= READ_AHEAD, "the flood never came");
     assert!(link.conversation().input.len() < READ_AHEAD + stream::SCRATCH);

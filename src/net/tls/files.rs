@@ -15,7 +15,7 @@ use super::server_config;
 use crate::pem::{self, PemError};
 
 /// How often the files are looked at.
-const INTERVAL: Duration = Duration::from_secs(60);
+const INTERVAL: Duration = Duration::from_mins(1);
 
 /// Why a pair of files cannot be used.
 #[derive(Debug, thiserror::Error)]

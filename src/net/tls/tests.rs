@@ -68,6 +68,16 @@ fn self_signed(is_ca: IsCa) -> (Arc<ServerConfig>, tempfile::NamedTempFile) {
     (server_config(vec![certificate.der().clone()], private(&key)).unwrap(), file)
 }
 
+/// Both ends of a connection that has become an encrypted one: the client's, the server's.
+pub(in crate::net) async fn upgrade(client: TcpStream, server: TcpStream) -> (Stream, Stream) {
+    let authority = Authority::new();
+    let answers = authority.server(&[HOST], |_| {});
+    let both =
+        tokio::try_join!(connect(authority.trusted(), HOST, client, LIMIT), accept(answers, server, LIMIT)).unwrap();
+    assert!(both.0.tls_facts().is_some() && both.1.tls_facts().is_some());
+    both
+}
+
 /// Connects a client to a server that greets with `220` after the handshake; gives both views.
 async fn handshake(
     client: &Arc<ClientConfig>,
@@ -248,16 +258,10 @@ async fn a_silent_server_is_given_up_in_time() {
 
 #[tokio::test]
 async fn a_connection_closed_without_close_notify_has_ended_and_not_broken() {
-    let authority = Authority::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let server = authority.server(&[HOST], |_| {});
-    let serving = async { drop(accept(server, listener.accept().await.unwrap().0, LIMIT).await.unwrap()) };
-    let calling = async {
-        let tcp = TcpStream::connect(address).await.unwrap();
-        connect(authority.trusted(), HOST, tcp, LIMIT).await.unwrap()
-    };
-    let (mut stream, ()) = tokio::join!(calling, serving);
+    let tcp = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (mut stream, server) = upgrade(tcp, listener.accept().await.unwrap().0).await;
+    drop(server);
     let count = std::future::poll_fn(|cx| stream.poll_read_with(cx, <[u8]>::len)).await.unwrap();
     assert_eq!(count, 0);
 }
