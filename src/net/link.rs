@@ -17,8 +17,11 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncWrite;
 
 use super::alarm::{Alarm, now};
-use super::stream::{self, Stream};
+use super::stream::{Octets, Stream};
 use crate::smtp::{Conversation, Output};
+
+mod fault;
+pub use fault::{End, LinkError};
 
 /// Octets taken in ahead while the owner is busy elsewhere; after that the peer has to wait.
 pub const READ_AHEAD: usize = 64 * 1024;
@@ -40,47 +43,6 @@ pub struct Link<C: Conversation> {
     /// Octets received while the dialogue could not be asked about them (`gone`, last words): less than `READ_AHEAD`
     /// plus one read.
     ahead: usize,
-}
-
-/// How a link ended.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum End {
-    /// The dialogue closed it.
-    #[error("the dialogue closed the connection")]
-    Closed,
-    /// The connection broke.
-    #[error(transparent)]
-    Broken(#[from] LinkError),
-}
-
-/// Why a connection broke.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LinkError {
-    /// RST, or a write after the other side had closed.
-    #[error("the other side cut the connection")]
-    Cut,
-    /// The other side took nothing for the write deadline.
-    #[error("the other side read nothing for {seconds} s")]
-    Stalled { seconds: u64 },
-    /// A record that cannot be decrypted, an alert.
-    #[error("TLS failed: {detail}")]
-    Tls { detail: String },
-    /// Anything else the operating system reports.
-    #[error("{detail}")]
-    Io { kind: io::ErrorKind, detail: String },
-}
-
-impl From<io::Error> for LinkError {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::BrokenPipe
-            | io::ErrorKind::NotConnected => Self::Cut,
-            io::ErrorKind::InvalidData => Self::Tls { detail: error.to_string() },
-            kind => Self::Io { kind, detail: error.to_string() },
-        }
-    }
 }
 
 /// What [`Link::gone`] found out.
@@ -111,9 +73,9 @@ enum Stage {
 #[derive(Debug)]
 enum Outgoing {
     Nothing,
-    /// `written < octets.len()`; `since` is the last moment the peer took something.
+    /// `written < octets.0.len()`; `since` is the last moment the peer took something.
     Writing {
-        octets: Vec<u8>,
+        octets: Octets,
         written: usize,
         since: Instant,
     },
@@ -242,7 +204,7 @@ impl<C: Conversation> Link<C> {
 
     fn send(&mut self, octets: Vec<u8>, moment: Instant) {
         if !octets.is_empty() && !matches!(self.stage, Stage::Broken(_)) {
-            self.outgoing = Outgoing::Writing { octets, written: 0, since: moment };
+            self.outgoing = Outgoing::Writing { octets: Octets(octets), written: 0, since: moment };
         }
     }
 
@@ -251,13 +213,12 @@ impl<C: Conversation> Link<C> {
             let stream = Pin::new(&mut self.stream);
             let since = match &mut self.outgoing {
                 Outgoing::Nothing => return Poll::Ready(Ok(())),
-                Outgoing::Writing { octets, written, since } => match stream.poll_write(cx, &octets[*written..]) {
+                Outgoing::Writing { octets, written, since } => match stream.poll_write(cx, &octets.0[*written..]) {
                     Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into())),
                     Poll::Ready(Ok(count)) => {
                         *written += count;
                         *since = now();
-                        if *written == octets.len() {
-                            stream::wipe(octets);
+                        if *written == octets.0.len() {
                             self.outgoing = Outgoing::Flushing { since: *since };
                         }
                         continue;

@@ -6,6 +6,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::net::stream;
 use crate::net::tls::tests::upgrade;
 use crate::smtp::trace::Trace;
 
@@ -109,12 +110,13 @@ async fn read_exactly(peer: &mut TcpStream, expected: &str) {
 #[tokio::test]
 async fn a_dialogue_from_greeting_to_close() {
     let (mut peer, mut link) = echo().await;
-    peer.write_all(b"one\ntwo\nQUIT\nthree").await.unwrap();
+    peer.write_all(b"one\ntwo\nQUIT\n").await.unwrap();
     assert_eq!(link.next().await, Ok(line("one")));
     read_exactly(&mut peer, "hello\n").await;
     assert_eq!(link.next().await, Ok(line("two")));
     read_exactly(&mut peer, "one\n").await;
     assert_eq!(link.next().await, Ok(line("QUIT")));
+    peer.write_all(b"three\n").await.unwrap();
     assert_eq!(link.next().await, Err(End::Closed));
     assert_eq!(link.next().await, Err(End::Closed), "the end stays the end");
     drop(link);
@@ -180,6 +182,36 @@ async fn a_future_dropped_at_any_point_loses_nothing() {
     let (client, server) = pair().await;
     let (peer, server) = upgrade(client, server).await;
     send_with_dropped_futures(peer, Link::new(server, Echo::new(), PATIENCE)).await;
+}
+
+#[tokio::test]
+async fn what_tls_holds_back_leaves_before_the_dialogue_goes_on() {
+    const PIECE: usize = 32 * 1024;
+    let (client, server) = pair().await;
+    let (mut peer, server) = upgrade(client, server).await;
+    let mut link = Link::new(server, Echo::new(), PATIENCE);
+    link.conversation_mut().said.clear();
+    // Until the sockets are full and a piece, smaller than the buffer of the TLS layer, has to stay there.
+    let mut pieces = 0;
+    while matches!(link.outgoing, Outgoing::Nothing) {
+        link.conversation_mut().said = vec![b'x'; PIECE];
+        pieces += 1;
+        assert!(tokio::time::timeout(Duration::from_millis(1), link.next()).await.is_err());
+    }
+    assert!(matches!(link.outgoing, Outgoing::Flushing { .. }), "{:?}", link.outgoing);
+    let reading = async {
+        peer.read_exact(&mut vec![0; PIECE * pieces]).await.unwrap();
+        peer.write_all(b"got it\n").await.unwrap();
+        peer.flush().await.unwrap();
+    };
+    assert_eq!(tokio::join!(reading, link.next()).1, Ok(line("got it")));
+}
+
+#[tokio::test]
+async fn nothing_on_its_way_out_is_shown_by_debug() {
+    let (_peer, mut link) = echo().await;
+    link.send(b"AUTH PLAIN AGFubmEAaHVudGVyMg==\r\n".to_vec(), now());
+    assert!(format!("{:?}", link.outgoing).contains("[33 octets]"));
 }
 
 #[tokio::test]
