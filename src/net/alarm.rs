@@ -35,3 +35,36 @@ impl Alarm {
 pub(super) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::time::Duration;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    async fn rings(alarm: &mut Alarm, until: Instant) {
+        poll_fn(|cx| alarm.poll(cx, until)).await;
+    }
+
+    /// Waits for a deadline for a while, as a wait that is interrupted does.
+    async fn interrupted(alarm: &mut Alarm, until: Instant, after: Duration) {
+        assert!(tokio::time::timeout(after, rings(alarm, until)).await.is_err(), "too early");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_rings_for_the_deadline_last_asked_for_whichever_way_that_moved() {
+        let (mut alarm, began) = (Alarm::default(), now());
+        interrupted(&mut alarm, began + SECOND * 60, SECOND).await;
+        interrupted(&mut alarm, began + SECOND * 90, SECOND * 70).await;
+        rings(&mut alarm, began + SECOND * 90).await;
+        assert_eq!((now() - began).as_secs(), 90, "put off");
+        interrupted(&mut alarm, began + SECOND * 600, SECOND).await;
+        rings(&mut alarm, began + SECOND * 100).await;
+        assert_eq!((now() - began).as_secs(), 100, "brought forward");
+        rings(&mut alarm, began).await;
+        assert_eq!((now() - began).as_secs(), 100, "already over");
+    }
+}

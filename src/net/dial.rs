@@ -126,10 +126,9 @@ async fn race(addresses: &[SocketAddr], until: Instant) -> Result<TcpStream, Tri
                     entry.1 = Some(error);
                 }
             }
-            // A task that was aborted or panicked counts as an address that never answered.
-            Ok(Some(Err(_)) | None) => {}
             Err(_) if Instant::now() >= until => return Err(tried),
-            Err(_) => {}
+            // The head start is over. (A task that was aborted or panicked counts as an address that never answered.)
+            Err(_) | Ok(Some(Err(_)) | None) => {}
         }
     }
 }
@@ -140,4 +139,118 @@ fn describe(tried: &Tried, limit: Duration) -> String {
         None => format!("{}: no answer in {} s", address.ip(), limit.as_secs()),
     });
     each.collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::{TcpListener, TcpSocket};
+
+    fn at(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    /// Bound and not listening: connecting is refused, and nobody else can take the port.
+    fn deaf() -> (TcpSocket, SocketAddr) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(at("127.0.0.1:0")).unwrap();
+        let address = socket.local_addr().unwrap();
+        (socket, address)
+    }
+
+    #[tokio::test]
+    async fn a_listening_host_is_reached_without_delay() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        for host in ["127.0.0.1", "localhost"] {
+            let socket = dial(host, port, &Bound::default(), DEADLINE).await.unwrap();
+            assert!(socket.nodelay().unwrap());
+        }
+    }
+
+    #[tokio::test]
+    async fn our_own_listener_is_not_a_provider() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let refused = dial("localhost", address.port(), &Bound::new([address]), DEADLINE).await.unwrap_err();
+        assert_eq!(refused, DialError::SelfLoop { host: "localhost".into(), port: address.port() });
+        assert_eq!(Failure::from(refused), Failure::SelfLoop { host: "localhost".into(), port: address.port() });
+    }
+
+    #[tokio::test]
+    async fn a_refused_connection_names_the_address() {
+        let (_deaf, address) = deaf();
+        let refused = dial("127.0.0.1", address.port(), &Bound::default(), DEADLINE).await.unwrap_err();
+        let DialError::Connect { detail, .. } = &refused else { panic!("{refused:?}") };
+        assert!(detail.starts_with("127.0.0.1: ") && detail.contains("refused"), "{detail}");
+    }
+
+    #[tokio::test]
+    async fn a_name_without_an_address_is_a_failure_of_the_dns() {
+        // RFC 6761 §6.4: `.invalid` never exists.
+        let refused = dial("smtp.invalid", 465, &Bound::default(), DEADLINE).await.unwrap_err();
+        assert!(matches!(&refused, DialError::Dns { host, .. } if host == "smtp.invalid"), "{refused:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dead_first_address_costs_no_waiting() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let alive = listener.local_addr().unwrap();
+        let (_deaf, dead) = deaf();
+        let began = Instant::now();
+        let socket = race(&[dead, alive], Instant::now() + DEADLINE).await.unwrap();
+        assert_eq!(socket.peer_addr().unwrap(), alive);
+        assert!(began.elapsed() < HEAD_START / 2, "the next address starts at once when one has failed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_first_address_costs_its_head_start_only() {
+        let silent = silent().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let alive = listener.local_addr().unwrap();
+        let began = Instant::now();
+        let socket = race(&[silent.address, alive], Instant::now() + DEADLINE).await.unwrap();
+        assert_eq!(socket.peer_addr().unwrap(), alive);
+        assert!(began.elapsed() >= HEAD_START && began.elapsed() < HEAD_START * 2, "{:?}", began.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_never_answers_is_given_up_and_said_per_address() {
+        let silent = silent().await;
+        let (_deaf, dead) = deaf();
+        let limit = Duration::from_secs(1);
+        let tried = race(&[silent.address, dead], Instant::now() + limit).await.unwrap_err();
+        let said = describe(&tried, limit);
+        assert!(said.starts_with("127.0.0.1: no answer in 1 s; 127.0.0.1: ") && said.contains("refused"), "{said}");
+    }
+
+    /// A listener whose queue is full: the kernel drops every further SYN.
+    struct Silent {
+        address: SocketAddr,
+        _open: (socket2::Socket, Vec<tokio::task::JoinHandle<io::Result<TcpStream>>>),
+    }
+
+    async fn silent() -> Silent {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&at("127.0.0.1:0").into()).unwrap();
+        socket.listen(0).unwrap();
+        let address = socket.local_addr().unwrap().as_socket().unwrap();
+        let mut held = Vec::new();
+        for _ in 0..4 {
+            held.push(tokio::spawn(TcpStream::connect(address)));
+            // Long enough for loopback: a connection that is not made by now never will be.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Silent { address, _open: (socket, held) }
+    }
+
+    #[test]
+    fn families_alternate_beginning_with_the_preferred_one_and_the_list_is_short() {
+        let found = ["[2001:db8::1]:1", "[2001:db8::2]:1", "[2001:db8::2]:1", "192.0.2.1:1", "192.0.2.2:1"].map(at);
+        let expected = ["[2001:db8::1]:1", "192.0.2.1:1", "[2001:db8::2]:1", "192.0.2.2:1"].map(at);
+        assert_eq!(interleave(found), expected);
+        let many = (0..100).map(|last| SocketAddr::from(([192, 0, 2, last], 25)));
+        assert_eq!(interleave(many.chain([at("[2001:db8::1]:1")])).len(), ADDRESSES);
+        assert_eq!(interleave([]), []);
+    }
 }

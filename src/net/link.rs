@@ -17,13 +17,19 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncWrite;
 
 use super::alarm::{Alarm, now};
-use super::stream::{self, Stream};
+use super::stream::{Octets, Stream};
 use crate::smtp::{Conversation, Output};
+
+mod fault;
+pub use fault::{End, LinkError};
 
 /// Octets taken in ahead while the owner is busy elsewhere; after that the peer has to wait.
 pub const READ_AHEAD: usize = 64 * 1024;
 /// Longest time for the last octets and the TLS `close_notify` to leave.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
+
+/// Longest time to wait for what a peer said before it stopped taking what we write.
+const LAST_WORDS_LIMIT: Duration = Duration::from_secs(1);
 
 /// A connection and the dialogue on it.
 #[derive(Debug)]
@@ -34,49 +40,9 @@ pub struct Link<C: Conversation> {
     outgoing: Outgoing,
     alarm: Alarm,
     patience: Duration,
-    /// Octets received by `gone` since the last `next`; less than `READ_AHEAD` plus one read.
+    /// Octets received while the dialogue could not be asked about them (`gone`, last words): less than `READ_AHEAD`
+    /// plus one read.
     ahead: usize,
-}
-
-/// How a link ended.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum End {
-    /// The dialogue closed it.
-    #[error("the dialogue closed the connection")]
-    Closed,
-    /// The connection broke.
-    #[error(transparent)]
-    Broken(#[from] LinkError),
-}
-
-/// Why a connection broke.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LinkError {
-    /// RST, or a write after the other side had closed.
-    #[error("the other side cut the connection")]
-    Cut,
-    /// The other side took nothing for the write deadline.
-    #[error("the other side read nothing for {seconds} s")]
-    Stalled { seconds: u64 },
-    /// A record that cannot be decrypted, an alert.
-    #[error("TLS failed: {detail}")]
-    Tls { detail: String },
-    /// Anything else the operating system reports.
-    #[error("{detail}")]
-    Io { kind: io::ErrorKind, detail: String },
-}
-
-impl From<io::Error> for LinkError {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::BrokenPipe
-            | io::ErrorKind::NotConnected => Self::Cut,
-            io::ErrorKind::InvalidData => Self::Tls { detail: error.to_string() },
-            kind => Self::Io { kind, detail: error.to_string() },
-        }
-    }
 }
 
 /// What [`Link::gone`] found out.
@@ -94,6 +60,8 @@ enum Stage {
     Open,
     /// The peer sends no more and the dialogue knows it; writing may still work.
     PeerDone,
+    /// Writing failed; what the peer said before it closed may still be on its way to us.
+    LastWords { fault: LinkError, until: Instant },
     /// Nothing can be read or written and the dialogue knows it; it may finish speaking, into the void.
     Broken(LinkError),
     /// The dialogue said `Close`; our side is being shut down.
@@ -105,9 +73,9 @@ enum Stage {
 #[derive(Debug)]
 enum Outgoing {
     Nothing,
-    /// `written < octets.len()`; `since` is the last moment the peer took something.
+    /// `written < octets.0.len()`; `since` is the last moment the peer took something.
     Writing {
-        octets: Vec<u8>,
+        octets: Octets,
         written: usize,
         since: Instant,
     },
@@ -151,7 +119,7 @@ impl<C: Conversation> Link<C> {
     #[must_use]
     pub fn fault(&self) -> Option<&LinkError> {
         match &self.stage {
-            Stage::Broken(fault) | Stage::Over(End::Broken(fault)) => Some(fault),
+            Stage::LastWords { fault, .. } | Stage::Broken(fault) | Stage::Over(End::Broken(fault)) => Some(fault),
             _ => None,
         }
     }
@@ -188,20 +156,13 @@ impl<C: Conversation> Link<C> {
             return false;
         }
         let conversation = &mut self.conversation;
-        let result = self.stream.read_now_with(|octets| {
-            if !octets.is_empty() {
-                conversation.receive(octets, now());
-            }
-            octets.len()
-        });
-        match result {
+        match self.stream.read_now_with(|octets| pass_on(conversation, octets)) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
             result => self.heard(result) > 0,
         }
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<C::Event, End>> {
-        self.ahead = 0;
         loop {
             match &self.stage {
                 Stage::Over(end) => return Poll::Ready(Err(end.clone())),
@@ -211,13 +172,17 @@ impl<C: Conversation> Link<C> {
                     self.stage = Stage::Over(End::Closed);
                     continue;
                 }
-                Stage::Open | Stage::PeerDone | Stage::Broken(_) => {}
-            }
-            if let Err(fault) = ready!(self.poll_send(cx)) {
-                self.give_up_writing(cx, fault);
-                continue;
+                Stage::LastWords { until, .. } => {
+                    let until = *until;
+                    ready!(self.poll_last_words(cx, until));
+                }
+                Stage::Open | Stage::PeerDone | Stage::Broken(_) => self.ahead = 0,
             }
             let moment = now();
+            if let Err(fault) = ready!(self.poll_send(cx)) {
+                self.give_up_writing(fault, moment);
+                continue;
+            }
             match self.conversation.poll(moment) {
                 Output::Send(octets) => self.send(octets, moment),
                 Output::Event(event) => return Poll::Ready(Ok(event)),
@@ -239,7 +204,7 @@ impl<C: Conversation> Link<C> {
 
     fn send(&mut self, octets: Vec<u8>, moment: Instant) {
         if !octets.is_empty() && !matches!(self.stage, Stage::Broken(_)) {
-            self.outgoing = Outgoing::Writing { octets, written: 0, since: moment };
+            self.outgoing = Outgoing::Writing { octets: Octets(octets), written: 0, since: moment };
         }
     }
 
@@ -248,13 +213,12 @@ impl<C: Conversation> Link<C> {
             let stream = Pin::new(&mut self.stream);
             let since = match &mut self.outgoing {
                 Outgoing::Nothing => return Poll::Ready(Ok(())),
-                Outgoing::Writing { octets, written, since } => match stream.poll_write(cx, &octets[*written..]) {
+                Outgoing::Writing { octets, written, since } => match stream.poll_write(cx, &octets.0[*written..]) {
                     Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into())),
                     Poll::Ready(Ok(count)) => {
                         *written += count;
                         *since = now();
-                        if *written == octets.len() {
-                            stream::wipe(octets);
+                        if *written == octets.0.len() {
                             self.outgoing = Outgoing::Flushing { since: *since };
                         }
                         continue;
@@ -286,19 +250,21 @@ impl<C: Conversation> Link<C> {
                 self.stage = Stage::Over(End::Broken(fault.clone()));
                 Poll::Ready(())
             }
-            Stage::PeerDone | Stage::Closing { .. } | Stage::Over(_) => self.alarm.poll(cx, until),
+            Stage::PeerDone | Stage::LastWords { .. } | Stage::Closing { .. } | Stage::Over(_) => {
+                self.alarm.poll(cx, until)
+            }
         }
     }
 
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
-        let conversation = &mut self.conversation;
-        let result = ready!(self.stream.poll_read_with(cx, |octets| {
-            if !octets.is_empty() {
-                conversation.receive(octets, now());
-            }
-            octets.len()
-        }));
+        let result = ready!(self.poll_hear(cx));
         Poll::Ready(self.heard(result))
+    }
+
+    /// Reads once and passes on what came.
+    fn poll_hear(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let conversation = &mut self.conversation;
+        self.stream.poll_read_with(cx, |octets| pass_on(conversation, octets))
     }
 
     /// Takes note of one read: some octets, or the end (0), which the dialogue is told.
@@ -312,20 +278,31 @@ impl<C: Conversation> Link<C> {
         0
     }
 
-    /// Writing failed: lets the dialogue hear the last words that are already here, then that it is over.
-    fn give_up_writing(&mut self, cx: &mut Context<'_>, fault: LinkError) {
+    fn give_up_writing(&mut self, fault: LinkError, moment: Instant) {
         self.outgoing = Outgoing::Nothing;
-        let mut heard = 0;
-        while matches!(self.stage, Stage::Open) && heard < READ_AHEAD {
-            match self.poll_receive(cx) {
-                Poll::Ready(count) => heard += count,
-                Poll::Pending => break,
+        self.stage = match self.stage {
+            Stage::Open => Stage::LastWords { fault, until: moment + LAST_WORDS_LIMIT },
+            _ => Stage::Broken(fault),
+        };
+    }
+
+    /// Lets the dialogue hear what the peer said before it closed, then that it is over.
+    fn poll_last_words(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<()> {
+        while self.ahead < READ_AHEAD {
+            match self.poll_hear(cx) {
+                Poll::Ready(Ok(count)) if count > 0 => self.ahead += count,
+                Poll::Ready(_) => break,
+                Poll::Pending => {
+                    ready!(self.alarm.poll(cx, until));
+                    break;
+                }
             }
         }
-        if matches!(self.stage, Stage::Open) {
-            self.conversation.hung_up(now());
+        if let Some(fault) = self.fault().cloned() {
+            self.stage = Stage::Broken(fault);
         }
-        self.stage = Stage::Broken(fault);
+        self.conversation.hung_up(now());
+        Poll::Ready(())
     }
 
     fn close(&mut self, moment: Instant) {
@@ -350,6 +327,13 @@ impl<C: Conversation> Link<C> {
         }
         Poll::Ready(())
     }
+}
+
+fn pass_on(conversation: &mut impl Conversation, octets: &[u8]) -> usize {
+    if !octets.is_empty() {
+        conversation.receive(octets, now());
+    }
+    octets.len()
 }
 
 #[cfg(test)]

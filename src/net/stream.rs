@@ -136,8 +136,23 @@ impl Stream {
     }
 }
 
+/// Octets on their way out: wiped when they are freed, and counted rather than shown by `Debug`.
+pub(super) struct Octets(pub(super) Vec<u8>);
+
+impl Drop for Octets {
+    fn drop(&mut self) {
+        wipe(&mut self.0);
+    }
+}
+
+impl fmt::Debug for Octets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{} octets]", self.0.len())
+    }
+}
+
 /// Overwrites the part that may hold a credential.
-pub(super) fn wipe(octets: &mut [u8]) {
+fn wipe(octets: &mut [u8]) {
     let reach = octets.len().min(WIPED);
     octets[..reach].fill(0);
     // Without a reader the compiler may leave out writes to memory that is about to be freed.
@@ -179,4 +194,9 @@ impl AsyncWrite for Stream {
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_shutdown(cx),
         }
     }
+}
+
+#[cfg(test)]
+pub(super) fn scratch_holds(needle: &[u8]) -> bool {
+    BUFFER.with_borrow(|scratch| memchr::memmem::find(scratch, needle).is_some())
 }

@@ -76,4 +76,4 @@ pub fn server_config(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -15,7 +15,7 @@ use super::server_config;
 use crate::pem::{self, PemError};
 
 /// How often the files are looked at.
-const INTERVAL: Duration = Duration::from_secs(60);
+const INTERVAL: Duration = Duration::from_mins(1);
 
 /// Why a pair of files cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -116,4 +116,80 @@ fn stamp(path: &Path) -> Option<Stamp> {
         Ok((data.modified()?, data.len()))
     };
     look().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Pair(tempfile::TempDir);
+
+    impl Pair {
+        fn path(&self, name: &str) -> PathBuf {
+            self.0.path().join(name)
+        }
+
+        fn load(&self, now: Instant) -> Result<ServerTls, FilesError> {
+            ServerTls::load(&self.path("cert.pem"), &self.path("key.pem"), now)
+        }
+
+        /// Writes a new pair; `age` tells its files from those of another age even on a coarse clock.
+        fn renew(&self, age: u64) {
+            let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(["a".into()]).unwrap();
+            self.write("cert.pem", &cert.pem(), age);
+            self.write("key.pem", &signing_key.serialize_pem(), age);
+        }
+
+        fn write(&self, name: &str, text: &str, age: u64) {
+            std::fs::write(self.path(name), text).unwrap();
+            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + age);
+            std::fs::File::options().append(true).open(self.path(name)).unwrap().set_modified(time).unwrap();
+        }
+    }
+
+    fn pair() -> Pair {
+        let pair = Pair(tempfile::tempdir().unwrap());
+        pair.renew(0);
+        pair
+    }
+
+    fn look(files: &ServerTls, now: Instant) -> Look {
+        files.look(&mut files.state.lock().unwrap(), now)
+    }
+
+    #[test]
+    fn a_renewed_pair_is_taken_up_within_a_minute() {
+        let (pair, now) = (pair(), Instant::now());
+        let files = pair.load(now).unwrap();
+        let old = files.current(now);
+        pair.renew(1);
+        assert!(Arc::ptr_eq(&old, &files.current(now + INTERVAL / 2)), "the files are not looked at for each device");
+        let new = files.current(now + INTERVAL);
+        assert!(!Arc::ptr_eq(&old, &new));
+        assert!(Arc::ptr_eq(&new, &files.current(now + INTERVAL * 3)), "unchanged files are not read again");
+    }
+
+    #[test]
+    fn a_half_written_pair_keeps_the_old_one_and_is_reported_once() {
+        let (pair, now) = (pair(), Instant::now());
+        let files = pair.load(now).unwrap();
+        let old = files.current(now);
+        pair.write("cert.pem", "-----BEGIN CERT", 1);
+        assert!(matches!(look(&files, now + INTERVAL), Look::Kept(FilesError::Pem(_))));
+        assert!(matches!(look(&files, now + INTERVAL * 2), Look::Unchanged), "said once");
+        assert!(Arc::ptr_eq(&old, &files.current(now + INTERVAL * 2)));
+        std::fs::remove_file(pair.path("key.pem")).unwrap();
+        assert!(matches!(look(&files, now + INTERVAL * 3), Look::Kept(_)));
+        pair.renew(2);
+        assert!(matches!(look(&files, now + INTERVAL * 4), Look::Replaced));
+    }
+
+    #[test]
+    fn a_key_of_another_certificate_is_refused_by_name() {
+        let (pair, other) = (pair(), pair());
+        std::fs::copy(other.path("key.pem"), pair.path("key.pem")).unwrap();
+        let refused = pair.load(Instant::now()).unwrap_err();
+        assert!(matches!(refused, FilesError::Mismatch { .. }), "{refused:?}");
+        assert!(refused.to_string().contains("key.pem"), "{refused}");
+    }
 }

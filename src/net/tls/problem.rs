@@ -4,6 +4,7 @@
 //! no word of its own keeps rustls's.
 
 use std::io;
+use std::net::IpAddr;
 
 use rustls::{CertificateError, Error, InvalidMessage};
 
@@ -39,7 +40,8 @@ fn of_certificate(error: &CertificateError) -> TlsProblem {
     match error {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsProblem::Expired,
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => TlsProblem::NotYetValid,
-        CertificateError::UnknownIssuer => TlsProblem::UnknownIssuer,
+        // A bad signature is an authority of the right name with another key: an old CA file, an interceptor.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => TlsProblem::UnknownIssuer,
         CertificateError::Revoked => TlsProblem::Revoked,
         CertificateError::NotValidForName => TlsProblem::WrongName { presented: Vec::new() },
         CertificateError::NotValidForNameContext { presented, .. } => {
@@ -58,6 +60,10 @@ fn of_certificate(error: &CertificateError) -> TlsProblem {
 /// `DnsName("mail.example")` and `IpAddress(192.0.2.1)` without their wrapping, cut, printable.
 fn plain_name(wrapped: &str) -> String {
     let inner = wrapped.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(wrapped);
+    // webpki writes `0::1` where everybody else writes `::1`.
+    if let Ok(address) = inner.parse::<IpAddr>() {
+        return address.to_string();
+    }
     let printable = |c: char| if c.is_ascii_graphic() { c } else { '?' };
     inner.trim_matches('"').chars().take(NAME_LENGTH).map(printable).collect()
 }
@@ -70,6 +76,7 @@ mod tests {
     fn names_from_outside_become_short_and_printable() {
         assert_eq!(plain_name("DnsName(\"mail.example\")"), "mail.example");
         assert_eq!(plain_name("IpAddress(192.0.2.1)"), "192.0.2.1");
+        assert_eq!(plain_name("IpAddress(0::1)"), "::1");
         assert_eq!(plain_name("DnsName(\"a\x1b[31m\nb\")"), "a?[31m?b");
         assert_eq!(plain_name(&format!("DnsName(\"{}\")", "x".repeat(5000))).len(), NAME_LENGTH);
     }
