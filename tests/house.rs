@@ -145,10 +145,14 @@ fn floor(room: &str) -> Option<usize> {
 fn order(file: &File, spot: &Spot) -> Option<String> {
     let Said::Path(path) = &spot.said else { return None };
     let own = file.room();
-    if path.first()? != "crate" || own == "lib" {
+    let said = path.join("::");
+    if own == "lib" {
+        let ours = path.len() > 1 && (path[0] == "crate" || floor(&path[0]).is_some());
+        return ours.then(|| format!("lists the rooms and re-exports nothing (`{said}`)"));
+    }
+    if path[0] != "crate" {
         return None;
     }
-    let said = path.join("::");
     let Some(target) = path.get(1).filter(|target| *target != "*") else {
         return Some(format!("names the whole crate (`{said}`); name the room"));
     };
