@@ -36,6 +36,7 @@ const SECRET_READERS: &[(&str, &str)] = &[
     ("secret", "it is the secret"),
     ("redact", "to find it in what comes back"),
     ("smtp/sasl", "to put it into a SASL response"),
+    ("smtp/client/wire", "to write the response to the provider"),
     ("account", "to send it to the token endpoint, and to check what was configured"),
     ("inbound/policy", "to compare a device's password"),
     ("sandbox", "the practice provider has made it up itself"),
