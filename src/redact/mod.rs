@@ -75,7 +75,7 @@ impl Redactor {
         if octets.len() < WINDOW {
             return;
         }
-        let least = |whole: usize| if octets.len() < LONG { whole } else { RUN };
+        let least = |whole: usize| if octets.len() < LONG { whole } else { RUN.min(whole) };
         // A secret that itself looks escaped loses its escapes together with the text around it.
         for escapes in Escapes::ALL {
             let mut plain = Zeroizing::new(Vec::with_capacity(octets.len()));
