@@ -82,7 +82,11 @@ impl Adapter for ClientSide {
             "secured" => self.client.secured(now),
             "login" => self.login(rest, now)?,
             "transfer" => {
-                return Ok(self.client.transfer(read_order(rest)?, now).err().map(|why| format!("cannot carry: {why}")));
+                return Ok(self
+                    .client
+                    .transfer(read_order(rest)?, now)
+                    .err()
+                    .map(|why| format!("cannot carry: {why}")));
             }
             "body" => self.client.body(&unescape(rest)?, now),
             "last" => {
