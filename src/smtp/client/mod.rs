@@ -319,3 +319,6 @@ impl Conversation for Client {
         &mut self.wire.trace
     }
 }
+
+#[cfg(test)]
+mod tests;
