@@ -90,14 +90,13 @@ impl Exchange {
     pub fn answered(self, session: Session, incoming: &Incoming, wire: &mut Wire, now: Instant) -> Stage {
         wire.allow(wire.settings.timeouts.auth, now);
         match (incoming.class(), self) {
-            (2, Self::Loss { .. }) => wire.misplaced(Phase::Auth, incoming),
+            (2 | 3, Self::Loss { .. }) => wire.misplaced(Phase::Auth, incoming),
             // 235 it should be; smtp-sink says 250.
             (2, _) => {
                 wire.rest(now);
                 wire.raise(Event::LoggedIn);
                 Stage::Ready { session, next: Phase::Mail }
             }
-            (3, Self::Loss { .. }) => wire.misplaced(Phase::Auth, incoming),
             (3, exchange) => {
                 let exchange = Box::new(exchange.challenged(incoming, wire, now));
                 Stage::Login { session, exchange }
@@ -105,7 +104,7 @@ impl Exchange {
             (_, exchange) => {
                 let mut reply = wire.reply(incoming);
                 if let Self::Loss { reason: Some(reason) } = exchange {
-                    reply.text = format!("{} ({reason})", reply.text).into();
+                    reply.text = format!("{} ({reason})", reply.text).trim_start().to_owned().into();
                 }
                 wire.take_leave(Fault::Reply { phase: Phase::Auth, reply }, now)
             }

@@ -109,6 +109,12 @@ impl Reader {
         Ok(Some(Incoming { code, text: mem::take(&mut self.lines) }))
     }
 
+    /// Octets of memory held.
+    #[cfg(test)]
+    pub fn held(&self) -> usize {
+        self.line.capacity() + self.lines.capacity()
+    }
+
     /// The unfinished line, when it cannot become the line of a reply any more.
     pub fn nonsense(&self) -> Option<&[u8]> {
         let begins_well = self.line.iter().take(3).all(u8::is_ascii_digit);

@@ -177,8 +177,8 @@ impl Transfer {
             return wire.misplaced(Phase::Recipient, incoming);
         }
         let reply = too_many_is_temporary(wire.reply(incoming));
-        if let Ok(refusal) = Refusal::try_from(reply.clone()) {
-            refused.push((index, refusal));
+        if !reply.is_positive() {
+            refused.extend(Refusal::try_from(reply.clone()).map(|refusal| (index, refusal)));
         }
         wire.raise(Event::Recipient { index, reply });
         self.next_recipient(index + 1, refused, wire, now)

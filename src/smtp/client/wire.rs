@@ -103,6 +103,16 @@ impl Wire {
         self.pending.push_back(Pending::Event(event));
     }
 
+    /// Octets of memory held by what waits to be handed out, leaving aside what hangs below events.
+    #[cfg(test)]
+    pub fn held(&self) -> usize {
+        let octets = self.pending.iter().map(|pending| match pending {
+            Pending::Octets(octets) => octets.capacity(),
+            Pending::Event(_) => 0,
+        });
+        self.pending.capacity() * size_of::<Pending>() + octets.sum::<usize>()
+    }
+
     /// The oldest output, if there is one.
     pub fn next(&mut self) -> Option<Output<Event>> {
         let next = self.pending.pop_front();
