@@ -7,6 +7,7 @@
 mod known;
 mod network;
 mod ours;
+mod said;
 mod smtp;
 mod tls;
 mod token;

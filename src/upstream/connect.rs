@@ -10,9 +10,9 @@ use rustls::ClientConfig;
 
 use super::line::Line;
 use crate::account::health::Stage;
-use crate::account::keeper::Keeper;
+use crate::account::keeper::{AfterRefusal, Keeper};
 use crate::account::signin::{self, Channel, Credential, Sasl};
-use crate::account::tokens::AfterRefusal;
+
 use crate::account::{Encryption, Settings};
 use crate::diagnosis::Failure;
 use crate::journal::Journal;
