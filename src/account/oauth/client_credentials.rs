@@ -4,6 +4,7 @@
 //! strict are straightened first. No failure holds the client secret, whatever the server repeats, nor any part of an
 //! answer that may hold a token.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use oauth2::basic::{
@@ -55,18 +56,23 @@ impl ClientCredentials {
             ClientSecret::Given(secret) => secret.clone(),
             ClientSecret::File(path) => password::from_file(path).await?,
         };
-        let status = AtomicU16::new(0);
-        let exchange = |request| async {
-            let response = http.exchange(request).await?;
-            status.store(response.status().as_u16(), Ordering::Relaxed);
-            Ok::<_, HttpError>(straighten(response))
+        let status = Arc::new(AtomicU16::new(0));
+        // It owns what it uses: a borrowed client would keep the compiler from seeing that the future is `Send`.
+        let (client, seen) = (http.clone(), Arc::clone(&status));
+        let exchange = move |request| {
+            let (http, seen) = (client.clone(), Arc::clone(&seen));
+            async move {
+                let response = http.exchange(request).await?;
+                seen.store(response.status().as_u16(), Ordering::Relaxed);
+                Ok::<_, HttpError>(straighten(response))
+            }
         };
         let client = self.client(&secret)?;
         let scopes = self.scope.iter().flat_map(|scope| scope.split_whitespace());
         let request = client.exchange_client_credentials().add_scopes(scopes.map(|scope| Scope::new(scope.to_owned())));
         let answer = request.request_async(&exchange).await;
         let heard =
-            Heard { endpoint: self.endpoint.to_string(), status: status.into_inner(), redactor: watch(&secret) };
+            Heard { endpoint: self.endpoint.to_string(), status: status.load(Ordering::Relaxed), redactor: watch(&secret) };
         match answer.map(Answer::into_token) {
             Ok(Some(token)) => Ok(token),
             Ok(None) => Err(Failure::Token(heard.odd("the `access_token` in it is empty or holds odd characters"))),
