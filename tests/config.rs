@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use posthouse::account::{Encryption, Source};
 use posthouse::config::{self, Config, Finding, Loaded, Override, Place, Report, Severity, Sources, report};
-use posthouse::inbound::policy::{DeviceAuth, ListenerTls};
+use posthouse::inbound::settings::{DeviceAuth, ListenerTls};
 
 const ACCOUNT: &str = "[accounts.office]\nhost = \"smtp.example.com\"\naddress = \"scanner@example.com\"\n";
 

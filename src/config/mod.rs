@@ -23,7 +23,8 @@ use std::time::Duration;
 
 use crate::account;
 use crate::ids::AccountName;
-use crate::inbound::policy::{Caps, DeviceSettings, ListenerSettings};
+use crate::inbound::settings::{Caps, DeviceSettings, ListenerSettings};
+use crate::journal::log;
 use crate::mail::address::Address;
 
 pub use finding::{Finding, Masked, Place, Severity};
@@ -59,7 +60,7 @@ pub struct Config {
     /// `[storage] directory`: where spool files of large bodies go.
     pub spool_directory: PathBuf,
     /// `[log]`
-    pub log: Log,
+    pub log: log::Settings,
 }
 
 /// `[delivery]`
@@ -69,26 +70,6 @@ pub struct Delivery {
     pub wait: Duration,
     /// `shutdown_grace`: how long a stopping relay lets started mail go on; at most 5 min, default 8 s.
     pub shutdown_grace: Duration,
-}
-
-/// `[log]`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Log {
-    /// `level`; default info.
-    pub level: tracing::Level,
-    /// `format`; default auto.
-    pub format: LogFormat,
-}
-
-/// `log.format`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// Text, with colours on a terminal.
-    Auto,
-    /// Text.
-    Text,
-    /// One JSON object a line.
-    Json,
 }
 
 /// Where configuration may come from.

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use subtle::ConstantTimeEq;
 
-pub use super::settings::{Addressing, Caps, DeviceAuth, DeviceSettings, LineEndings, ListenerSettings, ListenerTls};
+use super::settings::{Addressing, DeviceAuth, DeviceSettings, ListenerSettings};
 use crate::account::book::Book;
 use crate::ids::{AccountName, DeviceName, ListenerName};
 use crate::mail::address::Address;

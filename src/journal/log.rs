@@ -9,11 +9,11 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// `[log]`
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// `error`, `warn`, `info`, `debug` or `trace`; or a filter such as `info,posthouse::transcript=debug`.
-    pub level: String,
-    /// How lines look.
+    /// `level`; default info. From debug on the transcripts of both sides are written.
+    pub level: tracing::Level,
+    /// `format`; default auto.
     pub format: Format,
 }
 
@@ -21,6 +21,8 @@ pub struct Settings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// For people, coloured on a terminal.
+    Auto,
+    /// For people, without colours.
     Text,
     /// One object a line.
     Json,
@@ -28,13 +30,13 @@ pub enum Format {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { level: "info".into(), format: Format::Text }
+        Self { level: tracing::Level::INFO, format: Format::Auto }
     }
 }
 
 /// Makes this the process's log. Later calls do nothing.
 pub fn install(settings: &Settings) {
-    let colours = std::io::stderr().is_terminal();
+    let colours = settings.format == Format::Auto && std::io::stderr().is_terminal();
     let _ = tracing::subscriber::set_global_default(subscriber(settings, std::io::stderr, colours));
     std::panic::set_hook(Box::new(|panic| report_panic(panic)));
 }
@@ -45,12 +47,10 @@ where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     // Other people's crates speak only when something is wrong: their debug lines are not ours to answer for.
-    let level = settings.level.as_str();
-    let filter = if level.contains(['=', ',']) { level.to_owned() } else { format!("warn,posthouse={level}") };
-    let filter = EnvFilter::try_new(&filter).unwrap_or_else(|_| EnvFilter::new("warn,posthouse=info"));
+    let filter = EnvFilter::new(format!("warn,posthouse={}", settings.level));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(colours);
     match settings.format {
-        Format::Text => Box::new(builder.with_target(false).finish()),
+        Format::Auto | Format::Text => Box::new(builder.with_target(false).finish()),
         Format::Json => {
             Box::new(builder.json().flatten_event(true).with_current_span(true).with_span_list(false).finish())
         }

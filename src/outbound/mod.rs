@@ -40,12 +40,10 @@ impl Desk {
         Self { upstream, health: Mutex::new(Health::Well), queue, journal, goodbyes }
     }
 
-    /// Puts as many couriers to work as the account allows connections.
-    pub fn open(self, couriers: &TaskTracker) {
+    /// Puts as many couriers to work as the account allows connections. They work until they are aborted.
+    pub fn open(self) -> impl Iterator<Item = tokio::task::JoinHandle<()>> {
         let desk = Arc::new(self);
-        for _ in 0..desk.upstream.settings.connections.max(1) {
-            couriers.spawn(Arc::clone(&desk).courier());
-        }
+        (0..desk.upstream.settings.connections.max(1)).map(move |_| tokio::spawn(Arc::clone(&desk).courier()))
     }
 
     fn account(&self) -> &AccountName {

@@ -71,8 +71,11 @@ impl ClientCredentials {
         let scopes = self.scope.iter().flat_map(|scope| scope.split_whitespace());
         let request = client.exchange_client_credentials().add_scopes(scopes.map(|scope| Scope::new(scope.to_owned())));
         let answer = request.request_async(&exchange).await;
-        let heard =
-            Heard { endpoint: self.endpoint.to_string(), status: status.load(Ordering::Relaxed), redactor: watch(&secret) };
+        let heard = Heard {
+            endpoint: self.endpoint.to_string(),
+            status: status.load(Ordering::Relaxed),
+            redactor: watch(&secret),
+        };
         match answer.map(Answer::into_token) {
             Ok(Some(token)) => Ok(token),
             Ok(None) => Err(Failure::Token(heard.odd("the `access_token` in it is empty or holds odd characters"))),

@@ -8,7 +8,7 @@ use super::listeners::Listener;
 use crate::config::finding::Complaint;
 use crate::config::section::Section;
 use crate::config::values;
-use crate::inbound::policy::DeviceAuth;
+use crate::inbound::settings::DeviceAuth;
 
 /// Checks everything that concerns more than one of them.
 pub(super) fn check(

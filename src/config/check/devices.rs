@@ -6,7 +6,7 @@ use crate::config::finding::Complaint;
 use crate::config::section::Section;
 use crate::config::tree::Origin;
 use crate::config::values;
-use crate::inbound::policy::DeviceSettings;
+use crate::inbound::settings::DeviceSettings;
 use crate::secret::Secret;
 
 /// A device and where its parts stand.

@@ -11,7 +11,7 @@ use crate::config::section::Section;
 use crate::config::tree::Origin;
 use crate::config::values;
 use crate::ids::ListenerName;
-use crate::inbound::policy::{DeviceAuth, LineEndings, ListenerSettings, ListenerTls};
+use crate::inbound::settings::{DeviceAuth, LineEndings, ListenerSettings, ListenerTls};
 use crate::net::network::Network;
 
 /// A listener and where its parts stand.

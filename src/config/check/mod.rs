@@ -18,8 +18,9 @@ use super::files::Named;
 use super::finding::Complaint;
 use super::keys;
 use super::section::Section;
-use super::{Config, Delivery, Log, LogFormat, values};
-use crate::inbound::policy::Caps;
+use super::{Config, Delivery, values};
+use crate::inbound::settings::Caps;
+use crate::journal::log;
 use crate::mail::address::Address;
 use crate::secret::Secret;
 
@@ -159,8 +160,8 @@ fn spool(root: &Section<'_>, surroundings: &Surroundings<'_>) -> PathBuf {
     written.unwrap_or_else(|| surroundings.spool.clone())
 }
 
-fn log(root: &Section<'_>) -> Log {
-    let mut log = Log { level: tracing::Level::INFO, format: LogFormat::Auto };
+fn log(root: &Section<'_>) -> log::Settings {
+    let mut log = log::Settings::default();
     let Some(section) = root.section("log") else { return log };
     match section.get("level", |value| values::word(value, keys::LEVEL)) {
         Some("error") => log.level = tracing::Level::ERROR,
@@ -170,8 +171,8 @@ fn log(root: &Section<'_>) -> Log {
         _ => {}
     }
     match section.get("format", |value| values::word(value, keys::FORMAT)) {
-        Some("text") => log.format = LogFormat::Text,
-        Some("json") => log.format = LogFormat::Json,
+        Some("text") => log.format = log::Format::Text,
+        Some("json") => log.format = log::Format::Json,
         _ => {}
     }
     log
