@@ -90,7 +90,7 @@ fn a_password_in_the_wrong_place_of_the_file_is_never_shown() {
     ];
     for (story, text) in stories {
         // The escape `\S` stays one: only the second letter is replaced.
-        let text = text.replace("\\SS", "\\q\u{0}").replace('S', SECRET).replace('\u{0}', SECRET);
+        let text = text.replace("\\SS", "\\q\u{0}").replace(['S', '\u{0}'], SECRET);
         let text = match text.strip_prefix("A ") {
             Some(line) => format!("{ACCOUNT}{line}\n"),
             None => text.strip_prefix('A').map_or(format!("{text}\n"), |rest| format!("{ACCOUNT}{rest}\n")),
