@@ -108,7 +108,7 @@ impl Mask<'_> {
                     self.value(node, kind);
                 }
             }
-            value => self.at(node, values::may_be_shown(kind, value)),
+            value => self.at(node, may_be_shown(kind, value)),
         }
     }
 
@@ -173,6 +173,31 @@ impl Mask<'_> {
     }
 }
 
+/// Whether a report may show this value: it is of a harmless kind and looks the way that kind looks.
+fn may_be_shown(kind: Kind, value: &Value) -> bool {
+    match (kind, value) {
+        (Kind::Number | Kind::Measure, Value::Integer(_)) | (Kind::Flag, Value::Boolean(_)) => true,
+        (Kind::Word(words), Value::Text(text)) => keys::nearest_word(words.iter().copied(), text).is_some(),
+        (Kind::Measure, Value::Text(text)) => {
+            text.len() <= 8 && values::split_unit(text).is_some_and(|(_, unit)| unit.len() <= 3)
+        }
+        (Kind::Name, Value::Text(text)) => {
+            text.len() <= 255 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/[]".contains(&b))
+        }
+        (Kind::Network, Value::Text(text)) => {
+            let octets = |b: u8| b.is_ascii_hexdigit() || b".:/[]%*".contains(&b);
+            text.len() <= 50 && text.contains([':', '.']) && text.trim_start_matches("localhost").bytes().all(octets)
+        }
+        (Kind::Mail, Value::Text(text)) => {
+            text.len() <= 254 && text.contains(['@', '*']) && !text.contains(char::is_whitespace)
+        }
+        (Kind::Path, Value::Text(text)) => {
+            text.len() <= 255 && text.contains(['/', '\\', '.']) && !text.contains(['\n', '\r'])
+        }
+        _ => false,
+    }
+}
+
 fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_' || c == '-'
 }
@@ -213,7 +238,7 @@ mod tests {
         );
         assert_eq!(
             masked("[accounts.a]\noauth = { grant = \"command\", command = [\"get\", \"-p\", \"s3cret\"] }\n"),
-            "[accounts.a]\noauth = { grant = \"command\", command = *********************** }\n"
+            "[accounts.a]\noauth = { grant = \"command\", command = ******* ***** ********* }\n"
         );
     }
 
@@ -232,5 +257,18 @@ mod tests {
             masked("password = \"open\nopen sesame\n[accounts.x]\n"),
             "password = *****\n**** ******\n[accounts.*]\n"
         );
+    }
+
+    #[test]
+    fn only_values_that_look_like_their_kind_may_be_shown() {
+        let text = |text: &str| Value::Text(text.to_owned().into());
+        assert!(may_be_shown(Kind::Name, &text("smtp.example.com:465")));
+        assert!(!may_be_shown(Kind::Name, &text("user:pass@smtp.example.com")));
+        assert!(may_be_shown(Kind::Network, &text("localhost:25")));
+        assert!(!may_be_shown(Kind::Network, &text("deadbeefcafe")));
+        assert!(may_be_shown(Kind::Word(&["implicit"]), &text("implict")));
+        assert!(!may_be_shown(Kind::Word(&["implicit"]), &text("hunter2")));
+        assert!(!may_be_shown(Kind::Number, &text("1234")));
+        assert!(!may_be_shown(Kind::Hidden, &Value::Integer(1)));
     }
 }

@@ -13,7 +13,7 @@ use crate::net::network::Network;
 use crate::secret::Secret;
 
 use super::finding::Complaint;
-use super::keys::{Kind, nearest_word};
+use super::keys::nearest_word;
 use super::tree::Value;
 
 type Read<T> = Result<T, Complaint>;
@@ -109,7 +109,8 @@ pub(super) fn size(value: &Value) -> Read<u64> {
     number.checked_mul(octets).ok_or_else(complaint)
 }
 
-fn split_unit(text: &str) -> Option<(u64, &str)> {
+/// `15s` as 15 and `s`.
+pub(super) fn split_unit(text: &str) -> Option<(u64, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     Some((text[..end].parse().ok()?, text[end..].trim_start()))
 }
@@ -303,31 +304,6 @@ pub(super) fn looks_like_key(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
 }
 
-/// Whether a report may show this value: it is of a harmless kind and looks the way that kind looks.
-pub(super) fn may_be_shown(kind: Kind, value: &Value) -> bool {
-    match (kind, value) {
-        (Kind::Number | Kind::Measure, Value::Integer(_)) | (Kind::Flag, Value::Boolean(_)) => true,
-        (Kind::Word(words), Value::Text(text)) => nearest_word(words.iter().copied(), text).is_some(),
-        (Kind::Measure, Value::Text(text)) => {
-            text.len() <= 8 && split_unit(text).is_some_and(|(_, unit)| unit.len() <= 3)
-        }
-        (Kind::Name, Value::Text(text)) => {
-            text.len() <= 255 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/[]".contains(&b))
-        }
-        (Kind::Network, Value::Text(text)) => {
-            let octets = |b: u8| b.is_ascii_hexdigit() || b".:/[]%*".contains(&b);
-            text.len() <= 50 && text.contains([':', '.']) && text.trim_start_matches("localhost").bytes().all(octets)
-        }
-        (Kind::Mail, Value::Text(text)) => {
-            text.len() <= 254 && text.contains(['@', '*']) && !text.contains(char::is_whitespace)
-        }
-        (Kind::Path, Value::Text(text)) => {
-            text.len() <= 255 && text.contains(['/', '\\', '.']) && !text.contains(['\n', '\r'])
-        }
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -376,17 +352,5 @@ mod tests {
         for host in ["localhost.example.com", "128.0.0.1", "127.0.0.1.example.com", "::2"] {
             assert!(!is_loopback(host), "{host}");
         }
-    }
-
-    #[test]
-    fn only_values_that_look_like_their_kind_may_be_shown() {
-        assert!(may_be_shown(Kind::Name, &written("smtp.example.com:465")));
-        assert!(!may_be_shown(Kind::Name, &written("user:pass@smtp.example.com")));
-        assert!(may_be_shown(Kind::Network, &written("localhost:25")));
-        assert!(!may_be_shown(Kind::Network, &written("deadbeefcafe")));
-        assert!(may_be_shown(Kind::Word(&["implicit"]), &written("implict")));
-        assert!(!may_be_shown(Kind::Word(&["implicit"]), &written("hunter2")));
-        assert!(!may_be_shown(Kind::Number, &written("1234")));
-        assert!(!may_be_shown(Kind::Hidden, &Value::Integer(1)));
     }
 }
