@@ -313,15 +313,15 @@ impl<C: Conversation> Link<C> {
     }
 
     /// Shuts our side down. What is already here is thrown away unread by the dialogue: closing a socket with octets
-    /// in it makes the kernel send RST, and the peer could lose our last line.
+    /// in it makes the kernel send RST, and a peer that had not received our last line yet would lose it.
     fn poll_close(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<()> {
         if Pin::new(&mut self.stream).poll_shutdown(cx).is_pending() {
             return self.alarm.poll(cx, until);
         }
         let mut thrown_away = 0;
         while thrown_away < READ_AHEAD {
-            match self.stream.poll_read_with(cx, <[u8]>::len) {
-                Poll::Ready(Ok(count)) if count > 0 => thrown_away += count,
+            match self.stream.discard_now() {
+                Ok(count) if count > 0 => thrown_away += count,
                 _ => break,
             }
         }

@@ -128,6 +128,18 @@ impl Stream {
         })
     }
 
+    /// Throws away what has already arrived, encrypted or not, and says how much; for a connection about to be closed.
+    ///
+    /// # Errors
+    /// `WouldBlock` when nothing is there.
+    pub fn discard_now(&self) -> io::Result<usize> {
+        BUFFER.with_borrow_mut(|scratch| {
+            let count = (&*socket2::SockRef::from(self.tcp())).read(scratch)?;
+            wipe(&mut scratch[..count]);
+            Ok(count)
+        })
+    }
+
     fn tcp(&self) -> &TcpStream {
         match self {
             Self::Plain(tcp) => tcp,

@@ -121,8 +121,9 @@ async fn a_dialogue_from_greeting_to_close() {
     assert_eq!(link.next().await, Err(End::Closed), "the end stays the end");
     drop(link);
     let mut rest = String::new();
-    peer.read_to_string(&mut rest).await.expect("closed, not reset, although a line was left unread");
+    peer.read_to_string(&mut rest).await.unwrap();
     assert_eq!(rest, "two\nQUIT\n");
+    assert!(peer.take_error().unwrap().is_none(), "closed, not reset, although a line was left unread");
 }
 
 #[tokio::test(start_paused = true)]
@@ -146,9 +147,9 @@ async fn silence_ends_at_the_moment_the_dialogue_named_though_lines_put_it_off()
     assert!(passed >= expected && passed < expected + Duration::from_secs(1), "{passed:?}");
 }
 
-/// A megabyte-sized pattern in which a lost or repeated piece shows.
+/// Some megabytes, more than socket buffers hold, in which a lost or repeated piece shows.
 fn pattern() -> Vec<u8> {
-    (0..=250).cycle().take(8 * 1024 * 1024).collect()
+    (0..=250).cycle().take(6 * 1024 * 1024).collect()
 }
 
 /// Lets the link send the pattern to a peer, every poll made by a new future that is dropped if it is not ready.
@@ -162,16 +163,16 @@ async fn send_with_dropped_futures(mut peer: Stream, mut link: Link<Echo>) {
         peer.flush().await.unwrap();
         peer
     });
-    let mut dropped = 0;
+    let mut interrupted = 0;
     let event = loop {
         tokio::select! {
             biased;
             event = link.next() => break event,
-            () = tokio::task::yield_now() => dropped += 1,
+            () = tokio::task::yield_now() => interrupted += usize::from(matches!(link.outgoing, Outgoing::Writing { .. })),
         }
     };
     assert_eq!(event, Ok(line("got it")));
-    assert!(dropped > 2, "the write was never interrupted: {dropped}");
+    assert!(interrupted > 0, "the write was never interrupted");
     drop(reader.await.unwrap());
 }
 
