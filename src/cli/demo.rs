@@ -62,7 +62,8 @@ async fn demo(args: &Args) -> io::Result<bool> {
     let config = configuration(args, &sandbox, directory.path())?;
     let relay = app::start(config, Journal::default(), Timeouts::default()).map_err(io::Error::other)?;
     let address = relay.listening().first().map_or(args.listen, |(_, address)| *address);
-    let arrived = if args.send { sample::send(address, &sandbox).await? } else { watch(address, &sandbox, &relay).await? };
+    let arrived =
+        if args.send { sample::send(address, &sandbox).await? } else { watch(address, &sandbox, &relay).await? };
     relay.shut_down().await;
     Ok(arrived)
 }
@@ -118,11 +119,17 @@ async fn watch(address: SocketAddr, sandbox: &Sandbox, relay: &App) -> io::Resul
             () = told_to_end() => return Ok(true),
             changed = deliveries.changed() => if changed.is_err() { return Ok(true) },
         }
-        for delivery in sandbox.mailbox().deliveries().iter().filter(|delivery| delivery.id > shown) {
-            shown = delivery.id;
-            writeln!(out, "--- arrived at the practice provider, from <{}> to {}:", delivery.reverse_path, delivery.addresses().join(", "))?;
+        let deliveries = sandbox.mailbox().deliveries();
+        for delivery in deliveries.iter().filter(|delivery| delivery.id > shown) {
+            writeln!(
+                out,
+                "--- arrived at the practice provider, from <{}> to {}:",
+                delivery.reverse_path,
+                delivery.addresses().join(", ")
+            )?;
             writeln!(out, "{}", sample::printable(&delivery.text()))?;
         }
+        shown = deliveries.last().map_or(shown, |delivery| delivery.id);
         out.flush()?;
     }
 }

@@ -1,7 +1,7 @@
 //! Who may sign in, send and receive, and how addresses without a domain fare.
 
-use super::*;
 use super::super::settings::ListenerTls;
+use super::*;
 use crate::smtp::server::LineEndings;
 
 fn policy(auth: DeviceAuth, change: impl FnOnce(&mut ListenerSettings, &mut Addressing)) -> Policy {
