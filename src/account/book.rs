@@ -36,9 +36,8 @@ impl Book {
             return Err(BookError::NoAccount);
         }
         let book = Self { accounts, default_account };
-        match &book.default_account {
-            Some(wanted) => book.named(wanted).map(drop)?,
-            None => {}
+        if let Some(wanted) = &book.default_account {
+            book.named(wanted)?;
         }
         Ok(book)
     }

@@ -10,11 +10,11 @@ use super::signin::Credential;
 use crate::diagnosis::Diagnosis;
 use crate::words::{Cause, Phase};
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(60 * 60);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// A caller that may try and never reports is forgotten after this: longer than a sign-in whose every step is slow.
-const LONGEST_TRY: Duration = Duration::from_secs(20 * 60);
+const LONGEST_TRY: Duration = Duration::from_mins(20);
 
 /// Where in an attempt a failure stood, as far as a hold cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,24 +103,22 @@ impl Stage {
 }
 
 impl Health {
-    /// Asks whether a caller may try now. Whoever hears `Ok` reports [`Self::succeeded`] or [`Self::failed`].
+    /// Asks whether a caller may try now. Whoever hears `Ok` reports [`Self::succeeded`], [`Self::failed`] or
+    /// [`Self::gave_up`].
     ///
     /// # Errors
     /// The hold that stands in the way.
-    pub fn may_try(&mut self, now: Instant) -> Result<(), &Hold> {
-        let is_over = match self {
+    pub fn may_try(&mut self, now: Instant) -> Result<(), Hold> {
+        let (hold, is_over) = match &*self {
             Self::Well => return Ok(()),
-            Self::Held(hold) => now >= hold.until,
-            Self::Trying { began, .. } => now >= *began + LONGEST_TRY,
+            Self::Held(hold) => (hold.clone(), now >= hold.until),
+            Self::Trying { hold, began } => (hold.clone(), now >= *began + LONGEST_TRY),
         };
-        match self {
-            Self::Held(hold) | Self::Trying { hold, .. } if is_over => {
-                *self = Self::Trying { hold: hold.clone(), began: now };
-                Ok(())
-            }
-            Self::Held(hold) | Self::Trying { hold, .. } => Err(hold),
-            Self::Well => Ok(()),
+        if !is_over {
+            return Err(hold);
         }
+        *self = Self::Trying { hold, began: now };
+        Ok(())
     }
 
     /// The hold, if there is one.
@@ -142,24 +140,25 @@ impl Health {
 
     /// Something failed.
     pub fn failed(&mut self, now: Instant, stage: Stage, diagnosis: &Diagnosis) -> Option<Change> {
-        match (&*self, Rhythm::of(stage, diagnosis.cause)) {
-            (Self::Well, None) => None,
-            (Self::Well, Some(rhythm)) => {
-                let hold = Hold::begin(now, rhythm, stage, diagnosis);
-                *self = Self::Held(hold.clone());
-                Some(Change::Held(hold))
-            }
-            // A second connection that fails like the first is no news and must not lengthen the wait.
-            (Self::Held(_), _) => None,
-            (Self::Trying { hold, .. }, rhythm) => {
-                let hold = match rhythm {
-                    Some(rhythm) => hold.renewed(now, rhythm, stage, diagnosis),
-                    // The try was cut short and proved nothing: the wait is the first one again, the reason stays.
-                    None => Hold { until: now + Rhythm::SignIn.pause(0), ..hold.clone() },
-                };
-                *self = Self::Held(hold.clone());
-                Some(Change::StillHeld(hold))
-            }
+        let rhythm = Rhythm::of(stage, diagnosis.cause);
+        let change = match (&*self, rhythm) {
+            (Self::Well, Some(rhythm)) => Change::Held(Hold::begin(now, rhythm, stage, diagnosis)),
+            (Self::Trying { hold, .. }, Some(rhythm)) => Change::StillHeld(hold.renewed(now, rhythm, stage, diagnosis)),
+            (Self::Trying { hold, .. }, None) => Change::StillHeld(hold.put_off(now)),
+            // Well, and no reason not to stay so; or held already: a second connection that fails like the first is
+            // no news and must not lengthen the wait.
+            (Self::Well, None) | (Self::Held(_), _) => return None,
+        };
+        if let Change::Held(hold) | Change::StillHeld(hold) = &change {
+            *self = Self::Held(hold.clone());
+        }
+        Some(change)
+    }
+
+    /// A caller that was let through was cancelled before it could find out anything.
+    pub fn gave_up(&mut self, now: Instant) {
+        if let Self::Trying { hold, .. } = self {
+            *self = Self::Held(hold.put_off(now));
         }
     }
 }
@@ -172,6 +171,12 @@ impl Hold {
         };
         let until = now + rhythm.pause(0);
         Self { since: now, until, step: 0, diagnosis: diagnosis.clone(), rhythm, ends_by }
+    }
+
+    /// After a try that proved nothing: the reason stays, and the next try is soon, but not so soon that a password
+    /// is sent again and again by callers that are cut short.
+    fn put_off(&self, now: Instant) -> Self {
+        Self { until: now + 5 * MINUTE, ..self.clone() }
     }
 
     /// After a try that failed. Another kind of failure starts its own rhythm; the hold as such goes on.
@@ -198,7 +203,7 @@ impl Rhythm {
         match (self, step) {
             (Self::SignIn | Self::Password, 0) => 5 * MINUTE,
             (Self::SignIn, 1) => 15 * MINUTE,
-            (Self::SignIn, _) | (Self::Config, _) => HOUR,
+            (Self::SignIn | Self::Config, _) => HOUR,
             (Self::Password, _) => 6 * HOUR,
             (Self::Quota, step) => HOUR * 2_u32.saturating_pow(step).min(24),
         }
@@ -325,6 +330,22 @@ mod tests {
         let Some(Change::StillHeld(hold)) = story.fails(Stage::SignIn, Cause::Network) else { panic!("still held") };
         assert_eq!((hold.diagnosis.cause, hold.step), (Cause::Config, 0));
         assert_eq!(hold.until, story.now() + 5 * MINUTE);
+    }
+
+    #[test]
+    fn a_caller_that_gives_up_lets_another_try_after_five_minutes() {
+        let mut story = Story::begin();
+        story.fails(Stage::Password, Cause::Account);
+        story.minutes = 5;
+        assert!(story.may_try());
+        story.health.gave_up(story.now());
+        story.minutes = 9;
+        assert!(!story.may_try());
+        story.minutes = 10;
+        assert!(story.may_try());
+        let mut well = Health::Well;
+        well.gave_up(story.now());
+        assert_eq!(well, Health::Well);
     }
 
     #[test]

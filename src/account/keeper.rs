@@ -110,6 +110,7 @@ impl Keeper {
 
     /// The server refused this credential in AUTH. After [`AfterRefusal::Again`] an attempt asks for a credential and
     /// signs in once more, and never a third time. A password is never worth another try: it would be the same.
+    #[must_use = "says whether to try once more"]
     pub fn refused(&self, credential: &Credential) -> AfterRefusal {
         match (&self.supply, credential) {
             (Supply::Token { tokens, .. }, Credential::Token { generation, .. }) => tokens.lock().refused(*generation),
@@ -190,3 +191,6 @@ fn chance() -> u8 {
     let _ = getrandom::fill(&mut octet);
     octet[0]
 }
+
+#[cfg(test)]
+mod tests;

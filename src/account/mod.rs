@@ -99,7 +99,6 @@ pub const COMMAND_DEADLINE: Duration = Duration::from_secs(30);
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::net::http::HttpClient;
 
     /// An account with nothing special about it and no credential.
     pub(crate) fn settings() -> Settings {
@@ -118,16 +117,5 @@ pub(crate) mod tests {
             connections: 2,
             recipients_per_message: 100,
         }
-    }
-
-    /// A client for token endpoints in clear on this machine; it trusts no certificate.
-    pub(crate) fn http() -> HttpClient {
-        let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(rustls::RootCertStore::empty())
-            .with_no_client_auth();
-        HttpClient::new(&tls).unwrap()
     }
 }

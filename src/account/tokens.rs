@@ -12,17 +12,17 @@ use crate::diagnosis::Failure;
 use crate::secret::Secret;
 
 /// Never less than this remains of a token that is handed out without asking for a new one, if its life allows it.
-const MARGIN: Duration = Duration::from_secs(10 * 60);
+const MARGIN: Duration = Duration::from_mins(10);
 
 /// For a token nobody told the life of (RFC 6749 §5.1 leaves it open). Short, because a program may hand out one that
 /// has been used for a while; asking too often costs little.
-const UNKNOWN_LIFE: Duration = Duration::from_secs(5 * 60);
+const UNKNOWN_LIFE: Duration = Duration::from_mins(5);
 
 /// No server means more; keeps nonsense from overflowing the clock.
-const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+const LONGEST_LIFE: Duration = Duration::from_hours(24);
 
 /// After a renewal ahead of time has failed, the next one is not tried before this.
-const RENEWAL_PAUSE: Duration = Duration::from_secs(60);
+const RENEWAL_PAUSE: Duration = Duration::from_mins(1);
 
 /// A token and its number.
 #[derive(Debug, Clone)]
@@ -114,7 +114,7 @@ impl Tokens {
             self.trusted = self.issued;
         }
         let issued = Issued { token: token.access_token, generation: Generation(self.issued) };
-        let renew_at = now + (life - margin).saturating_sub(early);
+        let renew_at = now + life.saturating_sub(margin + early);
         self.current = Some(Current { issued: issued.clone(), renew_at, ends_at: now + life });
         self.calls += 1;
         self.landing = Landing::Token;

@@ -201,7 +201,7 @@ fn problem(error: &rustls::Error) -> TlsProblem {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::Arc;
 
     use axum::Router;
@@ -221,7 +221,8 @@ mod tests {
             .with_no_client_auth()
     }
 
-    fn client() -> HttpClient {
+    /// A client that trusts no certificate: for endpoints in clear on this machine.
+    pub(crate) fn client() -> HttpClient {
         HttpClient::new(&trusting(rustls::RootCertStore::empty())).unwrap()
     }
 
@@ -240,7 +241,7 @@ mod tests {
     }
 
     /// A server that says hello over TLS with a certificate for `name`, and the certificate.
-    async fn serve_tls(name: &str) -> (u16, rustls::pki_types::CertificateDer<'static>) {
+    pub(crate) async fn serve_tls(name: &str) -> (u16, rustls::pki_types::CertificateDer<'static>) {
         let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
         let certificate = made.cert.der().clone();
         let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();

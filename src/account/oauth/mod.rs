@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn debug_does_not_show_a_token() {
         let answer: Answer = serde_json::from_str(r#"{"access_token":"ey.x"}"#).unwrap();
-        let token = format!("{answer:?} {:?}", answer.into_token());
-        assert!(!token.contains("ey.x"), "{token}");
+        let shown = format!("{answer:?}") + &format!("{:?}", answer.into_token());
+        assert!(!shown.contains("ey.x"), "{shown}");
     }
 }
