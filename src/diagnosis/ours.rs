@@ -62,7 +62,7 @@ pub(super) fn password(detail: &str) -> Diagnosis {
     Diagnosis::new(
         Cause::Account,
         format!("The password of this account cannot be had: {detail}"),
-        "Correct `password_file` or `password_command` of this account; it must work for the user Posthouse runs as.",
+        "Correct the file or program named here (`password_file`, `password_command` or `oauth.client_secret_file` of this account); it must work for the user Posthouse runs as.",
     )
 }
 

@@ -107,8 +107,8 @@ fn names(presented: &[String]) -> String {
     // A certificate can hold hundreds of names; a few tell the story.
     match presented {
         [] => String::new(),
-        [few @ ..] if few.len() <= 4 => format!(" ({})", few.join(", ")),
-        [many @ ..] => format!(" ({} and {} more)", many[..4].join(", "), many.len() - 4),
+        few if few.len() <= 4 => format!(" ({})", few.join(", ")),
+        many => format!(" ({} and {} more)", many[..4].join(", "), many.len() - 4),
     }
 }
 

@@ -1,1 +1,209 @@
-//! To be written.
+//! The client credentials grant (RFC 6749 §4.4): the application signs in as itself, no person involved.
+//!
+//! The request is made by the `oauth2` crate, which encodes what must be encoded. Answers of servers that are not
+//! strict are straightened first. No failure holds the client secret, whatever the server repeats, nor any part of an
+//! answer that may hold a token.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use oauth2::basic::{
+    BasicErrorResponse, BasicRequestTokenError, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
+};
+use oauth2::http::{StatusCode, header::CONTENT_TYPE};
+use oauth2::{
+    AsyncHttpClient, AuthType, Client, ClientId, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse,
+    RequestTokenError, Scope, StandardRevocableToken, TokenUrl,
+};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::super::password;
+use super::{Answer, ClientAuthentication, ClientSecret, Token};
+use crate::diagnosis::{Failure, TokenFailure};
+use crate::net::http::{Endpoint, HttpClient, HttpError};
+use crate::redact::Redactor;
+use crate::secret::Secret;
+
+/// All that is needed to ask for a token.
+#[derive(Debug, Clone)]
+pub(in crate::account) struct ClientCredentials {
+    pub endpoint: Endpoint,
+    pub client_id: String,
+    pub client_secret: ClientSecret,
+    pub scope: Option<String>,
+    pub authentication: ClientAuthentication,
+}
+
+type TokenClient = Client<
+    BasicErrorResponse,
+    Answer,
+    BasicTokenIntrospectionResponse,
+    StandardRevocableToken,
+    BasicRevocationErrorResponse,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointSet,
+>;
+
+impl ClientCredentials {
+    /// Asks the endpoint once.
+    pub(in crate::account) async fn token(&self, http: &HttpClient) -> Result<Token, Failure> {
+        let secret = match &self.client_secret {
+            ClientSecret::Given(secret) => secret.clone(),
+            ClientSecret::File(path) => password::from_file(path).await?,
+        };
+        let exchange = Exchange { http, status: AtomicU16::new(0) };
+        let client = self.client(&secret)?;
+        let scopes = self.scope.iter().flat_map(|scope| scope.split_whitespace());
+        let request = client.exchange_client_credentials().add_scopes(scopes.map(|scope| Scope::new(scope.to_owned())));
+        let answer = request.request_async(&exchange).await;
+        let heard = Heard {
+            endpoint: self.endpoint.to_string(),
+            status: exchange.status.into_inner(),
+            redactor: watch(&secret),
+        };
+        match answer.map(Answer::into_token) {
+            Ok(Some(token)) => Ok(token),
+            Ok(None) => Err(Failure::Token(heard.odd("the `access_token` in it is empty or holds odd characters"))),
+            Err(error) => Err(Failure::Token(heard.failure(error))),
+        }
+    }
+
+    fn client(&self, secret: &Secret) -> Result<TokenClient, Failure> {
+        // An `Endpoint` is an address by type; should the two crates ever disagree, that is an odd endpoint.
+        let url = TokenUrl::new(self.endpoint.as_str().to_owned()).map_err(|_| {
+            Failure::Token(TokenFailure::Odd {
+                endpoint: self.endpoint.to_string(),
+                status: 0,
+                detail: "the address of the endpoint cannot be used".into(),
+            })
+        })?;
+        Ok(Client::new(ClientId::new(self.client_id.clone()))
+            .set_client_secret(oauth2::ClientSecret::new(secret.expose().to_owned()))
+            .set_auth_type(match self.authentication {
+                ClientAuthentication::Basic => AuthType::BasicAuth,
+                ClientAuthentication::Body => AuthType::RequestBody,
+            })
+            .set_token_uri(url))
+    }
+}
+
+/// The HTTP client as the `oauth2` crate wants it; remembers the status, which that crate's errors leave out.
+struct Exchange<'a> {
+    http: &'a HttpClient,
+    status: AtomicU16,
+}
+
+impl<'c> AsyncHttpClient<'c> for Exchange<'_> {
+    type Error = HttpError;
+    // Boxed, not a closure: of a closure's future the compiler cannot see that it may move between threads.
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, HttpError>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(async move {
+            let response = self.http.exchange(request).await?;
+            self.status.store(response.status().as_u16(), Ordering::Relaxed);
+            Ok(straighten(response))
+        })
+    }
+}
+
+/// Looks for the secret in every form in which it may have been sent.
+fn watch(secret: &Secret) -> Redactor {
+    // RFC 6749 appendix B: what encodes as `%20` elsewhere is `+` in a form.
+    const FORM: AsciiSet = NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_').remove(b' ');
+    let as_form = utf8_percent_encode(secret.expose(), &FORM).to_string().replace(' ', "+");
+    let mut redactor = Redactor::new();
+    redactor.watch(secret);
+    redactor.watch(&Secret::new(as_form));
+    redactor
+}
+
+/// What servers that are not strict mean: an `error` without a token is an error whatever the status, every 2yz is a
+/// success, and JSON is JSON whatever the header calls it.
+fn straighten(mut response: HttpResponse) -> HttpResponse {
+    #[derive(Deserialize)]
+    struct Glance {
+        error: Option<IgnoredAny>,
+        access_token: Option<IgnoredAny>,
+    }
+
+    let Ok(glance) = serde_json::from_slice::<Glance>(response.body()) else { return response };
+    response.headers_mut().remove(CONTENT_TYPE);
+    if response.status().is_success() {
+        let is_error = glance.error.is_some() && glance.access_token.is_none();
+        *response.status_mut() = if is_error { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    }
+    response
+}
+
+/// What is known of an exchange once it has failed.
+struct Heard {
+    endpoint: String,
+    status: u16,
+    redactor: Redactor,
+}
+
+impl Heard {
+    fn failure(self, error: BasicRequestTokenError<HttpError>) -> TokenFailure {
+        match error {
+            RequestTokenError::Request(HttpError::Tls(problem)) => {
+                TokenFailure::Tls { endpoint: self.endpoint, problem }
+            }
+            RequestTokenError::Request(error) => {
+                TokenFailure::Unreachable { endpoint: self.endpoint, detail: error.to_string() }
+            }
+            RequestTokenError::ServerResponse(refusal) => self.refused(&refusal),
+            RequestTokenError::Parse(_, body) => self.unreadable(&body),
+            RequestTokenError::Other(_) => self.unreadable(&[]),
+        }
+    }
+
+    fn refused(self, refusal: &BasicErrorResponse) -> TokenFailure {
+        let error = self.shown(refusal.error().as_ref().as_bytes());
+        let description = self.shown(refusal.error_description().map_or(&[], String::as_bytes));
+        // A server that is overloaded or broken says nothing about us, even if it says it in the words of the RFC.
+        if self.status == 429 || self.status >= 500 {
+            return self.odd(&format!("{error} {description}"));
+        }
+        TokenFailure::Refused { endpoint: self.endpoint, error, description }
+    }
+
+    fn unreadable(self, body: &[u8]) -> TokenFailure {
+        let is_success = (200..300).contains(&self.status);
+        let detail = match body.trim_ascii_start() {
+            _ if is_success => "there is no JSON with an `access_token` in it".to_owned(),
+            [] => "there is nothing to read in it".to_owned(),
+            [b'<', ..] => format!("a web page instead of JSON{}", self.title(body)),
+            text => self.shown(text),
+        };
+        self.odd(&detail)
+    }
+
+    fn odd(self, detail: &str) -> TokenFailure {
+        TokenFailure::Odd { endpoint: self.endpoint, status: self.status, detail: detail.trim().to_owned() }
+    }
+
+    /// The title of a web page, because it tells a captive portal from a gateway error.
+    fn title(&self, body: &[u8]) -> String {
+        let lower = body.to_ascii_lowercase();
+        let after = |tag: &[u8], from: usize| Some(from + memchr::memmem::find(lower.get(from..)?, tag)?);
+        let title = after(b"<title>", 0).and_then(|start| Some(&body[start + 7..after(b"</title>", start)?]));
+        title.map(|title| format!(", titled `{}`", self.shown(title))).unwrap_or_default()
+    }
+
+    /// Text from outside as one short line without secrets.
+    fn shown(&self, text: &[u8]) -> String {
+        const LONGEST: usize = 300;
+        let clean = self.redactor.clean(text);
+        let words = clean.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+        words.collect::<Vec<_>>().join(" ").chars().take(LONGEST).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;
