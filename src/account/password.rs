@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(in_a_file(b"one\ntwo\n").await.unwrap_err(), "FILE holds more than one line");
         assert_eq!(in_a_file(b"a\0b").await.unwrap_err(), "FILE holds a NUL, which no mechanism can carry");
         assert!(in_a_file(b"\xff").await.unwrap_err().contains("UTF-8"));
-        let long = in_a_file(&[b'x'; 16385]).await.unwrap_err();
+        let long = in_a_file("x".repeat(16385).as_bytes()).await.unwrap_err();
         assert_eq!(long, "cannot read FILE: it is longer than 16384 octets");
         let absent = heard(Password::File("/no/such/file".into())).await.unwrap_err();
         assert!(absent.starts_with("cannot read /no/such/file: No such file"), "{absent}");

@@ -114,7 +114,7 @@ impl Tokens {
             self.trusted = self.issued;
         }
         let issued = Issued { token: token.access_token, generation: Generation(self.issued) };
-        let renew_at = now + (life - margin).saturating_sub(early);
+        let renew_at = now + life.saturating_sub(margin + early);
         self.current = Some(Current { issued: issued.clone(), renew_at, ends_at: now + life });
         self.calls += 1;
         self.landing = Landing::Token;

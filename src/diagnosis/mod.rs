@@ -169,3 +169,50 @@ pub fn diagnose(failure: &Failure) -> Diagnosis {
         Failure::Password { detail } => ours::password(detail),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: Phase = Phase::Auth;
+
+    fn text() -> String {
+        "x".into()
+    }
+
+    /// One failure of every kind, with its cause and its phase.
+    fn every_kind() -> Vec<(Failure, Cause, Phase)> {
+        let host = text;
+        let reply = |code| Reply::bare(code, "no");
+        let problem = TlsProblem::Expired;
+        let token = TokenFailure::Command { program: text(), detail: text() };
+        vec![
+            (Failure::Reply { phase: AT, reply: reply(535) }, Cause::Account, AT),
+            (Failure::Closed { phase: AT }, Cause::Network, AT),
+            (Failure::TimedOut { phase: AT, seconds: 300 }, Cause::Network, AT),
+            (Failure::Garbage { phase: AT, text: text() }, Cause::Network, AT),
+            (Failure::Io { phase: AT, detail: text() }, Cause::Network, AT),
+            (Failure::Dns { host: host(), detail: text() }, Cause::Network, Phase::Connect),
+            (Failure::Connect { host: host(), port: 25, detail: text() }, Cause::Network, Phase::Connect),
+            (Failure::SelfLoop { host: host(), port: 25 }, Cause::Config, Phase::Connect),
+            (Failure::Tls { host: host(), problem }, Cause::Config, Phase::Tls),
+            (Failure::StartTlsNotOffered { host: host() }, Cause::Config, Phase::StartTls),
+            (Failure::StartTlsRefused { host: host(), reply: reply(454) }, Cause::Network, Phase::StartTls),
+            (Failure::StartTlsInjected { host: host() }, Cause::Config, Phase::StartTls),
+            (Failure::WouldSendInClear { host: host() }, Cause::Config, AT),
+            (Failure::NoMechanism { offered: text(), wanted: text() }, Cause::Config, AT),
+            (Failure::CannotCarry(CannotCarry::EightBit), Cause::Message, Phase::Mail),
+            (Failure::Token(token), Cause::Account, Phase::Credential),
+            (Failure::Password { detail: text() }, Cause::Account, Phase::Credential),
+        ]
+    }
+
+    #[test]
+    fn every_kind_of_failure_is_judged_and_a_cure_is_given() {
+        for (failure, cause, phase) in every_kind() {
+            let judged = diagnose(&failure);
+            assert_eq!((judged.cause, failure.phase()), (cause, phase), "{failure:?}");
+            assert!(!judged.sentence.is_empty() && judged.cure.ends_with('.'), "{failure:?}: {judged:?}");
+        }
+    }
+}
