@@ -183,10 +183,9 @@ impl Session {
             return self.out_of_order("EHLO first").await;
         }
         let Some(manner) = self.fault(&Stage::StartTls).await? else { return Ok(()) };
-        // RFC 3207 §4.2: what was sent ahead in clear must never be obeyed.
-        self.wire.forget();
         self.say(&Reply { code: 220, enhanced: "2.0.0", lines: &["Go ahead"] }, manner).await?;
         self.wire.flush().await?;
+        // RFC 3207 §4.2: what was sent ahead in clear is never obeyed; it is gone with this wire.
         Err(End::StartTls)
     }
 

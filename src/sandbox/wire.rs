@@ -112,11 +112,6 @@ impl Wire {
         self.inbox.splice(..0, octets.iter().copied());
     }
 
-    /// Forgets what arrived and was not read.
-    pub(super) fn forget(&mut self) {
-        self.inbox.clear();
-    }
-
     /// Writes what was gathered.
     pub(super) async fn flush(&mut self) -> Result<(), End> {
         let octets = std::mem::take(&mut self.outbox);

@@ -76,8 +76,13 @@ impl Client {
     /// Sends octets as they are.
     pub async fn send(&mut self, octets: impl AsRef<[u8]>) {
         // The other side may have hung up: what it said before that is what the test looks at.
-        let _ = self.stream.write_all(octets.as_ref()).await;
-        let _ = self.stream.flush().await;
+        let _ = self.try_send(octets).await;
+    }
+
+    /// Sends octets as they are, and says whether they could be sent.
+    pub async fn try_send(&mut self, octets: impl AsRef<[u8]>) -> std::io::Result<()> {
+        self.stream.write_all(octets.as_ref()).await?;
+        self.stream.flush().await
     }
 
     /// Sends one line and reads the reply to it.

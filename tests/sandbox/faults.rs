@@ -102,8 +102,11 @@ async fn the_connection_is_cut_or_closed_with_a_word() {
 
     sandbox.faults().plan(Stage::Mail, Fault::reply_then_close(421, "4.7.0 too much"), Times::Once);
     let mut client = Client::greeted(&sandbox).await;
-    client.send("MAIL FROM:<a@x.example>\r\nRCPT TO:<b@x.example>\r\n").await;
-    assert_eq!(client.rest().await, b"421 4.7.0 too much\r\n", "the word arrives although more was sent ahead");
+    assert_eq!(client.say("MAIL FROM:<a@x.example>").await, "421 4.7.0 too much");
+    assert_eq!(client.rest().await, b"");
+    for _ in 0..3 {
+        client.try_send("RCPT TO:<b@x.example>\r\n").await.expect("a client that still writes is not cut off");
+    }
 }
 
 #[tokio::test]
@@ -230,6 +233,14 @@ async fn a_handshake_can_be_spoilt() {
         assert!(Client::tls(sandbox.implicit(), trust(&sandbox), "localhost").await.is_err());
     }
     assert_eq!(sandbox.counters().handshakes_failed, 3);
+    sandbox.faults().plan(Stage::TlsHandshake, Fault::Silence, Times::Once);
+    let mut silent = Client::clear(sandbox.implicit()).await;
+    silent.send([0x16, 3, 1, 0, 1]).await;
+    assert!(Client::tls(sandbox.implicit(), trust(&sandbox), "localhost").await.is_ok(), "another one is served");
+    drop(sandbox);
+    assert_eq!(silent.rest().await, b"", "and the first hears nothing until the end");
+
+    let sandbox = crate::sandbox().await;
     let gate = Gate::new();
     sandbox.faults().plan(Stage::TlsHandshake, Fault::Wait(gate.clone()), Times::Once);
     let (address, config) = (sandbox.implicit(), trust(&sandbox));
