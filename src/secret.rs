@@ -23,6 +23,12 @@ impl Secret {
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
+
+    /// Its length in octets, which says whether it fits on a line and nothing more.
+    #[must_use]
+    pub fn octets(&self) -> usize {
+        self.0.expose_secret().len()
+    }
 }
 
 impl std::fmt::Debug for Secret {

@@ -39,6 +39,7 @@ const SECRET_READERS: &[(&str, &str)] = &[
     ("smtp/client/wire", "to write the response to the provider"),
     ("account", "to send it to the token endpoint, and to check what was configured"),
     ("inbound/policy", "to compare a device's password"),
+    ("cli/demo", "the demo writes the practice provider's own secrets into its temporary configuration"),
     ("sandbox", "the practice provider has made it up itself"),
 ];
 

@@ -40,7 +40,7 @@ pub fn end(content: &[u8], from: usize) -> Option<usize> {
     if content.starts_with(b"\r\n") {
         return Some(2);
     }
-    let from = from.saturating_sub(3);
+    let from = from.saturating_sub(3).min(content.len());
     memchr::memmem::find(&content[from..], b"\r\n\r\n").map(|i| from + i + 4)
 }
 

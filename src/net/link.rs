@@ -1,12 +1,9 @@
 //! Pumps octets between one connection and one dialogue, whichever side the dialogue plays.
 //!
-//! The owner calls [`Link::next`] in a loop and matches on the events. Guarantees: what the dialogue sends goes out in
-//! one write and is flushed before the next event is raised; nothing is read while the dialogue has something to do,
-//! so a peer cannot fill our memory; a peer that stops reading is given up after a fixed time; an idle link holds no
-//! buffer. Does not open connections and does not encrypt: a link is taken apart for the upgrade and made anew.
-//!
-//! **Cancelling.** Every future of a link may be dropped at any `.await` (in `select!`, for instance) and called again:
-//! all progress is kept in the link, none in the future.
+//! Guarantees: what the dialogue sends goes out in one write, before the next event is raised; nothing is read while
+//! the dialogue has something to do, so a peer cannot fill our memory; a peer that stops reading is given up after a
+//! fixed time; an idle link holds no buffer. Every future may be dropped at any `.await` and called again: progress is
+//! kept in the link. Does not open connections and does not encrypt: for the upgrade a link is taken apart.
 
 use std::future::poll_fn;
 use std::io;

@@ -1,4 +1,6 @@
-//! The rows of the design's table that hold for a pure proxy, and the fight between withdrawal and the dot.
+//! The rows of the table of answers that hold for a pure proxy, and the fight between withdrawal and the dot.
+//!
+//! Time stands still unless a test moves it.
 
 use super::*;
 use crate::mail::address::Address;

@@ -17,6 +17,8 @@ pub const EXCHANGE_LIMIT: usize = 12_288;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LineEnd {
     CrLf,
+    /// CRLF behind the CR NUL that telnet makes of a CR.
+    CrNulCrLf,
     /// A bare LF.
     Lf,
 }
@@ -76,7 +78,11 @@ impl Lines {
         };
         let raw = &self.rest()[..length];
         let last = if self.dropped > 0 && length == limit { Some(self.last_dropped) } else { raw.last().copied() };
-        let end = if last == Some(b'\r') { LineEnd::CrLf } else { LineEnd::Lf };
+        let end = match last {
+            Some(b'\r') if raw.ends_with(b"\r\0\r") => LineEnd::CrNulCrLf,
+            Some(b'\r') => LineEnd::CrLf,
+            _ => LineEnd::Lf,
+        };
         let too_long = self.dropped > 0 || length > limit;
         let kept = trim_end(&raw[..length.min(limit)]).to_vec();
         self.dropped = 0;
@@ -120,7 +126,7 @@ mod tests {
         lines.push(b"NOOP\r\nRSET\nQUIT \r\0\r\nHEL");
         assert_eq!(lines.next(64), Some(Line::Whole(b"NOOP".into(), LineEnd::CrLf)));
         assert_eq!(lines.next(64), Some(Line::Whole(b"RSET".into(), LineEnd::Lf)));
-        assert_eq!(lines.next(64), Some(Line::Whole(b"QUIT".into(), LineEnd::CrLf)));
+        assert_eq!(lines.next(64), Some(Line::Whole(b"QUIT".into(), LineEnd::CrNulCrLf)));
         assert_eq!(lines.next(64), None);
         assert_eq!(lines.rest(), b"HEL");
     }

@@ -1,4 +1,6 @@
 //! `[accounts.NAME]`: where to connect, how to sign in, and what must not go together there (promise 3).
+//!
+//! Guarantees one credential at most per account, and none that could never be sent. Reads no file.
 
 use std::path::Path;
 

@@ -1,4 +1,6 @@
 //! `[devices.NAME]`: local logins.
+//!
+//! A password comes from the key or from its file, never from both. Guarantees that each login can be typed by a device.
 
 use super::{Aside, Surroundings};
 use crate::config::files::{Named, NamedFile};

@@ -1,4 +1,6 @@
 //! `[[listeners]]`: who may connect where, and whether that keeps promise 8 (the relay is never open).
+//!
+//! Says at once what the guard of the sockets would refuse later, with place and cure. Binds nothing.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};

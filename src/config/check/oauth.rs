@@ -1,4 +1,6 @@
 //! `oauth = { grant = …, … }` of an account.
+//!
+//! Guarantees that each grant has what it needs and nothing that belongs to another one. Calls no endpoint.
 
 use std::path::Path;
 

@@ -1,4 +1,6 @@
 //! Who may sign in, send and receive, and how addresses without a domain fare.
+//!
+//! Pure: a policy is made by hand and asked.
 
 use super::super::settings::ListenerTls;
 use super::*;

@@ -1,4 +1,6 @@
 //! The link, played with small dialogues over real loopback connections and a clock that the test can hold still.
+//!
+//! Each test is one thing a peer does: it stops reading, cuts the line, talks too much, falls silent.
 
 use std::io::Write;
 

@@ -1,4 +1,6 @@
 //! Handshakes between our own two sides, and with servers that are wrong in one way each.
+//!
+//! Certificates are made in the test; nothing depends on the machine's own roots but the one test that says so.
 
 use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

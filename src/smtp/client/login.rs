@@ -77,7 +77,7 @@ impl Exchange {
 
     fn client_first(mechanism: Mechanism, response: Secret, wire: &mut Wire, now: Instant) -> Self {
         let open = format!("AUTH {mechanism} ");
-        if open.len() + response.expose().len() + "\r\n".len() <= COMMAND_LIMIT {
+        if open.len() + response.octets() + "\r\n".len() <= COMMAND_LIMIT {
             wire.say_secret(&open, &response, now);
             Self::Verdict { mechanism }
         } else {

@@ -5,143 +5,32 @@
 //! that a body is answered with 250 only by consuming an `A` (in the relay: `queue::Accepted`, which only the queue
 //! can make). Does not know accounts, addresses of peers or files.
 
+mod commands;
 mod intruder;
 mod login;
 mod receiving;
+mod terms;
 mod transaction;
 
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::body::Summary;
-use super::command::{self, Command, Wrong};
-use super::line::{COMMAND_LIMIT, EXCHANGE_LIMIT, Line, LineEnd, Lines};
+use super::line::{COMMAND_LIMIT, Lines};
 use super::quirk::{Quirk, Quirks};
-use super::reply::{Refusal, Reply};
+use super::reply::Reply;
 use super::trace::{Side, Trace};
 use super::{Conversation, Output};
-use crate::mail::envelope::Envelope;
 
 pub use intruder::Intruder;
 pub use login::LoginQuestion;
 pub use receiving::EndOfData;
+pub use terms::{Auth, Ending, Event, Hello, LineEndings, Security, Settings};
 pub use transaction::{RecipientQuestion, SenderQuestion};
 
 use login::Exchange;
 use receiving::Receiving;
 use transaction::Transaction;
-
-/// What a listener decides for all of its sessions.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Our name in the greeting and in EHLO.
-    pub hostname: String,
-    /// Whether STARTTLS is offered.
-    pub starttls: bool,
-    /// Whether AUTH is offered, and needed.
-    pub auth: Auth,
-    /// Largest body, octets; offered as SIZE.
-    pub max_size: u64,
-    /// Most recipients of one message.
-    pub max_recipients: usize,
-    /// How line endings are read.
-    pub line_endings: LineEndings,
-    /// Silence allowed, measured per complete line.
-    pub idle: Duration,
-    /// Octets a second a body must keep up on average, beyond `idle`.
-    pub minimum_rate: u64,
-}
-
-/// Whether a device signs in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Auth {
-    /// Not offered.
-    Off,
-    /// Offered.
-    Optional,
-    /// MAIL is refused without it.
-    Required,
-}
-
-/// `line_endings = …` of a listener (promise 2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LineEndings {
-    /// LF sessions are recognised.
-    Auto,
-    /// CRLF only, in commands too.
-    Strict,
-    /// A bare LF or CR in a body is refused with 550 5.6.11 after the true end.
-    Reject,
-}
-
-/// What holds for one connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Security {
-    /// TLS is active.
-    pub tls: bool,
-    /// AUTH may be used without TLS: the peer is on loopback, or the listener says so.
-    pub auth_in_clear: bool,
-}
-
-/// What a device called itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hello {
-    /// As given; never validated and never passed on.
-    pub name: String,
-    /// EHLO rather than HELO.
-    pub esmtp: bool,
-}
-
-/// What happens in the dialogue.
-#[derive(Debug)]
-pub enum Event {
-    /// A liberty was taken, the first time in this session.
-    Quirk(Quirk),
-    /// The peer does not speak SMTP; it has been told so and the connection is about to close.
-    Intruder(Intruder),
-    /// May this login in?
-    Login(LoginQuestion),
-    /// May this sender send?
-    Sender(SenderQuestion),
-    /// May this recipient receive?
-    Recipient(RecipientQuestion),
-    /// DATA was accepted; body octets follow.
-    Message(Box<Envelope>, Hello),
-    /// Body octets: unstuffed, with CRLF line endings.
-    Body(Vec<u8>),
-    /// The end of data: what becomes of the message?
-    End(EndOfData),
-    /// The dialogue itself refused the message at its end.
-    Refused(Refusal, Summary),
-    /// The message did not end: the peer fell silent or was too slow. What had come shows its line endings.
-    Unfinished(Summary),
-    /// `220` to STARTTLS has been written: do the handshake, then call [`Server::secured`].
-    Upgrade,
-    /// The dialogue ends for this reason, named for the log.
-    Ended(Ending),
-}
-
-/// Why a dialogue ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// QUIT.
-    Quit,
-    /// The peer closed the connection.
-    HungUp,
-    /// No complete line, or not enough of a body, in time.
-    TimedOut,
-    /// Ten bad commands in a row.
-    BadCommands,
-    /// Three failed logins.
-    FailedLogins,
-    /// More octets than anyone may send while waiting for a delayed reply.
-    Flood,
-    /// The relay itself: shutdown, or room for someone else.
-    Dismissed,
-    /// The peer does not speak SMTP.
-    Intruder,
-}
 
 /// What is to be done between lines; each variant owns what that stage knows.
 #[derive(Debug)]
@@ -346,143 +235,6 @@ impl<A> Server<A> {
         let text = format!("{} ESMTP Posthouse", self.settings.hostname);
         self.reply(&Reply::bare(220, text), now);
         Progress::Again
-    }
-
-    fn next_line(&mut self, now: Instant) -> Progress {
-        if let Some(intruder) = intruder::in_octets(self.lines.rest()) {
-            return self.turn_away(intruder, now);
-        }
-        if intruder::may_become_proxy(self.lines.rest()) {
-            return Progress::Blocked;
-        }
-        let in_exchange = matches!(self.stage, Stage::Login(..));
-        let limit = if in_exchange { EXCHANGE_LIMIT } else { COMMAND_LIMIT };
-        let Some(line) = self.lines.next(limit) else { return Progress::Blocked };
-        self.heard = now;
-        let (text, end, too_long) = match line {
-            Line::Whole(text, end) => (text, end, false),
-            Line::TooLong(text, end) => (text, end, true),
-        };
-        if let Some(intruder) = intruder::in_line(&text).filter(|_| !in_exchange) {
-            self.hear(&text, now);
-            return self.turn_away(intruder, now);
-        }
-        self.note_ending(end);
-        if in_exchange {
-            return self.exchange_line(&text, too_long, now);
-        }
-        self.hear(&text, now);
-        if too_long {
-            // RFC 5321 §4.5.3.1.10
-            self.bad(&Reply::new(500, 5, 2, "Line too long"), now);
-            return Progress::Again;
-        }
-        if end == LineEnd::Lf && self.settings.line_endings == LineEndings::Strict {
-            self.bad(&Reply::new(500, 5, 2, "Lines must end in CRLF"), now);
-            return Progress::Again;
-        }
-        let mut quirks = Quirks::default();
-        let parsed = command::parse(&text, &mut quirks);
-        self.quirks(quirks);
-        match parsed {
-            Ok(command) => self.obey(command, now),
-            Err(Wrong::Argument(refusal)) => {
-                self.bad(refusal.reply(), now);
-                Progress::Again
-            }
-            Err(Wrong::Unknown) => {
-                if intruder::looks_like_base64(&text) {
-                    self.quirk(Quirk::CredentialOutOfPlace);
-                }
-                self.bad(&Reply::new(500, 5, 1, "Command unknown"), now);
-                Progress::Again
-            }
-        }
-    }
-
-    fn note_ending(&mut self, end: LineEnd) {
-        match end {
-            LineEnd::CrLf => self.strict = true,
-            LineEnd::Lf => self.quirk(Quirk::LfCommands),
-        }
-    }
-
-    /// Writes a command line down, unless it may be something else (promise 4).
-    fn hear(&mut self, line: &[u8], now: Instant) {
-        if !self.trace.recording() {
-            return;
-        }
-        match command::verb(line) {
-            Some("AUTH") => self.trace.say(Side::Client, &login::transcript_of_auth(line), now),
-            Some(_) => self.trace.say(Side::Client, &String::from_utf8_lossy(line), now),
-            None => self.trace.say(Side::Client, &format!("unknown, {} octets", line.len()), now),
-        }
-    }
-
-    fn obey(&mut self, command: Command, now: Instant) -> Progress {
-        match command {
-            Command::Ehlo(name) => self.hello(Hello { name, esmtp: true }, now),
-            Command::Helo(name) => {
-                self.quirk(Quirk::HeloOnly);
-                self.hello(Hello { name, esmtp: false }, now);
-            }
-            Command::Mail(sender) => return self.mail(sender, now),
-            Command::Rcpt(recipient) => return self.rcpt(recipient, now),
-            Command::Data => return self.data(now),
-            Command::Auth(argument) => return self.auth(argument, now),
-            Command::StartTls => self.starttls(now),
-            // RFC 5321 §4.1.1.5: always 250, never closes.
-            Command::Rset => {
-                if let Stage::Mail(transaction) = std::mem::replace(&mut self.stage, Stage::Fresh) {
-                    self.stage = Stage::Ready(transaction.hello);
-                }
-                self.good(&Reply::new(250, 0, 0, "Ok"), now);
-            }
-            Command::Noop => self.good(&Reply::new(250, 0, 0, "Ok"), now),
-            Command::Vrfy => self.good(&Reply::new(252, 5, 2, "Send some mail, I'll try my best"), now),
-            Command::Help => {
-                self.good(&Reply::new(214, 0, 0, "This relay takes mail and passes it on to a provider"), now)
-            }
-            Command::Quit => self.close_with(&Reply::new(221, 0, 0, "Bye"), Ending::Quit, now),
-            Command::NotOffered => self.bad(&Reply::new(502, 5, 1, "Not implemented here"), now),
-        }
-        Progress::Again
-    }
-
-    /// RFC 5321 §4.1.1.1; again later it is RSET (§4.1.4).
-    fn hello(&mut self, hello: Hello, now: Instant) {
-        let mut text = self.settings.hostname.clone();
-        if hello.esmtp {
-            text.push_str("\nPIPELINING\nSIZE ");
-            text.push_str(&self.settings.max_size.to_string());
-            text.push_str("\n8BITMIME\nSMTPUTF8\nENHANCEDSTATUSCODES\nDSN");
-            if self.may_auth() {
-                // PLAIN and LOGIN first and alone: some devices look no further.
-                text.push_str("\nAUTH PLAIN LOGIN");
-            }
-            if self.settings.starttls && !self.security.tls {
-                text.push_str("\nSTARTTLS");
-            }
-            text.push_str("\nHELP");
-        }
-        self.stage = Stage::Ready(hello);
-        self.good(&Reply::bare(250, text), now);
-    }
-
-    fn starttls(&mut self, now: Instant) {
-        if self.security.tls {
-            return self.bad(&Reply::new(503, 5, 1, "TLS is already active"), now);
-        }
-        if !self.settings.starttls {
-            return self.bad(&Reply::new(502, 5, 1, "Not implemented here"), now);
-        }
-        // RFC 3207 §4.2, CVE-2011-0411: what came in clear behind it is not obeyed, not even answered.
-        if self.has_more() {
-            self.quirk(Quirk::OctetsAfterStartTls);
-        }
-        self.lines.clear();
-        self.good(&Reply::new(220, 0, 0, "Ready to start TLS"), now);
-        self.stage = Stage::StartTls;
     }
 
     fn turn_away(&mut self, intruder: Intruder, now: Instant) -> Progress {

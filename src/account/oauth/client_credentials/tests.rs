@@ -1,4 +1,6 @@
-//! The grant against token endpoints on this machine: what is asked, and what is made of every kind of answer.
+//! The client credentials grant against a small token server of the test's own.
+//!
+//! Odd answers, refusals and dead servers; the secret is in none of the errors.
 
 use std::io::Write;
 
