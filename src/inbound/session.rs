@@ -26,7 +26,7 @@ use crate::smtp::server::{Ending, Event, LoginQuestion, RecipientQuestion, Secur
 pub(super) type Dialogue = Server<Accepted>;
 
 /// A device that reads nothing is given up.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 /// For a handshake with a device.
 const HANDSHAKE: Duration = Duration::from_secs(30);
 

@@ -38,7 +38,7 @@ impl Default for Settings {
 pub fn install(settings: &Settings) {
     let colours = settings.format == Format::Auto && std::io::stderr().is_terminal();
     let _ = tracing::subscriber::set_global_default(subscriber(settings, std::io::stderr, colours));
-    std::panic::set_hook(Box::new(|panic| report_panic(panic)));
+    std::panic::set_hook(Box::new(report_panic));
 }
 
 /// The subscriber itself, for a log that goes elsewhere.

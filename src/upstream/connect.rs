@@ -28,7 +28,7 @@ use crate::words::Phase;
 /// For a handshake with a provider.
 const HANDSHAKE: Duration = Duration::from_secs(30);
 /// A provider that takes nothing of a block for so long is given up (RFC 5321 §4.5.3.2.5).
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// One account, ready to connect.
 #[derive(Debug)]
