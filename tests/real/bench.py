@@ -5,6 +5,7 @@ from; `Bench.settings` turns it into the keys of `[accounts.NAME]`.
 """
 
 import base64
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, quote_plus
@@ -42,24 +43,25 @@ class Bench:
 
     def __init__(self, home: Path, program):
         self.home, self._program = home, program
-        self.ports, self._stops, self.relays = Ports(), [], []
+        self.ports, self.relays = Ports(), []
+        # Ends all it was given, in reverse, even when one of them does not end well.
+        self._running = ExitStack()
 
     def __enter__(self):
         try:
             self._start()
         except BaseException:
-            self.__exit__()
+            self._running.close()
             raise
         return self
 
     def __exit__(self, *_):
-        while self._stops:
-            self._stops.pop()()
+        self._running.close()
 
     def relay(self, name, account):
-        """A Posthouse with this account."""
+        """A Posthouse with this account, in a directory of this name."""
         self.relays.append(self.home / name)
-        return Relay(self._program, self.home / name, self.ports, self.certificate, self.settings(account))
+        return self._keep(Relay(self._program, self.home / name, self.ports, self.certificate, self.settings(account)))
 
     def server(self, account):
         """The running server whose log and trace field tell about this account's deliveries."""
@@ -76,8 +78,13 @@ class Bench:
 
     def settings(self, account):
         """The keys of `[accounts.office]`."""
-        settings = {"encryption": account.encryption, "ca_file": self.authority.certificate,
-                    "address": SENDER, "mechanism": account.mechanism.lower(), "limits": {"connections": 2}}
+        settings = {
+            "encryption": account.encryption,
+            "ca_file": self.authority.certificate,
+            "address": SENDER,
+            "mechanism": account.mechanism.lower(),
+            "limits": {"connections": 2},
+        }
         settings["host"], settings["port"] = self._address(account)
         if account.mechanism == "none":
             return settings
@@ -111,11 +118,16 @@ class Bench:
         secret = "not-the-secret" if account.credential == "wrong secret" else APPLICATION.secret
         # Both ways of RFC 6749 §2.3.1, whatever else the row is about.
         way = "basic" if account.encryption == "implicit" else "body"
-        return {"oauth": {
-            "grant": "client_credentials", "token_endpoint": self.tokens.token_endpoint,
-            "client_id": APPLICATION.identifier, "client_secret": secret, "scope": APPLICATION.scope,
-            "client_authentication": way,
-        }}
+        return {
+            "oauth": {
+                "grant": "client_credentials",
+                "token_endpoint": self.tokens.token_endpoint,
+                "client_id": APPLICATION.identifier,
+                "client_secret": secret,
+                "scope": APPLICATION.scope,
+                "client_authentication": way,
+            }
+        }
 
     def _file(self, name, text):
         path = self.home / name.replace(" ", "-")
@@ -136,14 +148,28 @@ class Bench:
         self.sink = self._keep(Sink(self.ports.take()))
         self.tokens = self._keep(TokenServer(self.ports, self.certificate, APPLICATION))
         self.dovecot = self._keep(
-            Dovecot(self.home / "dovecot", self.ports, self.sink.port, self.tokens.introspection, self.certificate,
-                    SENDER, PASSWORD)
+            Dovecot(
+                self.home / "dovecot",
+                self.ports,
+                self.sink.port,
+                self.tokens.introspection,
+                self.certificate,
+                SENDER,
+                PASSWORD,
+            )
         )
         self.postfix = self._keep(
-            Postfix(self.home / "postfix", self.ports, self.sink.port, self.dovecot.auth_socket, certificates,
-                    SENDER, PASSWORD)
+            Postfix(
+                self.home / "postfix",
+                self.ports,
+                self.sink.port,
+                self.dovecot.auth_socket,
+                certificates,
+                SENDER,
+                PASSWORD,
+            )
         )
 
     def _keep(self, service):
-        self._stops.append(service.stop)
+        self._running.callback(service.stop)
         return service

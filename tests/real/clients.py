@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HELO = "scanner.test"
+# Beyond each program's own patience with one reply, which is set to 30 s below.
+DEADLINE = 60
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,22 @@ class Heard:
 
 def swaks(gate, mail, sender, recipients, directory):
     """Perl; the postmaster's own tool. Reads a Unix file, and always adds a line ending: hence one less here."""
-    command = ["swaks", "--server", "127.0.0.1", "--port", gate.port, "--helo", HELO, "--from", sender,
-               "--to", ",".join(recipients), "--timeout", 30, "--suppress-data"]
+    command = [
+        "swaks",
+        "--server",
+        "127.0.0.1",
+        "--port",
+        gate.port,
+        "--helo",
+        HELO,
+        "--from",
+        sender,
+        "--to",
+        ",".join(recipients),
+        "--timeout",
+        30,
+        "--suppress-data",
+    ]
     if mail.raw.endswith(b"\r\n\r\n"):
         # It always sends at least one empty line of body; only with the terminating dot put there by hand it does not.
         command += ["--no-data-fixup", "--data", f"@{_file(directory, mail.raw + b'.')}"]
@@ -57,8 +73,18 @@ def swaks(gate, mail, sender, recipients, directory):
 def curl(gate, mail, sender, recipients, directory):
     """libcurl; in a great many devices. Wants CRLF in the file: it doubles only dots that follow one."""
     scheme = "smtps" if gate.encryption == "implicit" else "smtp"
-    command = ["curl", "--verbose", "--silent", "--show-error", "--max-time", 30, "--mail-from", sender,
-               "--upload-file", _file(directory, mail.raw)]
+    command = [
+        "curl",
+        "--verbose",
+        "--silent",
+        "--show-error",
+        "--max-time",
+        30,
+        "--mail-from",
+        sender,
+        "--upload-file",
+        _file(directory, mail.raw),
+    ]
     for recipient in recipients:
         command += ["--mail-rcpt", recipient]
     if gate.encryption != "none":
@@ -70,8 +96,21 @@ def curl(gate, mail, sender, recipients, directory):
 
 def msmtp(gate, mail, sender, recipients, directory):
     """The sendmail stand-in of small machines. Reads a Unix file."""
-    command = ["msmtp", "--host", "localhost", "--port", gate.port, "--domain", HELO, "--from", sender, "--timeout=30",
-               "--set-date-header=off", "--set-msgid-header=off", "--set-from-header=off"]
+    command = [
+        "msmtp",
+        "--host",
+        "localhost",
+        "--port",
+        gate.port,
+        "--domain",
+        HELO,
+        "--from",
+        sender,
+        "--timeout=30",
+        "--set-date-header=off",
+        "--set-msgid-header=off",
+        "--set-from-header=off",
+    ]
     if gate.encryption == "none":
         command += ["--tls=off"]
     else:
@@ -127,7 +166,11 @@ def _reply(code, text):
 
 def _run(command, refusal, stdin=subprocess.DEVNULL):
     """250 when the program says it went well; else the last refusal it printed, or 0 and the end of its output."""
-    done = subprocess.run([str(part) for part in command], stdin=stdin, capture_output=True, timeout=60, check=False)
+    command = [str(part) for part in command]
+    try:
+        done = subprocess.run(command, stdin=stdin, capture_output=True, timeout=DEADLINE, check=False)
+    except subprocess.TimeoutExpired:
+        return Heard(0, f"{command[0]} had not ended after {DEADLINE} s", "")
     output = (done.stdout + done.stderr).decode("utf-8", "replace").replace("\r", "")
     if done.returncode == 0:
         return Heard(250, "", output)

@@ -1,8 +1,8 @@
 """A Dovecot instance of our own: its submission service (a proxy to the sink) and the auth service Postfix asks.
 
 It listens on 127.0.0.2: for a client whose address equals the server's, Dovecot holds the connection to be secure and
-takes passwords before STARTTLS; from 127.0.0.1 to 127.0.0.2 it does not. Passwords stand in a passwd-file, access tokens
-are introspected (RFC 7662) at the token server. /etc/dovecot is not read.
+takes passwords before STARTTLS; from 127.0.0.1 to 127.0.0.2 it does not. Passwords stand in a passwd-file, access
+tokens are introspected (RFC 7662) at the token server. /etc/dovecot is not read.
 """
 
 import re
@@ -98,8 +98,14 @@ class Dovecot:
         configuration = home / "dovecot.conf"
         configuration.write_text(
             CONFIGURATION.format(
-                home=home, name=NAME, address=ADDRESS, sink=sink_port, certificate=certificate[0], key=certificate[1],
-                user="postfix", **self.ports,
+                home=home,
+                name=NAME,
+                address=ADDRESS,
+                sink=sink_port,
+                certificate=certificate[0],
+                key=certificate[1],
+                user="postfix",
+                **self.ports,
             )
         )
         self._start(configuration)

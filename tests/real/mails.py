@@ -37,7 +37,7 @@ class Mail:
 
 
 def _mail(identifier, sender, body, extra=(), complete=True):
-    fields = [f"From: Scanner 3 <{sender}>", f"To: Office <to-{identifier}@provider.test>", f"Subject: Scan {identifier}"]
+    fields = [f"From: Scanner 3 <{sender}>", "To: Office <office@provider.test>", f"Subject: Scan {identifier}"]
     if complete:
         fields += [f"Date: {DATE}", f"Message-ID: <{identifier}@scanner.test>"]
     return Mail("\r\n".join([*fields, *extra, "", ""]).encode() + body, complete)
@@ -136,7 +136,7 @@ def _take_added(data, pattern):
 
 
 def _first_difference(arrived, sent):
-    at = next((i for i, (a, b) in enumerate(zip(arrived, sent)) if a != b), min(len(arrived), len(sent)))
+    at = next((i for i, (a, b) in enumerate(zip(arrived, sent, strict=False)) if a != b), min(len(arrived), len(sent)))
     return (
         f"octet {at} differs ({len(arrived)} arrived, {len(sent)} sent): "
         f"arrived {arrived[max(0, at - 20) : at + 40]!r}, sent {sent[max(0, at - 20) : at + 40]!r}"

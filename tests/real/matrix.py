@@ -72,8 +72,15 @@ def cells():
 
 def _bodies():
     """What a body may look like, from each client, to both servers."""
-    bodies = (mails.leading_dots, mails.long_line, mails.eight_bit, mails.attachment, mails.empty_body,
-              mails.no_final_newline, mails.bare)
+    bodies = (
+        mails.leading_dots,
+        mails.long_line,
+        mails.eight_bit,
+        mails.attachment,
+        mails.empty_body,
+        mails.no_final_newline,
+        mails.bare,
+    )
     for server in ("postfix", "dovecot"):
         account = Account(server, "implicit", "PLAIN")
         for client, body in itertools.product(clients.ALL, bodies):

@@ -1,8 +1,8 @@
 """A Postfix instance of our own: submission ports in every flavour the matrix asks for, behind them the sink.
 
-Runs from its own configuration, queue and data directories on high loopback ports; /etc/postfix is not read. Ports named
-`cyrus` sign in through Cyrus SASL (PLAIN, LOGIN), ports named `dovecot` through Dovecot's auth service (XOAUTH2 too),
-`open` ones ask for no sign-in, `foreign` and `misnamed` show certificates a careful client must refuse.
+Runs from its own configuration, queue and data directories on high loopback ports; /etc/postfix is not read. Ports
+named `cyrus` sign in through Cyrus SASL (PLAIN, LOGIN), ports named `dovecot` through Dovecot's auth service (XOAUTH2
+too), `open` ones ask for no sign-in, `foreign` and `misnamed` show certificates a careful client must refuse.
 """
 
 import os
@@ -165,9 +165,7 @@ class Postfix:
     def _start(self):
         # start-fg: a child of ours to wait for, and no daemon left behind when this program is killed hard.
         output = (self.home / "start.log").open("wb")
-        self._process = subprocess.Popen(
-            ["postfix", "-c", self.home / "etc", "start-fg"], stdout=output, stderr=output
-        )
+        self._process = subprocess.Popen(["postfix", "-c", self.home / "etc", "start-fg"], stdout=output, stderr=output)
 
         try:
             wait_for(self._up, "Postfix to listen")

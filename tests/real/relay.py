@@ -60,8 +60,13 @@ class Relay:
 def _configuration(ports, certificate, account, data):
     lines = [f"hostname = {_value(RELAY)}", ""]
     for number, (door, (tls, auth)) in enumerate(DOORS.items()):
-        lines += ["[[listeners]]", f'name = "door{number}"', f'bind = ["127.0.0.1:{ports[door]}"]',
-                  f'tls = "{tls}"', f'auth = "{auth}"']
+        lines += [
+            "[[listeners]]",
+            f'name = "door{number}"',
+            f'bind = ["127.0.0.1:{ports[door]}"]',
+            f'tls = "{tls}"',
+            f'auth = "{auth}"',
+        ]
         if tls != "none":
             lines += [f"certificate = {_value(certificate[0])}", f"key = {_value(certificate[1])}"]
         lines.append("")

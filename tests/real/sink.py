@@ -66,8 +66,14 @@ class _Session(socketserver.StreamRequestHandler):
             command = line.decode("utf-8", "replace").strip()
             verb = command.upper()
             if verb.startswith("EHLO"):
-                self._say("250-sink.test", "250-PIPELINING", "250-SIZE 52428800", "250-8BITMIME",
-                          "250-SMTPUTF8", "250 ENHANCEDSTATUSCODES")
+                self._say(
+                    "250-sink.test",
+                    "250-PIPELINING",
+                    "250-SIZE 52428800",
+                    "250-8BITMIME",
+                    "250-SMTPUTF8",
+                    "250 ENHANCEDSTATUSCODES",
+                )
             elif verb.startswith("MAIL FROM:"):
                 self._sender, self._recipients = _address(command), []
                 self._say("250 2.1.0 Ok")
@@ -78,7 +84,7 @@ class _Session(socketserver.StreamRequestHandler):
             elif verb == "QUIT":
                 self._say("221 2.0.0 Bye")
                 return
-            elif verb == "RSET" or verb == "NOOP" or verb.startswith(("HELO", "XCLIENT")):
+            elif verb in ("RSET", "NOOP"):
                 self._say("250 2.0.0 Ok")
             else:
                 self._say("502 5.5.1 Not known here")

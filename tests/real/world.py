@@ -76,9 +76,27 @@ class Authority:
         config = self._directory / f"{file}.cnf"
         config.write_text(f"[req]\ndistinguished_name=dn\nprompt=no\n[dn]\nCN={common_name}\n[ext]\n{extensions}")
         run_tool(
-            ["openssl", "req", "-x509", "-config", config, "-extensions", "ext", "-days", "2", "-nodes", "-newkey", "ec",
-             "-pkeyopt", "ec_paramgen_curve:P-256", "-keyout", self._directory / f"{file}.key",
-             "-out", self._directory / f"{file}.pem", *issuer]
+            [
+                "openssl",
+                "req",
+                "-x509",
+                "-config",
+                config,
+                "-extensions",
+                "ext",
+                "-days",
+                "2",
+                "-nodes",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-256",
+                "-keyout",
+                self._directory / f"{file}.key",
+                "-out",
+                self._directory / f"{file}.pem",
+                *issuer,
+            ]
         )
 
 
