@@ -37,6 +37,8 @@ class Relay:
         self._output = self.log.open("wb")
         command = [program, "serve", "--config", configuration, "--log-format", "json"]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self._output, stderr=self._output)
+        # For `run` to find it by, should this program be killed.
+        (home / "posthouse.pid").write_text(f"{self._process.pid}\n")
         try:
             wait_for(self._up, f"Posthouse to open its doors; its log is {self.log}", 10)
         except Trouble:
