@@ -1,1 +1,252 @@
-//! To be written.
+//! Builds the rooms from the configuration, starts them in order, and ends them in order.
+//!
+//! Guarantees that nothing is accepted before every listener is bound and every account can be used, and that a
+//! running relay ends within its grace: sessions are dismissed, windows closed, providers told QUIT. Starts without
+//! asking anyone on the network (promise 9).
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use tokio_util::task::TaskTracker;
+
+use crate::account::book::{Book, BookError};
+use crate::account::keeper::{Keeper, KeeperError};
+use crate::account::{self};
+use crate::config::Config;
+use crate::ids::{AccountName, ListenerName};
+use crate::inbound::door::{Door, Tls};
+use crate::inbound::policy::{AccountFacts, Policy};
+use crate::inbound::settings::{Addressing, DeviceAuth, ListenerSettings, ListenerTls};
+use crate::journal::{Event, Journal};
+use crate::mail::address::Address;
+use crate::net::guard::{self, Guarded, Rules};
+use crate::net::http::{HttpClient, HttpError};
+use crate::net::listen::{self, BindError, Listener};
+use crate::net::ours::Bound;
+use crate::net::tls::files::{FilesError, ServerTls};
+use crate::net::trust::{self, TrustError};
+use crate::outbound::Desk;
+use crate::queue::Queue;
+use crate::smtp::client::Timeouts;
+use crate::smtp::server;
+use crate::upstream::Upstream;
+
+/// Why the relay cannot start; each text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("listener {listener}: {source}")]
+    Guard { listener: ListenerName, source: guard::Refused },
+    #[error("listener {listener}: {source}")]
+    Bind { listener: ListenerName, source: BindError },
+    #[error("listener {listener}: {source}")]
+    Certificate { listener: ListenerName, source: FilesError },
+    #[error(
+        "account {account}: {host} port {port} is this relay itself, so mail would go round in a circle; set the provider's own host and port"
+    )]
+    SelfLoop { account: AccountName, host: String, port: u16 },
+    #[error("account {account}: {source}")]
+    Trust { account: AccountName, source: TrustError },
+    #[error("account {account}: {source}")]
+    Http { account: AccountName, source: HttpError },
+    #[error(transparent)]
+    Keeper(#[from] KeeperError),
+    #[error(transparent)]
+    Book(#[from] BookError),
+}
+
+/// A running relay.
+#[derive(Debug)]
+pub struct App {
+    listening: Vec<(ListenerName, SocketAddr)>,
+    doors: Vec<tokio::task::JoinHandle<()>>,
+    sessions: TaskTracker,
+    couriers: Vec<tokio::task::JoinHandle<()>>,
+    goodbyes: TaskTracker,
+    journal: Journal,
+    grace: Duration,
+}
+
+/// How long providers may take to answer QUIT when the relay ends.
+const GOODBYES: Duration = Duration::from_secs(2);
+
+/// Starts the relay. Must be called inside the runtime.
+///
+/// # Errors
+/// When a listener cannot be opened or an account cannot be used at all; then nothing is left running.
+pub fn start(config: Config, journal: Journal, timeouts: Timeouts) -> Result<App, StartError> {
+    let hostname = config.hostname.clone().unwrap_or_else(machine_name);
+    let ours = Arc::new(OnceLock::new());
+    let queue = Arc::new(Queue::new(config.accounts.iter().map(|account| account.name.clone())));
+    let goodbyes = TaskTracker::new();
+    let mut desks = Vec::new();
+    for account in &config.accounts {
+        let upstream = upstream(account.clone(), &ours, &hostname, timeouts, &journal)?;
+        desks.push(Desk::new(upstream, Arc::clone(&queue), journal.clone(), goodbyes.clone()));
+    }
+    let mut opened = Vec::new();
+    for listener in &config.listeners {
+        let door = Arc::new(door(&config, listener, &hostname, &queue, &journal)?);
+        for address in &listener.bind {
+            opened.push((Arc::clone(&door), bind(listener, *address)?));
+        }
+    }
+    let bound = Bound::new(opened.iter().map(|(_, listener)| listener.address()));
+    refuse_self_loops(&config.accounts, &bound)?;
+    // Set once, here; nobody has connected anywhere before.
+    let _ = ours.set(bound);
+    let couriers = desks.into_iter().flat_map(Desk::open).collect();
+    let sessions = TaskTracker::new();
+    let mut listening = Vec::new();
+    let mut doors = Vec::new();
+    for (door, listener) in opened {
+        let (name, address) = (door.policy.listener().clone(), listener.address());
+        journal.record(Event::Listening { listener: &name, address });
+        listening.push((name, address));
+        doors.push(tokio::spawn(door.open(listener, sessions.clone())));
+    }
+    let grace = config.delivery.shutdown_grace;
+    Ok(App { listening, doors, sessions, couriers, goodbyes, journal, grace })
+}
+
+impl App {
+    /// The listeners and the addresses they are bound to, in the order of the configuration.
+    #[must_use]
+    pub fn listening(&self) -> &[(ListenerName, SocketAddr)] {
+        &self.listening
+    }
+
+    /// Ends the relay: no new sessions, open ones are dismissed, messages under way get the grace to be answered.
+    pub async fn shut_down(self) {
+        let until = Instant::now() + self.grace;
+        self.doors.iter().for_each(tokio::task::JoinHandle::abort);
+        self.sessions.close();
+        self.journal.live().dismiss_all();
+        let in_time = tokio::time::timeout_at(until.into(), self.sessions.wait()).await.is_ok();
+        if !in_time {
+            let left = self.journal.live().len();
+            tracing::warn!(sessions = left, "shutdown_grace is over; these sessions are cut");
+        }
+        // Couriers own their connections; to drop one is to cut it, which after the grace is all that is left to do.
+        self.couriers.iter().for_each(tokio::task::JoinHandle::abort);
+        self.goodbyes.close();
+        let _ = tokio::time::timeout(GOODBYES, self.goodbyes.wait()).await;
+    }
+}
+
+fn upstream(
+    account: account::Settings,
+    ours: &Arc<OnceLock<Bound>>,
+    hostname: &str,
+    timeouts: Timeouts,
+    journal: &Journal,
+) -> Result<Upstream, StartError> {
+    let name = || account.name.clone();
+    let tls = trust::client_config(account.ca_file.as_deref())
+        .map_err(|source| StartError::Trust { account: name(), source })?;
+    let http = HttpClient::new(&tls).map_err(|source| StartError::Http { account: name(), source })?;
+    let keeper = Keeper::new(&account, http)?;
+    Ok(Upstream::new(account, keeper, tls, Arc::clone(ours), hostname.to_owned(), timeouts, journal.clone()))
+}
+
+fn door(
+    config: &Config,
+    listener: &ListenerSettings,
+    hostname: &str,
+    queue: &Arc<Queue>,
+    journal: &Journal,
+) -> Result<Door, StartError> {
+    let load = |certificate, key| {
+        ServerTls::load(certificate, key, Instant::now())
+            .map_err(|source| StartError::Certificate { listener: listener.name.clone(), source })
+    };
+    let tls = match &listener.tls {
+        ListenerTls::None => Tls::None,
+        ListenerTls::StartTls { certificate, key } => Tls::StartTls(load(certificate, key)?),
+        ListenerTls::Implicit { certificate, key } => Tls::Implicit(load(certificate, key)?),
+    };
+    let dialogue = server::Settings {
+        hostname: hostname.to_owned(),
+        starttls: matches!(tls, Tls::StartTls(_)),
+        auth: match listener.auth {
+            DeviceAuth::None => server::Auth::Off,
+            DeviceAuth::AcceptAny | DeviceAuth::Optional => server::Auth::Optional,
+            DeviceAuth::Required => server::Auth::Required,
+        },
+        max_size: listener.max_message_size,
+        max_recipients: listener.max_recipients,
+        line_endings: listener.line_endings,
+        idle: config.caps.idle,
+        minimum_rate: config.caps.minimum_rate,
+    };
+    Ok(Door {
+        policy: policy(config, listener)?,
+        dialogue: Arc::new(dialogue),
+        tls,
+        caps: config.caps.clone(),
+        wait: config.delivery.wait,
+        spool: config.spool_directory.clone(),
+        queue: Arc::clone(queue),
+        journal: journal.clone(),
+    })
+}
+
+fn policy(config: &Config, listener: &ListenerSettings) -> Result<Policy, StartError> {
+    let names = config.accounts.iter().map(|account| account.name.clone()).collect();
+    let book = Book::new(names, config.default_account.clone())?;
+    let facts = |account: &account::Settings| AccountFacts {
+        address: account.address.as_ref().and_then(|text| Address::parse(text.as_bytes()).ok()),
+        recipients_per_message: account.recipients_per_message,
+    };
+    let accounts: HashMap<_, _> = config.accounts.iter().map(|a| (a.name.clone(), facts(a))).collect();
+    let addressing = Addressing {
+        default_domain: config.default_domain.clone(),
+        aliases: config.aliases.iter().map(|(from, to)| (from.to_ascii_lowercase(), to.clone())).collect(),
+    };
+    Ok(Policy::new(listener.clone(), config.devices.clone(), addressing, book, accounts))
+}
+
+fn bind(listener: &ListenerSettings, address: SocketAddr) -> Result<Listener, StartError> {
+    let rules = Rules {
+        allow: &listener.allow,
+        auth: match listener.auth {
+            DeviceAuth::None => guard::Auth::None,
+            // Any login opens it, so it protects nothing.
+            DeviceAuth::AcceptAny | DeviceAuth::Optional => guard::Auth::Offered,
+            DeviceAuth::Required => guard::Auth::Required,
+        },
+        passwords: match (&listener.tls, listener.auth_in_clear) {
+            (_, true) => guard::Passwords::ClearByChoice,
+            (ListenerTls::None, false) => guard::Passwords::Clear,
+            _ => guard::Passwords::InsideTls,
+        },
+    };
+    let guarded = Guarded::admit(address, &rules)
+        .map_err(|source| StartError::Guard { listener: listener.name.clone(), source })?;
+    listen::bind(&guarded).map_err(|source| StartError::Bind { listener: listener.name.clone(), source })
+}
+
+fn refuse_self_loops(accounts: &[account::Settings], bound: &Bound) -> Result<(), StartError> {
+    match accounts.iter().find(|account| bound.could_be_ours(&account.host, account.port)) {
+        None => Ok(()),
+        Some(account) => {
+            Err(StartError::SelfLoop { account: account.name.clone(), host: account.host.clone(), port: account.port })
+        }
+    }
+}
+
+/// What the operating system calls this machine; `localhost` if it says nothing.
+fn machine_name() -> String {
+    let asked = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let asked = asked.or_else(|| std::env::var("COMPUTERNAME").ok()).unwrap_or_default();
+    let name = asked.trim();
+    if name.is_empty() { "localhost".into() } else { name.to_owned() }
+}
+
+/// The signal by which service managers and container runtimes end a process.
+#[cfg(unix)]
+#[must_use]
+pub fn terminate_signal() -> Option<tokio::signal::unix::Signal> {
+    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok()
+}

@@ -1,5 +1,6 @@
 //! Posthouse: a local SMTP relay for devices that cannot speak modern SMTP.
 
+pub mod disk;
 pub mod ids;
 pub mod pem;
 pub mod redact;

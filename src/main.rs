@@ -1,3 +1,7 @@
 //! The program: exit code, nothing else.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    posthouse::cli::run()
+}

@@ -1,1 +1,363 @@
-//! To be written.
+//! Is the account held, until when, and who may find out whether it is over? Pure.
+//!
+//! A failure of sign-in, quota or configuration holds the account: nobody tries, so that a wrong password costs one
+//! attempt and not one per message. When the time is over exactly one caller may try; the others stay held until that
+//! one has reported. Every change is returned once, for the log. What a failure means is decided in `diagnosis`.
+
+use std::time::{Duration, Instant};
+
+use super::signin::Credential;
+use crate::diagnosis::Diagnosis;
+use crate::words::{Cause, Phase};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// A caller that may try and never reports is forgotten after this: longer than a sign-in whose every step is slow.
+const LONGEST_TRY: Duration = Duration::from_secs(20 * 60);
+
+/// Where in an attempt a failure stood, as far as a hold cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The server refused a password. Trying it again soon locks accounts.
+    Password,
+    /// Anything else up to and including AUTH.
+    SignIn,
+    /// After AUTH: only a delivery proves that it is over.
+    Mail,
+}
+
+/// What a caller has proved by succeeding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Proof {
+    /// AUTH worked.
+    SignIn,
+    /// A message was taken.
+    Delivery,
+}
+
+/// Whether an account is in a state to be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// Nothing is known against it.
+    Well,
+    /// Nobody tries before `until`.
+    Held(Hold),
+    /// The time is over and somebody is trying; everybody else is still held.
+    Trying {
+        /// What is being found out about.
+        hold: Hold,
+        /// When the try began.
+        began: Instant,
+    },
+}
+
+/// Why an account is held and until when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// When it began.
+    pub since: Instant,
+    /// When somebody may try.
+    pub until: Instant,
+    /// How many tries have failed since it began.
+    pub step: u32,
+    /// What is wrong, and what to do.
+    pub diagnosis: Diagnosis,
+    rhythm: Rhythm,
+    ends_by: Proof,
+}
+
+/// How long to wait for the next try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rhythm {
+    SignIn,
+    Password,
+    Config,
+    Quota,
+}
+
+/// What has changed, to be logged once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// The account is held from now on.
+    Held(Hold),
+    /// The try failed; the account is held further.
+    StillHeld(Hold),
+    /// The account can be used again.
+    Well {
+        /// How long it was held.
+        held_for: Duration,
+    },
+}
+
+impl Stage {
+    /// The stage of a failure at `phase` with this credential.
+    #[must_use]
+    pub fn of(phase: Phase, credential: &Credential) -> Self {
+        match (phase, credential) {
+            (Phase::Auth, Credential::Password { .. }) => Self::Password,
+            (phase, _) if phase <= Phase::Auth => Self::SignIn,
+            _ => Self::Mail,
+        }
+    }
+}
+
+impl Health {
+    /// Asks whether a caller may try now. Whoever hears `Ok` reports [`Self::succeeded`] or [`Self::failed`].
+    ///
+    /// # Errors
+    /// The hold that stands in the way.
+    pub fn may_try(&mut self, now: Instant) -> Result<(), &Hold> {
+        let is_over = match self {
+            Self::Well => return Ok(()),
+            Self::Held(hold) => now >= hold.until,
+            Self::Trying { began, .. } => now >= *began + LONGEST_TRY,
+        };
+        match self {
+            Self::Held(hold) | Self::Trying { hold, .. } if is_over => {
+                *self = Self::Trying { hold: hold.clone(), began: now };
+                Ok(())
+            }
+            Self::Held(hold) | Self::Trying { hold, .. } => Err(hold),
+            Self::Well => Ok(()),
+        }
+    }
+
+    /// The hold, if there is one.
+    #[must_use]
+    pub fn hold(&self) -> Option<&Hold> {
+        match self {
+            Self::Well => None,
+            Self::Held(hold) | Self::Trying { hold, .. } => Some(hold),
+        }
+    }
+
+    /// Something worked, with or without leave: a sign-in that was under way when the hold began counts as well.
+    pub fn succeeded(&mut self, now: Instant, proof: Proof) -> Option<Change> {
+        let hold = self.hold().filter(|hold| proof >= hold.ends_by)?;
+        let held_for = now.saturating_duration_since(hold.since);
+        *self = Self::Well;
+        Some(Change::Well { held_for })
+    }
+
+    /// Something failed.
+    pub fn failed(&mut self, now: Instant, stage: Stage, diagnosis: &Diagnosis) -> Option<Change> {
+        match (&*self, Rhythm::of(stage, diagnosis.cause)) {
+            (Self::Well, None) => None,
+            (Self::Well, Some(rhythm)) => {
+                let hold = Hold::begin(now, rhythm, stage, diagnosis);
+                *self = Self::Held(hold.clone());
+                Some(Change::Held(hold))
+            }
+            // A second connection that fails like the first is no news and must not lengthen the wait.
+            (Self::Held(_), _) => None,
+            (Self::Trying { hold, .. }, rhythm) => {
+                let hold = match rhythm {
+                    Some(rhythm) => hold.renewed(now, rhythm, stage, diagnosis),
+                    // The try was cut short and proved nothing: the wait is the first one again, the reason stays.
+                    None => Hold { until: now + Rhythm::SignIn.pause(0), ..hold.clone() },
+                };
+                *self = Self::Held(hold.clone());
+                Some(Change::StillHeld(hold))
+            }
+        }
+    }
+}
+
+impl Hold {
+    fn begin(now: Instant, rhythm: Rhythm, stage: Stage, diagnosis: &Diagnosis) -> Self {
+        let ends_by = match stage {
+            Stage::Password | Stage::SignIn => Proof::SignIn,
+            Stage::Mail => Proof::Delivery,
+        };
+        let until = now + rhythm.pause(0);
+        Self { since: now, until, step: 0, diagnosis: diagnosis.clone(), rhythm, ends_by }
+    }
+
+    /// After a try that failed. Another kind of failure starts its own rhythm; the hold as such goes on.
+    fn renewed(&self, now: Instant, rhythm: Rhythm, stage: Stage, diagnosis: &Diagnosis) -> Self {
+        let step = if rhythm == self.rhythm { self.step.saturating_add(1) } else { 0 };
+        let until = now + rhythm.pause(step);
+        Self { since: self.since, until, step, ..Self::begin(now, rhythm, stage, diagnosis) }
+    }
+}
+
+impl Rhythm {
+    fn of(stage: Stage, cause: Cause) -> Option<Self> {
+        match (cause, stage) {
+            (Cause::Account, Stage::Password) => Some(Self::Password),
+            (Cause::Account, Stage::SignIn | Stage::Mail) => Some(Self::SignIn),
+            (Cause::Config, _) => Some(Self::Config),
+            (Cause::Quota, _) => Some(Self::Quota),
+            (Cause::Throttle | Cause::Message | Cause::Network | Cause::Uncertain, _) => None,
+        }
+    }
+
+    /// The wait before try number `step`, counted from 0.
+    fn pause(self, step: u32) -> Duration {
+        match (self, step) {
+            (Self::SignIn | Self::Password, 0) => 5 * MINUTE,
+            (Self::SignIn, 1) => 15 * MINUTE,
+            (Self::SignIn, _) | (Self::Config, _) => HOUR,
+            (Self::Password, _) => 6 * HOUR,
+            (Self::Quota, step) => HOUR * 2_u32.saturating_pow(step).min(24),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::signin::Generation;
+    use super::*;
+    use crate::secret::Secret;
+
+    /// An account, a clock, and what the log would say.
+    struct Story {
+        health: Health,
+        start: Instant,
+        minutes: u64,
+    }
+
+    impl Story {
+        fn begin() -> Self {
+            Self { health: Health::Well, start: Instant::now(), minutes: 0 }
+        }
+
+        fn now(&self) -> Instant {
+            self.start + MINUTE * u32::try_from(self.minutes).unwrap()
+        }
+
+        fn may_try(&mut self) -> bool {
+            let now = self.now();
+            self.health.may_try(now).is_ok()
+        }
+
+        fn fails(&mut self, stage: Stage, cause: Cause) -> Option<Change> {
+            let now = self.now();
+            self.health.failed(now, stage, &Diagnosis::because(cause))
+        }
+
+        /// The minutes between the tries when every try fails like this.
+        fn waits(stage: Stage, cause: Cause, tries: usize) -> Vec<u64> {
+            let mut story = Self::begin();
+            let mut waits = Vec::new();
+            for _ in 0..tries {
+                assert!(story.may_try(), "at minute {}", story.minutes);
+                story.fails(stage, cause).expect("a change to log");
+                let failed_at = story.minutes;
+                story.minutes = story.health.hold().unwrap().until.duration_since(story.start).as_secs() / 60;
+                waits.push(story.minutes - failed_at);
+                story.minutes -= 1;
+                assert!(!story.may_try(), "a minute before");
+                story.minutes += 1;
+            }
+            waits
+        }
+    }
+
+    impl Diagnosis {
+        fn because(cause: Cause) -> Self {
+            Self { cause, sentence: "No.".into(), cure: "Help.".into() }
+        }
+    }
+
+    #[test]
+    fn each_kind_of_failure_has_its_own_rhythm() {
+        assert_eq!(Story::waits(Stage::SignIn, Cause::Account, 5), [5, 15, 60, 60, 60]);
+        assert_eq!(Story::waits(Stage::Mail, Cause::Account, 3), [5, 15, 60]);
+        assert_eq!(Story::waits(Stage::Password, Cause::Account, 3), [5, 360, 360]);
+        assert_eq!(Story::waits(Stage::SignIn, Cause::Config, 3), [60, 60, 60]);
+        assert_eq!(Story::waits(Stage::Mail, Cause::Quota, 7), [60, 120, 240, 480, 960, 1440, 1440]);
+        assert_eq!(Rhythm::Quota.pause(u32::MAX), 24 * HOUR);
+    }
+
+    #[test]
+    fn what_is_nobodys_fault_here_holds_nothing() {
+        let mut story = Story::begin();
+        for cause in [Cause::Throttle, Cause::Message, Cause::Network, Cause::Uncertain] {
+            assert_eq!(story.fails(Stage::SignIn, cause), None, "{cause}");
+            assert!(story.may_try());
+        }
+    }
+
+    #[test]
+    fn when_the_time_is_over_exactly_one_tries_and_its_success_frees_all() {
+        let mut story = Story::begin();
+        assert!(matches!(story.fails(Stage::SignIn, Cause::Account), Some(Change::Held(_))));
+        story.minutes = 5;
+        assert!(story.may_try(), "the first");
+        assert!(!story.may_try(), "the second waits for it");
+        let change = story.health.succeeded(story.now(), Proof::SignIn);
+        assert_eq!(change, Some(Change::Well { held_for: 5 * MINUTE }));
+        assert!(story.may_try() && story.may_try());
+        assert_eq!(story.health.succeeded(story.now(), Proof::SignIn), None, "said once");
+    }
+
+    #[test]
+    fn a_hold_is_said_once_and_not_lengthened_by_those_who_were_under_way() {
+        let mut story = Story::begin();
+        let Some(Change::Held(hold)) = story.fails(Stage::Password, Cause::Account) else { panic!("held") };
+        assert_eq!(hold.diagnosis, Diagnosis::because(Cause::Account));
+        story.minutes = 4;
+        assert_eq!(story.fails(Stage::Password, Cause::Account), None);
+        assert_eq!(story.health.hold(), Some(&hold));
+    }
+
+    #[test]
+    fn a_caller_that_vanishes_does_not_hold_the_account_for_ever() {
+        let mut story = Story::begin();
+        story.fails(Stage::SignIn, Cause::Account);
+        story.minutes = 5;
+        assert!(story.may_try());
+        story.minutes = 24;
+        assert!(!story.may_try());
+        story.minutes = 25;
+        assert!(story.may_try(), "another one takes its place");
+        assert!(!story.may_try());
+    }
+
+    #[test]
+    fn a_try_that_was_cut_short_keeps_the_reason_and_comes_back_soon() {
+        let mut story = Story::begin();
+        story.fails(Stage::SignIn, Cause::Config);
+        story.minutes = 60;
+        assert!(story.may_try());
+        let Some(Change::StillHeld(hold)) = story.fails(Stage::SignIn, Cause::Network) else { panic!("still held") };
+        assert_eq!((hold.diagnosis.cause, hold.step), (Cause::Config, 0));
+        assert_eq!(hold.until, story.now() + 5 * MINUTE);
+    }
+
+    #[test]
+    fn what_failed_after_the_sign_in_is_over_only_with_a_delivery() {
+        let mut story = Story::begin();
+        story.fails(Stage::Mail, Cause::Quota);
+        story.minutes = 60;
+        assert!(story.may_try());
+        assert_eq!(story.health.succeeded(story.now(), Proof::SignIn), None);
+        assert!(!story.may_try(), "a sign-in does not say that the quota is back");
+        assert!(story.health.succeeded(story.now(), Proof::Delivery).is_some());
+        assert!(story.may_try());
+    }
+
+    #[test]
+    fn another_reason_starts_its_own_rhythm_within_the_same_hold() {
+        let mut story = Story::begin();
+        story.fails(Stage::SignIn, Cause::Account);
+        story.minutes = 5;
+        assert!(story.may_try());
+        let Some(Change::StillHeld(hold)) = story.fails(Stage::Password, Cause::Account) else { panic!("still held") };
+        assert_eq!((hold.step, hold.since, hold.until), (0, story.start, story.now() + 5 * MINUTE));
+    }
+
+    #[test]
+    fn only_a_password_refused_at_auth_counts_as_a_refused_password() {
+        let secret = || Secret::new("hunter2".into());
+        let password = Credential::Password { username: "u".into(), password: secret() };
+        let token = Credential::Token { username: "u".into(), token: secret(), generation: Generation(1) };
+        assert_eq!(Stage::of(Phase::Auth, &password), Stage::Password);
+        assert_eq!(Stage::of(Phase::Tls, &password), Stage::SignIn);
+        assert_eq!(Stage::of(Phase::Auth, &token), Stage::SignIn);
+        assert_eq!(Stage::of(Phase::Credential, &token), Stage::SignIn);
+        assert_eq!(Stage::of(Phase::Mail, &password), Stage::Mail);
+    }
+}

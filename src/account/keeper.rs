@@ -1,1 +1,192 @@
-//! To be written.
+//! A credential on demand: fresh when it must be, asked for once however many wait.
+//!
+//! Passwords are read anew each time. Tokens are kept in memory and renewed in time; while one call for a token is
+//! under way everybody else waits for it and shares what it brings, failure included. If whoever made the call is
+//! cancelled, the next in line makes it. Whether an account may try at all is for [`super::health`] to say.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::oauth::client_credentials::ClientCredentials;
+use super::oauth::{self, Grant, Token};
+use super::password::Password;
+use super::signin::Credential;
+pub use super::tokens::AfterRefusal;
+use super::tokens::{Issued, Tokens};
+use super::{Settings, Source};
+use crate::diagnosis::{Failure, diagnose};
+use crate::ids::AccountName;
+use crate::net::http::{EndpointError, HttpClient};
+
+/// Why an account cannot be kept; a fault of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeeperError {
+    #[error("account {account} has a credential and no login name; set its `address` or `username`")]
+    NoUsername { account: AccountName },
+    #[error("`oauth.token_endpoint` of account {account}: {fault}")]
+    Endpoint { account: AccountName, fault: EndpointError },
+}
+
+/// Keeps the credential of one account.
+#[derive(Debug)]
+pub struct Keeper {
+    account: AccountName,
+    supply: Supply,
+}
+
+#[derive(Debug)]
+enum Supply {
+    None,
+    Password { username: String, password: Password },
+    Token { username: String, tokens: Box<Issuer> },
+}
+
+/// Where tokens come from, and what is known of them.
+#[derive(Debug)]
+struct Issuer {
+    origin: Origin,
+    /// Held by whoever is calling for a token.
+    call: tokio::sync::Mutex<()>,
+    tokens: Mutex<Tokens>,
+}
+
+#[derive(Debug)]
+enum Origin {
+    ClientCredentials { request: ClientCredentials, http: HttpClient },
+    Command(Vec<String>),
+}
+
+impl Keeper {
+    /// A keeper with nothing in its hands yet; touches neither file nor network.
+    ///
+    /// `http` must trust whom the account trusts (`ca_file`); it is used for token endpoints only.
+    ///
+    /// # Errors
+    /// When there is no login name for the credential, or secrets must not go to the token endpoint's address.
+    pub fn new(settings: &Settings, http: HttpClient) -> Result<Self, KeeperError> {
+        let account = settings.name.clone();
+        let username = || {
+            let username = settings.username.clone().or_else(|| settings.address.clone());
+            username.ok_or_else(|| KeeperError::NoUsername { account: account.clone() })
+        };
+        let password = |password| Ok(Supply::Password { username: username()?, password });
+        let supply = match &settings.credential {
+            Source::None => Supply::None,
+            Source::Password(secret) => password(Password::Given(secret.clone()))?,
+            Source::PasswordFile(path) => password(Password::File(path.clone()))?,
+            Source::PasswordCommand(command) => password(Password::Command(command.clone()))?,
+            Source::OAuth(grant) => {
+                let origin =
+                    origin(grant, http).map_err(|fault| KeeperError::Endpoint { account: account.clone(), fault })?;
+                Supply::Token { username: username()?, tokens: Box::new(Issuer::new(origin)) }
+            }
+        };
+        Ok(Self { account, supply })
+    }
+
+    /// The credential to sign in with now.
+    ///
+    /// # Errors
+    /// [`Failure::Password`] or [`Failure::Token`]; for a token also when the call somebody else made has failed.
+    pub async fn credential(&self) -> Result<Credential, Failure> {
+        match &self.supply {
+            Supply::None => Ok(Credential::None),
+            Supply::Password { username, password } => {
+                Ok(Credential::Password { username: username.clone(), password: password.read().await? })
+            }
+            Supply::Token { username, tokens } => {
+                let Issued { token, generation } = tokens.token(&self.account).await?;
+                Ok(Credential::Token { username: username.clone(), token, generation })
+            }
+        }
+    }
+
+    /// The server took this credential.
+    pub fn accepted(&self, credential: &Credential) {
+        if let (Supply::Token { tokens, .. }, Credential::Token { generation, .. }) = (&self.supply, credential) {
+            tokens.lock().accepted(*generation);
+        }
+    }
+
+    /// The server refused this credential in AUTH. After [`AfterRefusal::Again`] an attempt asks for a credential and
+    /// signs in once more, and never a third time. A password is never worth another try: it would be the same.
+    pub fn refused(&self, credential: &Credential) -> AfterRefusal {
+        match (&self.supply, credential) {
+            (Supply::Token { tokens, .. }, Credential::Token { generation, .. }) => tokens.lock().refused(*generation),
+            _ => AfterRefusal::Final,
+        }
+    }
+}
+
+fn origin(grant: &Grant, http: HttpClient) -> Result<Origin, EndpointError> {
+    match grant {
+        // `ca_file` is already in the trust `http` was made with.
+        Grant::ClientCredentials { token_endpoint, client_id, client_secret, scope, ca_file: _, authentication } => {
+            let request = ClientCredentials {
+                endpoint: token_endpoint.parse()?,
+                client_id: client_id.clone(),
+                client_secret: client_secret.clone(),
+                scope: scope.clone(),
+                authentication: *authentication,
+            };
+            Ok(Origin::ClientCredentials { request, http })
+        }
+        Grant::Command { command } => Ok(Origin::Command(command.clone())),
+    }
+}
+
+impl Issuer {
+    fn new(origin: Origin) -> Self {
+        Self { origin, call: tokio::sync::Mutex::new(()), tokens: Mutex::new(Tokens::new()) }
+    }
+
+    async fn token(&self, account: &AccountName) -> Result<Issued, Failure> {
+        let calls_before = {
+            let tokens = self.lock();
+            if let Some(issued) = tokens.fresh(now()) {
+                return Ok(issued);
+            }
+            tokens.calls()
+        };
+        let _calling = self.call.lock().await;
+        // Whoever held the call before us may have brought what we came for.
+        if let Some(shared) = self.lock().landed(calls_before) {
+            return shared;
+        }
+        match self.call_origin().await {
+            Ok(token) => Ok(self.lock().put(token, now(), chance())),
+            Err(failure) => {
+                let kept = self.lock().put_failure(failure.clone(), now());
+                if kept.is_ok() {
+                    let why = diagnose(&failure);
+                    tracing::warn!(%account, "the token could not be renewed and is used on: {}", why.sentence);
+                }
+                kept
+            }
+        }
+    }
+
+    async fn call_origin(&self) -> Result<Token, Failure> {
+        match &self.origin {
+            Origin::ClientCredentials { request, http } => request.token(http).await,
+            Origin::Command(command) => oauth::command::token(command).await.map_err(Failure::Token),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tokens> {
+        // No code panics between two changes that belong together, so what a poisoned lock guards is whole.
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// tokio's clock, which stands still in tests.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+fn chance() -> u8 {
+    let mut octet = [0];
+    // Without randomness renewals are merely less spread.
+    let _ = getrandom::fill(&mut octet);
+    octet[0]
+}

@@ -8,7 +8,10 @@ pub mod book;
 pub mod health;
 pub mod keeper;
 pub mod oauth;
+mod password;
+mod program;
 pub mod signin;
+mod tokens;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -92,3 +95,39 @@ pub enum Source {
 
 /// Longest time a `password_command` or token command may take.
 pub const COMMAND_DEADLINE: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::net::http::HttpClient;
+
+    /// An account with nothing special about it and no credential.
+    pub(crate) fn settings() -> Settings {
+        Settings {
+            name: "office".into(),
+            host: "smtp.example.com".into(),
+            port: 465,
+            encryption: Encryption::Implicit,
+            ca_file: None,
+            helo_name: None,
+            username: None,
+            address: Some("scanner@example.com".into()),
+            mechanism: Mechanism::Auto,
+            credential: Source::None,
+            allow_plaintext_credentials: false,
+            connections: 2,
+            recipients_per_message: 100,
+        }
+    }
+
+    /// A client for token endpoints in clear on this machine; it trusts no certificate.
+    pub(crate) fn http() -> HttpClient {
+        let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth();
+        HttpClient::new(&tls).unwrap()
+    }
+}

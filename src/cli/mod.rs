@@ -1,1 +1,95 @@
-//! To be written.
+//! The commands, one file per verb.
+//!
+//! Parses the arguments, gathers the environment once, and hands both on. Exit codes are those of sysexits: 0 when
+//! all went well, 78 for the configuration, 69 when something needed is not available, 64 for wrong arguments.
+
+pub mod check;
+mod demo;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{Override, Sources};
+
+/// `EX_USAGE`
+const EX_USAGE: u8 = 64;
+/// `EX_UNAVAILABLE`
+const EX_UNAVAILABLE: u8 = 69;
+/// `EX_SOFTWARE`
+const EX_SOFTWARE: u8 = 70;
+
+/// A local SMTP relay: takes mail from devices that only speak plain SMTP, and sends it on through a provider that
+/// wants TLS and OAuth 2.0 or an app password.
+#[derive(Debug, Parser)]
+#[command(name = "posthouse", version, propagate_version = true)]
+struct Arguments {
+    /// The configuration file. Default: $POSTHOUSE_CONFIG, ./posthouse.toml, /etc/posthouse/posthouse.toml.
+    #[arg(long, short, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// How much to log: error, warn, info, debug (with the transcripts of both sides) or trace.
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// How to log: auto, text or json.
+    #[arg(long, global = true, value_name = "FORMAT")]
+    log_format: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the relay.
+    Serve,
+    /// Try it: a relay and a practice provider in one process, nothing to set up.
+    Demo(demo::Args),
+    /// Say everything that is wrong or risky with the configuration, and change nothing.
+    Check(check::Args),
+}
+
+/// Runs the command the process was started with.
+#[must_use]
+pub fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are not mistakes; for those the exit code is 0.
+            let code = if error.use_stderr() { EX_USAGE } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let sources = sources(&arguments);
+    match arguments.command {
+        Command::Serve => serve::run(&sources),
+        Command::Demo(demo) => demo::run(&demo, arguments.log_level.as_deref()),
+        Command::Check(check) => check::run(check, &sources),
+    }
+}
+
+fn sources(arguments: &Arguments) -> Sources {
+    let flag = |flag: &str, key: &str, value: &Option<String>| {
+        value.clone().map(|value| Override { flag: flag.into(), key: key.into(), value })
+    };
+    let overrides = [
+        flag("--log-level", "log.level", &arguments.log_level),
+        flag("--log-format", "log.format", &arguments.log_format),
+    ];
+    // What is not UTF-8 cannot be a key or a value of ours.
+    let text = |s: std::ffi::OsString| s.into_string().ok();
+    let environment = std::env::vars_os().filter_map(|(k, v)| Some((text(k)?, text(v)?))).collect();
+    Sources { path: arguments.config.clone(), environment, overrides: overrides.into_iter().flatten().collect() }
+}
+
+/// The runtime every command runs on.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+/// Says why a command ends, on standard error.
+fn fail(code: u8, text: impl std::fmt::Display) -> ExitCode {
+    eprintln!("posthouse: {text}");
+    ExitCode::from(code)
+}

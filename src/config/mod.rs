@@ -1,1 +1,177 @@
-//! To be written.
+//! The only room that knows TOML: from a file, the environment and flags to every room's settings.
+//!
+//! [`load`] finds the file, reads it (`tree`), lays variables and flags over it (`layers`), notes what no key is
+//! (`section`), turns the rest into settings and notes every contradiction (`check`), and looks at the files it names
+//! (`files`). All mistakes come back at once in a [`Report`], none of which shows a secret (`mask`). What is merely
+//! risky comes back beside the settings. Nothing here reads the process's environment or opens a connection.
+
+mod check;
+mod files;
+mod finding;
+mod keys;
+mod layers;
+mod mask;
+mod paths;
+pub mod report;
+mod section;
+mod tree;
+mod values;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::account;
+use crate::ids::AccountName;
+use crate::inbound::settings::{Caps, DeviceSettings, ListenerSettings};
+use crate::journal::log;
+use crate::mail::address::Address;
+
+pub use finding::{Finding, Masked, Place, Severity};
+pub use keys::all as all_keys;
+pub use report::Report;
+
+use finding::{Complaint, Findings};
+use section::Section;
+use tree::{Origin, Table};
+
+/// Everything the administrator decided, checked, with defaults filled in.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `hostname`: this machine's name towards devices; `None`: ask the operating system.
+    pub hostname: Option<String>,
+    /// `default_domain`: completes addresses without one.
+    pub default_domain: Option<String>,
+    /// `default_account`: takes mail that no device's `account` claims; `None` only where no mail needs it, or where
+    /// there is but one account.
+    pub default_account: Option<AccountName>,
+    /// `[aliases]`: recipients by what a device writes, in small letters, applied once.
+    pub aliases: BTreeMap<String, Address>,
+    /// `[[listeners]]`, at least one.
+    pub listeners: Vec<ListenerSettings>,
+    /// `[devices]`
+    pub devices: Vec<DeviceSettings>,
+    /// `[accounts]`, at least one.
+    pub accounts: Vec<account::Settings>,
+    /// `[sessions]`
+    pub caps: Caps,
+    /// `[delivery]`
+    pub delivery: Delivery,
+    /// `[storage] directory`: where spool files of large bodies go.
+    pub spool_directory: PathBuf,
+    /// `[log]`
+    pub log: log::Settings,
+}
+
+/// `[delivery]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivery {
+    /// `wait`: how long a device waits until the end of data is handed to the provider; 1 s to 10 min, default 15 s.
+    pub wait: Duration,
+    /// `shutdown_grace`: how long a stopping relay lets started mail go on; at most 5 min, default 8 s.
+    pub shutdown_grace: Duration,
+}
+
+/// Where configuration may come from.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// `--config`; without it `$POSTHOUSE_CONFIG` and the usual places are tried.
+    pub path: Option<PathBuf>,
+    /// The process's environment.
+    pub environment: BTreeMap<String, String>,
+    /// Keys set by flags; they win over everything.
+    pub overrides: Vec<Override>,
+}
+
+/// One key set by a flag.
+#[derive(Debug, Clone)]
+pub struct Override {
+    /// How the user wrote it, for reports: `--listen`.
+    pub flag: String,
+    /// The key it sets: `listeners.0.bind`.
+    pub key: String,
+    /// Its value, as in an environment variable.
+    pub value: String,
+}
+
+/// A configuration that can be used.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The settings.
+    pub config: Config,
+    /// What is risky about them.
+    pub warnings: Vec<Finding>,
+    /// The file they came from; `None` if there was none and variables or flags said everything.
+    pub origin: Option<PathBuf>,
+}
+
+/// Finds, reads and checks the configuration.
+///
+/// # Errors
+/// When anything is wrong with it; the report holds everything that is, and the warnings too.
+pub fn load(sources: &Sources) -> Result<Loaded, Report> {
+    let file = match paths::find(sources, Path::exists) {
+        Ok(Some(path)) => Some(File::read(path)?),
+        Ok(None) => None,
+        Err(complaint) => return Err(alone(complaint)),
+    };
+    let (mut table, findings, path) = match file {
+        Some(File { path, table, masked }) => (table, Findings::new(Some(masked)), Some(path)),
+        None => (Table::default(), Findings::new(None), None),
+    };
+    section::survey(&table, keys::ROOT, "", &findings);
+    layers::environment(&mut table, &sources.environment, &findings);
+    layers::flags(&mut table, &sources.overrides, &findings);
+
+    let surroundings = check::Surroundings {
+        directory: path.as_deref().and_then(Path::parent).unwrap_or(Path::new("")),
+        spool: paths::spool(&sources.environment),
+        read_secret: &files::read_secret,
+    };
+    let checked = check::check(&Section::root(&table, &findings), &surroundings);
+    files::look(&checked.named_files, path.as_deref(), checked.holds_secret, &findings);
+
+    let findings = findings.into_sorted();
+    if findings.iter().any(|finding| finding.severity == Severity::Error) {
+        return Err(Report { findings });
+    }
+    Ok(Loaded { config: checked.config, warnings: findings, origin: path })
+}
+
+/// The file, read.
+struct File {
+    path: PathBuf,
+    table: Table,
+    masked: Masked,
+}
+
+impl File {
+    fn read(path: PathBuf) -> Result<Self, Report> {
+        let source = files::read_source(&path).map_err(alone)?;
+        let name = path.display().to_string();
+        match tree::parse(&source) {
+            Ok(table) => {
+                let masked = Masked { name, text: mask::mask(&source, Some(&table)) };
+                Ok(Self { path, table, masked })
+            }
+            Err(errors) => {
+                let findings = Findings::new(Some(Masked { name, text: mask::mask(&source, None) }));
+                for error in errors {
+                    let complaint = Complaint::new(format!("this is not TOML: {}", error.message));
+                    findings.error(&Origin::File(error.span), "", complaint.hint(SYNTAX_HINT));
+                }
+                Err(Report { findings: findings.into_sorted() })
+            }
+        }
+    }
+}
+
+const SYNTAX_HINT: &str = "a line is KEY = VALUE; text stands in quotes, numbers and true or false do not; \
+    in a text with \\ in it use single quotes";
+
+/// A report of one error about the whole.
+fn alone(complaint: Complaint) -> Report {
+    let findings = Findings::new(None);
+    findings.error(&Origin::Nowhere, "", complaint);
+    Report { findings: findings.into_sorted() }
+}

@@ -4,13 +4,18 @@
 //! replies, token endpoints, TLS and network. Read by the keeper, the verdict, the log and the commands. Decides
 //! nothing about the mail: that is `outbound/verdict`.
 
+mod known;
 mod network;
+mod ours;
+mod said;
 mod smtp;
 mod tls;
 mod token;
 
 use std::borrow::Cow;
 
+pub use crate::smtp::client::CannotCarry;
+use crate::smtp::client::Fault;
 use crate::smtp::reply::Reply;
 use crate::words::{Cause, Phase};
 
@@ -54,6 +59,20 @@ pub enum Failure {
     Password { detail: String },
 }
 
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Reply { phase, reply } => Self::Reply { phase, reply },
+            Fault::Closed { phase } => Self::Closed { phase },
+            Fault::TimedOut { phase, seconds } => Self::TimedOut { phase, seconds },
+            Fault::Garbage { phase, text } => Self::Garbage { phase, text },
+            Fault::StartTlsNotOffered { host } => Self::StartTlsNotOffered { host },
+            Fault::StartTlsRefused { host, reply } => Self::StartTlsRefused { host, reply },
+            Fault::StartTlsInjected { host } => Self::StartTlsInjected { host },
+        }
+    }
+}
+
 /// What went wrong in a handshake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TlsProblem {
@@ -77,17 +96,6 @@ pub enum TlsProblem {
     Cut { detail: String },
     /// A CA, certificate or key file of ours is useless.
     OwnFile { detail: String },
-}
-
-/// Why a server cannot carry a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CannotCarry {
-    /// Larger than its SIZE (RFC 1870).
-    TooBig { size: u64, limit: u64 },
-    /// 8-bit octets in the body and no 8BITMIME (RFC 6152).
-    EightBit,
-    /// Needs SMTPUTF8 (RFC 6531 §3.5).
-    Utf8,
 }
 
 /// Why no token could be had.
@@ -122,8 +130,48 @@ impl Diagnosis {
     }
 }
 
+impl Failure {
+    /// How far it had come.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        match self {
+            Self::Reply { phase, .. }
+            | Self::Closed { phase }
+            | Self::TimedOut { phase, .. }
+            | Self::Garbage { phase, .. }
+            | Self::Io { phase, .. } => *phase,
+            Self::Dns { .. } | Self::Connect { .. } | Self::SelfLoop { .. } => Phase::Connect,
+            Self::Tls { .. } => Phase::Tls,
+            Self::StartTlsNotOffered { .. } | Self::StartTlsRefused { .. } | Self::StartTlsInjected { .. } => {
+                Phase::StartTls
+            }
+            Self::WouldSendInClear { .. } | Self::NoMechanism { .. } => Phase::Auth,
+            Self::CannotCarry(_) => Phase::Mail,
+            Self::Token(_) | Self::Password { .. } => Phase::Credential,
+        }
+    }
+}
+
 /// Judges a failure.
 #[must_use]
 pub fn diagnose(failure: &Failure) -> Diagnosis {
-    todo!("{failure:?}")
+    match failure {
+        Failure::Reply { phase, reply } => smtp::judge(*phase, reply),
+        Failure::Closed { phase } => network::closed(*phase),
+        Failure::TimedOut { phase, seconds } => network::timed_out(*phase, *seconds),
+        Failure::Garbage { phase, text } => network::garbage(*phase, text),
+        Failure::Dns { host, detail } => network::dns(host, detail),
+        Failure::Connect { host, port, detail } => network::connect(host, *port, detail),
+        Failure::Io { phase, detail } => network::broken(*phase, detail),
+        Failure::Tls { host, problem } => tls::judge(tls::Peer::Provider(host), problem),
+        Failure::StartTlsRefused { reply, .. } => smtp::judge(Phase::StartTls, reply),
+        Failure::StartTlsNotOffered { host } => ours::starttls_not_offered(host),
+        Failure::StartTlsInjected { host } => ours::starttls_injected(host),
+        Failure::WouldSendInClear { host } => ours::would_send_in_clear(host),
+        Failure::NoMechanism { offered, wanted } => ours::no_mechanism(offered, wanted),
+        Failure::CannotCarry(why) => ours::cannot_carry(*why),
+        Failure::SelfLoop { host, port } => network::self_loop(host, *port),
+        Failure::Token(failure) => token::judge(failure),
+        Failure::Password { detail } => ours::password(detail),
+    }
 }

@@ -1,1 +1,165 @@
-//! To be written.
+//! TLS: what a failed handshake means, with the provider or with a token endpoint.
+//!
+//! A refused certificate, or a side that cannot agree, is the configuration's: it will not heal by trying. Only a cut
+//! handshake, and an alert that says the other side is broken, belong to the network.
+
+use super::{Diagnosis, TlsProblem};
+use crate::words::Cause;
+
+/// Whose handshake failed.
+#[derive(Clone, Copy)]
+pub(super) enum Peer<'a> {
+    /// The SMTP server, by host.
+    Provider(&'a str),
+    /// The token endpoint, by `host:port`.
+    Endpoint(&'a str),
+}
+
+impl Peer<'_> {
+    fn name(&self) -> &str {
+        match self {
+            Self::Provider(name) | Self::Endpoint(name) => name,
+        }
+    }
+
+    /// How to see the certificate with one's own eyes.
+    fn look(self) -> String {
+        match self {
+            Self::Provider(host) => format!(
+                "`openssl s_client -connect {host}:465` (or `openssl s_client -starttls smtp -connect {host}:587`) shows the certificate."
+            ),
+            Self::Endpoint(authority) => format!("`openssl s_client -connect {authority}` shows the certificate."),
+        }
+    }
+
+    /// The key that names the peer.
+    fn key(self) -> &'static str {
+        match self {
+            Self::Provider(_) => "`host`",
+            Self::Endpoint(_) => "`oauth.token_endpoint`",
+        }
+    }
+
+    fn not_tls_cure(self) -> &'static str {
+        match self {
+            Self::Provider(_) => {
+                "Set `encryption = \"starttls\"` with port 587, or `encryption = \"implicit\"` with port 465, for this account."
+            }
+            Self::Endpoint(_) => "Check the port in `oauth.token_endpoint` of this account.",
+        }
+    }
+}
+
+pub(super) fn judge(peer: Peer<'_>, problem: &TlsProblem) -> Diagnosis {
+    let (server, look, key) = (peer.name(), peer.look(), peer.key());
+    match problem {
+        TlsProblem::Expired => config(
+            format!("The certificate of {server} has expired."),
+            format!("Its owner must renew it; check this machine's clock as well. {look}"),
+        ),
+        TlsProblem::NotYetValid => config(
+            format!("The certificate of {server} is not valid yet; usually this machine's clock is wrong."),
+            format!("Set the clock (`timedatectl`). {look}"),
+        ),
+        TlsProblem::WrongName { presented } => config(
+            format!("The certificate of {server} is for another name{}.", names(presented)),
+            format!("Set {key} of this account to a name in the certificate. {look}"),
+        ),
+        TlsProblem::UnknownIssuer => config(
+            format!("The certificate of {server} is signed by nobody this machine trusts."),
+            format!("With a private CA set `ca_file` of this account; else something may be reading along. {look}"),
+        ),
+        TlsProblem::Revoked => config(
+            format!("The certificate of {server} has been revoked by its issuer."),
+            format!("Its owner must replace it. {look}"),
+        ),
+        TlsProblem::BadCertificate { detail } => config(
+            format!("The certificate of {server} cannot be accepted: {detail}"),
+            format!("Its owner must replace it. {look}"),
+        ),
+        TlsProblem::NotTls => config(format!("{server} does not speak TLS here."), peer.not_tls_cure()),
+        TlsProblem::Alert { detail } if detail.to_ascii_lowercase().contains("internal") => Diagnosis::new(
+            Cause::Network,
+            format!("{server} broke off the TLS handshake with a fault of its own: {detail}"),
+            "Nothing to do if it passes: it is tried again later.",
+        ),
+        TlsProblem::Alert { detail } => config(
+            format!("{server} and Posthouse could not agree on TLS: {detail}"),
+            format!("The server must speak TLS 1.2 or newer. {look}"),
+        ),
+        TlsProblem::Cut { detail } => Diagnosis::new(
+            Cause::Network,
+            format!("The TLS handshake with {server} was cut: {detail}"),
+            format!("Nothing to do if it passes; if it stays, look for a firewall that intercepts TLS. {look}"),
+        ),
+        TlsProblem::OwnFile { detail } => config(
+            format!("A certificate or key file of ours is useless: {detail}"),
+            "Correct `ca_file` of this account.",
+        ),
+    }
+}
+
+fn config(sentence: String, cure: impl Into<std::borrow::Cow<'static, str>>) -> Diagnosis {
+    Diagnosis::new(Cause::Config, sentence, cure)
+}
+
+fn names(presented: &[String]) -> String {
+    // A certificate can hold hundreds of names; a few tell the story.
+    match presented {
+        [] => String::new(),
+        [few @ ..] if few.len() <= 4 => format!(" ({})", few.join(", ")),
+        [many @ ..] => format!(" ({} and {} more)", many[..4].join(", "), many.len() - 4),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SERVER: Peer<'_> = Peer::Provider("mail.example.com");
+
+    #[test]
+    fn a_certificate_that_is_wrong_is_a_matter_of_configuration_and_shows_how_to_look() {
+        for problem in [
+            TlsProblem::Expired,
+            TlsProblem::NotYetValid,
+            TlsProblem::WrongName { presented: vec![] },
+            TlsProblem::UnknownIssuer,
+            TlsProblem::Revoked,
+            TlsProblem::BadCertificate { detail: "odd".into() },
+        ] {
+            let said = judge(SERVER, &problem);
+            assert_eq!(said.cause, Cause::Config, "{problem:?}");
+            assert!(said.cure.contains("openssl s_client -connect mail.example.com:465"), "{problem:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_may_heal_by_itself_is_the_networks() {
+        let cause = |problem| judge(SERVER, &problem).cause;
+        assert_eq!(cause(TlsProblem::Cut { detail: "reset".into() }), Cause::Network);
+        assert_eq!(cause(TlsProblem::Alert { detail: "InternalError".into() }), Cause::Network);
+        assert_eq!(cause(TlsProblem::Alert { detail: "ProtocolVersion".into() }), Cause::Config);
+        assert_eq!(cause(TlsProblem::NotTls), Cause::Config);
+        assert_eq!(cause(TlsProblem::OwnFile { detail: "ca.pem".into() }), Cause::Config);
+    }
+
+    #[test]
+    fn of_many_names_a_few_are_shown() {
+        let presented = (1..=6).map(|n| format!("{n}.example.net")).collect();
+        let said = judge(SERVER, &TlsProblem::WrongName { presented });
+        assert!(said.sentence.ends_with("(1.example.net, 2.example.net, 3.example.net, 4.example.net and 2 more)."));
+    }
+
+    #[test]
+    fn a_token_endpoint_is_spoken_of_as_such() {
+        let said = judge(Peer::Endpoint("login.example.com:443"), &TlsProblem::WrongName { presented: vec![] });
+        assert!(said.cure.contains("`oauth.token_endpoint` of this account"), "{}", said.cure);
+        assert!(said.cure.contains("-connect login.example.com:443`"), "{}", said.cure);
+    }
+
+    #[test]
+    fn an_unknown_issuer_names_the_key_to_set() {
+        assert!(judge(SERVER, &TlsProblem::UnknownIssuer).cure.contains("`ca_file` of this account"));
+    }
+}

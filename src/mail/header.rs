@@ -1,1 +1,127 @@
-//! To be written.
+//! The header of a message, read for what the relay must know and never rebuilt.
+//!
+//! `mail-parser` gives the fields and where they stand; nothing else of it is used, and a message it stumbles over is
+//! passed on as it is (a parser's fault never loses a mail). Only the header block is read: what stands in a MIME part
+//! is not a message header, whatever it looks like.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::LazyLock;
+
+use mail_parser::{HeaderName, MessageParser};
+
+/// Largest header block that is taken, octets.
+pub const LIMIT: usize = 1024 * 1024;
+
+/// What the relay must know of a header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// `Received:` fields; a loop shows in their number (RFC 5321 §6.3).
+    pub received: usize,
+    /// `From:` fields; more than one is refused (RFC 5322 §3.6).
+    pub from: usize,
+    /// There is a `Date:`.
+    pub has_date: bool,
+    /// There is a `Message-ID:`.
+    pub has_message_id: bool,
+    /// The first line is a field. If not, the message has no header at all and its first line is text.
+    pub begins_with_field: bool,
+    /// An octet above 127 stands in it.
+    pub eight_bit: bool,
+}
+
+/// Values are of no interest, only names; a map that is not empty makes the parser take our default for the rest.
+static PARSER: LazyLock<MessageParser> =
+    LazyLock::new(|| MessageParser::new().ignore_header(HeaderName::Subject).default_header_ignore());
+
+/// Where the header block ends: behind its empty line, or `None` if that has not come. Line endings are CRLF already.
+/// `from` is where to begin looking; what stands before it was looked at before.
+#[must_use]
+pub fn end(content: &[u8], from: usize) -> Option<usize> {
+    if content.starts_with(b"\r\n") {
+        return Some(2);
+    }
+    let from = from.saturating_sub(3);
+    memchr::memmem::find(&content[from..], b"\r\n\r\n").map(|i| from + i + 4)
+}
+
+/// Reads a header block.
+#[must_use]
+pub fn read(block: &[u8]) -> Header {
+    let mut header = Header {
+        received: 0,
+        from: 0,
+        has_date: false,
+        has_message_id: false,
+        begins_with_field: begins_with_field(block),
+        eight_bit: !block.is_ascii(),
+    };
+    if !header.begins_with_field {
+        return header;
+    }
+    let parsed = catch_unwind(AssertUnwindSafe(|| PARSER.parse_headers(block)));
+    let Ok(Some(message)) = parsed else {
+        // Unknown is treated as present: nothing is added to a header that cannot be read.
+        return Header { has_date: true, has_message_id: true, ..header };
+    };
+    for field in message.headers() {
+        match field.name {
+            HeaderName::Received => header.received += 1,
+            HeaderName::From => header.from += 1,
+            HeaderName::Date => header.has_date = true,
+            HeaderName::MessageId => header.has_message_id = true,
+            _ => {}
+        }
+    }
+    header
+}
+
+/// RFC 5322 §2.2, and the `From ` line of a mailbox file that some programs leave in front.
+fn begins_with_field(block: &[u8]) -> bool {
+    let line = block.split(|&c| c == b'\r').next().unwrap_or_default();
+    let Some(colon) = line.iter().position(|&c| c == b':') else { return line.starts_with(b"From ") };
+    line.starts_with(b"From ") || (colon > 0 && line[..colon].trim_ascii_end().iter().all(u8::is_ascii_graphic))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn fields_are_counted_in_any_spelling() {
+        let header = read(b"received: a\r\nReceived: b;\r\n\tc\r\nFROM:\"=?ISO-8859-1?B?x?=\r\n =?y?=\" <copier@x>\r\nTo:<a@b>\r\nDate: now\r\n\r\n");
+        assert_eq!((header.received, header.from, header.has_date, header.has_message_id), (2, 1, true, false));
+        assert!(header.begins_with_field && !header.eight_bit);
+    }
+
+    #[test]
+    fn the_block_ends_at_the_empty_line_wherever_it_was_cut() {
+        let content = b"A: b\r\n\r\nFrom: text\r\n\r\n";
+        assert_eq!(end(content, 0), Some(8));
+        assert_eq!(end(content, 7), Some(8));
+        assert_eq!(end(b"\r\nbody", 0), Some(2));
+        assert_eq!(end(b"A: b\r\n\r", 0), None);
+    }
+
+    #[test]
+    fn a_message_without_header_is_known() {
+        assert!(!read(b"\r\n").begins_with_field);
+        assert!(!read(b"Hello, the UPS is on battery\r\n").begins_with_field);
+        assert!(read(b"Subject : spaced\r\n\r\n").begins_with_field);
+        assert!(read(b"From root Mon Jan 1\r\nSubject: x\r\n\r\n").begins_with_field);
+    }
+
+    #[test]
+    fn a_header_that_ends_without_an_empty_line_is_read_as_well() {
+        let header = read(b"From: a@b\r\nDate: x\r\n");
+        assert_eq!((header.from, header.has_date), (1, true));
+    }
+
+    proptest! {
+        #[test]
+        fn no_octets_break_it(block in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = read(&block);
+            let _ = end(&block, 5);
+        }
+    }
+}

@@ -1,1 +1,134 @@
-//! To be written.
+//! The fields the relay puts on top of a message: `Received`, and `Date` and `Message-ID` where missing.
+//!
+//! Made once, at intake, so that every attempt sends the same octets. Existing fields are never touched (RFC 5321
+//! §4.4). What a device called itself is written only if it can stand in a header.
+
+use std::net::IpAddr;
+
+use jiff::Zoned;
+
+use super::header::Header;
+use crate::ids::MessageId;
+
+/// What `Received` tells.
+#[derive(Debug, Clone, Copy)]
+pub struct Trace<'a> {
+    /// What the device called itself.
+    pub hello: &'a str,
+    /// Where it connected from.
+    pub peer: IpAddr,
+    /// Our own name.
+    pub hostname: &'a str,
+    /// How it came.
+    pub protocol: Protocol,
+    /// The only recipient; with several, none is named (RFC 5321 §7.2).
+    pub recipient: Option<&'a str>,
+}
+
+/// The `with` keyword (RFC 3848, RFC 6531 §4.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Protocol {
+    /// EHLO rather than HELO.
+    pub esmtp: bool,
+    /// Under TLS.
+    pub tls: bool,
+    /// Signed in.
+    pub auth: bool,
+    /// With SMTPUTF8.
+    pub utf8: bool,
+}
+
+impl Protocol {
+    fn keyword(self) -> String {
+        if !self.esmtp {
+            return "SMTP".into();
+        }
+        let base = if self.utf8 { "UTF8SMTP" } else { "ESMTP" };
+        format!("{base}{}{}", if self.tls { "S" } else { "" }, if self.auth { "A" } else { "" })
+    }
+}
+
+/// The octets to put before the message.
+#[must_use]
+pub fn stamp(trace: Trace<'_>, id: MessageId, header: &Header, now: &Zoned) -> String {
+    // RFC 5322 §3.3; the formatter fails only for years beyond four digits.
+    let date = jiff::fmt::rfc2822::to_string(now).unwrap_or_else(|_| "Thu, 1 Jan 1970 00:00:00 +0000".into());
+    let mut out = received(trace, id, &date);
+    if !header.has_date {
+        out.push_str(&format!("Date: {date}\r\n"));
+    }
+    if !header.has_message_id {
+        out.push_str(&format!("Message-ID: <{id}@{}>\r\n", trace.hostname));
+    }
+    if !header.begins_with_field {
+        // The message has no header: its first line must not become one.
+        out.push_str("\r\n");
+    }
+    out
+}
+
+fn received(trace: Trace<'_>, id: MessageId, date: &str) -> String {
+    let literal = match trace.peer {
+        IpAddr::V4(ip) => format!("[{ip}]"),
+        IpAddr::V6(ip) => format!("[IPv6:{ip}]"),
+    };
+    let name = if is_name(trace.hello) { trace.hello } else { literal.as_str() };
+    let recipient = trace.recipient.filter(|r| r.is_ascii() || trace.protocol.utf8);
+    let recipient = recipient.map(|r| format!("\r\n\tfor <{r}>")).unwrap_or_default();
+    format!(
+        "Received: from {name} ({literal})\r\n\tby {} (Posthouse) with {} id {id}{recipient};\r\n\t{date}\r\n",
+        trace.hostname,
+        trace.protocol.keyword()
+    )
+}
+
+fn is_name(hello: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '[' | ']' | ':');
+    (1..=255).contains(&hello.len()) && hello.chars().all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::header;
+
+    fn stamped(hello: &str, recipient: Option<&str>, block: &[u8]) -> String {
+        let protocol = Protocol { esmtp: true, tls: true, auth: false, utf8: false };
+        let peer = "127.0.0.1".parse().unwrap();
+        let now = "2026-11-22T09:05:00+01:00[Europe/Berlin]".parse().unwrap();
+        let trace = Trace { hello, peer, hostname: "relay.test", protocol, recipient };
+        stamp(trace, MessageId::new(), &header::read(block), &now)
+    }
+
+    #[test]
+    fn received_says_from_where_how_and_when() {
+        let text = stamped("scanner", Some("a@b"), b"Date: x\r\nMessage-ID: <y>\r\n\r\n");
+        assert!(
+            text.starts_with("Received: from scanner ([127.0.0.1])\r\n\tby relay.test (Posthouse) with ESMTPS id "),
+            "{text}"
+        );
+        assert!(text.ends_with("\r\n\tfor <a@b>;\r\n\tSun, 22 Nov 2026 09:05:00 +0100\r\n"), "{text}");
+    }
+
+    #[test]
+    fn missing_fields_are_added_and_a_missing_header_is_begun() {
+        let text = stamped("x", None, b"Subject: x\r\n\r\n");
+        assert!(
+            text.contains("\r\nDate: Sun, 22 Nov 2026 09:05:00 +0100\r\nMessage-ID: <")
+                && text.ends_with("@relay.test>\r\n"),
+            "{text}"
+        );
+        assert!(!text.contains("for <"));
+        assert!(stamped("x", None, b"the body at once\r\n").ends_with("\r\n\r\n"));
+    }
+
+    #[test]
+    fn a_name_that_could_break_the_field_is_left_out() {
+        for odd in ["", "Php Storm", "a\r\nX: y", "a)b", "é"] {
+            assert!(
+                stamped(odd, None, b"A: b\r\n\r\n").starts_with("Received: from [127.0.0.1] ([127.0.0.1])"),
+                "{odd}"
+            );
+        }
+    }
+}

@@ -1,1 +1,205 @@
-//! To be written.
+//! The courier: takes what is offered for an account and carries it to the provider.
+//!
+//! Each account has a fixed number of couriers, and each courier owns at most one connection, kept warm between
+//! messages. Guarantees that a held account costs no attempt, that a stale connection is replaced once and at once,
+//! and that every lease is settled or its message provably not sent. What a failure means for the mail is `verdict`'s.
+
+mod attempt;
+pub mod verdict;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use crate::account::health::{Change, Health, Hold, Proof, Stage};
+use crate::diagnosis::{Diagnosis, Failure, diagnose};
+use crate::ids::{AccountName, AttemptId};
+use crate::journal::{Event as Happened, Journal};
+use crate::queue::{Lease, Outcome, Queue};
+use crate::upstream::{ConnectError, Line, Upstream};
+
+use attempt::Ended;
+
+/// One account at work.
+#[derive(Debug)]
+pub struct Desk {
+    upstream: Upstream,
+    health: Mutex<Health>,
+    queue: Arc<Queue>,
+    journal: Journal,
+    /// Goodbyes to providers, so that nobody waits for them but the end of the program.
+    goodbyes: TaskTracker,
+}
+
+impl Desk {
+    /// A desk that nobody works at yet.
+    #[must_use]
+    pub fn new(upstream: Upstream, queue: Arc<Queue>, journal: Journal, goodbyes: TaskTracker) -> Self {
+        Self { upstream, health: Mutex::new(Health::Well), queue, journal, goodbyes }
+    }
+
+    /// Puts as many couriers to work as the account allows connections. They work until they are aborted.
+    pub fn open(self) -> impl Iterator<Item = tokio::task::JoinHandle<()>> {
+        let desk = Arc::new(self);
+        (0..desk.upstream.settings.connections.max(1)).map(move |_| tokio::spawn(Arc::clone(&desk).courier()))
+    }
+
+    fn account(&self) -> &AccountName {
+        &self.upstream.settings.name
+    }
+
+    async fn courier(self: Arc<Self>) {
+        let mut line: Option<Line> = None;
+        loop {
+            let lease = self.next_lease(&mut line).await;
+            let attempt = AttemptId::new();
+            let message = lease.message();
+            let span = tracing::info_span!(
+                "attempt", id = %attempt, account = %self.account(), message = %message.id, session = %message.session
+            );
+            // On the heap: a courier that waits is small.
+            line = Box::pin(self.attempt(lease, line.take(), attempt)).instrument(span).await;
+            if let Some(used) = line.take_if(|line| !line.is_good()) {
+                self.goodbyes.spawn(used.close());
+            }
+        }
+    }
+
+    async fn next_lease(&self, line: &mut Option<Line>) -> Lease {
+        loop {
+            let Some(warm) = line else { return self.queue.claim(self.account()).await };
+            tokio::select! {
+                biased;
+                lease = self.queue.claim(self.account()) => return lease,
+                () = warm.idle() => {
+                    if let Some(old) = line.take() {
+                        self.goodbyes.spawn(old.close());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Carries one message, and hands the line back if it can carry another.
+    async fn attempt(&self, lease: Lease, warm: Option<Line>, id: AttemptId) -> Option<Line> {
+        if let Some(diagnosis) = self.held() {
+            settle_all(lease, &Outcome::Hold(diagnosis));
+            return warm;
+        }
+        let mut line = match warm {
+            Some(line) => line,
+            None => match self.connect(&lease, id).await {
+                Ok(line) => line,
+                Err(outcome) => {
+                    settle_all(lease, &outcome);
+                    return None;
+                }
+            },
+        };
+        if !lease.is_wanted() {
+            // The device did not wait so long; the next message finds a warm line.
+            return Some(line);
+        }
+        let mut ended = attempt::carry(&lease, &mut line).await;
+        line.write_down(&self.journal);
+        if let Ended::Stale(failure) = &ended {
+            // The provider had closed the line while it was idle: not an attempt, and nothing was said of this mail.
+            tracing::debug!(%failure, "the idle connection was no longer good, connecting anew");
+            line = match self.connect(&lease, id).await {
+                Ok(line) => line,
+                Err(outcome) => {
+                    settle_all(lease, &outcome);
+                    return None;
+                }
+            };
+            ended = attempt::carry(&lease, &mut line).await;
+            line.write_down(&self.journal);
+        }
+        self.conclude(lease, id, ended).then_some(line)
+    }
+
+    /// Settles, and says whether the line is still of use.
+    fn conclude(&self, lease: Lease, id: AttemptId, ended: Ended) -> bool {
+        match ended {
+            Ended::Answered(answered) => {
+                if answered.delivered() {
+                    self.report(self.health().succeeded(Instant::now(), Proof::Delivery));
+                } else if let Some((failure, diagnosis)) = answered.failure() {
+                    self.failed(lease.message().id, id, failure, diagnosis);
+                    self.report(self.health().failed(Instant::now(), Stage::Mail, diagnosis));
+                }
+                lease.settle(answered.into_outcomes());
+                true
+            }
+            Ended::Broken(failure) | Ended::Stale(failure) => {
+                let diagnosis = diagnose(&failure);
+                self.failed(lease.message().id, id, &failure, &diagnosis);
+                self.report(self.health().failed(Instant::now(), Stage::Mail, &diagnosis));
+                settle_all(lease, &verdict::of_failure(&failure, diagnosis));
+                false
+            }
+            Ended::Withdrawn => false,
+        }
+    }
+
+    async fn connect(&self, lease: &Lease, id: AttemptId) -> Result<Line, Outcome> {
+        let began = Instant::now();
+        match self.upstream.connect().await {
+            Ok(line) => {
+                self.report(self.health().succeeded(Instant::now(), Proof::SignIn));
+                let detail = self.upstream.settings.host.clone();
+                self.journal.record(Happened::Connected {
+                    account: self.account(),
+                    attempt: id,
+                    detail,
+                    took: began.elapsed(),
+                });
+                Ok(line)
+            }
+            Err(ConnectError { failure, stage }) => {
+                let diagnosis = diagnose(&failure);
+                self.failed(lease.message().id, id, &failure, &diagnosis);
+                self.report(self.health().failed(Instant::now(), stage, &diagnosis));
+                Err(verdict::of_failure(&failure, diagnosis))
+            }
+        }
+    }
+
+    fn health(&self) -> std::sync::MutexGuard<'_, Health> {
+        // Every change of the state is a single assignment; a panic cannot leave half of one.
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn held(&self) -> Option<Diagnosis> {
+        self.health().may_try(Instant::now()).err().map(|hold| hold.diagnosis.clone())
+    }
+
+    fn failed(&self, message: crate::ids::MessageId, attempt: AttemptId, failure: &Failure, diagnosis: &Diagnosis) {
+        let account = self.account();
+        if diagnosis.cause == crate::words::Cause::Uncertain {
+            self.journal.record(Happened::Uncertain { account, message, diagnosis });
+        }
+        let failure = failure.to_string();
+        self.journal.record(Happened::AttemptFailed { account, attempt, message, failure, diagnosis });
+    }
+
+    fn report(&self, change: Option<Change>) {
+        let account = self.account();
+        match change {
+            Some(Change::Held(hold) | Change::StillHeld(hold)) => {
+                let Hold { until, diagnosis, .. } = &hold;
+                let next_probe = until.saturating_duration_since(Instant::now());
+                self.journal.record(Happened::Held { account, diagnosis, next_probe });
+            }
+            Some(Change::Well { .. }) => self.journal.record(Happened::Released { account }),
+            None => {}
+        }
+    }
+}
+
+fn settle_all(lease: Lease, outcome: &Outcome) {
+    let outcomes = vec![outcome.clone(); lease.message().envelope.recipients.len()];
+    lease.settle(outcomes);
+}

@@ -1,1 +1,265 @@
-//! To be written.
+//! The sandbox: a practice provider inside the program, with real sockets, real TLS, real OAuth and real SMTP.
+//!
+//! It speaks on loopback only, its certificate authority lives in memory, its mail goes into a mailbox one can look
+//! into, and it misbehaves on demand ([`fault`]). It is stricter than real providers: whatever a client may not do is
+//! refused and recorded ([`Sandbox::violations`]). Its dialogue shares no code with the relay's own, so each is a check
+//! on the other. Not for production: nothing is stored, and everything ends when the [`Sandbox`] is dropped.
+
+mod authority;
+mod body;
+mod credentials;
+mod echo;
+pub mod fault;
+mod grammar;
+mod login;
+mod mailbox;
+mod oauth;
+mod offer;
+mod parameters;
+mod record;
+mod session;
+mod smtp;
+mod transaction;
+mod wire;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+pub use authority::Certificate;
+pub use echo::Echo;
+pub use mailbox::{Delivery, Login, Mailbox, Protection, Recipient};
+pub use offer::{Extension, Mechanism, Offer};
+pub use record::{Counters, Rule, Said, Violation};
+pub use smtp::CONNECTIONS;
+
+use crate::secret::Secret;
+use fault::Faults;
+use session::Door;
+
+/// How the practice provider is set up.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where each port is bound; loopback only. Port 0 picks a free one, which is the default.
+    pub ports: Ports,
+    /// The only user.
+    pub username: String,
+    /// Its password. Default: random.
+    pub password: Secret,
+    /// The only OAuth client.
+    pub client_id: String,
+    /// Its secret. Default: random.
+    pub client_secret: Secret,
+    /// What EHLO shows; the mechanisms only where a credential may be sent. Default: like Gmail.
+    pub offer: Offer,
+    /// Whether MAIL needs a sign-in. Default: yes.
+    pub require_auth: bool,
+    /// How long a token is good. Default: one hour.
+    pub token_lifetime: Duration,
+    /// Length of a token, 16 to 8192 octets. Default: 1200, about that of Microsoft's, too long for an AUTH line.
+    pub token_octets: usize,
+    /// Octets of the largest message taken, whatever SIZE says. Default: 50 MiB.
+    pub max_message_size: u64,
+    /// Recipients of one message. Default: 100, as Gmail.
+    pub recipients_per_message: usize,
+    /// Silence before a connection is ended with `421`. Default: 300 s (RFC 5321 §4.5.3.2.7).
+    pub idle: Duration,
+}
+
+/// Where the sandbox listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ports {
+    /// SMTP, TLS from the first octet.
+    pub implicit: SocketAddr,
+    /// SMTP, STARTTLS before anything else.
+    pub starttls: SocketAddr,
+    /// SMTP in clear, sign-in too.
+    pub plain: SocketAddr,
+    /// The token endpoint.
+    pub token: SocketAddr,
+}
+
+impl Default for Ports {
+    fn default() -> Self {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self { implicit: any, starttls: any, plain: any, token: any }
+    }
+}
+
+impl Settings {
+    /// The defaults with secrets made for this one sandbox.
+    ///
+    /// # Errors
+    /// When the system has no random numbers.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self {
+            ports: Ports::default(),
+            username: "scanner@sandbox.example".into(),
+            password: credentials::random(20)?,
+            client_id: "posthouse".into(),
+            client_secret: credentials::random(40)?,
+            offer: Offer::like_gmail(),
+            require_auth: true,
+            token_lifetime: Duration::from_hours(1),
+            token_octets: 1200,
+            max_message_size: 50 * 1024 * 1024,
+            recipients_per_message: 100,
+            idle: Duration::from_mins(5),
+        })
+    }
+}
+
+/// What all connections share.
+#[derive(Debug)]
+struct Shared {
+    settings: Settings,
+    credentials: credentials::Credentials,
+    authority: authority::Authority,
+    faults: Faults,
+    mailbox: Mailbox,
+    record: record::Record,
+    slots: Arc<Semaphore>,
+}
+
+/// A running practice provider. Dropping it ends every connection.
+#[derive(Debug)]
+pub struct Sandbox {
+    shared: Arc<Shared>,
+    bound: Ports,
+    /// Held for what its drop does: each task owns its connections.
+    _tasks: JoinSet<()>,
+}
+
+impl Sandbox {
+    /// Binds the ports and begins to serve.
+    ///
+    /// # Errors
+    /// When an address is not loopback (nothing is bound then), cannot be bound, or keys cannot be made.
+    pub async fn start(settings: Settings) -> io::Result<Self> {
+        let wanted = settings.ports;
+        let all = [wanted.implicit, wanted.starttls, wanted.plain, wanted.token];
+        if let Some(open) = all.iter().find(|address| !address.ip().to_canonical().is_loopback()) {
+            let why = format!("the sandbox listens on loopback addresses only, not on {open}");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
+        let implicit = TcpListener::bind(wanted.implicit).await?;
+        let starttls = TcpListener::bind(wanted.starttls).await?;
+        let plain = TcpListener::bind(wanted.plain).await?;
+        let token = TcpListener::bind(wanted.token).await?;
+        let bound = Ports {
+            implicit: implicit.local_addr()?,
+            starttls: starttls.local_addr()?,
+            plain: plain.local_addr()?,
+            token: token.local_addr()?,
+        };
+        let shared = Arc::new(Shared {
+            credentials: credentials::Credentials::new(&settings),
+            authority: authority::Authority::new(&all.map(|address| address.ip()))?,
+            faults: Faults::default(),
+            mailbox: Mailbox::new(),
+            record: record::Record::default(),
+            slots: Arc::new(Semaphore::new(CONNECTIONS)),
+            settings,
+        });
+        let mut tasks = JoinSet::new();
+        for (listener, door) in [(implicit, Door::Implicit), (starttls, Door::StartTls), (plain, Door::Plain)] {
+            tasks.spawn(smtp::serve(listener, door, Arc::clone(&shared)));
+        }
+        tasks.spawn(oauth::serve(token, Arc::clone(&shared)));
+        Ok(Self { shared, bound, _tasks: tasks })
+    }
+
+    /// The settings it was started with; the secrets of the user and the client are here.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
+    /// The SMTP port with TLS from the first octet.
+    #[must_use]
+    pub fn implicit(&self) -> SocketAddr {
+        self.bound.implicit
+    }
+
+    /// The SMTP port that wants STARTTLS.
+    #[must_use]
+    pub fn starttls(&self) -> SocketAddr {
+        self.bound.starttls
+    }
+
+    /// The SMTP port in clear.
+    #[must_use]
+    pub fn plain(&self) -> SocketAddr {
+        self.bound.plain
+    }
+
+    /// The address of the token endpoint. The host is the literal address: it stands in the certificate.
+    #[must_use]
+    pub fn token_endpoint(&self) -> String {
+        format!("https://{}{}", self.bound.token, oauth::PATH)
+    }
+
+    /// The certificate of the sandbox's authority in PEM form, for `ca_file`.
+    #[must_use]
+    pub fn authority_pem(&self) -> &str {
+        self.shared.authority.pem()
+    }
+
+    /// What the SMTP ports present from the next handshake on.
+    pub fn present(&self, certificate: Certificate) {
+        self.shared.authority.present_smtp(certificate);
+    }
+
+    /// What the token endpoint presents from the next handshake on.
+    pub fn present_at_token_endpoint(&self, certificate: Certificate) {
+        self.shared.authority.present_token(certificate);
+    }
+
+    /// A token without the token endpoint, for any user; only one for the user of the settings signs in.
+    ///
+    /// # Errors
+    /// When the system has no random numbers.
+    pub fn issue_token(&self, user: &str, lifetime: Duration) -> io::Result<Secret> {
+        self.shared.credentials.issue(user, lifetime)
+    }
+
+    /// Makes every token issued so far useless, as a revoked consent does.
+    pub fn revoke_tokens(&self) {
+        self.shared.credentials.revoke_all();
+    }
+
+    /// What was taken.
+    #[must_use]
+    pub fn mailbox(&self) -> &Mailbox {
+        &self.shared.mailbox
+    }
+
+    /// Where faults are planned.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.shared.faults
+    }
+
+    /// How often things happened.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.shared.record.counters()
+    }
+
+    /// What clients did against the standards.
+    #[must_use]
+    pub fn violations(&self) -> Vec<Violation> {
+        self.shared.record.violations()
+    }
+
+    /// What was said, credentials hidden. Connection 0 is the token endpoint.
+    #[must_use]
+    pub fn transcript(&self) -> Vec<Said> {
+        self.shared.record.transcript()
+    }
+}

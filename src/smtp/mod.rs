@@ -10,6 +10,7 @@ pub mod client;
 pub mod command;
 pub mod extension;
 pub mod line;
+pub mod quirk;
 pub mod reply;
 pub mod sasl;
 pub mod server;

@@ -1,1 +1,11 @@
-//! To be written.
+//! A signed-in line to the provider: made when needed, kept while it is of use.
+//!
+//! [`Upstream`] is one account, ready to connect; [`Line`] is one connection with its dialogue, signed in and ready for
+//! a transaction. Guarantees promise 3: no credential leaves before TLS was verified the way the account says. Sends
+//! no mail itself.
+
+mod connect;
+mod line;
+
+pub use connect::{ConnectError, Upstream};
+pub use line::Line;

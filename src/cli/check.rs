@@ -1,0 +1,103 @@
+//! `posthouse check`: says everything that is wrong or risky with the configuration, and changes nothing.
+//!
+//! Exit codes are those of sysexits: 0 when the relay would start, 78 (`EX_CONFIG`) when it would not. Prints findings
+//! on standard output, because they are what was asked for.
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::config::{self, Finding, Sources, report};
+
+/// `EX_CONFIG` of sysexits.h: something in the configuration is wrong.
+pub const EX_CONFIG: u8 = 78;
+/// `EX_IOERR`: the report could not be written.
+const EX_IOERR: u8 = 74;
+
+/// Flags of `posthouse check`.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct Args {
+    /// Print one JSON object with all findings.
+    #[arg(long)]
+    pub json: bool,
+    /// Fail on warnings too.
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// Checks the configuration that `sources` lead to, and prints what it found.
+#[must_use]
+pub fn run(args: Args, sources: &Sources) -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    let colours = out.is_terminal() && !sources.environment.contains_key("NO_COLOR");
+    let (text, code) = report_on(args, sources, colours);
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => ExitCode::from(code),
+        Err(_) => ExitCode::from(EX_IOERR),
+    }
+}
+
+/// What to print, and the exit code.
+fn report_on(args: Args, sources: &Sources, colours: bool) -> (String, u8) {
+    let (verdict, findings) = match config::load(sources) {
+        Ok(loaded) if args.strict && !loaded.warnings.is_empty() => (None, loaded.warnings),
+        Ok(loaded) => (Some(verdict(loaded.origin.as_deref())), loaded.warnings),
+        Err(report) => (None, report.findings),
+    };
+    let code = if verdict.is_some() { 0 } else { EX_CONFIG };
+    let text = if args.json {
+        json(verdict.is_some(), &findings)
+    } else {
+        report::text(&findings, colours) + &verdict.unwrap_or_default()
+    };
+    (text, code)
+}
+
+fn verdict(origin: Option<&Path>) -> String {
+    match origin {
+        Some(path) => format!("The configuration in {} can be used.\n", path.display()),
+        None => "The configuration in the environment variables can be used.\n".into(),
+    }
+}
+
+fn json(passed: bool, findings: &[Finding]) -> String {
+    let object = serde_json::json!({ "ok": passed, "findings": report::json(findings) });
+    format!("{object:#}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(variables: &[(&str, &str)], args: Args) -> (String, u8) {
+        // A file that holds nothing keeps the usual places of the machine out of the test.
+        let empty = tempfile::NamedTempFile::new().unwrap();
+        let environment = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let sources = Sources { path: Some(empty.path().into()), environment, overrides: Vec::new() };
+        report_on(args, &sources, false)
+    }
+
+    const PLAIN: Args = Args { json: false, strict: false };
+    const RISKY: [(&str, &str); 2] =
+        [("POSTHOUSE__ACCOUNTS__LAN__HOST", "mail.example.com"), ("POSTHOUSE__ACCOUNTS__LAN__ENCRYPTION", "none")];
+
+    #[test]
+    fn errors_fail_and_warnings_fail_only_when_strict() {
+        assert_eq!(report(&[], PLAIN).1, 78);
+        let (text, code) = report(&RISKY, PLAIN);
+        assert_eq!(code, 0);
+        assert!(text.contains("0 errors, 1 warning") && text.contains("can be used"), "{text}");
+        assert_eq!(report(&RISKY, Args { json: false, strict: true }).1, 78);
+        assert_eq!(report(&RISKY[..1], Args { json: false, strict: true }).1, 0);
+    }
+
+    #[test]
+    fn json_names_the_variable() {
+        let (text, _) = report(&RISKY, Args { json: true, strict: false });
+        let object: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(object["ok"], true);
+        assert_eq!(object["findings"][0]["severity"], "warning");
+        assert_eq!(object["findings"][0]["variable"], "POSTHOUSE__ACCOUNTS__LAN__ENCRYPTION");
+        assert_eq!(object["findings"][0]["key"], "accounts.lan.encryption");
+    }
+}

@@ -1,0 +1,142 @@
+//! `posthouse demo`: relay and practice provider in one process, nothing to set up.
+//!
+//! Goes through everything that is real: a listener, a token call, TLS, AUTH, and the mailbox of the sandbox. Without
+//! `--send` it prints a line to try and shows what arrives; with it, it sends a sample itself, shows both transcripts
+//! and says by its exit code whether the mail arrived. Writes nothing but a temporary directory.
+
+mod sample;
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use super::serve::told_to_end;
+use super::{EX_SOFTWARE, EX_UNAVAILABLE, fail, runtime};
+use crate::app::{self, App};
+use crate::config::{self, Config, Sources};
+use crate::journal::{Journal, log};
+use crate::sandbox::{self, Sandbox};
+use crate::smtp::client::Timeouts;
+
+/// Flags of `posthouse demo`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Where the demo listens.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:2525")]
+    listen: SocketAddr,
+    /// Send a sample message, show both transcripts and end.
+    #[arg(long)]
+    send: bool,
+    /// How the relay signs in to the practice provider.
+    #[arg(long, value_enum, default_value_t = SignIn::Oauth)]
+    sign_in: SignIn,
+    /// Give the relay a wrong secret, to see what that looks like.
+    #[arg(long)]
+    wrong_secret: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum SignIn {
+    /// OAuth 2.0: a token from the practice token endpoint, XOAUTH2.
+    Oauth,
+    /// An app password.
+    Password,
+}
+
+pub(super) fn run(args: &Args, log_level: Option<&str>) -> ExitCode {
+    let level = log_level.and_then(|level| level.parse().ok());
+    let quiet = if args.send { tracing::Level::WARN } else { tracing::Level::INFO };
+    log::install(&log::Settings { level: level.unwrap_or(quiet), format: log::Format::Auto });
+    let result = runtime().and_then(|runtime| runtime.block_on(demo(args)));
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(EX_UNAVAILABLE),
+        Err(error) => fail(EX_SOFTWARE, format_args!("the demo cannot run: {error}")),
+    }
+}
+
+/// True if all went well.
+async fn demo(args: &Args) -> io::Result<bool> {
+    let sandbox = Sandbox::start(sandbox::Settings::new()?).await?;
+    let directory = tempfile::tempdir()?;
+    let config = configuration(args, &sandbox, directory.path())?;
+    let relay = app::start(config, Journal::default(), Timeouts::default()).map_err(io::Error::other)?;
+    let address = relay.listening().first().map_or(args.listen, |(_, address)| *address);
+    let arrived =
+        if args.send { sample::send(address, &sandbox).await? } else { watch(address, &sandbox, &relay).await? };
+    relay.shut_down().await;
+    Ok(arrived)
+}
+
+/// The demo's configuration goes through the same door as everyone's.
+fn configuration(args: &Args, sandbox: &Sandbox, directory: &std::path::Path) -> io::Result<Config> {
+    let authority = directory.join("sandbox-ca.pem");
+    std::fs::write(&authority, sandbox.authority_pem())?;
+    let settings = sandbox.settings();
+    let wrong = if args.wrong_secret { "-but-wrong" } else { "" };
+    let credential = match args.sign_in {
+        SignIn::Oauth => format!(
+            "oauth = {{ grant = \"client_credentials\", token_endpoint = \"{}\", client_id = \"{}\", client_secret = \"{}{wrong}\" }}",
+            sandbox.token_endpoint(),
+            settings.client_id,
+            settings.client_secret.expose()
+        ),
+        SignIn::Password => format!("password = \"{}{wrong}\"", settings.password.expose()),
+    };
+    let provider = sandbox.implicit();
+    let text = format!(
+        "hostname = \"posthouse.demo.example\"\n\
+         [[listeners]]\nname = \"demo\"\nbind = [\"{}\"]\nauth = \"accept_any\"\n\
+         [accounts.sandbox]\nhost = \"{}\"\nport = {}\nencryption = \"implicit\"\nca_file = \"{}\"\n\
+         address = \"{}\"\n{credential}\n\
+         [storage]\ndirectory = \"{}\"\n",
+        args.listen,
+        provider.ip(),
+        provider.port(),
+        authority.display(),
+        settings.username,
+        directory.display()
+    );
+    let path = directory.join("demo.toml");
+    std::fs::write(&path, text)?;
+    let sources = Sources { path: Some(path), ..Sources::default() };
+    config::load(&sources).map(|loaded| loaded.config).map_err(io::Error::other)
+}
+
+/// Shows what arrives until the demo is told to end.
+async fn watch(address: SocketAddr, sandbox: &Sandbox, relay: &App) -> io::Result<bool> {
+    let mut out = io::stdout();
+    writeln!(out, "Posthouse listens on {address} and sends on to a practice provider inside this process.")?;
+    writeln!(out, "Nothing leaves this machine. Send it a mail from another terminal:\n")?;
+    writeln!(out, "  {}\n", line_to_try(address))?;
+    writeln!(out, "or point a device or program at {address}, no encryption, any login. Ctrl-C ends the demo.\n")?;
+    out.flush()?;
+    debug_assert!(!relay.listening().is_empty());
+    let mut deliveries = sandbox.mailbox().watch();
+    let mut shown = 0;
+    loop {
+        tokio::select! {
+            () = told_to_end() => return Ok(true),
+            changed = deliveries.changed() => if changed.is_err() { return Ok(true) },
+        }
+        let deliveries = sandbox.mailbox().deliveries();
+        for delivery in deliveries.iter().filter(|delivery| delivery.id > shown) {
+            writeln!(
+                out,
+                "--- arrived at the practice provider, from <{}> to {}:",
+                delivery.reverse_path,
+                delivery.addresses().join(", ")
+            )?;
+            writeln!(out, "{}", sample::printable(&delivery.text()))?;
+        }
+        shown = deliveries.last().map_or(shown, |delivery| delivery.id);
+        out.flush()?;
+    }
+}
+
+fn line_to_try(address: SocketAddr) -> String {
+    format!(
+        "printf 'From: scanner@example.com\\nTo: you@example.com\\nSubject: Hello\\n\\nA first mail.\\n' | \
+         curl --silent --show-error smtp://{address} --mail-from scanner@example.com --mail-rcpt you@example.com --upload-file -"
+    )
+}

@@ -1,0 +1,64 @@
+//! `posthouse serve`: runs the relay until it is told to end.
+//!
+//! SIGTERM and SIGINT end it within `delivery.shutdown_grace`. Everything that is wrong with the configuration is said
+//! at once, risks are shouted at every start.
+
+use std::process::ExitCode;
+
+use super::check::EX_CONFIG;
+use super::{EX_SOFTWARE, EX_UNAVAILABLE, fail, runtime};
+use crate::app::{self, StartError};
+use crate::config::{self, Sources, report};
+use crate::journal::{Event, Journal, log};
+use crate::smtp::client::Timeouts;
+
+pub(super) fn run(sources: &Sources) -> ExitCode {
+    let loaded = match config::load(sources) {
+        Ok(loaded) => loaded,
+        Err(report) => {
+            let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+            eprint!("{}", report::text(&report.findings, colours));
+            return ExitCode::from(EX_CONFIG);
+        }
+    };
+    log::install(&loaded.config.log);
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(EX_SOFTWARE, format_args!("the runtime cannot be started: {error}")),
+    };
+    let journal = Journal::default();
+    for risk in &loaded.warnings {
+        journal.record(Event::Risk { text: &format!("{}: {}", risk.key, risk.message) });
+    }
+    let result = runtime.block_on(async {
+        let relay = app::start(loaded.config, journal, Timeouts::default())?;
+        told_to_end().await;
+        tracing::info!("ending");
+        relay.shut_down().await;
+        Ok::<_, StartError>(())
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(exit_code(&error), error),
+    }
+}
+
+fn exit_code(error: &StartError) -> u8 {
+    match error {
+        StartError::Bind { .. } => EX_UNAVAILABLE,
+        _ => EX_CONFIG,
+    }
+}
+
+/// Resolves at SIGTERM or SIGINT.
+pub(super) async fn told_to_end() {
+    // Without a handler for one of them the other still works, and the default action of the first is to end.
+    let interrupt = tokio::signal::ctrl_c();
+    match app::terminate_signal() {
+        Some(mut terminate) => tokio::select! {
+            _ = interrupt => {}
+            _ = terminate.recv() => {}
+        },
+        None => drop(interrupt.await),
+    }
+}

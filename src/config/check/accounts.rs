@@ -1,0 +1,250 @@
+//! `[accounts.NAME]`: where to connect, how to sign in, and what must not go together there (promise 3).
+
+use std::path::Path;
+
+use super::{Aside, oauth};
+use crate::account::{Encryption, Mechanism, Settings, Source};
+use crate::config::files::{Named, NamedFile};
+use crate::config::finding::Complaint;
+use crate::config::keys;
+use crate::config::section::Section;
+use crate::config::tree::{Origin, Value};
+use crate::config::values;
+
+/// An account and where its parts stand.
+pub(super) struct Account {
+    pub(super) settings: Settings,
+    pub(super) host: Origin,
+    pub(super) key: String,
+}
+
+const CONNECTIONS: u32 = 2;
+const RECIPIENTS: u32 = 100;
+
+/// Reads all accounts.
+pub(super) fn read(root: &Section<'_>, directory: &Path, aside: &mut Aside) -> Vec<Account> {
+    let accounts = root.named("accounts");
+    accounts.iter().map(|(name, section)| read_one(name, section, directory, aside)).collect()
+}
+
+fn read_one(name: &str, section: &Section<'_>, directory: &Path, aside: &mut Aside) -> Account {
+    let encryption = section.get("encryption", encryption);
+    let ca_file = section.path("ca_file", directory);
+    if let Some(path) = &ca_file {
+        let (origin, key) = (section.origin_of("ca_file"), section.key("ca_file"));
+        aside.named_files.push(Named { origin, key, file: NamedFile::Certificates(path.clone()) });
+    }
+    let credential = credential(section, directory, ca_file.as_deref(), aside);
+    let limits = section.section("limits");
+    let limit = |key, range, default| {
+        let written = limits.as_ref().and_then(|limits| limits.get(key, |value| values::number(value, range)));
+        written.unwrap_or(default) as usize
+    };
+    let encrypted = encryption.unwrap_or(Encryption::Implicit);
+    let settings = Settings {
+        name: name.into(),
+        host: host(section),
+        port: port(section, encrypted),
+        encryption: encrypted,
+        ca_file,
+        helo_name: section.get("helo_name", values::helo_name),
+        username: section.get("username", values::free_text),
+        address: section.get("address", values::address).map(|address| address.as_str().to_owned()),
+        mechanism: mechanism(section),
+        credential,
+        allow_plaintext_credentials: section.get("allow_plaintext_credentials", values::flag).unwrap_or(false),
+        connections: limit("connections", 1..=100, CONNECTIONS),
+        recipients_per_message: limit("recipients_per_message", 1..=10_000, RECIPIENTS),
+    };
+    sign_in(section, &settings);
+    encryption_and_port(section, &settings);
+    if encryption.is_some() || !section.has("encryption") {
+        in_clear(section, &settings);
+    }
+    Account { settings, host: section.origin_of("host"), key: section.key("host") }
+}
+
+fn host(section: &Section<'_>) -> String {
+    // A provider would bring its host; that there are none yet is noted at that key.
+    if !section.has("host") && !section.has("provider") {
+        let complaint = Complaint::new("an account needs a host");
+        section.error_here(complaint.hint("write host = \"smtp.example.com\", the name your provider gives for SMTP"));
+    }
+    section.get("host", values::host).unwrap_or_default()
+}
+
+fn port(section: &Section<'_>, encryption: Encryption) -> u16 {
+    let written = section.get("port", |value| values::number(value, 1..=65535));
+    let default = if encryption == Encryption::Implicit { 465 } else { 587 };
+    written.and_then(|port| u16::try_from(port).ok()).unwrap_or(default)
+}
+
+fn encryption(value: &Value) -> Result<Encryption, Complaint> {
+    if let Value::Text(text) = value {
+        // What mail programs call the two.
+        match text.trim().to_ascii_lowercase().as_str() {
+            "ssl" => return Ok(Encryption::Implicit),
+            "tls" => return Ok(Encryption::StartTls),
+            _ => {}
+        }
+    }
+    Ok(match values::word(value, keys::ENCRYPTION)? {
+        "starttls" => Encryption::StartTls,
+        "starttls_auto" => Encryption::StartTlsAuto,
+        "none" => Encryption::None,
+        _ => Encryption::Implicit,
+    })
+}
+
+fn mechanism(section: &Section<'_>) -> Mechanism {
+    let read = |value: &Value| match value {
+        Value::Text(text) if matches!(text.to_ascii_lowercase().as_str(), "oauthbearer" | "cram_md5") => {
+            Err(Complaint::new("this mechanism is not available in this version")
+                .hint("write mechanism = \"auto\": XOAUTH2 with oauth, PLAIN or LOGIN with a password"))
+        }
+        value => values::word(value, keys::MECHANISM),
+    };
+    match section.get("mechanism", read) {
+        Some("xoauth2") => Mechanism::XOAuth2,
+        Some("plain") => Mechanism::Plain,
+        Some("login") => Mechanism::Login,
+        Some("none") => Mechanism::None,
+        _ => Mechanism::Auto,
+    }
+}
+
+const CREDENTIALS: [&str; 4] = ["password", "password_file", "password_command", "oauth"];
+
+fn credential(section: &Section<'_>, directory: &Path, ca_file: Option<&Path>, aside: &mut Aside) -> Source {
+    let written: Vec<&str> = CREDENTIALS.into_iter().filter(|key| section.has(key)).collect();
+    if let [first, second, ..] = written[..] {
+        let complaint =
+            Complaint::new(format!("`{first}` and `{second}` are both given; an account signs in with one"));
+        section.error(second, complaint.hint("keep one of password, password_file, password_command and oauth"));
+    }
+    // All of them are read, so that the mistakes inside each come to light.
+    let mut source = Source::None;
+    if section.has("password") {
+        aside.holds_secret |= matches!(section.origin_of("password"), Origin::File(_));
+        source = section.get("password", values::secret).map_or(source, Source::Password);
+    }
+    if let Some(path) = section.path("password_file", directory) {
+        let (origin, key) = (section.origin_of("password_file"), section.key("password_file"));
+        aside.named_files.push(Named { origin, key, file: NamedFile::Secret(path.clone()) });
+        source = Source::PasswordFile(path);
+    }
+    if let Some(command) = command(section, "password_command") {
+        source = Source::PasswordCommand(command);
+    }
+    if let Some(grant) = section.section("oauth").and_then(|oauth| oauth::grant(&oauth, directory, ca_file, aside)) {
+        source = Source::OAuth(grant);
+    }
+    source
+}
+
+/// A program and its arguments.
+pub(super) fn command(section: &Section<'_>, key: &str) -> Option<Vec<String>> {
+    let words: Vec<String> = section.list(key, values::free_text)?.into_iter().map(|(word, _)| word).collect();
+    let program = words.first().map_or("", String::as_str);
+    let complaint = if program.is_empty() {
+        Complaint::new("the command is empty")
+    } else if words.len() == 1 && program.contains(' ') {
+        Complaint::new("no shell splits a command into words")
+    } else {
+        return Some(words);
+    };
+    section.error(key, complaint.hint(format!("write {key} = [\"/usr/bin/program\", \"argument\"]")));
+    Some(words)
+}
+
+/// Mechanism, credential and login name must fit each other.
+fn sign_in(section: &Section<'_>, settings: &Settings) {
+    let given = CREDENTIALS.into_iter().find(|key| section.has(key));
+    let by_oauth = section.has("oauth");
+    let complaint = match (settings.mechanism, given) {
+        (Mechanism::None, Some(given)) => Some(
+            Complaint::new(format!("mechanism = \"none\" never signs in, but `{given}` is given"))
+                .hint("leave out one of the two"),
+        ),
+        (Mechanism::Plain | Mechanism::Login, _) if by_oauth => Some(
+            Complaint::new("OAuth never falls back to a password mechanism")
+                .hint("write mechanism = \"xoauth2\", or leave the key out"),
+        ),
+        (Mechanism::Plain | Mechanism::Login, None) => Some(
+            Complaint::new("this mechanism needs a password and none is given")
+                .hint("write password_file = \"…\", or mechanism = \"none\" for a server that wants no sign-in"),
+        ),
+        (Mechanism::XOAuth2, _) if !by_oauth => Some(
+            Complaint::new("this mechanism needs OAuth and there is no `oauth` in this account")
+                .hint("write oauth = { grant = \"client_credentials\", … }, or leave `mechanism` out"),
+        ),
+        _ => None,
+    };
+    if let Some(complaint) = complaint {
+        section.error("mechanism", complaint);
+    }
+    if given.is_some() && !section.has("username") && !section.has("address") {
+        let complaint = Complaint::new("there is a credential but no login name");
+        section
+            .error_here(complaint.hint("write address = \"scanner@example.com\", and username = \"…\" if it differs"));
+    }
+}
+
+/// Promise 3: what would go in clear, and who said it may.
+fn in_clear(section: &Section<'_>, settings: &Settings) {
+    let credential = CREDENTIALS.into_iter().any(|key| section.has(key));
+    let by_oauth = section.has("oauth");
+    let local = values::is_loopback(&settings.host);
+    let allowed = settings.allow_plaintext_credentials;
+    if allowed && by_oauth {
+        let complaint = Complaint::new("tokens never go in clear text, so this cannot be allowed for OAuth");
+        section.error(
+            "allow_plaintext_credentials",
+            complaint.hint("leave it out and encrypt: encryption = \"starttls\""),
+        );
+    } else if allowed && !credential {
+        let complaint = Complaint::new("there is no credential in this account that could go in clear text");
+        section.error("allow_plaintext_credentials", complaint.hint("leave it out"));
+    } else if allowed {
+        let risk = "the password may go out in clear text: everybody on the way can read it";
+        section.warning("allow_plaintext_credentials", Complaint::new(risk));
+    }
+    match settings.encryption {
+        Encryption::None if local => {}
+        Encryption::None if credential && (by_oauth || !allowed) => {
+            let what = if by_oauth { "the token" } else { "the password" };
+            let complaint =
+                Complaint::new(format!("{what} would go in clear text, so this account could never sign in"));
+            section.error("encryption", complaint.hint(
+                "write encryption = \"implicit\" (port 465) or \"starttls\" (port 587), whichever the provider offers",
+            ));
+        }
+        Encryption::None => {
+            section.warning("encryption", Complaint::new("all mail of this account goes out in clear text"));
+        }
+        Encryption::StartTlsAuto if !local => {
+            let risk = "whoever sits on the way can switch the encryption off and read the mail";
+            section.warning(
+                "encryption",
+                Complaint::new(risk).hint("write encryption = \"starttls\" if the server offers it"),
+            );
+        }
+        _ => {}
+    }
+}
+
+/// The usual mix-up of the two ports.
+fn encryption_and_port(section: &Section<'_>, settings: &Settings) {
+    let (risk, hint) = match (settings.port, settings.encryption) {
+        (465, Encryption::StartTls | Encryption::StartTlsAuto | Encryption::None) => (
+            "port 465 usually speaks TLS from the first octet, and this account expects a greeting in clear text there",
+            "write encryption = \"implicit\", or port = 587",
+        ),
+        (587 | 25, Encryption::Implicit) => (
+            "this port usually begins in clear text, and this account expects TLS from the first octet there",
+            "write encryption = \"starttls\", or port = 465",
+        ),
+        _ => return,
+    };
+    section.warning("port", Complaint::new(risk).hint(hint));
+}

@@ -1,0 +1,179 @@
+//! From what the user wrote to every room's settings, and everything that contradicts itself on the way. Pure: the
+//! one file it needs, a device's password, is read through a function it is given.
+//!
+//! Each part of the configuration has its page: [`listeners`], [`devices`], [`accounts`], [`oauth`]; [`between`] looks
+//! at what fits each other across them. Guarantees: without an error among the findings the result is usable as it is.
+
+mod accounts;
+mod between;
+mod devices;
+mod listeners;
+mod oauth;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::files::Named;
+use super::finding::Complaint;
+use super::keys;
+use super::section::Section;
+use super::{Config, Delivery, values};
+use crate::inbound::settings::Caps;
+use crate::journal::log;
+use crate::mail::address::Address;
+use crate::secret::Secret;
+
+/// What the check must be told of the world.
+pub(super) struct Surroundings<'a> {
+    /// Where relative paths of the file count from.
+    pub(super) directory: &'a Path,
+    /// `storage.directory` when it is not written.
+    pub(super) spool: PathBuf,
+    /// Reads a file of one line with a secret.
+    pub(super) read_secret: &'a dyn Fn(&Path) -> Result<Secret, Complaint>,
+}
+
+/// What came out.
+pub(super) struct Checked {
+    pub(super) config: Config,
+    /// Files to be looked at.
+    pub(super) named_files: Vec<Named>,
+    /// Whether the configuration file itself holds a password or a client secret.
+    pub(super) holds_secret: bool,
+}
+
+/// What the pages gather on the side.
+#[derive(Default)]
+struct Aside {
+    named_files: Vec<Named>,
+    holds_secret: bool,
+}
+
+/// Checks everything.
+pub(super) fn check(root: &Section<'_>, surroundings: &Surroundings<'_>) -> Checked {
+    let mut aside = Aside::default();
+    let listeners = listeners::read(root, surroundings.directory, &mut aside);
+    let devices = devices::read(root, surroundings, &mut aside);
+    let accounts = accounts::read(root, surroundings.directory, &mut aside);
+    let default_account = root.get("default_account", values::name);
+    between::check(root, &listeners, &devices, &accounts, default_account.as_deref());
+
+    let config = Config {
+        hostname: root.get("hostname", values::domain),
+        default_domain: root.get("default_domain", values::domain),
+        default_account: default_account.as_deref().map(Into::into),
+        aliases: aliases(root),
+        listeners: listeners.into_iter().map(|listener| listener.settings).collect(),
+        devices: devices.into_iter().map(|device| device.settings).collect(),
+        accounts: accounts.into_iter().map(|account| account.settings).collect(),
+        caps: caps(root),
+        delivery: delivery(root),
+        spool_directory: spool(root, surroundings),
+        log: log(root),
+    };
+    Checked { config, named_files: aside.named_files, holds_secret: aside.holds_secret }
+}
+
+fn aliases(root: &Section<'_>) -> BTreeMap<String, Address> {
+    let mut aliases = BTreeMap::new();
+    for (name, node) in root.entries("aliases") {
+        let readable = Address::parse(name.as_bytes()).is_ok();
+        let key = if values::looks_like_name(name) { format!("aliases.{name}") } else { "aliases.NAME".into() };
+        if !readable {
+            let complaint =
+                Complaint::new("the name of an alias is a recipient as devices write it: `root`, or a mail address");
+            root.error_at(&node.origin, &key, complaint);
+        }
+        match values::address(&node.value) {
+            Ok(address) => drop(aliases.insert(name.to_ascii_lowercase(), address)),
+            Err(complaint) => root.error_at(&node.origin, &key, complaint),
+        }
+    }
+    aliases
+}
+
+const WAIT: Duration = Duration::from_secs(15);
+const LONGEST_WAIT: Duration = Duration::from_mins(10);
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(8);
+const LONGEST_GRACE: Duration = Duration::from_mins(5);
+
+fn delivery(root: &Section<'_>) -> Delivery {
+    let Some(section) = root.section("delivery") else {
+        return Delivery { wait: WAIT, shutdown_grace: SHUTDOWN_GRACE };
+    };
+    if section.get("queue", values::flag) == Some(true) {
+        let complaint = Complaint::new("a queue is not available in this version");
+        section.error("queue", complaint.hint("write queue = false: every mail is passed on while the device waits"));
+    }
+    let wait = section.get("wait", values::duration).unwrap_or(WAIT);
+    if wait.is_zero() {
+        let complaint =
+            Complaint::new("without a queue somebody has to wait for the provider, and wait = 0 lets nobody");
+        section.error("wait", complaint.hint("write wait = \"15s\""));
+    } else if wait < Duration::from_secs(1) || wait > LONGEST_WAIT {
+        let complaint = Complaint::new("expected a time from 1 second to 10 minutes");
+        section.error("wait", complaint.hint("devices give up sooner than after 10 minutes (RFC 5321 §4.5.3.2.6)"));
+    }
+    let shutdown_grace = section.get("shutdown_grace", values::duration).unwrap_or(SHUTDOWN_GRACE);
+    if shutdown_grace > LONGEST_GRACE {
+        let complaint = Complaint::new("expected at most 5 minutes");
+        section.error("shutdown_grace", complaint.hint("service managers kill a program that takes longer to stop"));
+    }
+    Delivery { wait, shutdown_grace }
+}
+
+const SHORTEST_IDLE: Duration = Duration::from_secs(30);
+
+fn caps(root: &Section<'_>) -> Caps {
+    let mut caps = Caps { sessions: 1000, sessions_per_device: 100, idle: Duration::from_mins(5), minimum_rate: 500 };
+    let Some(section) = root.section("sessions") else { return caps };
+    let count = |key| section.get(key, |value| values::number(value, 1..=100_000)).map(|number| number as usize);
+    if let Some(max) = count("max") {
+        caps.sessions = max;
+        caps.sessions_per_device = caps.sessions_per_device.min(max);
+    }
+    if let Some(per_device) = count("per_device") {
+        caps.sessions_per_device = per_device;
+        if per_device > caps.sessions {
+            section.error(
+                "per_device",
+                Complaint::new("one device cannot have more sessions than there are in all (`max`)"),
+            );
+        }
+    }
+    if let Some(idle) = section.get("idle", values::duration) {
+        caps.idle = idle;
+        if idle < SHORTEST_IDLE || idle > Duration::from_hours(1) {
+            let complaint = Complaint::new("expected a time from 30 seconds to 1 hour");
+            section.error("idle", complaint.hint("RFC 5321 §4.5.3.2.7 asks for 5 minutes; slow scanners need them"));
+        }
+    }
+    if let Some(rate) = section.get("minimum_rate", |value| values::number(value, 1..=1_000_000)) {
+        caps.minimum_rate = rate.into();
+    }
+    caps
+}
+
+fn spool(root: &Section<'_>, surroundings: &Surroundings<'_>) -> PathBuf {
+    let written = root.section("storage").and_then(|section| section.path("directory", surroundings.directory));
+    written.unwrap_or_else(|| surroundings.spool.clone())
+}
+
+fn log(root: &Section<'_>) -> log::Settings {
+    let mut log = log::Settings::default();
+    let Some(section) = root.section("log") else { return log };
+    match section.get("level", |value| values::word(value, keys::LEVEL)) {
+        Some("error") => log.level = tracing::Level::ERROR,
+        Some("warn") => log.level = tracing::Level::WARN,
+        Some("debug") => log.level = tracing::Level::DEBUG,
+        Some("trace") => log.level = tracing::Level::TRACE,
+        _ => {}
+    }
+    match section.get("format", |value| values::word(value, keys::FORMAT)) {
+        Some("text") => log.format = log::Format::Text,
+        Some("json") => log.format = log::Format::Json,
+        _ => {}
+    }
+    log
+}

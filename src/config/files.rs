@@ -1,0 +1,129 @@
+//! The files a configuration names: read, and looked at.
+//!
+//! Certificates and keys must be readable, fit each other and be free of a passphrase; password files must be there;
+//! files with secrets should not be open to everyone. What is inside a password file is never repeated, nor is its
+//! path: people write the password itself where the path belongs (promise 4).
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use zeroize::Zeroizing;
+
+use super::finding::{Complaint, Findings};
+use super::tree::Origin;
+use crate::disk;
+use crate::pem;
+use crate::secret::Secret;
+
+/// A configuration file is a few kilobytes; a device file or a log would be read without end.
+const LARGEST_SOURCE: u64 = 1 << 20;
+/// A password or client secret with its line ending.
+const LARGEST_SECRET: u64 = 64 << 10;
+
+/// A file the configuration names, to be looked at.
+pub(super) struct Named {
+    pub(super) origin: Origin,
+    pub(super) key: String,
+    pub(super) file: NamedFile,
+}
+
+/// What the file is to be.
+pub(super) enum NamedFile {
+    /// Certificates: a listener's own chain, or trust anchors.
+    Certificates(PathBuf),
+    /// A listener's private key, and the certificate it must belong to.
+    Key { key: PathBuf, certificate: PathBuf },
+    /// One line with a secret.
+    Secret(PathBuf),
+}
+
+/// Reads the configuration file.
+pub(super) fn read_source(path: &Path) -> Result<Zeroizing<String>, Complaint> {
+    let fail = |why: String| Complaint::new(format!("cannot read {}: {why}", path.display()));
+    let bytes = read_at_most(path, LARGEST_SOURCE).map_err(|why| fail(why.clone()))?;
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => Ok(Zeroizing::new(text.to_owned())),
+        Err(_) => Err(fail("it is not UTF-8".into()).hint("save it again as plain text in UTF-8")),
+    }
+}
+
+/// Reads one line with a secret; one final line ending is cut off.
+pub(super) fn read_secret(path: &Path) -> Result<Secret, Complaint> {
+    let bytes = read_at_most(path, LARGEST_SECRET)
+        .map_err(|why| Complaint::new(format!("the file named here cannot be read: {why}")).hint(NOT_THE_SECRET))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| Complaint::new("the file named here is not UTF-8"))?;
+    let line = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
+    match line {
+        "" => Err(Complaint::new("the file named here is empty")),
+        line if line.contains(['\r', '\n', '\0']) => {
+            Err(Complaint::new("the file named here holds more than one line; expected the secret alone"))
+        }
+        line => Ok(Secret::new(line.to_owned())),
+    }
+}
+
+const NOT_THE_SECRET: &str = "write the path of a file here; the password itself belongs in `password`";
+
+fn read_at_most(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, String> {
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let mut bytes = Zeroizing::new(Vec::new());
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > limit {
+        return Err(format!("it is larger than {} KiB", limit / 1024));
+    }
+    Ok(bytes)
+}
+
+/// Looks at all files that are named, and at the configuration file itself if secrets stand in it.
+pub(super) fn look(named: &[Named], source: Option<&Path>, holds_secret: bool, findings: &Findings) {
+    for Named { origin, key, file } in named {
+        if let Err(complaint) = usable(file) {
+            findings.error(origin, key, complaint);
+        }
+        let (NamedFile::Secret(private) | NamedFile::Key { key: private, .. }) = file else { continue };
+        if open_to_everyone(private) {
+            findings.warning(
+                origin,
+                key,
+                Complaint::new("every user of this machine can read the file named here").hint(CLOSE_IT),
+            );
+        }
+    }
+    if let Some(path) = source.filter(|path| holds_secret && open_to_everyone(path)) {
+        let risk = format!("{} holds secrets and every user of this machine can read it", path.display());
+        findings.warning(&Origin::Nowhere, "", Complaint::new(risk).hint(CLOSE_IT));
+    }
+}
+
+const CLOSE_IT: &str = "close it with `chmod o-rwx FILE`, and see that Posthouse's user or group may still read it";
+
+fn usable(file: &NamedFile) -> Result<(), Complaint> {
+    match file {
+        NamedFile::Secret(path) => read_secret(path).map(drop),
+        NamedFile::Certificates(path) => pem::certificates(path).map(drop).map_err(|error| said(&error)),
+        NamedFile::Key { key, certificate } => {
+            let key = pem::private_key(key).map_err(|error| said(&error))?;
+            // An unusable certificate is noted at its own place.
+            pem::certificates(certificate).map_or(Ok(()), |chain| belong_together(chain, key))
+        }
+    }
+}
+
+fn belong_together(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<(), Complaint> {
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    rustls::sign::CertifiedKey::from_der(chain, key, &provider).map(drop).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => Complaint::new("certificate and key do not belong together")
+            .hint("the first certificate of the file must be the one made for this key"),
+        other => Complaint::new(format!("certificate and key cannot be used: {other}")),
+    })
+}
+
+fn said(error: &pem::PemError) -> Complaint {
+    Complaint::new(error.to_string())
+}
+
+/// Secrets that a container engine mounts are open inside the container by design, where nobody else is.
+fn open_to_everyone(path: &Path) -> bool {
+    !path.starts_with("/run/secrets") && disk::open_to_everyone(path)
+}

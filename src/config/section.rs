@@ -1,0 +1,211 @@
+//! Reading the tree: one section at a time, each mistake noted and the reading continued.
+//!
+//! [`survey`] finds whatever the key table does not know. A [`Section`] then hands out its values, read by the
+//! functions of `values`; what cannot be read is noted and comes back as `None`, so that one file shows all its
+//! mistakes at once. A value that came back as `None` with a note ends in an error anyway, so callers fill in a default.
+
+use std::path::{Path, PathBuf};
+
+use super::finding::{Complaint, Findings};
+use super::keys::{self, Key, Shape};
+use super::tree::{Node, Origin, Table, Value};
+use super::values;
+
+/// One section: `[delivery]`, one `[accounts.NAME]`, one entry of `[[listeners]]`, or the top level.
+pub(super) struct Section<'a> {
+    /// As in `accounts.office`; empty at the top.
+    pub(super) path: String,
+    /// Where the section itself stands.
+    pub(super) origin: Origin,
+    table: &'a Table,
+    findings: &'a Findings,
+}
+
+impl<'a> Section<'a> {
+    pub(super) fn root(table: &'a Table, findings: &'a Findings) -> Self {
+        Self { path: String::new(), origin: Origin::Nowhere, table, findings }
+    }
+
+    /// Whether the key was written at all, readable or not.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.get(key).is_some()
+    }
+
+    /// Reads one value.
+    pub(super) fn get<T>(&self, key: &str, read: impl FnOnce(&Value) -> Result<T, Complaint>) -> Option<T> {
+        let entry = self.table.get(key)?;
+        match read(&entry.node.value) {
+            Ok(value) => Some(value),
+            Err(complaint) => {
+                self.findings.error(&entry.node.origin, &self.key(key), complaint);
+                None
+            }
+        }
+    }
+
+    /// Reads a list of values, each with its place; `None` if any of them could not be read. A single value stands for a
+    /// list of one; in a variable or a flag commas separate several.
+    pub(super) fn list<T>(&self, key: &str, read: impl Fn(&Value) -> Result<T, Complaint>) -> Option<Vec<(T, Origin)>> {
+        let node = &self.table.get(key)?.node;
+        let read_one = |value: &Value, origin: &Origin| match read(value) {
+            Ok(value) => Some((value, origin.clone())),
+            Err(complaint) => {
+                self.findings.error(origin, &self.key(key), complaint);
+                None
+            }
+        };
+        // All are read before the first failure counts, so that each gets its note.
+        let items: Vec<_> = match (&node.value, &node.origin) {
+            (Value::List(list), _) => list.iter().map(|item| read_one(&item.value, &item.origin)).collect(),
+            (Value::Text(text), Origin::Variable(_) | Origin::Flag(_)) => {
+                let parts = text.split(',').map(|part| Value::Text(part.trim().to_owned().into()));
+                parts.map(|part| read_one(&part, &node.origin)).collect()
+            }
+            (value, origin) => vec![read_one(value, origin)],
+        };
+        items.into_iter().collect()
+    }
+
+    /// Reads the path of a file. A relative path in the file counts from the file's own directory, so that it means the
+    /// same wherever the relay is started.
+    pub(super) fn path(&self, key: &str, directory: &Path) -> Option<PathBuf> {
+        let path = self.get(key, values::path)?;
+        match self.origin_of(key) {
+            Origin::File(_) => Some(directory.join(path)),
+            Origin::Variable(_) | Origin::Flag(_) | Origin::Nowhere => Some(path),
+        }
+    }
+
+    /// A section inside this one.
+    pub(super) fn section(&self, key: &str) -> Option<Section<'a>> {
+        let entry = self.table.get(key)?;
+        self.inner(&entry.node, self.key(key), &entry.origin)
+    }
+
+    /// The sections `[key.NAME]`, with their names; a name with bad characters is noted and passed over.
+    pub(super) fn named(&self, key: &str) -> Vec<(String, Section<'a>)> {
+        let Some(Value::Table(table)) = self.table.get(key).map(|entry| &entry.node.value) else { return Vec::new() };
+        let mut found = Vec::new();
+        for (name, entry) in &table.0 {
+            if !values::looks_like_name(name) {
+                self.findings.error(&entry.origin, &format!("{}.NAME", self.key(key)), values::bad_name());
+            } else if let Some(section) = self.inner(&entry.node, format!("{}.{name}", self.key(key)), &entry.origin) {
+                found.push((name.clone(), section));
+            }
+        }
+        found
+    }
+
+    /// The sections `[[key]]`.
+    pub(super) fn each(&self, key: &str) -> Vec<Section<'a>> {
+        let Some(Value::List(list)) = self.table.get(key).map(|entry| &entry.node.value) else { return Vec::new() };
+        let numbered = list.iter().enumerate();
+        numbered.filter_map(|(i, node)| self.inner(node, format!("{}[{i}]", self.key(key)), &node.origin)).collect()
+    }
+
+    /// The names and values of a section like `[aliases]`.
+    pub(super) fn entries(&self, key: &str) -> impl Iterator<Item = (&'a str, &'a Node)> {
+        let table = match self.table.get(key).map(|entry| &entry.node.value) {
+            Some(Value::Table(table)) => Some(table),
+            _ => None,
+        };
+        table.into_iter().flat_map(|table| table.0.iter().map(|(name, entry)| (name.as_str(), &entry.node)))
+    }
+
+    fn inner(&self, node: &'a Node, path: String, origin: &Origin) -> Option<Section<'a>> {
+        // What is no table was noted by the survey.
+        let Value::Table(table) = &node.value else { return None };
+        Some(Section { path, origin: origin.clone(), table, findings: self.findings })
+    }
+
+    /// Notes what is wrong with a key, at its value; at the section if the key is not there.
+    pub(super) fn error(&self, key: &str, complaint: Complaint) {
+        self.findings.error(&self.origin_of(key), &self.key(key), complaint);
+    }
+
+    /// Notes what is risky about a key.
+    pub(super) fn warning(&self, key: &str, complaint: Complaint) {
+        self.findings.warning(&self.origin_of(key), &self.key(key), complaint);
+    }
+
+    /// Notes what is wrong somewhere else than at a key of this section.
+    pub(super) fn error_at(&self, origin: &Origin, key: &str, complaint: Complaint) {
+        self.findings.error(origin, key, complaint);
+    }
+
+    /// Notes what is wrong with the section.
+    pub(super) fn error_here(&self, complaint: Complaint) {
+        self.findings.error(&self.origin, &self.path, complaint);
+    }
+
+    /// Where the value of a key stands, or the section if the key is not there.
+    pub(super) fn origin_of(&self, key: &str) -> Origin {
+        self.table.get(key).map_or_else(|| self.origin.clone(), |entry| entry.node.origin.clone())
+    }
+
+    /// The whole name of a key of this section.
+    pub(super) fn key(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+}
+
+/// Notes every key the table does not know, those of a later version, and sections that are no sections.
+pub(super) fn survey(table: &Table, keys: &'static [Key], path: &str, findings: &Findings) {
+    for (name, entry) in &table.0 {
+        let Some(key) = keys::find(keys, name) else {
+            findings.error(&entry.origin, path, unknown(keys, name));
+            continue;
+        };
+        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        match &key.shape {
+            Shape::Later(instead) => findings.error(&entry.origin, &path, not_yet(instead)),
+            shape => survey_behind(&entry.node, &entry.origin, shape, &path, findings),
+        }
+    }
+}
+
+fn survey_behind(node: &Node, origin: &Origin, shape: &Shape, path: &str, findings: &Findings) {
+    let wanted = match (shape, &node.value) {
+        (Shape::Section(keys), Value::Table(table)) => return survey(table, keys, path, findings),
+        (Shape::Named(keys), Value::Table(table)) => {
+            for (name, entry) in &table.0 {
+                let name = if values::looks_like_name(name) { name } else { "NAME" };
+                let path = format!("{path}.{name}");
+                survey_behind(&entry.node, &entry.origin, &Shape::Section(keys), &path, findings);
+            }
+            return;
+        }
+        (Shape::Each(keys), Value::List(list)) => {
+            for (i, node) in list.iter().enumerate() {
+                survey_behind(node, &node.origin, &Shape::Section(keys), &format!("{path}[{i}]"), findings);
+            }
+            return;
+        }
+        (Shape::Value(_) | Shape::Later(_), _) | (Shape::Map(_), Value::Table(_)) => return,
+        (Shape::Section(_), _) => format!("expected a section: [{path}], or {{ … }} on one line"),
+        (Shape::Named(_), _) => format!("expected sections with names: [{path}.NAME]"),
+        (Shape::Each(_), _) => format!("expected a list of sections; write [[{path}]] with two brackets"),
+        (Shape::Map(_), _) => format!("expected a section: [{path}] with lines NAME = \"…\""),
+    };
+    findings.error(origin, path, Complaint::new(wanted));
+}
+
+/// The complaint about a key that does not exist. The key is said again only if it reads like one: people paste
+/// passwords at the oddest places.
+pub(super) fn unknown(keys: &'static [Key], name: &str) -> Complaint {
+    let complaint = if values::looks_like_key(name) {
+        Complaint::new(format!("unknown key `{name}`"))
+    } else {
+        Complaint::new("unknown key")
+    };
+    if let Some(near) = keys::nearest(keys, name) {
+        return complaint.hint(format!("did you mean `{near}`?"));
+    }
+    let here = keys.iter().filter(|key| !matches!(key.shape, Shape::Later(_))).map(|key| key.name);
+    complaint.hint(format!("the keys here are {}", here.collect::<Vec<_>>().join(", ")))
+}
+
+/// The complaint about a key of a later version.
+pub(super) fn not_yet(instead: &str) -> Complaint {
+    Complaint::new("not available in this version").hint(instead)
+}

@@ -1,0 +1,356 @@
+//! What single values must look like: durations, sizes, socket addresses, networks, names, patterns.
+//!
+//! Each function reads one value and says what it expected, with what to write instead where the mistake is a common
+//! one. No complaint repeats the value (promise 4). A value from a variable or a flag is always text, so numbers and
+//! `true` are read from text as well. What fits together is for `check`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::mail::address::Address;
+use crate::net::network::Network;
+use crate::secret::Secret;
+
+use super::finding::Complaint;
+use super::keys::nearest_word;
+use super::tree::Value;
+
+type Read<T> = Result<T, Complaint>;
+
+fn text<'a>(value: &'a Value, expected: &str) -> Read<&'a str> {
+    match value {
+        Value::Text(text) => Ok(text),
+        _ => Err(Complaint::new(format!("expected {expected} in quotes"))),
+    }
+}
+
+/// One of a few words.
+pub(super) fn word(value: &Value, words: &'static [&'static str]) -> Read<&'static str> {
+    let complaint = || Complaint::new(format!("expected one of {}", listed(words)));
+    let Value::Text(text) = value else { return Err(complaint()) };
+    let lower = text.trim().to_ascii_lowercase();
+    if let Some(word) = words.iter().find(|word| **word == lower) {
+        return Ok(word);
+    }
+    Err(match nearest_word(words.iter().copied(), &lower) {
+        Some(near) => complaint().hint(format!("did you mean \"{near}\"?")),
+        None => complaint(),
+    })
+}
+
+fn listed(words: &[&str]) -> String {
+    words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ")
+}
+
+/// `true` or `false`.
+pub(super) fn flag(value: &Value) -> Read<bool> {
+    match value {
+        Value::Boolean(flag) => Ok(*flag),
+        Value::Text(text) if text.as_str() == "true" => Ok(true),
+        Value::Text(text) if text.as_str() == "false" => Ok(false),
+        _ => Err(Complaint::new("expected true or false, without quotes")),
+    }
+}
+
+/// A whole number in a range.
+pub(super) fn number(value: &Value, range: std::ops::RangeInclusive<u32>) -> Read<u32> {
+    let number = match value {
+        Value::Integer(number) => u32::try_from(*number).ok(),
+        Value::Text(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    number.filter(|number| range.contains(number)).ok_or_else(|| {
+        Complaint::new(format!("expected a whole number from {} to {}, without quotes", range.start(), range.end()))
+    })
+}
+
+/// `15s`, `5m`, `2h`, `500ms`; a bare zero needs no unit.
+pub(super) fn duration(value: &Value) -> Read<Duration> {
+    let complaint = || Complaint::new("expected a duration in quotes such as \"15s\", \"5m\" or \"2h\"");
+    let text = match value {
+        Value::Integer(0) => return Ok(Duration::ZERO),
+        Value::Integer(_) => return Err(complaint().hint("add a unit: ms, s, m or h")),
+        Value::Text(text) => text.trim(),
+        _ => return Err(complaint()),
+    };
+    let (number, unit) = split_unit(text).ok_or_else(complaint)?;
+    let millis: u64 = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" | "min" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        "" if number == 0 => 1,
+        _ => return Err(complaint().hint("the units are ms, s, m, h and d")),
+    };
+    number.checked_mul(millis).map(Duration::from_millis).ok_or_else(complaint)
+}
+
+/// Octets: `50MiB`, `64KiB`, or a plain number.
+pub(super) fn size(value: &Value) -> Read<u64> {
+    let complaint = || Complaint::new("expected a size such as \"50MiB\", \"64KiB\" or a number of octets");
+    let text = match value {
+        Value::Integer(number) => return u64::try_from(*number).map_err(|_| complaint()),
+        Value::Text(text) => text.trim(),
+        _ => return Err(complaint()),
+    };
+    let (number, unit) = split_unit(text).ok_or_else(complaint)?;
+    let octets: u64 = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1000,
+        "kib" | "k" => 1 << 10,
+        "mb" => 1_000_000,
+        "mib" | "m" => 1 << 20,
+        "gb" => 1_000_000_000,
+        "gib" | "g" => 1 << 30,
+        _ => return Err(complaint().hint("the units are KiB, MiB and GiB (1024) and KB, MB and GB (1000)")),
+    };
+    number.checked_mul(octets).ok_or_else(complaint)
+}
+
+/// `15s` as 15 and `s`.
+pub(super) fn split_unit(text: &str) -> Option<(u64, &str)> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    Some((text[..end].parse().ok()?, text[end..].trim_start()))
+}
+
+/// An IP address and a port.
+pub(super) fn socket_address(value: &Value) -> Read<SocketAddr> {
+    let complaint = || Complaint::new("expected an IP address and a port such as \"127.0.0.1:25\" or \"[::1]:25\"");
+    let Value::Text(text) = value else { return Err(complaint()) };
+    let text = text.trim();
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return match address.port() {
+            0 => Err(Complaint::new("port 0 is no port; the usual one for mail from devices is 25")),
+            _ => Ok(address),
+        };
+    }
+    let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
+    Err(if text.parse::<IpAddr>().is_ok() {
+        complaint().hint("add the port: \"127.0.0.1:25\"; an IPv6 address with a port stands in brackets: \"[::1]:25\"")
+    } else if host.eq_ignore_ascii_case("localhost") {
+        complaint().hint("a name is not looked up here; write \"127.0.0.1:25\" and \"[::1]:25\"")
+    } else if matches!(host, "" | "*") {
+        complaint().hint("to listen on every address write \"0.0.0.0:25\" and \"[::]:25\"")
+    } else if text.parse::<u16>().is_ok() {
+        complaint().hint("the address is missing; for programs on this machine write \"127.0.0.1:25\"")
+    } else if is_address(host) && port.parse::<u16>().is_err() {
+        complaint().hint("the port is a number from 1 to 65535")
+    } else {
+        complaint()
+    })
+}
+
+fn is_address(host: &str) -> bool {
+    host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok()
+}
+
+/// An address or a range of addresses.
+pub(super) fn network(value: &Value) -> Read<Network> {
+    let text = text(value, "an address or a range such as \"192.168.1.0/24\"")?;
+    text.trim().parse().map_err(|error: crate::net::network::NetworkError| Complaint::new(error.to_string()))
+}
+
+/// The name of an account, a device or a listener.
+pub(super) fn name(value: &Value) -> Read<String> {
+    let text = text(value, "a name")?;
+    if looks_like_name(text) { Ok(text.to_owned()) } else { Err(bad_name()) }
+}
+
+/// What a name of the administrator's choice may hold.
+pub(super) fn bad_name() -> Complaint {
+    Complaint::new("a name here has 1 to 64 characters, each a letter (a–z, A–Z), a digit, `-`, `_` or `.`")
+}
+
+/// A host name as in DNS.
+pub(super) fn domain(value: &Value) -> Read<String> {
+    let text = text(value, "a host name such as \"relay.example.com\"")?;
+    if is_domain(text) {
+        Ok(text.to_owned())
+    } else {
+        Err(Complaint::new("expected a host name such as \"relay.example.com\": letters, digits, hyphens and dots"))
+    }
+}
+
+/// What can stand behind EHLO: a host name or an address literal (RFC 5321 §4.1.3).
+pub(super) fn helo_name(value: &Value) -> Read<String> {
+    let text = text(value, "a host name or an address literal")?;
+    let literal = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).is_some_and(|inner| {
+        match inner.strip_prefix("IPv6:") {
+            Some(v6) => v6.parse::<std::net::Ipv6Addr>().is_ok(),
+            None => inner.parse::<std::net::Ipv4Addr>().is_ok(),
+        }
+    });
+    if literal || is_domain(text) {
+        return Ok(text.to_owned());
+    }
+    let complaint = Complaint::new(
+        "expected a host name such as \"relay.example.com\" or an address literal such as \"[192.0.2.1]\"",
+    );
+    Err(if text.parse::<IpAddr>().is_ok() { complaint.hint("put the address in square brackets") } else { complaint })
+}
+
+/// The provider's host: a name or an address, and nothing else.
+pub(super) fn host(value: &Value) -> Read<String> {
+    let text = text(value, "a host name such as \"smtp.example.com\"")?.trim();
+    if is_domain(text) || text.parse::<IpAddr>().is_ok() {
+        return Ok(text.to_owned());
+    }
+    let separately = "write host = \"smtp.example.com\" and port = 465, each on a line of its own";
+    Err(if text.is_empty() {
+        Complaint::new("the host is empty")
+            .hint("write host = \"smtp.example.com\", the name your provider gives for SMTP")
+    } else if text.contains("://") {
+        Complaint::new("a host has no scheme such as smtp:// before it").hint(separately)
+    } else if text.contains('@') {
+        Complaint::new("this is an address or holds a login, not a host")
+            .hint("write host = \"smtp.example.com\", and username = \"…\" for the login")
+    } else if is_address(text) {
+        Complaint::new("an address stands here without brackets").hint("write host = \"2001:db8::25\"")
+    } else if text.rsplit_once(':').is_some_and(|(host, _)| is_domain(host) || is_address(host)) {
+        Complaint::new("the port does not stand in the host").hint(separately)
+    } else {
+        Complaint::new("expected a host name such as \"smtp.example.com\" or an IP address")
+    })
+}
+
+/// A mail address with a domain.
+pub(super) fn address(value: &Value) -> Read<Address> {
+    let complaint = || Complaint::new("expected a mail address such as \"scanner@example.com\"");
+    let Value::Text(text) = value else { return Err(complaint()) };
+    let address = Address::parse(text.trim().as_bytes()).map_err(|error| complaint().hint(error.to_string()))?;
+    match address.domain() {
+        Some(_) => Ok(address),
+        None => Err(complaint().hint("the part from the @ on is missing")),
+    }
+}
+
+/// `*`, `*@example.com`, `scanner@*`: a mail address in which `*` stands for anything.
+pub(super) fn pattern(value: &Value) -> Read<String> {
+    let complaint = || Complaint::new("expected a pattern such as \"*@example.com\" or \"*\"");
+    let Value::Text(text) = value else { return Err(complaint()) };
+    let text = text.trim();
+    let fits = !text.is_empty() && text.len() <= 254 && !text.contains(|c: char| c.is_whitespace() || c.is_control());
+    if !fits || text.matches('@').count() > 1 {
+        return Err(complaint());
+    }
+    if text.starts_with('@') {
+        return Err(complaint().hint("put a * before the @ to mean everybody of that domain"));
+    }
+    Ok(text.to_owned())
+}
+
+/// The path of a file.
+pub(super) fn path(value: &Value) -> Read<PathBuf> {
+    let text = text(value, "the path of a file")?;
+    if text.is_empty() || text.contains(['\n', '\0']) || text.contains("-----BEGIN") {
+        return Err(Complaint::new("expected the path of a file, not what stands in it"));
+    }
+    Ok(PathBuf::from(text))
+}
+
+/// A password or another secret.
+pub(super) fn secret(value: &Value) -> Read<Secret> {
+    match value {
+        Value::Text(text) if text.is_empty() => Err(Complaint::new("the secret is empty")),
+        Value::Text(text) if text.contains(['\r', '\n', '\0']) => {
+            Err(Complaint::new("a secret is one line of text; there is a line ending or NUL in this one"))
+        }
+        Value::Text(text) => Ok(Secret::new(text.to_string())),
+        _ => Err(Complaint::new("expected text in quotes; digits need quotes as well")),
+    }
+}
+
+/// Free text that is not empty.
+pub(super) fn free_text(value: &Value) -> Read<String> {
+    match text(value, "text")? {
+        "" => Err(Complaint::new("the text is empty; leave the key out or fill it in")),
+        text if text.contains(char::is_control) => Err(Complaint::new("expected text on one line")),
+        text => Ok(text.to_owned()),
+    }
+}
+
+/// RFC 1123 §2.1, and the underscore that some private networks use.
+pub(super) fn is_domain(text: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    // A last label of digits alone would be an address that is none.
+    let numeric = |last: &str| last.bytes().all(|b| b.is_ascii_digit());
+    text.len() <= 253 && text.split('.').all(label) && !text.rsplit('.').next().is_some_and(numeric)
+}
+
+/// Whether a host is this machine by its very name: a loopback literal, or `localhost`.
+pub(super) fn is_loopback(host: &str) -> bool {
+    match host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
+        Ok(ip) => ip.to_canonical().is_loopback(),
+        Err(_) => host.eq_ignore_ascii_case("localhost") || host.to_ascii_lowercase().ends_with(".localhost"),
+    }
+}
+
+/// Whether a text can be a name of the administrator's choice.
+pub(super) fn looks_like_name(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+}
+
+/// Whether an unknown key reads like a key, so that it may be said again.
+pub(super) fn looks_like_key(text: &str) -> bool {
+    text.len() <= 32
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(text: &str) -> Value {
+        Value::Text(text.to_owned().into())
+    }
+
+    #[test]
+    fn durations_and_sizes_take_the_units_of_the_field() {
+        for (text, millis) in [("15s", 15_000), ("500ms", 500), ("5m", 300_000), ("2 h", 7_200_000), ("0", 0)] {
+            assert_eq!(duration(&written(text)), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for bad in ["", "s", "15", "-1s", "1.5h", "15 sec", "99999999999999999999s", "18446744073709551615d"] {
+            assert!(duration(&written(bad)).is_err(), "{bad}");
+        }
+        for (text, octets) in [("50MiB", 52_428_800), ("64k", 65_536), ("10 MB", 10_000_000), ("1234", 1234)] {
+            assert_eq!(size(&written(text)), Ok(octets), "{text}");
+        }
+        assert_eq!(size(&Value::Integer(65_536)), Ok(65_536));
+        for bad in ["", "MiB", "1e6", "18446744073709551615GiB"] {
+            assert!(size(&written(bad)).is_err(), "{bad}");
+        }
+        assert!(size(&Value::Integer(-1)).is_err());
+    }
+
+    #[test]
+    fn hosts_are_names_or_addresses_and_nothing_else() {
+        for good in
+            ["smtp.example.com", "localhost", "mail_1.lan", "192.0.2.1", "2001:db8::25", "xn--bcher-kva.example"]
+        {
+            assert!(host(&written(good)).is_ok(), "{good}");
+        }
+        for bad in
+            ["", "1.2.3", "smtp.example.com.", "-a.example", "a..b", "smtp.example.com/", "a b", "bücher.example"]
+        {
+            assert!(host(&written(bad)).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn this_machine_has_several_names() {
+        for host in ["localhost", "LOCALHOST", "127.0.0.1", "127.8.8.8", "::1", "[::1]", "::ffff:127.0.0.1"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["localhost.example.com", "128.0.0.1", "127.0.0.1.example.com", "::2"] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! A failure in the words of whoever failed: the reply, the alert, the error; for the log, beside the diagnosis.
+//!
+//! Says what was seen and judges nothing. One line, without secrets, because a [`Failure`] holds none.
+
+use std::fmt;
+
+use super::{Failure, TlsProblem, TokenFailure};
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reply { phase, reply } => write!(f, "{phase}: {reply}"),
+            Self::Closed { phase } => write!(f, "{phase}: connection closed"),
+            Self::TimedOut { phase, seconds } => write!(f, "{phase}: nothing for {seconds} s"),
+            Self::Garbage { phase, text } => write!(f, "{phase}: not SMTP: {text}"),
+            Self::Dns { host, detail } => write!(f, "name lookup of {host}: {detail}"),
+            Self::Connect { host, port, detail } => write!(f, "connect to {host} port {port}: {detail}"),
+            Self::Io { phase, detail } => write!(f, "{phase}: {detail}"),
+            Self::Tls { host, problem } => write!(f, "TLS with {host}: {problem}"),
+            Self::StartTlsNotOffered { host } => write!(f, "{host} does not offer STARTTLS"),
+            Self::StartTlsRefused { host, reply } => write!(f, "{host} refuses STARTTLS: {reply}"),
+            Self::StartTlsInjected { host } => write!(f, "{host}: octets between STARTTLS and the handshake"),
+            Self::WouldSendInClear { host } => write!(f, "no TLS with {host}, no credential was sent"),
+            Self::NoMechanism { offered, wanted } => write!(f, "AUTH offers {offered}, needed is {wanted}"),
+            Self::CannotCarry(why) => why.fmt(f),
+            Self::SelfLoop { host, port } => write!(f, "{host} port {port} is this relay"),
+            Self::Token(failure) => failure.fmt(f),
+            Self::Password { detail } => f.write_str(detail),
+        }
+    }
+}
+
+impl fmt::Display for TlsProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Expired => f.write_str("the certificate has expired"),
+            Self::NotYetValid => f.write_str("the certificate is not valid yet"),
+            Self::WrongName { presented } => write!(f, "the certificate is for {}", presented.join(", ")),
+            Self::UnknownIssuer => f.write_str("the certificate's issuer is not trusted"),
+            Self::Revoked => f.write_str("the certificate is revoked"),
+            Self::NotTls => f.write_str("the answer is not TLS"),
+            Self::BadCertificate { detail }
+            | Self::Alert { detail }
+            | Self::Cut { detail }
+            | Self::OwnFile { detail } => f.write_str(detail),
+        }
+    }
+}
+
+impl fmt::Display for TokenFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable { endpoint, detail } => write!(f, "{endpoint}: {detail}"),
+            Self::Refused { endpoint, error, description } => write!(f, "{endpoint}: {error}: {description}"),
+            Self::Odd { endpoint, status, detail } => write!(f, "{endpoint}: HTTP {status}: {detail}"),
+            Self::Tls { endpoint, problem } => write!(f, "TLS with {endpoint}: {problem}"),
+            Self::Command { program, detail } => write!(f, "{program}: {detail}"),
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! One message on its way in: its body is gathered, stamped, offered, and the device hears the one answer.
+//!
+//! Guarantees that a body is always read to its true end before it is answered, and that a device that hangs up takes
+//! its message with it as long as that is possible, unless it had sent everything ahead (a script).
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::session::{Dialogue, Session};
+use crate::diagnosis::Diagnosis;
+use crate::ids::MessageId;
+use crate::journal::{Event as Happened, MessageLine};
+use crate::mail::envelope::Envelope;
+use crate::mail::header::Header;
+use crate::mail::stamp::{self, Protocol, Trace};
+use crate::net::link::{End, Link};
+use crate::queue::body::{Body, BodyError, Draft};
+use crate::queue::{Answer, Message, Offer};
+use crate::smtp::body::Summary;
+use crate::smtp::reply::{Refusal, Reply};
+use crate::smtp::server::{EndOfData, Event, Hello};
+
+/// `Received:` fields that mean a loop (RFC 5321 §6.3).
+const LOOP_LIMIT: usize = 50;
+
+/// A message before it has an owner.
+struct Arrived {
+    id: MessageId,
+    envelope: Arc<Envelope>,
+    hello: Hello,
+    /// When its body had ended.
+    since: Instant,
+}
+
+impl Session<'_> {
+    /// From DATA to the answer.
+    pub(super) async fn message(
+        &mut self,
+        link: &mut Link<Dialogue>,
+        envelope: Envelope,
+        hello: Hello,
+    ) -> Result<(), End> {
+        let mut arrived = Arrived { id: MessageId::new(), envelope: Arc::new(envelope), hello, since: Instant::now() };
+        let mut draft = Ok(Draft::new(&self.door.spool));
+        loop {
+            match self.next(link).await? {
+                Event::Body(chunk) => {
+                    draft = draft.and_then(|mut draft: Draft| draft.write(chunk).map(|()| draft));
+                }
+                Event::End(question) => {
+                    self.write_down(link);
+                    arrived.since = Instant::now();
+                    return self.end(link, arrived, question, draft).await;
+                }
+                Event::Refused(refusal, summary) => {
+                    arrived.since = Instant::now();
+                    self.log(&arrived, summary.size, refusal.reply(), None);
+                    return Ok(());
+                }
+                Event::Unfinished(summary) => {
+                    let endings = summary.endings.to_string();
+                    self.door.journal.record(Happened::Unfinished { message: arrived.id, endings });
+                    return Ok(());
+                }
+                other => {
+                    let over = matches!(other, Event::Ended(_));
+                    self.note(other);
+                    if over {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    async fn end(
+        &mut self,
+        link: &mut Link<Dialogue>,
+        arrived: Arrived,
+        question: EndOfData,
+        draft: Result<Draft, BodyError>,
+    ) -> Result<(), End> {
+        let message = match self.finish(&arrived, draft, question.summary, link.conversation()) {
+            Ok(message) => message,
+            Err(refusal) => {
+                self.log(&arrived, question.summary.size, refusal.reply(), None);
+                link.conversation_mut().refuse(question, &refusal, Instant::now());
+                return Ok(());
+            }
+        };
+        let size = message.body.size();
+        let answer = match self.door.queue.offer(message, self.door.wait, Instant::now()) {
+            Ok(offer) => self.wait_for(link, offer).await,
+            Err(_) => {
+                Answer::Refused(Refusal::new(451, 3, 5, "The account of this message is gone, try again later"), None)
+            }
+        };
+        let now = Instant::now();
+        match answer {
+            Answer::Accepted(proof) => {
+                let reply = proof.reply().clone();
+                self.log(&arrived, size, &reply, None);
+                link.conversation_mut().accept(question, proof, &reply, now);
+            }
+            Answer::Refused(refusal, diagnosis) => {
+                self.log(&arrived, size, refusal.reply(), diagnosis.as_ref());
+                link.conversation_mut().refuse(question, &refusal, now);
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks what can only be seen in the whole message, and puts our stamp on it.
+    fn finish(
+        &self,
+        arrived: &Arrived,
+        draft: Result<Draft, BodyError>,
+        summary: Summary,
+        dialogue: &Dialogue,
+    ) -> Result<Message, Refusal> {
+        let (header, unstamped) = draft.map_err(|error| refusal_of(&error))?.finish();
+        if header.received > LOOP_LIMIT {
+            return Err(Refusal::new(
+                554,
+                4,
+                6,
+                format!("Mail loop: the message was relayed {} times", header.received),
+            ));
+        }
+        // RFC 5322 §3.6: which of them is meant must not be guessed.
+        if header.from > 1 {
+            return Err(Refusal::new(554, 6, 0, "The message has several From fields"));
+        }
+        let account = self.account.clone().ok_or_else(|| Refusal::new(451, 3, 0, "Internal error, try again later"))?;
+        let stamp = self.stamp(arrived, &header, dialogue);
+        let body: Body = unstamped.stamp(stamp);
+        Ok(Message {
+            id: arrived.id,
+            session: self.seat.session().id,
+            device: self.device.clone(),
+            account,
+            envelope: Arc::clone(&arrived.envelope),
+            body,
+            eight_bit: summary.eight_bit,
+            eight_bit_header: header.eight_bit,
+        })
+    }
+
+    fn stamp(&self, arrived: &Arrived, header: &Header, dialogue: &Dialogue) -> String {
+        let (envelope, hello) = (&arrived.envelope, &arrived.hello);
+        let protocol = Protocol {
+            esmtp: hello.esmtp,
+            tls: dialogue.is_secure(),
+            auth: dialogue.login().is_some(),
+            utf8: envelope.sender.smtputf8,
+        };
+        let recipient = match envelope.recipients.as_slice() {
+            [only] => Some(only.address.as_str()),
+            _ => None,
+        };
+        let hostname = &self.door.dialogue.hostname;
+        let trace = Trace { hello: &hello.name, peer: self.peer, hostname, protocol, recipient };
+        let fields = match (header.has_date, header.has_message_id) {
+            (true, true) => "Received",
+            (false, true) => "Received, Date",
+            (true, false) => "Received, Message-ID",
+            (false, false) => "Received, Date, Message-ID",
+        };
+        self.door.journal.record(Happened::Stamped { message: arrived.id, fields });
+        stamp::stamp(trace, arrived.id, header, &jiff::Zoned::now())
+    }
+
+    /// Waits for the answer and watches the device meanwhile.
+    async fn wait_for(&mut self, link: &mut Link<Dialogue>, mut offer: Offer) -> Answer {
+        let (mut watching, mut dismissed) = (true, false);
+        loop {
+            tokio::select! {
+                biased;
+                answer = offer.answer() => return answer,
+                gone = link.gone(), if watching => {
+                    watching = false;
+                    // Whoever sent QUIT ahead and closed is a script that means it.
+                    let script = gone.fault.is_none() && link.conversation().has_more();
+                    if !script && offer.withdraw() {
+                        return Answer::hung_up();
+                    }
+                }
+                () = self.seat.dismissed(), if !dismissed => {
+                    dismissed = true;
+                    if offer.withdraw() {
+                        return Answer::shutting_down();
+                    }
+                }
+            }
+        }
+    }
+
+    fn log(&self, arrived: &Arrived, size: u64, reply: &Reply, diagnosis: Option<&Diagnosis>) {
+        self.door.journal.record(Happened::Message(MessageLine {
+            message: arrived.id,
+            device: &self.device,
+            envelope: &arrived.envelope,
+            size,
+            account: self.account.as_ref(),
+            reply,
+            took: arrived.since.elapsed(),
+            diagnosis,
+        }));
+    }
+}
+
+fn refusal_of(error: &BodyError) -> Refusal {
+    match error {
+        BodyError::HeaderTooLarge => Refusal::new(552, 3, 4, "The header of the message is too large"),
+        BodyError::Spool { .. } => {
+            tracing::error!("{error}; free some space or set storage.directory");
+            Refusal::new(452, 3, 1, "No room for the message, try again later")
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! One connection of a device: the dialogue's questions, answered.
+//!
+//! A loop with one match. Everything large lives behind a `Box` only while it is needed, so that an idle session is
+//! small. Guarantees that whatever way a session ends, its place is given back and its transcript is written down.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpStream;
+
+use super::door::{Door, Tls};
+use super::policy::Login;
+use crate::ids::{AccountName, DeviceName};
+use crate::journal::Event as Happened;
+use crate::journal::live::Seat;
+use crate::net::link::{End, Link};
+use crate::net::stream::Stream;
+use crate::net::tls;
+use crate::queue::Accepted;
+use crate::smtp::Conversation;
+use crate::smtp::reply::Refusal;
+use crate::smtp::server::{Ending, Event, LoginQuestion, RecipientQuestion, Security, SenderQuestion, Server};
+
+/// The dialogue as the relay uses it: only the queue can make the proof it needs.
+pub(super) type Dialogue = Server<Accepted>;
+
+/// A device that reads nothing is given up.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// For a handshake with a device.
+const HANDSHAKE: Duration = Duration::from_secs(30);
+
+/// What a session knows.
+pub(super) struct Session<'a> {
+    pub(super) door: Arc<Door>,
+    pub(super) seat: &'a Seat<'a>,
+    pub(super) device: DeviceName,
+    pub(super) peer: IpAddr,
+    /// Chosen at MAIL.
+    pub(super) account: Option<AccountName>,
+    pub(super) messages: u32,
+    /// The relay asked it to end, and the dialogue knows.
+    dismissed: bool,
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn new(door: Arc<Door>, seat: &'a Seat<'a>, device: DeviceName, peer: IpAddr) -> Self {
+        Self { door, seat, device, peer, account: None, messages: 0, dismissed: false }
+    }
+
+    /// Speaks until the end.
+    pub(super) async fn run(mut self, socket: TcpStream) {
+        self.door.journal.record(Happened::Opened);
+        let secure = matches!(self.door.tls, Tls::Implicit(_));
+        let stream = match &self.door.tls {
+            Tls::Implicit(files) => {
+                let config = files.current(Instant::now());
+                Box::pin(tls::accept(config, socket, HANDSHAKE)).await
+            }
+            _ => Ok(Stream::Plain(socket)),
+        };
+        let stream = match stream {
+            Ok(stream) => stream,
+            Err(problem) => {
+                self.door.journal.record(Happened::DeviceTls { detail: &format!("failed: {problem:?}") });
+                return;
+            }
+        };
+        let security = Security { tls: secure, auth_in_clear: self.door.policy.auth_in_clear(self.peer) };
+        let recording = self.door.journal.wants_transcripts();
+        let dialogue = Dialogue::new(Arc::clone(&self.door.dialogue), security, recording, Instant::now());
+        let mut link = Link::new(stream, dialogue, PATIENCE);
+        // A peer that talks first is found out before it is greeted; nobody is kept waiting for that.
+        link.receive_now();
+        let ending = self.speak(link).await;
+        self.door.journal.record(Happened::Closed { ending, messages: self.messages });
+    }
+
+    async fn speak(&mut self, mut link: Link<Dialogue>) -> Ending {
+        let mut ending = Ending::HungUp;
+        loop {
+            let event = match self.next(&mut link).await {
+                Ok(event) => event,
+                Err(End::Closed) => return ending,
+                Err(End::Broken(error)) => {
+                    self.door.journal.record(Happened::Broken { detail: &error.to_string() });
+                    return Ending::HungUp;
+                }
+            };
+            match event {
+                Event::Login(question) => self.login(&mut link, question),
+                Event::Sender(question) => self.sender(&mut link, question),
+                Event::Recipient(question) => self.recipient(&mut link, question),
+                Event::Message(envelope, hello) => {
+                    self.messages += 1;
+                    if let Err(End::Broken(error)) = Box::pin(self.message(&mut link, *envelope, hello)).await {
+                        self.door.journal.record(Happened::Broken { detail: &error.to_string() });
+                    }
+                }
+                Event::Upgrade => match Box::pin(self.upgrade(link)).await {
+                    Some(upgraded) => link = upgraded,
+                    None => return Ending::HungUp,
+                },
+                Event::Ended(why) => ending = why,
+                other => self.note(other),
+            }
+        }
+    }
+
+    /// The next event. A request to end reaches the dialogue here, and so between commands only.
+    pub(super) async fn next(&mut self, link: &mut Link<Dialogue>) -> Result<Event, End> {
+        self.write_down(link);
+        self.seat.set_idle(link.conversation().is_idle());
+        if self.dismissed {
+            return link.next().await;
+        }
+        tokio::select! {
+            biased;
+            event = link.next() => return event,
+            () = self.seat.dismissed() => self.dismissed = true,
+        }
+        link.conversation_mut().dismiss("The relay ends this session, try again later", Instant::now());
+        link.next().await
+    }
+
+    /// Events that only the log cares about.
+    pub(super) fn note(&mut self, event: Event) {
+        match event {
+            Event::Quirk(quirk) => self.door.journal.record(Happened::Quirk { device: &self.device, quirk }),
+            Event::Intruder(intruder) => self.door.journal.record(Happened::Intruder { intruder }),
+            _ => {}
+        }
+    }
+
+    /// Puts what was said so far into the journal.
+    pub(super) fn write_down(&mut self, link: &mut Link<Dialogue>) {
+        let trace = link.conversation_mut().trace();
+        if !trace.is_empty() {
+            self.door.journal.transcript(&trace.take());
+        }
+    }
+
+    fn login(&mut self, link: &mut Link<Dialogue>, question: LoginQuestion) {
+        let answer = match self.door.policy.login(&question.username, &question.password) {
+            Ok(Login::Device(device)) => {
+                self.door.journal.record(Happened::DeviceLogin { name: Some(&device), accepted: true });
+                self.device = device;
+                Ok(())
+            }
+            Ok(Login::Anyone) => Ok(()),
+            Err(refused) => {
+                self.door.journal.record(Happened::DeviceLogin { name: refused.known.as_ref(), accepted: false });
+                Err(refused.refusal)
+            }
+        };
+        link.conversation_mut().answer_login(question, answer, Instant::now());
+    }
+
+    fn sender(&mut self, link: &mut Link<Dialogue>, mut question: SenderQuestion) {
+        let answer = self.door.policy.account(&self.device).cloned().and_then(|account| {
+            self.door.policy.sender(&mut question.sender, &account)?;
+            self.account = Some(account);
+            Ok(())
+        });
+        self.note_refusal("sender", question.sender.reverse_path.to_string(), &answer);
+        link.conversation_mut().answer_sender(question, answer, Instant::now());
+    }
+
+    fn recipient(&mut self, link: &mut Link<Dialogue>, mut question: RecipientQuestion) {
+        let before = question.envelope().recipients.len();
+        let answer = match &self.account {
+            Some(account) => self.door.policy.recipient(&mut question.recipient, account, before),
+            None => Err(Refusal::new(451, 3, 0, "Internal error, try again later")),
+        };
+        self.note_refusal("recipient", question.recipient.address.to_string(), &answer);
+        link.conversation_mut().answer_recipient(question, answer, Instant::now());
+    }
+
+    fn note_refusal(&self, what: &'static str, address: String, answer: &Result<(), Refusal>) {
+        if let Err(refusal) = answer {
+            self.door.journal.record(Happened::EnvelopeRefused { what, address, reply: refusal.reply() });
+        }
+    }
+
+    async fn upgrade(&mut self, mut link: Link<Dialogue>) -> Option<Link<Dialogue>> {
+        self.write_down(&mut link);
+        let Tls::StartTls(files) = &self.door.tls else { return None };
+        let config = files.current(Instant::now());
+        let (stream, mut dialogue) = link.into_parts();
+        match tls::accept(config, stream.into_plain()?, HANDSHAKE).await {
+            Ok(stream) => {
+                dialogue.secured(Instant::now());
+                self.device = self.door.policy.device_of(self.peer);
+                Some(Link::new(stream, dialogue, PATIENCE))
+            }
+            Err(problem) => {
+                self.door.journal.record(Happened::DeviceTls { detail: &format!("failed: {problem:?}") });
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The events, and how each reads in the log: one verb per event, the same fields wherever the same thing is meant.
+//!
+//! Nothing here can hold a secret: texts of devices are verbs and addresses, texts of providers were cleaned before
+//! they became a `Reply` or a `Failure`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::diagnosis::Diagnosis;
+use crate::ids::{AccountName, AttemptId, DeviceName, ListenerName, MessageId};
+use crate::mail::envelope::Envelope;
+use crate::smtp::quirk::Quirk;
+use crate::smtp::reply::Reply;
+use crate::smtp::server::{Ending, Intruder};
+
+/// What happened.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A listener accepts.
+    Listening { listener: &'a ListenerName, address: SocketAddr },
+    /// A connection was turned away before a session began.
+    TurnedAway { listener: &'a ListenerName, peer: IpAddr, why: &'static str },
+    /// A session began.
+    Opened,
+    /// A session ended.
+    Closed { ending: Ending, messages: u32 },
+    /// The connection of a session broke.
+    Broken { detail: &'a str },
+    /// A liberty was taken; said once per device.
+    Quirk { device: &'a DeviceName, quirk: Quirk },
+    /// The peer does not speak SMTP.
+    Intruder { intruder: Intruder },
+    /// A device signed in, or did not. The name is given only when it is one of ours.
+    DeviceLogin { name: Option<&'a DeviceName>, accepted: bool },
+    /// TLS with a device.
+    DeviceTls { detail: &'a str },
+    /// A sender or recipient was refused before any body.
+    EnvelopeRefused { what: &'static str, address: String, reply: &'a Reply },
+    /// A field was added to a message.
+    Stamped { message: MessageId, fields: &'static str },
+    /// A body did not end.
+    Unfinished { message: MessageId, endings: String },
+    /// The one line of a message.
+    Message(MessageLine<'a>),
+    /// A connection to a provider is ready.
+    Connected { account: &'a AccountName, attempt: AttemptId, detail: String, took: Duration },
+    /// An attempt failed.
+    AttemptFailed {
+        account: &'a AccountName,
+        attempt: AttemptId,
+        message: MessageId,
+        failure: String,
+        diagnosis: &'a Diagnosis,
+    },
+    /// The dot was sent and no reply came.
+    Uncertain { account: &'a AccountName, message: MessageId, diagnosis: &'a Diagnosis },
+    /// An account cannot be used for now.
+    Held { account: &'a AccountName, diagnosis: &'a Diagnosis, next_probe: Duration },
+    /// It can again.
+    Released { account: &'a AccountName },
+    /// Something is configured that endangers secrets or mail; shouted at every start.
+    Risk { text: &'a str },
+}
+
+/// Who, to whom, size, account, reply, time.
+#[derive(Debug)]
+pub struct MessageLine<'a> {
+    pub message: MessageId,
+    pub device: &'a DeviceName,
+    pub envelope: &'a Envelope,
+    /// Octets, our stamp included.
+    pub size: u64,
+    pub account: Option<&'a AccountName>,
+    /// What the device heard.
+    pub reply: &'a Reply,
+    /// From the end of data to that answer.
+    pub took: Duration,
+    /// Why it was refused, where that is known.
+    pub diagnosis: Option<&'a Diagnosis>,
+}
+
+impl Event<'_> {
+    pub(super) fn log(&self) {
+        match self {
+            Self::Message(line) => line.log(),
+            Self::Listening { .. } | Self::TurnedAway { .. } | Self::Risk { .. } => self.log_house(),
+            Self::Connected { .. }
+            | Self::AttemptFailed { .. }
+            | Self::Uncertain { .. }
+            | Self::Held { .. }
+            | Self::Released { .. } => self.log_upstream(),
+            _ => self.log_session(),
+        }
+    }
+
+    fn log_house(&self) {
+        match self {
+            Self::Listening { listener, address } => tracing::info!(%listener, %address, "listening"),
+            Self::TurnedAway { listener, peer, why } => tracing::warn!(%listener, %peer, why, "connection turned away"),
+            Self::Risk { text } => tracing::warn!("RISK: {text}"),
+            _ => {}
+        }
+    }
+
+    fn log_session(&self) {
+        match self {
+            Self::Opened => tracing::debug!("session opened"),
+            Self::Closed { ending, messages } => tracing::debug!(?ending, messages, "session closed"),
+            Self::Broken { detail } => tracing::debug!(detail, "connection broke"),
+            Self::Quirk { device, quirk } => tracing::info!(%device, "tolerated: {}", quirk.sentence()),
+            Self::Intruder { intruder } => tracing::warn!(protocol = ?intruder, "not SMTP: {}", intruder.sentence()),
+            Self::DeviceLogin { name: Some(name), accepted: true } => tracing::info!(login = %name, "device signed in"),
+            Self::DeviceLogin { name: Some(name), accepted: false } => {
+                tracing::warn!(login = %name, "device sign-in refused: wrong password; compare it with [devices.{name}]");
+            }
+            Self::DeviceLogin { name: None, accepted } => {
+                tracing::info!(accepted, "device sign-in with a name that is not in [devices]");
+            }
+            Self::DeviceTls { detail } => tracing::debug!(detail, "TLS with the device"),
+            Self::EnvelopeRefused { what, address, reply } => tracing::warn!(%address, %reply, "{what} refused"),
+            Self::Stamped { message, fields } => tracing::debug!(%message, fields, "fields added"),
+            Self::Unfinished { message, endings } => {
+                tracing::warn!(%message, %endings, "the body did not end; an end of data is CRLF.CRLF");
+            }
+            _ => {}
+        }
+    }
+
+    fn log_upstream(&self) {
+        match self {
+            Self::Connected { account, attempt, detail, took } => {
+                tracing::debug!(%account, %attempt, detail, took_ms = millis(*took), "connected to the provider");
+            }
+            Self::AttemptFailed { account, attempt, message, failure, diagnosis } => tracing::warn!(
+                %account, %attempt, %message, failure, cause = %diagnosis.cause, cure = %diagnosis.cure,
+                "attempt failed: {}", diagnosis.sentence
+            ),
+            Self::Uncertain { account, message, diagnosis } => tracing::error!(
+                %account, %message, cause = %diagnosis.cause, cure = %diagnosis.cure,
+                "uncertain: {}", diagnosis.sentence
+            ),
+            Self::Held { account, diagnosis, next_probe } => tracing::error!(
+                %account, cause = %diagnosis.cause, cure = %diagnosis.cure, next_try_s = next_probe.as_secs(),
+                "account held: {}", diagnosis.sentence
+            ),
+            Self::Released { account } => tracing::info!(%account, "account signs in again"),
+            _ => {}
+        }
+    }
+}
+
+impl MessageLine<'_> {
+    fn log(&self) {
+        let Self { message, device, envelope, size, reply, took, .. } = self;
+        let from = &envelope.sender.reverse_path;
+        let to = recipients(envelope);
+        let account = self.account.map_or("-", AccountName::as_str);
+        let took_ms = millis(*took);
+        if reply.is_positive() {
+            tracing::info!(%message, %device, %from, %to, size, account, %reply, took_ms, "delivered");
+            return;
+        }
+        let cause = self.diagnosis.map(|d| d.cause.to_string());
+        let cure = self.diagnosis.map(|d| d.cure.as_ref());
+        let what = if self.diagnosis.is_some_and(|d| d.cause == crate::words::Cause::Uncertain) {
+            "uncertain"
+        } else {
+            "not delivered"
+        };
+        tracing::warn!(%message, %device, %from, %to, size, account, %reply, took_ms, cause, cure, "{what}");
+    }
+}
+
+/// At most ten by name.
+fn recipients(envelope: &Envelope) -> String {
+    let mut text = envelope.recipients.iter().take(10).map(|r| r.address.as_str()).collect::<Vec<_>>().join(",");
+    if envelope.recipients.len() > 10 {
+        text.push_str(&format!(" and {} more", envelope.recipients.len() - 10));
+    }
+    text
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,61 @@
+//! How a link ends, and what that means for whoever was waiting on it.
+//!
+//! Texts hold what the operating system or rustls said, never octets of the connection.
+
+use std::io;
+
+use crate::diagnosis::Failure;
+use crate::words::Phase;
+
+/// How a link ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum End {
+    /// The dialogue closed it.
+    #[error("the dialogue closed the connection")]
+    Closed,
+    /// The connection broke.
+    #[error(transparent)]
+    Broken(#[from] LinkError),
+}
+
+/// Why a connection broke.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LinkError {
+    /// RST, or a write after the other side had closed.
+    #[error("the other side cut the connection")]
+    Cut,
+    /// The other side took nothing for the write deadline.
+    #[error("the other side read nothing for {seconds} s")]
+    Stalled { seconds: u64 },
+    /// A record that cannot be decrypted, an alert.
+    #[error("TLS failed: {detail}")]
+    Tls { detail: String },
+    /// Anything else the operating system reports.
+    #[error("{detail}")]
+    Io { kind: io::ErrorKind, detail: String },
+}
+
+impl From<io::Error> for LinkError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::NotConnected => Self::Cut,
+            io::ErrorKind::InvalidData => Self::Tls { detail: error.to_string() },
+            kind => Self::Io { kind, detail: error.to_string() },
+        }
+    }
+}
+
+impl LinkError {
+    /// The same towards a provider, as the diagnosis knows it; `phase` is how far the dialogue had come.
+    #[must_use]
+    pub fn in_phase(self, phase: Phase) -> Failure {
+        match self {
+            Self::Cut => Failure::Closed { phase },
+            Self::Stalled { seconds } => Failure::TimedOut { phase, seconds },
+            error @ (Self::Tls { .. } | Self::Io { .. }) => Failure::Io { phase, detail: error.to_string() },
+        }
+    }
+}

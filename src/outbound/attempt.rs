@@ -1,0 +1,172 @@
+//! One message over one line: MAIL to the reply to the dot.
+//!
+//! Streams the body in blocks of 64 KiB from one reused buffer. Guarantees that the dot is written only with the
+//! queue's permission, and that what was heard becomes one outcome per recipient. All or nothing: if any recipient is
+//! refused nobody gets the message.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::verdict;
+use crate::diagnosis::{Diagnosis, Failure, diagnose};
+use crate::queue::{Lease, Message, Outcome};
+use crate::smtp::client::{Event, Order, Refused};
+use crate::smtp::reply::{Refusal, Reply};
+use crate::upstream::Line;
+use crate::words::Phase;
+
+/// Octets of body in one write; also the most rustls takes at once.
+const BLOCK: usize = 64 * 1024;
+
+/// How it ended.
+pub(super) enum Ended {
+    /// The provider answered for every recipient; the line is good.
+    Answered(Answered),
+    /// The connection is gone.
+    Broken(Failure),
+    /// So it is, but the line had been idle and nothing was said of this message: worth one fresh connection.
+    Stale(Failure),
+    /// The message was withdrawn; the line is in the middle of it and of no more use.
+    Withdrawn,
+}
+
+/// One outcome per recipient, and what went wrong, if anything.
+pub(super) struct Answered {
+    outcomes: Vec<Outcome>,
+    failure: Option<(Failure, Diagnosis)>,
+}
+
+impl Answered {
+    pub(super) fn delivered(&self) -> bool {
+        self.failure.is_none()
+    }
+
+    pub(super) fn failure(&self) -> Option<(&Failure, &Diagnosis)> {
+        self.failure.as_ref().map(|(failure, diagnosis)| (failure, diagnosis))
+    }
+
+    pub(super) fn into_outcomes(self) -> Vec<Outcome> {
+        self.outcomes
+    }
+
+    fn taken(message: &Message, reply: &Reply) -> Self {
+        let outcomes = message.envelope.recipients.iter().map(|_| Outcome::Delivered(reply.clone())).collect();
+        Self { outcomes, failure: None }
+    }
+
+    fn all(message: &Message, failure: Failure) -> Self {
+        let diagnosis = diagnose(&failure);
+        let outcome = verdict::of_failure(&failure, diagnosis.clone());
+        Self { outcomes: vec![outcome; message.envelope.recipients.len()], failure: Some((failure, diagnosis)) }
+    }
+
+    /// Some recipients were refused, and so the message for all.
+    fn some(message: &Message, refused: Vec<(usize, Refusal)>) -> Self {
+        let mut outcomes = vec![verdict::of_spared(); message.envelope.recipients.len()];
+        let mut first = None;
+        for (index, refusal) in refused {
+            let failure = Failure::Reply { phase: Phase::Recipient, reply: refusal.reply().clone() };
+            let diagnosis = diagnose(&failure);
+            if let Some(outcome) = outcomes.get_mut(index) {
+                *outcome = verdict::of_recipient(refusal, diagnosis.clone());
+            }
+            first.get_or_insert((failure, diagnosis));
+        }
+        Self { outcomes, failure: first }
+    }
+}
+
+/// Carries the message of a lease.
+pub(super) async fn carry(lease: &Lease, line: &mut Line) -> Ended {
+    let message = lease.message();
+    let reused = line.begin();
+    let order = Order {
+        envelope: Arc::clone(&message.envelope),
+        size: message.body.size(),
+        eight_bit: message.eight_bit,
+        utf8_header: message.eight_bit_header,
+        all_or_nothing: true,
+    };
+    if let Err(why) = line.client().transfer(order, Instant::now()) {
+        return Ended::Answered(Answered::all(message, Failure::CannotCarry(why)));
+    }
+    let mut body = Streamed { offset: 0, block: Vec::new() };
+    loop {
+        let event = tokio::select! {
+            biased;
+            event = line.next() => event,
+            () = lease.withdrawn() => return Ended::Withdrawn,
+        };
+        match event {
+            Ok(Event::Go | Event::More) => match body.next(lease, line) {
+                Ok(true) => {}
+                Ok(false) => return Ended::Withdrawn,
+                Err(failure) => return Ended::Broken(failure),
+            },
+            Ok(Event::Finished(reply)) if reply.is_positive() => {
+                return Ended::Answered(Answered::taken(message, &reply));
+            }
+            Ok(Event::Finished(reply)) => {
+                return Ended::Answered(Answered::all(message, Failure::Reply { phase: Phase::Dot, reply }));
+            }
+            Ok(Event::Refused(refused)) => return refused_before_body(message, refused, reused),
+            Ok(_) => {}
+            Err(failure) if reused && is_stale(&failure) => return Ended::Stale(failure),
+            Err(failure) => return Ended::Broken(failure),
+        }
+    }
+}
+
+fn refused_before_body(message: &Message, refused: Refused, reused: bool) -> Ended {
+    match refused {
+        Refused::Mail(refusal) => {
+            let failure = Failure::Reply { phase: Phase::Mail, reply: refusal.into_reply() };
+            if reused && is_stale(&failure) {
+                return Ended::Stale(failure);
+            }
+            Ended::Answered(Answered::all(message, failure))
+        }
+        Refused::Recipients(refused) => Ended::Answered(Answered::some(message, refused)),
+        Refused::Data(refusal) => {
+            let failure = Failure::Reply { phase: Phase::Data, reply: refusal.into_reply() };
+            Ended::Answered(Answered::all(message, failure))
+        }
+    }
+}
+
+/// A line that was idle too long shows it at MAIL: it is dead, or says 421, or has forgotten the sign-in.
+fn is_stale(failure: &Failure) -> bool {
+    match failure {
+        Failure::Reply { phase: Phase::Mail, reply } => matches!(reply.code, 421 | 530 | 535),
+        Failure::Closed { phase } | Failure::Io { phase, .. } => *phase == Phase::Mail,
+        _ => false,
+    }
+}
+
+/// The body on its way out.
+struct Streamed {
+    offset: u64,
+    block: Vec<u8>,
+}
+
+impl Streamed {
+    /// Hands the next block over, and with the last one the dot, if the message is still wanted.
+    fn next(&mut self, lease: &Lease, line: &mut Line) -> Result<bool, Failure> {
+        let body = &lease.message().body;
+        body.read_at(self.offset, BLOCK, &mut self.block).map_err(|error| Failure::Io {
+            phase: Phase::Body,
+            detail: format!("the spool file cannot be read: {error}"),
+        })?;
+        self.offset += self.block.len() as u64;
+        let last = self.offset >= body.size();
+        if last && lease.permit_dot().is_none() {
+            return Ok(false);
+        }
+        let now = Instant::now();
+        line.client().body(&self.block, now);
+        if last {
+            line.client().finish(now);
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,110 @@
+//! What becomes of the mail: the single page of policy, from a cause to an outcome. Pure.
+//!
+//! `diagnosis` says what a failure means, this file what follows. Guarantees that a sign-in failure never becomes
+//! *never* (promise 5), and that only a failure from the first octet of the dot on becomes *uncertain*.
+
+use crate::diagnosis::{CannotCarry, Diagnosis, Failure};
+use crate::queue::Outcome;
+use crate::smtp::reply::{Refusal, Reply};
+use crate::words::Cause;
+
+/// The outcome of a failure, for every recipient it concerns.
+#[must_use]
+pub fn of_failure(failure: &Failure, diagnosis: Diagnosis) -> Outcome {
+    let refusal = match failure {
+        Failure::Reply { reply, .. } => Refusal::try_from(reply.clone()).ok(),
+        Failure::CannotCarry(why) => Some(cannot_carry(*why)),
+        _ => None,
+    };
+    match (diagnosis.cause, refusal) {
+        (Cause::Account | Cause::Quota | Cause::Config, _) => Outcome::Hold(diagnosis),
+        (Cause::Uncertain, _) => Outcome::Uncertain(diagnosis),
+        (Cause::Throttle | Cause::Network, _) => Outcome::Later(None, diagnosis),
+        (Cause::Message, Some(refusal)) => Outcome::Never(permanent(refusal), diagnosis),
+        (Cause::Message, None) => Outcome::Never(Refusal::new(554, 6, 0, diagnosis.sentence.clone()), diagnosis),
+    }
+}
+
+/// The outcome for one recipient that RCPT refused, in a transaction that goes on or ends because of it.
+#[must_use]
+pub fn of_recipient(refusal: Refusal, diagnosis: Diagnosis) -> Outcome {
+    match diagnosis.cause {
+        Cause::Account | Cause::Quota | Cause::Config => Outcome::Hold(diagnosis),
+        _ if refusal.reply().is_permanent() => Outcome::Never(refusal, diagnosis),
+        _ => Outcome::Later(Some(refusal), diagnosis),
+    }
+}
+
+/// The outcome for a recipient that was accepted in a transaction another recipient ended.
+#[must_use]
+pub fn of_spared() -> Outcome {
+    let diagnosis = Diagnosis {
+        cause: Cause::Message,
+        sentence: "another recipient of this message was refused, so it was sent to nobody".into(),
+        cure: "correct or remove the refused recipient and send again".into(),
+    };
+    Outcome::Later(None, diagnosis)
+}
+
+/// A known reply may be permanent although its code says 4yz; the device must not try again then.
+fn permanent(refusal: Refusal) -> Refusal {
+    let Reply { code, enhanced, text } = refusal.into_reply();
+    let (subject, detail) = enhanced.map_or((0, 0), |e| (e.1, e.2));
+    Refusal::new(if code < 500 { 554 } else { code }, subject, detail, text)
+}
+
+/// RFC 1870 §6.1, RFC 6152 §3, RFC 6531 §3.5.
+fn cannot_carry(why: CannotCarry) -> Refusal {
+    match why {
+        CannotCarry::TooBig { limit, .. } => {
+            Refusal::new(552, 3, 4, format!("The message is too big for the provider, its limit is {limit} octets"))
+        }
+        CannotCarry::EightBit => Refusal::new(554, 6, 3, "The provider takes no 8-bit messages"),
+        CannotCarry::Utf8 => Refusal::new(550, 6, 7, "The provider takes no internationalised addresses"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnosis::diagnose;
+    use crate::words::Phase;
+
+    fn outcome(phase: Phase, code: u16) -> Outcome {
+        let failure = Failure::Reply { phase, reply: Reply::new(code, 0, 0, "said so") };
+        of_failure(&failure, diagnose(&failure))
+    }
+
+    #[test]
+    fn a_sign_in_failure_never_bounces_mail() {
+        for phase in [Phase::Greeting, Phase::Hello, Phase::StartTls, Phase::Auth] {
+            for code in [421, 454, 500, 504, 530, 535, 550, 554] {
+                assert!(!matches!(outcome(phase, code), Outcome::Never(..)), "{phase} {code}");
+            }
+        }
+        assert!(matches!(outcome(Phase::Auth, 535), Outcome::Hold(_)));
+    }
+
+    #[test]
+    fn after_sign_in_the_digit_decides_what_is_not_known() {
+        for phase in [Phase::Mail, Phase::Data, Phase::Dot] {
+            assert!(matches!(outcome(phase, 451), Outcome::Later(..)), "{phase}");
+            assert!(matches!(outcome(phase, 554), Outcome::Never(..)), "{phase}");
+        }
+    }
+
+    #[test]
+    fn only_from_the_dot_on_is_silence_uncertain() {
+        for phase in [Phase::Connect, Phase::Greeting, Phase::Auth, Phase::Mail, Phase::Data, Phase::Body] {
+            let failure = Failure::Closed { phase };
+            assert!(matches!(of_failure(&failure, diagnose(&failure)), Outcome::Later(..)), "{phase}");
+        }
+        for failure in [
+            Failure::Closed { phase: Phase::Dot },
+            Failure::TimedOut { phase: Phase::Dot, seconds: 600 },
+            Failure::Garbage { phase: Phase::Dot, text: "?".into() },
+        ] {
+            assert!(matches!(of_failure(&failure, diagnose(&failure)), Outcome::Uncertain(_)));
+        }
+    }
+}

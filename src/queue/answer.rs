@@ -1,0 +1,160 @@
+//! What the device hears, made from the outcomes of all recipients (pure proxy: all or nothing).
+//!
+//! The only place where an [`Accepted`] is made. Texts name what happened and are short; the detail is the journal's.
+
+use std::collections::HashMap;
+
+use super::Outcome;
+use crate::diagnosis::Diagnosis;
+use crate::mail::address::Address;
+use crate::smtp::reply::{Enhanced, Refusal, Reply};
+use crate::words::Cause;
+
+/// The proof that every recipient of a message was taken by the provider. Made by the queue alone.
+#[derive(Debug)]
+pub struct Accepted {
+    reply: Reply,
+}
+
+impl Accepted {
+    /// The provider's reply to the end of data.
+    #[must_use]
+    pub fn reply(&self) -> &Reply {
+        &self.reply
+    }
+}
+
+/// The one answer to the end of data.
+#[derive(Debug)]
+pub enum Answer {
+    /// 250.
+    Accepted(Accepted),
+    /// Nothing went out, or, with [`Cause::Uncertain`], nobody knows. The diagnosis is for the journal.
+    Refused(Refusal, Option<Diagnosis>),
+}
+
+impl Answer {
+    pub(super) fn all_or_nothing(outcomes: &[Outcome], recipients: &[Address]) -> Self {
+        if let Some(diagnosis) = outcomes.iter().find_map(uncertain) {
+            return Self::uncertain(Some(diagnosis.clone()));
+        }
+        if let Some(accepted) = accepted(outcomes) {
+            return Self::Accepted(accepted);
+        }
+        // Some taken and some not cannot be with one dot after every RCPT was accepted; it would be a fault of ours.
+        if outcomes.iter().any(|o| matches!(o, Outcome::Delivered(_))) {
+            return Self::uncertain(None);
+        }
+        refused(outcomes, recipients).unwrap_or_else(Self::failed)
+    }
+
+    /// The window is over and the attempt was cancelled before the dot.
+    pub(super) fn too_late() -> Self {
+        let diagnosis = Diagnosis {
+            cause: Cause::Network,
+            sentence: "the provider did not take the message in the time a device waits".into(),
+            cure: "the device will try again; if this repeats, look at the transcript of the attempt, or raise delivery.wait".into(),
+        };
+        Self::Refused(Refusal::new(451, 4, 1, "The provider did not answer in time, try again later"), Some(diagnosis))
+    }
+
+    /// The device hung up and the attempt was cancelled before the dot. Nobody hears this; the journal keeps it.
+    #[must_use]
+    pub fn hung_up() -> Self {
+        let diagnosis = Diagnosis {
+            cause: Cause::Message,
+            sentence: "the device hung up before the provider had taken the message, so it was not sent".into(),
+            cure: "if the device gives up too early, raise its SMTP time-out; one minute is common".into(),
+        };
+        Self::Refused(Refusal::new(451, 4, 2, "The device hung up"), Some(diagnosis))
+    }
+
+    /// The relay ends, and the attempt was cancelled before the dot.
+    #[must_use]
+    pub fn shutting_down() -> Self {
+        Self::Refused(Refusal::new(451, 3, 2, "The relay is shutting down, try again later"), None)
+    }
+
+    /// The dot was sent and nobody knows what became of it.
+    pub(super) fn uncertain(diagnosis: Option<Diagnosis>) -> Self {
+        Self::Refused(
+            Refusal::new(451, 4, 2, "The provider did not confirm the message, it may have arrived"),
+            diagnosis,
+        )
+    }
+
+    /// The courier failed inside.
+    pub(super) fn failed() -> Self {
+        Self::Refused(Refusal::new(451, 3, 0, "Internal error, nothing was sent, try again later"), None)
+    }
+}
+
+fn uncertain(outcome: &Outcome) -> Option<&Diagnosis> {
+    match outcome {
+        Outcome::Uncertain(diagnosis) => Some(diagnosis),
+        _ => None,
+    }
+}
+
+fn accepted(outcomes: &[Outcome]) -> Option<Accepted> {
+    let mut reply = None;
+    for outcome in outcomes {
+        let Outcome::Delivered(theirs) = outcome else { return None };
+        reply = Some(theirs.clone());
+    }
+    reply.map(|reply| Accepted { reply })
+}
+
+/// The reply most recipients were refused with, naming them; else why the whole message waits.
+fn refused(outcomes: &[Outcome], recipients: &[Address]) -> Option<Answer> {
+    let replies: Vec<(&Refusal, &Diagnosis, &Address)> = outcomes
+        .iter()
+        .zip(recipients)
+        .filter_map(|(outcome, address)| match outcome {
+            Outcome::Never(reply, diagnosis) | Outcome::Later(Some(reply), diagnosis) => {
+                Some((reply, diagnosis, address))
+            }
+            _ => None,
+        })
+        .collect();
+    let permanent = replies.iter().any(|(reply, ..)| reply.reply().is_permanent());
+    let candidates = replies.iter().filter(|(reply, ..)| reply.reply().is_permanent() == permanent);
+    let mut counts: HashMap<u16, usize> = HashMap::new();
+    for (reply, ..) in candidates.clone() {
+        *counts.entry(reply.reply().code).or_default() += 1;
+    }
+    let most = candidates.max_by_key(|(reply, ..)| counts[&reply.reply().code]);
+    if let Some(&(reply, diagnosis, _)) = most {
+        let refused: Vec<&str> = replies
+            .iter()
+            .filter(|(other, ..)| other.reply().code == reply.reply().code)
+            .map(|(.., address)| address.as_str())
+            .collect();
+        return Some(Answer::Refused(naming(reply, &refused, recipients.len()), Some(diagnosis.clone())));
+    }
+    outcomes.iter().find_map(|outcome| match outcome {
+        Outcome::Hold(diagnosis) => Some(Answer::Refused(
+            Refusal::new(451, 7, 0, format!("Not sent, the account cannot be used: {}", diagnosis.sentence)),
+            Some(diagnosis.clone()),
+        )),
+        Outcome::Later(None, diagnosis) => Some(Answer::Refused(
+            Refusal::new(451, 4, 0, format!("Not sent, try again later: {}", diagnosis.sentence)),
+            Some(diagnosis.clone()),
+        )),
+        _ => None,
+    })
+}
+
+/// The provider's reply, with the recipients it concerns when that is not all of them.
+fn naming(reply: &Refusal, refused: &[&str], all: usize) -> Refusal {
+    let reply = reply.reply();
+    let Enhanced(_, subject, detail) = reply.enhanced.unwrap_or(Enhanced(5, 0, 0));
+    if refused.len() == all {
+        return Refusal::new(reply.code, subject, detail, reply.text.clone());
+    }
+    let mut names = refused.iter().take(3).copied().collect::<Vec<_>>().join(", ");
+    if refused.len() > 3 {
+        names.push_str(&format!(" and {} more", refused.len() - 3));
+    }
+    Refusal::new(reply.code, subject, detail, format!("{names}: {} (sent to nobody)", reply.text))
+}

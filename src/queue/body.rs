@@ -1,0 +1,237 @@
+//! The octets of a message: in memory up to 64 KiB, beyond that in a nameless file.
+//!
+//! A [`Draft`] grows while the device sends; its header block is read as soon as it is complete, whatever the size of
+//! the rest. A [`Body`] is a finished one with our stamp on top; it can be read from any place by several readers. The
+//! file has no name, so nothing is left behind by a crash. Nothing here is durable: that is the queue's affair.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use crate::mail::header::{self, Header};
+
+/// Up to here a body stays in memory, octets.
+pub const MEMORY_LIMIT: usize = 64 * 1024;
+
+/// Why a body cannot be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The spool failed.
+    #[error("cannot write the spool file in {directory}: {source}")]
+    Spool { directory: PathBuf, source: io::Error },
+    /// The header block alone is larger than [`header::LIMIT`].
+    #[error("the header is larger than 1 MiB")]
+    HeaderTooLarge,
+}
+
+/// A body on its way in.
+#[derive(Debug)]
+pub struct Draft {
+    directory: PathBuf,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// The header block has not ended yet; everything is in memory, at most `header::LIMIT`.
+    Head { content: Vec<u8>, searched: usize },
+    /// The header is known and all of it is in memory, at most `MEMORY_LIMIT` unless the header is larger.
+    Memory { header: Header, content: Vec<u8> },
+    /// The header is known, the octets are in the file.
+    Spool { header: Header, file: File, size: u64 },
+}
+
+impl Draft {
+    /// An empty draft. Large bodies will be spooled in `directory`.
+    #[must_use]
+    pub fn new(directory: &Path) -> Self {
+        Self { directory: directory.into(), stage: Stage::Head { content: Vec::new(), searched: 0 } }
+    }
+
+    /// Appends octets; the first chunk is taken over without a copy.
+    ///
+    /// # Errors
+    /// When the spool cannot be written or the header is too large. The draft is of no use afterwards.
+    pub fn write(&mut self, chunk: Vec<u8>) -> Result<(), BodyError> {
+        match &mut self.stage {
+            Stage::Head { content, searched } => {
+                append(content, chunk);
+                let Some(end) = header::end(content, *searched) else {
+                    *searched = content.len();
+                    return if content.len() > header::LIMIT { Err(BodyError::HeaderTooLarge) } else { Ok(()) };
+                };
+                if end > header::LIMIT {
+                    return Err(BodyError::HeaderTooLarge);
+                }
+                self.stage = Stage::Memory { header: header::read(&content[..end]), content: std::mem::take(content) };
+                self.spool_if_large()
+            }
+            Stage::Memory { content, .. } => {
+                append(content, chunk);
+                self.spool_if_large()
+            }
+            Stage::Spool { file, size, .. } => {
+                *size += chunk.len() as u64;
+                // Inline on purpose: a hop to a blocking thread per 64 KiB costs more than the write to the page cache.
+                file.write_all(&chunk).map_err(|source| BodyError::Spool { directory: self.directory.clone(), source })
+            }
+        }
+    }
+
+    fn spool_if_large(&mut self) -> Result<(), BodyError> {
+        let Stage::Memory { header, content } = &self.stage else { return Ok(()) };
+        if content.len() <= MEMORY_LIMIT {
+            return Ok(());
+        }
+        let spool = || -> io::Result<File> {
+            std::fs::create_dir_all(&self.directory)?;
+            let mut file = tempfile::tempfile_in(&self.directory)?;
+            file.write_all(content)?;
+            Ok(file)
+        };
+        let file = spool().map_err(|source| BodyError::Spool { directory: self.directory.clone(), source })?;
+        self.stage = Stage::Spool { header: *header, file, size: content.len() as u64 };
+        Ok(())
+    }
+
+    /// The message has ended: what its header says, and its octets, still without a stamp.
+    #[must_use]
+    pub fn finish(self) -> (Header, Unstamped) {
+        match self.stage {
+            Stage::Head { content, .. } => (header::read(&content), Unstamped(Content::Memory(content))),
+            Stage::Memory { header, content } => (header, Unstamped(Content::Memory(content))),
+            Stage::Spool { header, file, size } => (header, Unstamped(Content::Spool { file: Mutex::new(file), size })),
+        }
+    }
+}
+
+fn append(content: &mut Vec<u8>, chunk: Vec<u8>) {
+    if content.is_empty() { *content = chunk } else { content.extend_from_slice(&chunk) }
+}
+
+/// A body that lacks only what the relay puts on top.
+#[derive(Debug)]
+pub struct Unstamped(Content);
+
+impl Unstamped {
+    /// Puts the stamp on top.
+    #[must_use]
+    pub fn stamp(self, stamp: String) -> Body {
+        Body { stamp: stamp.into_bytes(), content: self.0 }
+    }
+}
+
+#[derive(Debug)]
+enum Content {
+    Memory(Vec<u8>),
+    Spool { file: Mutex<File>, size: u64 },
+}
+
+/// A finished body.
+#[derive(Debug)]
+pub struct Body {
+    stamp: Vec<u8>,
+    content: Content,
+}
+
+impl Body {
+    /// Octets in all, stamp included: the SIZE of RFC 1870.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        let content = match &self.content {
+            Content::Memory(content) => content.len() as u64,
+            Content::Spool { size, .. } => *size,
+        };
+        self.stamp.len() as u64 + content
+    }
+
+    /// Reads up to `limit` octets from `offset` into `buffer`, replacing what was there; fewer only at the end, none
+    /// behind it.
+    ///
+    /// # Errors
+    /// When the spool file cannot be read.
+    pub fn read_at(&self, offset: u64, limit: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
+        buffer.clear();
+        let stamped = usize::try_from(offset).unwrap_or(usize::MAX).min(self.stamp.len());
+        buffer.extend(self.stamp[stamped..].iter().take(limit));
+        let wanted = limit - buffer.len();
+        let start = offset.saturating_sub(self.stamp.len() as u64);
+        match &self.content {
+            Content::Memory(content) => {
+                let start = usize::try_from(start).unwrap_or(usize::MAX).min(content.len());
+                buffer.extend_from_slice(&content[start..content.len().min(start + wanted)]);
+            }
+            Content::Spool { file, size } => {
+                let wanted = (wanted as u64).min(size.saturating_sub(start));
+                // Seeking and reading under one lock; a poisoned lock only means another reader panicked.
+                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+                file.seek(SeekFrom::Start(start))?;
+                let read = Read::take(&mut *file, wanted).read_to_end(buffer)?;
+                if read as u64 != wanted {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whole(body: &Body, step: usize) -> Vec<u8> {
+        let (mut all, mut buffer) = (Vec::new(), Vec::new());
+        loop {
+            body.read_at(all.len() as u64, step, &mut buffer).unwrap();
+            if buffer.is_empty() {
+                return all;
+            }
+            all.extend_from_slice(&buffer);
+        }
+    }
+
+    fn draft(content: &[u8], step: usize) -> Result<Draft, BodyError> {
+        let directory = tempfile::tempdir().unwrap();
+        let mut draft = Draft::new(directory.path());
+        for chunk in content.chunks(step) {
+            draft.write(chunk.to_vec())?;
+        }
+        Ok(draft)
+    }
+
+    #[test]
+    fn small_and_large_bodies_come_out_as_they_went_in() {
+        for size in [0, 10, MEMORY_LIMIT, MEMORY_LIMIT + 1, 300_000] {
+            let mut content = b"Subject: x\r\nDate: y\r\n\r\n".to_vec();
+            content.extend((0..size).map(|i| u8::try_from(i % 251).unwrap()));
+            let draft = draft(&content, 4096).unwrap();
+            assert_eq!(matches!(draft.stage, Stage::Spool { .. }), content.len() > MEMORY_LIMIT);
+            let (header, unstamped) = draft.finish();
+            assert!(header.has_date);
+            let body = unstamped.stamp("Received: z\r\n".into());
+            assert_eq!(body.size(), content.len() as u64 + 13);
+            for step in [5, 1000, 65536] {
+                let expected = [b"Received: z\r\n".as_slice(), &content].concat();
+                assert!(whole(&body, step) == expected, "{size} octets read {step} at a time");
+            }
+        }
+    }
+
+    #[test]
+    fn a_large_header_is_read_whole_and_an_endless_one_is_refused() {
+        let mut content = format!("X: {}\r\n", "a".repeat(200)).repeat(500).into_bytes();
+        content.extend_from_slice(b"Received: a\r\n\r\nbody\r\n");
+        assert_eq!(draft(&content, 1000).unwrap().finish().0.received, 1);
+        let endless = vec![b'a'; header::LIMIT + 70_000];
+        assert!(matches!(draft(&endless, 65536), Err(BodyError::HeaderTooLarge)));
+    }
+
+    #[test]
+    fn an_unusable_spool_directory_is_named() {
+        let mut draft = Draft::new(Path::new("/proc/no-such-place"));
+        let error = draft.write([b"A: b\r\n\r\n".as_slice(), &[b'x'; MEMORY_LIMIT]].concat()).unwrap_err();
+        assert!(error.to_string().contains("/proc/no-such-place"), "{error}");
+    }
+}

@@ -1,0 +1,275 @@
+//! Faults on demand: where the provider misbehaves, how, and how often.
+//!
+//! A fault is planned for a [`Stage`] and taken by the first session that comes to it. Some faults replace the answer
+//! (the command is then not carried out), some only change the way the usual answer goes out. Plans made first are
+//! used first. Whether a plan makes sense for what a client does is the test's business: an unused one stays.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+
+use super::echo::Echo;
+
+/// Where in the dialogue, from the provider's side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stage {
+    /// A TLS handshake of an SMTP port, implicit or after STARTTLS. A reply planned here goes out in clear instead.
+    TlsHandshake,
+    /// The `220`. After a refusal every command but QUIT is answered 503 (RFC 5321 §3.1).
+    Greeting,
+    /// The answer to EHLO.
+    Ehlo,
+    /// The `220` to STARTTLS.
+    StartTls,
+    /// The verdict on a credential that was received.
+    Auth,
+    /// A `334` that asks for a credential.
+    AuthChallenge,
+    /// The answer to MAIL.
+    Mail,
+    /// The answer to any RCPT.
+    Rcpt,
+    /// The answer to a RCPT whose address fits the pattern; `*` stands for any text.
+    RcptTo(String),
+    /// The `354`.
+    Data,
+    /// In the midst of a body, once this many octets of it arrived.
+    Body(u64),
+    /// The answer to the end of data. A replaced answer means the message is not taken.
+    Dot,
+    /// The answer to QUIT.
+    Quit,
+}
+
+/// How the provider misbehaves.
+#[derive(Debug, Clone)]
+pub enum Fault {
+    /// This reply instead; `\n` separates the lines of a longer one.
+    Reply { code: u16, text: String },
+    /// This reply instead, then an orderly end: what a provider does after `421`.
+    ReplyThenClose { code: u16, text: String },
+    /// The connection is cut instead, without a farewell.
+    Close,
+    /// The command is carried out (a message is taken) and the connection cut instead of the answer.
+    CarryOutThenClose,
+    /// These octets instead of an answer.
+    Garbage(Vec<u8>),
+    /// No answer, ever; what else arrives is read and forgotten until the client hangs up.
+    Silence,
+    /// The usual answer, but only once the gate was opened. The command is carried out then, not before.
+    Wait(Gate),
+    /// The usual answer with these octets behind it in the same write; behind the `220` to STARTTLS: an injection.
+    Inject(Vec<u8>),
+    /// The usual answer octet by octet.
+    SplitReply,
+    /// A refusal that repeats the credential received last on this connection.
+    EchoSecret(Echo),
+}
+
+impl Fault {
+    /// A reply instead of the usual one.
+    #[must_use]
+    pub fn reply(code: u16, text: &str) -> Self {
+        Self::Reply { code, text: text.into() }
+    }
+
+    /// A reply instead of the usual one, and the end of the connection.
+    #[must_use]
+    pub fn reply_then_close(code: u16, text: &str) -> Self {
+        Self::ReplyThenClose { code, text: text.into() }
+    }
+}
+
+/// How the token endpoint misbehaves.
+#[derive(Debug, Clone)]
+pub enum TokenFault {
+    /// This status and body instead.
+    Http { status: u16, body: String },
+    /// Status 200 and something that is cut-off JSON.
+    BadJson,
+    /// The connection is cut instead of an answer.
+    Close,
+    /// These octets instead of HTTP, then the end.
+    Garbage(Vec<u8>),
+    /// No answer, ever.
+    Silence,
+    /// The usual answer once the gate was opened.
+    Wait(Gate),
+    /// Status 400 and an `error_description` that repeats the client secret received.
+    EchoSecret(Echo),
+}
+
+/// How often a plan is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Times {
+    /// The next time.
+    Once,
+    /// The next so many times.
+    Count(u32),
+    /// Until [`Faults::clear`].
+    Always,
+}
+
+/// Holds an answer back until a test opens it; once open it stays open. Clones are the same gate.
+#[derive(Debug, Clone)]
+pub struct Gate(Arc<GateState>);
+
+#[derive(Debug)]
+struct GateState {
+    open: watch::Sender<bool>,
+    reached: watch::Sender<usize>,
+}
+
+impl Gate {
+    /// A closed gate.
+    #[must_use]
+    #[allow(clippy::new_without_default, reason = "a gate is made, never defaulted")]
+    pub fn new() -> Self {
+        Self(Arc::new(GateState { open: watch::Sender::new(false), reached: watch::Sender::new(0) }))
+    }
+
+    /// Lets everyone through.
+    pub fn open(&self) {
+        self.0.open.send_replace(true);
+    }
+
+    /// Returns once so many arrived at the gate since it was made.
+    pub async fn reached(&self, arrivals: usize) {
+        // An error means the sender is gone, but we hold it ourselves.
+        let _ = self.0.reached.subscribe().wait_for(|n| *n >= arrivals).await;
+    }
+
+    pub(super) async fn pass(&self) {
+        self.0.reached.send_modify(|n| *n += 1);
+        let _ = self.0.open.subscribe().wait_for(|open| *open).await;
+    }
+}
+
+/// What is planned. Shared by all connections.
+#[derive(Debug, Default)]
+pub struct Faults {
+    smtp: Mutex<VecDeque<Plan<Stage, Fault>>>,
+    token: Mutex<VecDeque<Plan<(), TokenFault>>>,
+}
+
+#[derive(Debug)]
+struct Plan<S, F> {
+    stage: S,
+    fault: F,
+    times: Times,
+}
+
+impl Faults {
+    /// Plans a fault of the SMTP side.
+    pub fn plan(&self, stage: Stage, fault: Fault, times: Times) {
+        lock(&self.smtp).push_back(Plan { stage, fault, times });
+    }
+
+    /// Plans a fault of the token endpoint.
+    pub fn plan_token(&self, fault: TokenFault, times: Times) {
+        lock(&self.token).push_back(Plan { stage: (), fault, times });
+    }
+
+    /// Forgets every plan; sessions in the midst of a fault stay in it.
+    pub fn clear(&self) {
+        lock(&self.smtp).clear();
+        lock(&self.token).clear();
+    }
+
+    pub(super) fn take(&self, stage: &Stage) -> Option<Fault> {
+        take(&mut lock(&self.smtp), |planned| planned == stage)
+    }
+
+    pub(super) fn take_rcpt(&self, address: &str) -> Option<Fault> {
+        take(&mut lock(&self.smtp), |planned| match planned {
+            Stage::Rcpt => true,
+            Stage::RcptTo(pattern) => fits(pattern, address),
+            _ => false,
+        })
+    }
+
+    pub(super) fn take_body(&self, received: u64) -> Option<Fault> {
+        take(&mut lock(&self.smtp), |planned| matches!(planned, Stage::Body(after) if *after <= received))
+    }
+
+    pub(super) fn take_token(&self) -> Option<TokenFault> {
+        take(&mut lock(&self.token), |()| true)
+    }
+}
+
+fn take<S, F: Clone>(plans: &mut VecDeque<Plan<S, F>>, fits: impl Fn(&S) -> bool) -> Option<F> {
+    let at = plans.iter().position(|p| fits(&p.stage) && p.times != Times::Count(0))?;
+    let plan = &mut plans[at];
+    let fault = plan.fault.clone();
+    match plan.times {
+        Times::Always => {}
+        Times::Count(n) if n > 1 => plan.times = Times::Count(n - 1),
+        Times::Once | Times::Count(_) => drop(plans.remove(at)),
+    }
+    Some(fault)
+}
+
+/// Whether a text fits a pattern in which `*` stands for any text, ASCII case ignored.
+fn fits(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.to_ascii_lowercase(), text.to_ascii_lowercase());
+    let Some((head, tail)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut rest) = text.strip_prefix(head) else { return false };
+    let mut pieces: Vec<&str> = tail.split('*').collect();
+    let last = pieces.pop().unwrap_or_default();
+    for piece in pieces {
+        match rest.find(piece) {
+            Some(at) => rest = &rest[at + piece.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+/// A panic while the lock was held left nothing half done: every change is a single call.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plans_are_used_in_order_and_as_often_as_told() {
+        let faults = Faults::default();
+        faults.plan(Stage::Mail, Fault::reply(451, "first"), Times::Count(2));
+        faults.plan(Stage::Mail, Fault::Silence, Times::Once);
+        faults.plan(Stage::Quit, Fault::Close, Times::Always);
+        let mut seen = Vec::new();
+        while let Some(fault) = faults.take(&Stage::Mail) {
+            seen.push(matches!(fault, Fault::Silence));
+        }
+        assert_eq!(seen, [false, false, true]);
+        assert!(faults.take(&Stage::Quit).is_some() && faults.take(&Stage::Quit).is_some());
+        faults.clear();
+        assert!(faults.take(&Stage::Quit).is_none());
+    }
+
+    #[test]
+    fn a_recipient_is_picked_by_pattern() {
+        for (pattern, address, expected) in [
+            ("bob@x.example", "Bob@X.example", true),
+            ("*@x.example", "bob@x.example", true),
+            ("*@x.example", "bob@y.example", false),
+            ("b*@*.example", "bob@x.example", true),
+            ("b*ob*b@x", "bob@x", false),
+            ("*", "anyone", true),
+        ] {
+            assert_eq!(fits(pattern, address), expected, "{pattern} {address}");
+        }
+    }
+
+    #[test]
+    fn a_body_fault_waits_for_its_octet() {
+        let faults = Faults::default();
+        faults.plan(Stage::Body(10), Fault::Close, Times::Once);
+        assert!(faults.take_body(9).is_none());
+        assert!(faults.take_body(11).is_some());
+    }
+}

@@ -1,0 +1,176 @@
+//! What holds for the client whatever a server does: no panic, bounded memory, no doubt without a dot.
+//!
+//! Single conversations are told in `tests/dialogues/`; here are only the things no list of them can show.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::mail::address::Address;
+use crate::mail::envelope::{Envelope, Recipient, ReversePath, Sender};
+use crate::secret::Secret;
+
+/// More than a reader's and a wire's bounds together: 2 KiB of line, 64 KiB of lines (as a `Vec` that doubles), the
+/// commands and events of one transaction of three recipients.
+const MEMORY_LIMIT: usize = 160 * 1024;
+
+fn client(starttls: StartTls, now: Instant) -> Client {
+    let settings = Settings {
+        host: "mx.example.net".into(),
+        helo_name: "relay.example.org".into(),
+        starttls,
+        needs_login: false,
+        timeouts: Timeouts::default(),
+    };
+    Client::new(Arc::new(settings), Trace::new(now, true), now)
+}
+
+fn order(all_or_nothing: bool) -> Order {
+    let sender =
+        Sender { reverse_path: ReversePath::Null, declared_size: None, smtputf8: false, ret: None, envid: None };
+    let recipient = Recipient::plain(Address::parse(b"anna@example.net").unwrap());
+    let envelope = Arc::new(Envelope { sender, recipients: vec![recipient; 3] });
+    Order { envelope, size: 8, eight_bit: false, utf8_header: false, all_or_nothing }
+}
+
+/// What an owner does who is always in a hurry, and what he has seen.
+struct Owner {
+    client: Client,
+    all_or_nothing: bool,
+    sign_in: bool,
+    dot: Dot,
+    closed: bool,
+}
+
+/// How far the dot of the mail under way has come.
+#[derive(Debug, PartialEq, Eq)]
+enum Dot {
+    NotAskedFor,
+    AskedFor,
+    HandedOut,
+}
+
+impl Owner {
+    /// Polls until there is nothing to do; every claim about one output is made here.
+    fn drain(&mut self, now: Instant) {
+        for _ in 0..1000 {
+            match self.client.poll(now) {
+                Output::Send(_) if self.dot == Dot::AskedFor => self.dot = Dot::HandedOut,
+                Output::Send(_) => {}
+                Output::Event(event) => self.react(event, now),
+                Output::Wait(until) => {
+                    assert!(until > now);
+                    return;
+                }
+                Output::Close => {
+                    self.closed = true;
+                    return;
+                }
+            }
+        }
+        panic!("the client never waits");
+    }
+
+    fn react(&mut self, event: Event, now: Instant) {
+        match event {
+            Event::Upgrade => self.client.secured(now),
+            Event::Ready if self.sign_in => {
+                let (user, password) = ("fax".into(), Secret::new("hunter22".into()));
+                self.client.login(&Login::Login { user, password }, now);
+            }
+            Event::Ready | Event::LoggedIn | Event::Refused(_) => self.begin(now),
+            Event::Recipient { index, .. } => assert!(index < 3),
+            Event::Go => self.client.body(b".page\r\n", now),
+            Event::More => {
+                self.client.finish(now);
+                self.dot = Dot::AskedFor;
+            }
+            Event::Finished(_) => {
+                assert_eq!(self.dot, Dot::HandedOut, "an answer to a dot that was not sent");
+                self.dot = Dot::NotAskedFor;
+                self.begin(now);
+            }
+            Event::Failed(fault) => {
+                let phase = match fault {
+                    Fault::Reply { phase, .. }
+                    | Fault::Closed { phase }
+                    | Fault::TimedOut { phase, .. }
+                    | Fault::Garbage { phase, .. } => phase,
+                    _ => Phase::StartTls,
+                };
+                assert_eq!(phase == Phase::Dot, self.dot == Dot::HandedOut, "{phase} with the dot {:?}", self.dot);
+            }
+        }
+    }
+
+    fn begin(&mut self, now: Instant) {
+        self.client.transfer(order(self.all_or_nothing), now).unwrap();
+    }
+}
+
+/// What a server may do: mostly something plausible, so that the dialogue gets somewhere.
+#[derive(Debug, Clone)]
+enum Whim {
+    Say(Vec<u8>),
+    Dawdle(u64),
+    HangUp,
+}
+
+fn whim() -> impl Strategy<Value = Whim> {
+    let line = prop_oneof![
+        8 => Just("250 2.0.0 ok\r\n"), 4 => Just("354 go\r\n"), 2 => Just("220 mx\r\n"), 2 => Just("334 UGFzcw==\r\n"),
+        2 => Just("235 in\r\n"), 1 => Just("550 5.1.1 no\r\n"), 1 => Just("452 4.5.3 many\r\n"), 1 => Just("421 bye\r\n"),
+        1 => Just("250-PIPELINING\r\n"), 1 => Just("250-STARTTLS\n"), 1 => Just("25"), 1 => Just("\r"), 1 => Just("502 what\r\n"),
+    ];
+    prop_oneof![
+        30 => line.prop_map(|line| Whim::Say(line.into())),
+        1 => proptest::collection::vec(any::<u8>(), 0..40).prop_map(Whim::Say),
+        1 => (1_usize..40).prop_map(|lines| Whim::Say("250-{}\r\n".replace("{}", &"x".repeat(1990)).repeat(lines).into())),
+        1 => Just(Whim::Say(vec![b'2'; 100_000])),
+        1 => (1_u64..700).prop_map(Whim::Dawdle),
+        1 => Just(Whim::HangUp),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_server_does_there_is_no_panic_no_hoard_and_no_doubt_without_a_dot(
+        whims in proptest::collection::vec(whim(), 0..60),
+        all_or_nothing: bool,
+        sign_in: bool,
+        starttls in prop_oneof![Just(StartTls::Never), Just(StartTls::IfOffered)],
+    ) {
+        let mut now = Instant::now();
+        let client = client(starttls, now);
+        let mut owner = Owner { client, all_or_nothing, sign_in, dot: Dot::NotAskedFor, closed: false };
+        for whim in whims {
+            match whim {
+                Whim::Say(octets) => owner.client.receive(&octets, now),
+                Whim::Dawdle(seconds) => now += Duration::from_secs(seconds),
+                Whim::HangUp => owner.client.hung_up(now),
+            }
+            prop_assert!(owner.client.reader.held() + owner.client.wire.held() < MEMORY_LIMIT);
+            let was_closed = owner.closed;
+            owner.drain(now);
+            prop_assert!(owner.closed >= was_closed, "closed is closed");
+        }
+        now += Duration::from_hours(48);
+        owner.drain(now);
+        prop_assert!(owner.closed, "every stage has its end");
+    }
+}
+
+#[test]
+fn a_client_at_rest_is_small_and_holds_no_buffer() {
+    assert!(size_of::<Client>() <= 512, "{}", size_of::<Client>());
+    let now = Instant::now();
+    let mut client = client(StartTls::Never, now);
+    client.receive(b"220 mx\r\n", now);
+    while !matches!(client.poll(now), Output::Wait(_)) {}
+    client.receive(b"250-mx\r\n250-PIPE", now);
+    client.receive(b"LINING\r\n250 SIZE 1\r\n", now);
+    while !matches!(client.poll(now), Output::Wait(_)) {}
+    assert!(client.is_ready());
+    assert_eq!(client.reader.held() + client.wire.held(), 0);
+}

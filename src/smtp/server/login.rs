@@ -1,0 +1,197 @@
+//! AUTH as devices speak it: PLAIN and LOGIN, with or without an initial response (RFC 4954).
+//!
+//! The prompts are exactly `VXNlcm5hbWU6` and `UGFzc3dvcmQ6`: old devices compare them. What a device sends here never
+//! reaches a transcript. Failures are answered late and later, the third ends the session (promise 10).
+
+use std::time::{Duration, Instant};
+
+use super::{Auth, Ending, Event, Hello, Progress, Server, Stage};
+use crate::secret::Secret;
+use crate::smtp::command::AuthArgument;
+use crate::smtp::quirk::Quirk;
+use crate::smtp::reply::{Refusal, Reply};
+use crate::smtp::sasl;
+use crate::smtp::trace::Side;
+
+/// Where an exchange stands.
+#[derive(Debug)]
+pub(super) enum Exchange {
+    Plain,
+    LoginUser,
+    LoginPassword(String),
+}
+
+/// A device signs in: is it one of ours?
+#[derive(Debug)]
+#[must_use = "the device waits for an answer"]
+pub struct LoginQuestion {
+    /// The name it gives; for the log only when it is a known one, since devices mix the fields up.
+    pub username: String,
+    /// Its password.
+    pub password: Secret,
+    hello: Hello,
+}
+
+const USERNAME_PROMPT: &str = "VXNlcm5hbWU6";
+const PASSWORD_PROMPT: &str = "UGFzc3dvcmQ6";
+const FAILED_LOGINS: u8 = 3;
+
+/// `AUTH PLAIN [hidden]`; a mechanism that is not known may be a password in the wrong place.
+pub(super) fn transcript_of_auth(line: &[u8]) -> String {
+    let mut words = line.split(|c| c.is_ascii_whitespace()).filter(|w| !w.is_empty()).skip(1);
+    let mechanism = words.next().unwrap_or_default();
+    let known = ["PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2", "OAUTHBEARER", "NTLM", "DIGEST-MD5", "GSSAPI"];
+    let name = known.into_iter().find(|k| mechanism.eq_ignore_ascii_case(k.as_bytes()));
+    match (name, words.next()) {
+        (Some(name), None) => format!("AUTH {name}"),
+        (Some(name), Some(_)) => format!("AUTH {name} [hidden]"),
+        (None, _) => format!("AUTH, {} octets hidden", line.len().saturating_sub(5)),
+    }
+}
+
+impl<A> Server<A> {
+    /// Whether AUTH is offered on this connection as it is now.
+    pub(super) fn may_auth(&self) -> bool {
+        self.settings.auth != Auth::Off && (self.security.tls || self.security.auth_in_clear)
+    }
+
+    pub(super) fn auth(&mut self, argument: AuthArgument, now: Instant) -> Progress {
+        if let Some(reply) = self.why_no_auth() {
+            self.bad(&reply, now);
+            return Progress::Again;
+        }
+        if !self.security.tls {
+            self.quirk(Quirk::AuthInClear);
+        }
+        let AuthArgument(argument) = argument;
+        let mut words = argument.split(|c| c.is_ascii_whitespace()).filter(|w| !w.is_empty());
+        let mechanism = words.next().unwrap_or_default();
+        if mechanism.iter().any(u8::is_ascii_lowercase) {
+            self.quirk(Quirk::LowerCaseMechanism);
+        }
+        let exchange = match mechanism.to_ascii_uppercase().as_slice() {
+            b"PLAIN" => Exchange::Plain,
+            b"LOGIN" => Exchange::LoginUser,
+            b"" => return self.refuse_auth(&Reply::new(501, 5, 4, "AUTH takes a mechanism"), now),
+            _ => return self.refuse_auth(&Reply::new(504, 5, 4, "Mechanism not offered"), now),
+        };
+        let initial = words.next();
+        if initial.is_some() && matches!(exchange, Exchange::LoginUser) {
+            self.quirk(Quirk::InlineUserName);
+        }
+        if let Stage::Ready(hello) = std::mem::replace(&mut self.stage, Stage::Fresh) {
+            self.stage = Stage::Login(hello, exchange);
+        }
+        match initial {
+            Some(response) => self.exchange(response, now),
+            None => self.prompt(now),
+        }
+    }
+
+    fn why_no_auth(&mut self) -> Option<Reply> {
+        if self.settings.auth == Auth::Off {
+            self.quirk(Quirk::AuthNotOffered);
+            return Some(Reply::new(502, 5, 1, "AUTH is not offered here"));
+        }
+        match self.stage {
+            // RFC 4954 §4
+            Stage::Mail(_) => Some(Reply::new(503, 5, 1, "Not inside a message")),
+            Stage::Ready(_) if self.login.is_some() => Some(Reply::new(503, 5, 1, "Signed in already")),
+            Stage::Ready(_) if !self.may_auth() => Some(Reply::new(538, 7, 11, "Encryption required: STARTTLS first")),
+            Stage::Ready(_) => None,
+            _ => Some(Reply::new(503, 5, 1, "Say EHLO first")),
+        }
+    }
+
+    fn refuse_auth(&mut self, reply: &Reply, now: Instant) -> Progress {
+        self.bad(reply, now);
+        Progress::Again
+    }
+
+    fn prompt(&mut self, now: Instant) -> Progress {
+        let text = match &self.stage {
+            Stage::Login(_, Exchange::LoginUser) => USERNAME_PROMPT,
+            Stage::Login(_, Exchange::LoginPassword(_)) => PASSWORD_PROMPT,
+            // RFC 4954 §4: an empty challenge is `334 ` with its space.
+            _ => "",
+        };
+        self.reply(&Reply::bare(334, text), now);
+        Progress::Again
+    }
+
+    pub(super) fn exchange_line(&mut self, line: &[u8], too_long: bool, now: Instant) -> Progress {
+        self.trace.say(Side::Client, "[hidden]", now);
+        if too_long {
+            return self.end_exchange(&Reply::new(500, 5, 6, "Authentication line too long"), now);
+        }
+        self.exchange(line, now)
+    }
+
+    fn exchange(&mut self, response: &[u8], now: Instant) -> Progress {
+        if response == b"*" {
+            return self.end_exchange(&Reply::new(501, 7, 0, "Cancelled"), now);
+        }
+        let Some(text) = sasl::decode_base64(response) else {
+            return self.end_exchange(&Reply::new(501, 5, 2, "Not base64"), now);
+        };
+        let Stage::Login(hello, exchange) = std::mem::replace(&mut self.stage, Stage::Asked) else {
+            return Progress::Again;
+        };
+        let credentials = match exchange {
+            Exchange::Plain => sasl::plain_credentials(&text),
+            Exchange::LoginUser => {
+                let Ok(user) = String::from_utf8(text) else { return self.malformed(hello, now) };
+                self.stage = Stage::Login(hello, Exchange::LoginPassword(user));
+                return self.prompt(now);
+            }
+            Exchange::LoginPassword(user) => String::from_utf8(text).ok().map(|p| (user, Secret::new(p))),
+        };
+        match credentials {
+            Some((username, password)) => Progress::Event(Event::Login(LoginQuestion { username, password, hello })),
+            None => self.malformed(hello, now),
+        }
+    }
+
+    fn malformed(&mut self, hello: Hello, now: Instant) -> Progress {
+        self.stage = Stage::Ready(hello);
+        self.refuse_auth(&Reply::new(501, 5, 2, "Malformed credentials"), now)
+    }
+
+    fn end_exchange(&mut self, reply: &Reply, now: Instant) -> Progress {
+        if let Stage::Login(hello, _) = std::mem::replace(&mut self.stage, Stage::Fresh) {
+            self.stage = Stage::Ready(hello);
+        }
+        self.refuse_auth(reply, now)
+    }
+
+    /// The owner's answer to [`Event::Login`]. A refusal is heard late, and later each time.
+    pub fn answer_login(&mut self, question: LoginQuestion, answer: Result<(), Refusal>, now: Instant) {
+        let LoginQuestion { username, hello, .. } = question;
+        match answer {
+            Ok(()) => {
+                self.login = Some(username.into());
+                self.stage = Stage::Ready(hello);
+                self.good(&Reply::new(235, 7, 0, "Signed in"), now);
+            }
+            Err(refusal) => {
+                self.failed_logins += 1;
+                let until = now + Duration::from_secs(u64::from(self.failed_logins) * 2 - 1);
+                let (reply, then) = if self.failed_logins >= FAILED_LOGINS {
+                    (Reply::new(421, 7, 0, "Too many failed logins, closing"), Stage::Closing(Ending::FailedLogins))
+                } else {
+                    (refusal.into_reply(), Stage::Ready(hello))
+                };
+                self.stage = Stage::Delayed { until, reply, then: Box::new(then) };
+            }
+        }
+    }
+
+    pub(super) fn end_delay(&mut self, now: Instant) -> Progress {
+        if let Stage::Delayed { reply, then, .. } = std::mem::replace(&mut self.stage, Stage::Closed) {
+            self.reply(&reply, now);
+            self.heard = now;
+            self.stage = *then;
+        }
+        Progress::Again
+    }
+}

@@ -1,0 +1,249 @@
+//! Dial, TLS, EHLO, AUTH: from nothing to a ready [`Line`].
+//!
+//! Guarantees that a credential is fetched before a connection is opened, that a refused token is renewed and tried
+//! once more and never again, and that a failure says at which stage it stood.
+
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use rustls::ClientConfig;
+
+use super::line::Line;
+use crate::account::health::Stage;
+use crate::account::keeper::{AfterRefusal, Keeper};
+use crate::account::signin::{self, Channel, Credential, Sasl};
+
+use crate::account::{Encryption, Settings};
+use crate::diagnosis::Failure;
+use crate::journal::Journal;
+use crate::net::link::Link;
+use crate::net::ours::Bound;
+use crate::net::stream::Stream;
+use crate::net::{dial, tls};
+use crate::smtp::Conversation;
+use crate::smtp::client::{self, Client, Event, Fault, Login, StartTls, Timeouts};
+use crate::smtp::trace::{Side, Trace};
+use crate::words::Phase;
+
+/// For a handshake with a provider.
+const HANDSHAKE: Duration = Duration::from_secs(30);
+/// A provider that takes nothing of a block for so long is given up (RFC 5321 §4.5.3.2.5).
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// One account, ready to connect.
+#[derive(Debug)]
+pub struct Upstream {
+    /// The account.
+    pub settings: Settings,
+    keeper: Keeper,
+    tls: Arc<ClientConfig>,
+    /// Our own listeners, known once they are bound; a connection to one of them is a loop.
+    ours: Arc<OnceLock<Bound>>,
+    hostname: String,
+    timeouts: Timeouts,
+    journal: Journal,
+}
+
+enum Step {
+    Again,
+    Upgrade,
+    Done,
+}
+
+/// Why there is no line.
+#[derive(Debug)]
+pub struct ConnectError {
+    /// What failed.
+    pub failure: Failure,
+    /// Where, as far as a hold of the account cares.
+    pub stage: Stage,
+}
+
+impl Upstream {
+    /// Puts together what a connection needs. `hostname` is ours; it goes into EHLO only if it is a full name.
+    #[must_use]
+    pub fn new(
+        settings: Settings,
+        keeper: Keeper,
+        tls: Arc<ClientConfig>,
+        ours: Arc<OnceLock<Bound>>,
+        hostname: String,
+        timeouts: Timeouts,
+        journal: Journal,
+    ) -> Self {
+        Self { settings, keeper, tls, ours, hostname, timeouts, journal }
+    }
+
+    /// Connects and signs in.
+    ///
+    /// # Errors
+    /// With the first failure that another try would only repeat.
+    pub async fn connect(&self) -> Result<Line, ConnectError> {
+        let mut renewed = false;
+        loop {
+            let credential = self
+                .keeper
+                .credential()
+                .await
+                .map_err(|failure| ConnectError { failure, stage: Stage::of(Phase::Credential, &Credential::None) })?;
+            let failure = match self.sign_in(&credential).await {
+                Ok(line) => {
+                    self.keeper.accepted(&credential);
+                    return Ok(line);
+                }
+                Err(failure) => failure,
+            };
+            let refused = matches!(&failure, Failure::Reply { phase: Phase::Auth, reply } if reply.is_permanent());
+            if refused && self.keeper.refused(&credential) == AfterRefusal::Again && !renewed {
+                renewed = true;
+                continue;
+            }
+            let phase = if refused { Phase::Auth } else { Phase::Connect };
+            return Err(ConnectError { failure, stage: Stage::of(phase, &credential) });
+        }
+    }
+
+    async fn sign_in(&self, credential: &Credential) -> Result<Line, Failure> {
+        let began = Instant::now();
+        let Settings { host, port, .. } = &self.settings;
+        let nothing = Bound::new([]);
+        let tcp = dial::dial(host, *port, self.ours.get().unwrap_or(&nothing), dial::DEADLINE).await?;
+        let mut trace = Trace::new(began, self.journal.wants_transcripts());
+        let peer = tcp.peer_addr().map(|address| address.to_string()).unwrap_or_default();
+        trace.say(Side::Note, &format!("connected to {host} at {peer}"), Instant::now());
+        let stream = match self.settings.encryption {
+            Encryption::Implicit => self.secure(tcp, &mut trace).await?,
+            _ => Stream::Plain(tcp),
+        };
+        let settings = Arc::new(self.dialogue(&stream, credential));
+        let link = Link::new(stream, Client::new(settings, trace, Instant::now()), PATIENCE);
+        Ok(Line::new(self.converse(link, credential).await?))
+    }
+
+    async fn secure(&self, tcp: tokio::net::TcpStream, trace: &mut Trace) -> Result<Stream, Failure> {
+        let host = &self.settings.host;
+        let stream = tls::connect(Arc::clone(&self.tls), host, tcp, HANDSHAKE)
+            .await
+            .map_err(|problem| Failure::Tls { host: host.clone(), problem })?;
+        let facts = stream.tls_facts().map(|facts| facts.to_string()).unwrap_or_default();
+        trace.say(Side::Note, &format!("{facts}, certificate verified for {host}"), Instant::now());
+        Ok(stream)
+    }
+
+    fn dialogue(&self, stream: &Stream, credential: &Credential) -> client::Settings {
+        let starttls = match self.settings.encryption {
+            Encryption::StartTls => StartTls::Required,
+            Encryption::StartTlsAuto => StartTls::IfOffered,
+            Encryption::Implicit | Encryption::None => StartTls::Never,
+        };
+        client::Settings {
+            host: self.settings.host.clone(),
+            helo_name: self.helo_name(stream),
+            starttls,
+            needs_login: !matches!(credential, Credential::None),
+            timeouts: self.timeouts,
+        }
+    }
+
+    /// RFC 5321 §4.1.4: a full name or an address literal; providers refuse `localhost` and bare names.
+    fn helo_name(&self, stream: &Stream) -> String {
+        if let Some(name) = &self.settings.helo_name {
+            return name.clone();
+        }
+        if self.hostname.contains('.') {
+            return self.hostname.clone();
+        }
+        match stream.local_addr().map(|address| address.ip().to_canonical()) {
+            Ok(std::net::IpAddr::V6(ip)) => format!("[IPv6:{ip}]"),
+            Ok(std::net::IpAddr::V4(ip)) => format!("[{ip}]"),
+            Err(_) => "[127.0.0.1]".into(),
+        }
+    }
+
+    /// From the greeting to the end of AUTH.
+    async fn converse(&self, mut link: Link<Client>, credential: &Credential) -> Result<Link<Client>, Failure> {
+        loop {
+            let step = self.step(&mut link, credential).await;
+            let trace = link.conversation_mut().trace().take();
+            match step {
+                Ok(Step::Again) => self.journal.transcript(&trace),
+                Ok(Step::Upgrade) => link = self.upgrade(link, trace).await?,
+                Ok(Step::Done) => {
+                    self.journal.transcript(&trace);
+                    return Ok(link);
+                }
+                Err(failure) => {
+                    // Whatever else there is to say, QUIT perhaps, is not worth waiting for.
+                    self.journal.transcript(&trace);
+                    return Err(failure);
+                }
+            }
+        }
+    }
+
+    async fn step(&self, link: &mut Link<Client>, credential: &Credential) -> Result<Step, Failure> {
+        let phase = link.conversation().phase();
+        match link.next().await {
+            // Octets that are here before the handshake are not the server's: the dialogue must see them, and fails.
+            Ok(Event::Upgrade) if !link.receive_now() => Ok(Step::Upgrade),
+            Ok(Event::Ready) => Ok(match self.login(link, credential)? {
+                Some(login) => {
+                    link.conversation_mut().login(&login, Instant::now());
+                    Step::Again
+                }
+                None => Step::Done,
+            }),
+            Ok(Event::LoggedIn) => Ok(Step::Done),
+            Ok(Event::Failed(fault)) => Err(failure(link, fault)),
+            Ok(_) => Ok(Step::Again),
+            Err(end) => Err(Failure::Io { phase, detail: end.to_string() }),
+        }
+    }
+
+    async fn upgrade(&self, link: Link<Client>, mut trace: Trace) -> Result<Link<Client>, Failure> {
+        let (stream, mut client) = link.into_parts();
+        let phase = Phase::Tls;
+        let tcp = stream.into_plain().ok_or(Failure::Closed { phase })?;
+        let secured = self.secure(tcp, &mut trace).await;
+        self.journal.transcript(&trace);
+        client.secured(Instant::now());
+        Ok(Link::new(secured?, client, PATIENCE))
+    }
+
+    /// The login for this server, or none at all (promise 3).
+    fn login(&self, link: &Link<Client>, credential: &Credential) -> Result<Option<Login>, Failure> {
+        let offered: Vec<String> =
+            link.conversation().offered().map(|o| o.auth.iter().map(ToString::to_string).collect()).unwrap_or_default();
+        let sasl = signin::choose(&self.settings, credential, &offered, self.channel(link.stream()))?;
+        Ok(match (sasl, credential.clone()) {
+            (Some(Sasl::XOAuth2), Credential::Token { username: user, token, .. }) => {
+                Some(Login::XOAuth2 { user, token })
+            }
+            (Some(Sasl::Plain), Credential::Password { username: user, password }) => {
+                Some(Login::Plain { user, password })
+            }
+            (Some(Sasl::Login), Credential::Password { username: user, password }) => {
+                Some(Login::Login { user, password })
+            }
+            _ => None,
+        })
+    }
+
+    fn channel(&self, stream: &Stream) -> Channel {
+        match stream {
+            Stream::Tls(_) => Channel::Tls,
+            Stream::Plain(tcp) if tcp.peer_addr().is_ok_and(|peer| peer.ip().to_canonical().is_loopback()) => {
+                Channel::ClearLoopback
+            }
+            Stream::Plain(_) => Channel::ClearNetwork,
+        }
+    }
+}
+
+/// A fault of the dialogue; a connection that broke says more than the dialogue knows.
+pub(super) fn failure(link: &Link<Client>, fault: Fault) -> Failure {
+    match (link.fault(), fault) {
+        (Some(error), Fault::Closed { phase }) => Failure::Io { phase, detail: error.to_string() },
+        (_, fault) => fault.into(),
+    }
+}

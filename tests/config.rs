@@ -1,0 +1,298 @@
+//! The configuration as its readers see it: what bad files are told, and what good sources lead to.
+//!
+//! `tests/bad_configs/*.toml` each say in their first line what they should be told, and have the whole complaint
+//! beside them in `*.expected` (written anew by `UPDATE_EXPECTED=1 cargo test --test config`, then to be read by you).
+
+use std::path::{Path, PathBuf};
+
+use posthouse::account::{Encryption, Source};
+use posthouse::config::{self, Config, Finding, Loaded, Override, Place, Report, Severity, Sources, report};
+use posthouse::inbound::settings::{DeviceAuth, ListenerTls};
+
+const ACCOUNT: &str = "[accounts.office]\nhost = \"smtp.example.com\"\naddress = \"scanner@example.com\"\n";
+
+/// A directory of its own, in which files are readable to their owner alone.
+struct Desk(tempfile::TempDir);
+
+impl Desk {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        use std::io::Write;
+        use std::os::unix::fs::OpenOptionsExt;
+        let path = self.0.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&path).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        path
+    }
+
+    /// Loads this text as a file, with these variables.
+    fn load(&self, text: &str, variables: &[(&str, &str)]) -> Result<Loaded, Report> {
+        config::load(&sources(&self.write("posthouse.toml", text), variables))
+    }
+}
+
+fn sources(path: &Path, variables: &[(&str, &str)]) -> Sources {
+    let environment = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Sources { path: Some(path.into()), environment, overrides: Vec::new() }
+}
+
+fn load(text: &str, variables: &[(&str, &str)]) -> Config {
+    Desk::new().load(text, variables).unwrap().config
+}
+
+fn findings(result: Result<Loaded, Report>) -> Vec<Finding> {
+    result.map_or_else(|report| report.findings, |loaded| loaded.warnings)
+}
+
+/// The lines `# NAME: …` at the head of a bad configuration.
+fn head<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
+    let prefix = format!("# {name}: ");
+    text.lines().take_while(|line| line.starts_with('#')).filter_map(|line| line.strip_prefix(&prefix)).collect()
+}
+
+#[test]
+fn bad_configurations_are_told_what_is_wrong_with_them() {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bad_configs");
+    let desk = Desk::new();
+    for entry in std::fs::read_dir(from.join("files")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = format!("files/{}", path.file_name().unwrap().display());
+        desk.write(&name, &std::fs::read_to_string(path).unwrap());
+    }
+    let mut seen = 0;
+    let mut wrong = Vec::new();
+    for entry in std::fs::read_dir(&from).unwrap() {
+        let original = entry.unwrap().path();
+        if original.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        let name = original.file_name().unwrap().display().to_string();
+        let text = std::fs::read_to_string(&original).unwrap();
+        let path = desk.write(&name, &text);
+        let variables: Vec<_> = head(&text, "env").iter().map(|line| line.split_once('=').unwrap()).collect();
+        let found = findings(config::load(&sources(&path, &variables)));
+        let said = report::text(&found, false).replace(&format!("{}/", desk.0.path().display()), "");
+
+        let beside = original.with_extension("expected");
+        if std::env::var_os("UPDATE_EXPECTED").is_some() {
+            std::fs::write(&beside, &said).unwrap();
+        }
+        let [expected] = head(&text, "expect")[..] else { panic!("{name} does not say what it expects") };
+        if !said.contains(expected) || said != std::fs::read_to_string(&beside).unwrap_or_default() {
+            wrong.push(format!("=== {name}: expected {expected:?}\n{said}"));
+        }
+        assert!(!said.contains("correct-horse"), "{name} gives a secret away:\n{said}");
+        seen += 1;
+    }
+    assert!(seen >= 45, "only {seen} bad configurations were found");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn eight_mistakes_are_eight_findings() {
+    let text = "default_account = \"home\"\n\
+        [accounts.office]\nhost = \"smtp.example.com:465\"\nport = 99999\npasword = \"x\"\nencryption = \"tsl\"\n\
+        [[listeners]]\nbind = [\"localhost:25\"]\nmax_recipients = 5\n\
+        [delivery]\nwait = 0\n";
+    let found = findings(Desk::new().load(text, &[]));
+    let keys: Vec<&str> = found.iter().map(|finding| finding.key.as_str()).collect();
+    let expected = [
+        "default_account",
+        "accounts.office.host",
+        "accounts.office.port",
+        "accounts.office",
+        "accounts.office.encryption",
+        "listeners[0].bind",
+        "listeners[0].max_recipients",
+        "delivery.wait",
+    ];
+    assert_eq!(keys, expected);
+    let Place::File { line, column, .. } = found[2].place else { panic!("{:?}", found[2]) };
+    assert_eq!((line, column), (4, 8));
+}
+
+#[test]
+fn an_account_alone_is_a_configuration() {
+    let config = load(ACCOUNT, &[]);
+    assert_eq!(config.accounts[0].port, 465);
+    assert_eq!(config.accounts[0].encryption, Encryption::Implicit);
+    assert!(matches!(config.accounts[0].credential, Source::None));
+    assert_eq!(config.listeners[0].name.as_str(), "local");
+    assert_eq!(config.listeners[0].bind, ["127.0.0.1:25".parse().unwrap(), "[::1]:25".parse().unwrap()]);
+    assert_eq!(config.listeners[0].auth, DeviceAuth::None);
+    assert_eq!(config.delivery.wait.as_secs(), 15);
+    let starttls = load(&format!("{ACCOUNT}encryption = \"tls\"\n"), &[]);
+    assert_eq!(starttls.accounts[0].port, 587);
+}
+
+#[test]
+fn a_variable_wins_over_the_file_and_a_flag_over_both() {
+    let desk = Desk::new();
+    let path = desk.write("posthouse.toml", &format!("{ACCOUNT}[delivery]\nwait = \"20s\"\n"));
+    let mut from =
+        sources(&path, &[("POSTHOUSE__DELIVERY__WAIT", "30s"), ("POSTHOUSE_LOG", "debug"), ("PATH", "/bin")]);
+    assert_eq!(config::load(&from).unwrap().config.delivery.wait.as_secs(), 30);
+    from.overrides.push(Override { flag: "--wait".into(), key: "delivery.wait".into(), value: "40s".into() });
+    assert_eq!(config::load(&from).unwrap().config.delivery.wait.as_secs(), 40);
+    from.overrides[0].value = "soon".into();
+    let report = config::load(&from).unwrap_err();
+    assert_eq!(report.findings[0].place, Place::Flag("--wait".into()));
+}
+
+#[test]
+fn variables_alone_can_say_everything() {
+    let desk = Desk::new();
+    let secret = desk.write("secret", "app password\r\n");
+    let config = load(
+        "",
+        &[
+            ("POSTHOUSE__ACCOUNTS__OFFICE__HOST", "smtp.example.com"),
+            ("POSTHOUSE__ACCOUNTS__OFFICE__PORT", "2465"),
+            ("POSTHOUSE__ACCOUNTS__OFFICE__ADDRESS", "scanner@example.com"),
+            ("POSTHOUSE__ACCOUNTS__OFFICE__PASSWORD_FILE", secret.to_str().unwrap()),
+            ("POSTHOUSE__LISTENERS__0__BIND", "127.0.0.1:2525, [::1]:2525"),
+            ("POSTHOUSE__LISTENERS__1__BIND__0", "127.0.0.1:2526"),
+            ("POSTHOUSE__LISTENERS__1__AUTH", "required"),
+            ("POSTHOUSE__DEVICES__FAX__PASSWORD_FILE", secret.to_str().unwrap()),
+            ("POSTHOUSE__ALIASES__ROOT", "admin@example.com"),
+        ],
+    );
+    assert_eq!(config.accounts[0].port, 2465);
+    assert!(matches!(&config.accounts[0].credential, Source::PasswordFile(path) if *path == secret));
+    assert_eq!(config.listeners[0].bind.len(), 2);
+    assert_eq!(config.listeners[1].bind, ["127.0.0.1:2526".parse().unwrap()]);
+    assert_eq!(config.devices[0].password.expose(), "app password");
+    assert_eq!(config.aliases["root"].as_str(), "admin@example.com");
+}
+
+#[test]
+fn a_variable_finds_names_with_hyphens_and_takes_the_place_of_the_files_password() {
+    let desk = Desk::new();
+    let secret = desk.write("secret", "x\n");
+    let text = ACCOUNT.replace("office", "\"my-office.1\"") + "password = \"old\"\n";
+    let variables = [("POSTHOUSE__ACCOUNTS__MY_OFFICE_1__PASSWORD_FILE", secret.to_str().unwrap())];
+    let config = load(&text, &variables);
+    assert_eq!(config.accounts.len(), 1);
+    assert_eq!(config.accounts[0].name.as_str(), "my-office.1");
+    assert!(matches!(config.accounts[0].credential, Source::PasswordFile(_)));
+    // Two variables are a contradiction like two keys.
+    let both = [variables[0], ("POSTHOUSE__ACCOUNTS__MY_OFFICE_1__PASSWORD", "new")];
+    assert!(desk.load(&text, &both).is_err());
+}
+
+#[test]
+fn a_file_that_is_asked_for_must_be_there() {
+    let nowhere = Path::new("/nonexistent/posthouse.toml");
+    assert!(config::load(&sources(nowhere, &[])).unwrap_err().to_string().contains("named by --config is not there"));
+    let mut from = sources(nowhere, &[("POSTHOUSE_CONFIG", "/nonexistent/other.toml")]);
+    from.path = None;
+    assert!(config::load(&from).unwrap_err().to_string().contains("named by $POSTHOUSE_CONFIG is not there"));
+}
+
+#[test]
+fn relative_paths_count_from_the_file() {
+    let desk = Desk::new();
+    let (certificate, key) = identity();
+    let inside = (desk.write("certs/relay.pem", &certificate), desk.write("certs/relay.key", &key));
+    let listener = "[[listeners]]\ntls = \"implicit\"\ncertificate = \"certs/relay.pem\"\nkey = \"certs/relay.key\"\n";
+    let config = desk.load(&format!("{ACCOUNT}{listener}"), &[]).unwrap().config;
+    let ListenerTls::Implicit { certificate, key } = &config.listeners[0].tls else { panic!("not implicit") };
+    assert_eq!((certificate, key), (&inside.0, &inside.1));
+}
+
+#[test]
+fn a_certificate_needs_its_own_key_unencrypted() {
+    let desk = Desk::new();
+    desk.write("relay.pem", &identity().0);
+    let listener = "[[listeners]]\ntls = \"starttls\"\ncertificate = \"relay.pem\"\nkey = \"relay.key\"\n";
+    let said = |key: &str| {
+        desk.write("relay.key", key);
+        desk.load(&format!("{ACCOUNT}{listener}"), &[]).unwrap_err().to_string()
+    };
+    assert!(said(&identity().1).contains("do not belong together"));
+    let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    assert!(said(encrypted).contains("is encrypted"));
+    assert!(said("nothing\n").contains("holds no private key"));
+}
+
+/// A certificate and its key, made for this test.
+fn identity() -> (String, String) {
+    let made = rcgen::generate_simple_self_signed(["relay.example.com".to_owned()]).unwrap();
+    (made.cert.pem(), made.signing_key.serialize_pem())
+}
+
+#[test]
+fn secrets_that_everybody_can_read_are_a_risk() {
+    use std::os::unix::fs::PermissionsExt;
+    let desk = Desk::new();
+    let path = desk.write("posthouse.toml", &format!("{ACCOUNT}password = \"x\"\n"));
+    assert_eq!(config::load(&sources(&path, &[])).unwrap().warnings, []);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let warnings = config::load(&sources(&path, &[])).unwrap().warnings;
+    assert_eq!(warnings.len(), 1);
+    assert_eq!(warnings[0].severity, Severity::Warning);
+    assert!(warnings[0].message.contains("every user of this machine can read it"), "{}", warnings[0].message);
+    // Without a secret inside, a file may be open.
+    let config = load(ACCOUNT, &[]);
+    assert!(matches!(config.accounts[0].credential, Source::None));
+}
+
+/// The example with its lines `#key = …` in force and, if asked for, those with two spaces behind the `#` too.
+fn example(with_examples: bool) -> String {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/config/posthouse.example.toml")).unwrap();
+    let in_force = |line: &str| match line.strip_prefix('#') {
+        Some(rest) if rest.starts_with(|c: char| c == '[' || c.is_ascii_lowercase()) => rest.to_owned(),
+        Some(rest) if with_examples && rest.starts_with("  ") && !rest.starts_with("   ") => rest.to_owned(),
+        _ => line.to_owned(),
+    };
+    text.lines().map(in_force).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_example_shows_the_defaults() {
+    let password = [("POSTHOUSE__ACCOUNTS__OFFICE__PASSWORD", "x")];
+    let plain = format!("{:#?}", load(ACCOUNT, &password));
+    assert_eq!(format!("{:#?}", load(&example(false), &password)), plain);
+    // Values that are no defaults would be found.
+    let changed = example(false).replace("per_device = 100", "per_device = 99");
+    assert_ne!(format!("{:#?}", load(&changed, &password)), plain);
+}
+
+#[test]
+fn the_example_knows_every_key_and_no_other() {
+    let everything = example(true);
+    let mut shown = Vec::new();
+    keys_of(&everything.parse().unwrap(), "", &mut shown);
+    for key in config::all_keys() {
+        let mut mine = shown.iter().filter(|shown| **shown == key);
+        // These two stand in a remark beside the other way to say it, so that the example can be used as a whole.
+        let remark = key == "accounts.NAME.oauth.client_secret" && everything.contains("or client_secret = ");
+        assert!(remark || mine.next().is_some(), "config/posthouse.example.toml does not show {key}");
+    }
+    let wrong: Vec<_> = findings(Desk::new().load(&everything, &[]))
+        .into_iter()
+        .filter(|finding| finding.severity == Severity::Error && !finding.message.contains("cannot be read"))
+        .filter(|finding| !finding.message.contains("cannot read"))
+        .collect();
+    assert!(wrong.is_empty(), "{}", report::text(&wrong, false));
+}
+
+/// All keys of a document, written as the key table writes them.
+fn keys_of(table: &toml::Table, path: &str, found: &mut Vec<String>) {
+    for (name, value) in table {
+        let name = if matches!(path, "accounts." | "devices." | "aliases.") { "NAME" } else { name };
+        let path = format!("{path}{name}");
+        match value {
+            toml::Value::Table(inner) => keys_of(inner, &format!("{path}."), found),
+            toml::Value::Array(list) if list.iter().all(toml::Value::is_table) && !list.is_empty() => {
+                list.iter().filter_map(toml::Value::as_table).for_each(|t| keys_of(t, &format!("{path}."), found));
+            }
+            _ => found.push(path),
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! The order of the house: reads `src/` and fails, with the reason, where a file breaks it.
+//!
+//! Rooms name only rooms to their left; secrets are opened, the platform, the clock and the environment are touched,
+//! and a few crates are named only in the places listed here. To move a limit is a decision about the design: change
+//! the list and say why beside it. Cannot see what a method call hides, nor a map's guard kept across an `.await`.
+
+#[path = "house/crooked.rs"]
+mod crooked;
+#[path = "house/reader.rs"]
+mod reader;
+
+use reader::{Reading, Said, Spot};
+
+/// From left to right. A room may name rooms on floors before its own; rooms on one floor do not name each other.
+const FLOORS: &[&[&str]] = &[
+    &["ids", "words", "secret"],
+    &["redact", "disk"],
+    &["pem"],
+    &["mail"],
+    &["smtp"],
+    &["diagnosis"],
+    &["journal"],
+    &["net"],
+    &["account"],
+    &["upstream"],
+    &["queue"],
+    &["inbound", "outbound", "alert", "console", "sandbox", "store"],
+    &["config"],
+    &["app"],
+    &["cli"],
+    &["main"],
+];
+
+/// Who may open a `Secret`, and what for.
+const SECRET_READERS: &[(&str, &str)] = &[
+    ("secret", "it is the secret"),
+    ("redact", "to find it in what comes back"),
+    ("smtp/sasl", "to put it into a SASL response"),
+    ("smtp/client/wire", "to write the response to the provider"),
+    ("account", "to send it to the token endpoint, and to check what was configured"),
+    ("inbound/policy", "to compare a device's password"),
+    ("sandbox", "the practice provider has made it up itself"),
+];
+
+/// Where Unix differs from the rest, behind `cfg(unix)`.
+const PLATFORM: &[&str] = &["disk", "net/listen", "net/control", "app", "cli/service"];
+
+/// Where the environment is read: `main` and `cli` for their own run, `app` for the service manager, `config` for keys.
+const ENVIRONMENT: &[&str] = &["main", "cli", "app", "config/env"];
+
+/// Bytes and time in, decisions out: no socket, file, clock or environment.
+const SANS_IO: &[&str] = &[
+    "mail",
+    "smtp",
+    "diagnosis",
+    "account/book",
+    "account/provider",
+    "account/budget",
+    "queue/entry",
+    "queue/schedule",
+    "inbound/policy",
+    "outbound/verdict",
+    "config/check",
+];
+
+/// Crates that are named in one place only.
+const CONFINED: &[(&str, &str)] = &[("rustls_pemfile", "pem"), ("toml", "config"), ("toml_edit", "config")];
+
+const LONGEST_FILE: usize = 400;
+
+/// One source file; the path is relative to `src/`.
+struct File {
+    path: String,
+    text: String,
+}
+
+impl File {
+    /// `inbound` for `inbound/policy.rs`, `app` for `app.rs`.
+    fn room(&self) -> &str {
+        self.path.split('/').next().unwrap_or_default().trim_end_matches(".rs")
+    }
+
+    /// Whether it is one of these files, or in one of these folders; both are named without `.rs`.
+    fn is_in(&self, place: &str) -> bool {
+        let path = self.path.trim_end_matches(".rs");
+        path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    fn is_in_any(&self, places: &[&str]) -> bool {
+        places.iter().any(|place| self.is_in(place))
+    }
+}
+
+/// Everything that is wrong with these files, one line each.
+fn complaints(files: &[File]) -> Vec<String> {
+    let mut all = Vec::new();
+    let readings: Vec<Option<Reading>> = files.iter().map(|file| Reading::of(&file.path, &file.text)).collect();
+    let test_files: Vec<&str> = readings.iter().flatten().flat_map(|r| &r.test_files).map(String::as_str).collect();
+    for (file, reading) in files.iter().zip(&readings) {
+        let mut complain = |line: usize, reason: String| all.push(format!("src/{}:{line}: {reason}", file.path));
+        if let Some(reason) = shape(file) {
+            complain(1, reason);
+        }
+        let Some(reading) = reading else {
+            complain(1, "is not Rust".into());
+            continue;
+        };
+        for spot in &reading.spots {
+            let tests = spot.test || file.is_in_any(&test_files);
+            let reason = order(file, spot).or_else(|| everywhere(file, spot));
+            if let Some(reason) = reason.or_else(|| if tests { None } else { outside_tests(file, spot) }) {
+                complain(spot.line, reason);
+            }
+        }
+    }
+    all.dedup();
+    all
+}
+
+/// Head and length.
+fn shape(file: &File) -> Option<String> {
+    if !file.path.contains('/') && file.room() != "lib" && floor(file.room()).is_none() {
+        return Some(format!("there is no room called `{}` in the plan; add it to FLOORS", file.room()));
+    }
+    let lines = file.text.lines().count();
+    if lines > LONGEST_FILE {
+        return Some(format!("has {lines} lines; split it, {LONGEST_FILE} is the limit"));
+    }
+    let head = file.text.lines().take_while(|line| line.starts_with("//!")).count();
+    // The head of lib.rs is the crate's documentation, the plan of the house; main.rs has nothing to tell.
+    let (least, most) = match file.path.as_str() {
+        "lib.rs" => (3, LONGEST_FILE),
+        "main.rs" => (1, 8),
+        _ => (3, 8),
+    };
+    let fits = (least..=most).contains(&head);
+    (!fits)
+        .then(|| format!("has {head} lines of `//!` at its head; it takes {least} to {most} to say what it guarantees"))
+}
+
+fn floor(room: &str) -> Option<usize> {
+    FLOORS.iter().position(|rooms| rooms.contains(&room))
+}
+
+/// The one-way order of the rooms.
+fn order(file: &File, spot: &Spot) -> Option<String> {
+    let Said::Path(path) = &spot.said else { return None };
+    let own = file.room();
+    let said = path.join("::");
+    if own == "lib" {
+        let ours = path.len() > 1 && (path[0] == "crate" || floor(&path[0]).is_some());
+        return ours.then(|| format!("lists the rooms and re-exports nothing (`{said}`)"));
+    }
+    if path[0] != "crate" {
+        return None;
+    }
+    let Some(target) = path.get(1).filter(|target| *target != "*") else {
+        return Some(format!("names the whole crate (`{said}`); name the room"));
+    };
+    match (floor(own), floor(target)) {
+        _ if own == target => None,
+        (_, None) => Some(format!("names `{said}`, but there is no room called `{target}` in the plan")),
+        (Some(here), Some(there)) if there > here => {
+            Some(format!("`{own}` names a room to its right, `{target}` (`{said}`)"))
+        }
+        (Some(here), Some(there)) if there == here => {
+            Some(format!("`{own}` and `{target}` stand on one floor and do not name each other (`{said}`)"))
+        }
+        _ => None,
+    }
+}
+
+/// What holds in test modules as well.
+fn everywhere(file: &File, spot: &Spot) -> Option<String> {
+    match &spot.said {
+        Said::Macro(name) if ["todo", "unimplemented", "dbg"].contains(&name.as_str()) => {
+            Some(format!("`{name}!` is for unfinished work"))
+        }
+        Said::Path(path) if path.iter().any(|name| ["macro_export", "macro_use"].contains(&name.as_str())) => {
+            Some(format!("`{}` carries names past the order of the rooms", path.join("::")))
+        }
+        Said::Path(path) => {
+            let (name, home) = CONFINED.iter().find(|(name, _)| *name == path[0] && path.len() > 1)?;
+            (!file.is_in(home)).then(|| format!("`{name}` is named only in `{home}`"))
+        }
+        _ => None,
+    }
+}
+
+/// What a test module may do and the program may not.
+fn outside_tests(file: &File, spot: &Spot) -> Option<String> {
+    if opens_secret(&spot.said) && !SECRET_READERS.iter().any(|(place, _)| file.is_in(place)) {
+        return Some("opens a secret; the files that may are listed in tests/house.rs".into());
+    }
+    if let Some(said) = platform(&spot.said).filter(|_| !file.is_in_any(PLATFORM)) {
+        return Some(format!("platform code (`{said}`) stands only in {}", PLATFORM.join(", ")));
+    }
+    let Said::Path(path) = &spot.said else {
+        let reads = matches!(&spot.said, Said::Method(name) if name == "elapsed") && file.is_in_any(SANS_IO);
+        return reads.then(|| "reads the clock (`.elapsed()`); time is an argument here".into());
+    };
+    let said = path.join("::");
+    if starts(path, "std::env") && !file.is_in_any(ENVIRONMENT) {
+        return Some(format!("reads the environment (`{said}`); that is for {}", ENVIRONMENT.join(", ")));
+    }
+    (touches_world(path) && file.is_in_any(SANS_IO))
+        .then(|| format!("touches the world (`{said}`); no socket, file, clock or environment here"))
+}
+
+fn opens_secret(said: &Said) -> bool {
+    match said {
+        Said::Method(name) => name == "expose" || name == "expose_secret",
+        Said::Path(path) => {
+            let last = path.last().map_or("", String::as_str);
+            ["expose_secret", "ExposeSecret"].contains(&last) || path.len() > 1 && last == "expose"
+        }
+        Said::Macro(_) | Said::Cfg(_) => false,
+    }
+}
+
+fn platform(said: &Said) -> Option<String> {
+    const SWITCHES: &[&str] = &["unix", "windows", "target_os", "target_family", "target_vendor", "target_env"];
+    match said {
+        Said::Cfg(name) => SWITCHES.contains(&name.as_str()).then(|| format!("cfg({name})")),
+        Said::Path(path) => {
+            let unix_socket = starts(path, "tokio::net") && path.get(2).is_some_and(|name| name.starts_with("Unix"));
+            let named = ["std::os", "tokio::signal::unix", "tokio::signal::windows", "libc", "nix", "rustix"];
+            let named = named.iter().any(|prefix| path.len() > 1 && starts(path, prefix));
+            (unix_socket || named).then(|| path.join("::"))
+        }
+        Said::Macro(_) | Said::Method(_) => None,
+    }
+}
+
+fn touches_world(path: &[String]) -> bool {
+    let reads_clock = path.len() > 1 && path.last().is_some_and(|name| name == "now" || name.starts_with("now_"));
+    let sockets = ["TcpStream", "TcpListener", "UdpSocket", "ToSocketAddrs"];
+    let world = ["std::fs", "std::env", "std::process", "std::thread", "tokio", "socket2", "reqwest", "tempfile"];
+    reads_clock
+        || path.len() > 1 && world.iter().any(|prefix| starts(path, prefix))
+        || starts(path, "std::net") && path.get(2).is_some_and(|name| sockets.contains(&name.as_str()))
+}
+
+fn starts(path: &[String], prefix: &str) -> bool {
+    let mut path = path.iter();
+    prefix.split("::").all(|name| path.next().is_some_and(|own| own == name))
+}
+
+/// All of `src/`, in the order of the paths.
+fn sources() -> Vec<File> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut folders = vec![root.clone()];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let path = path.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
+                files.push(File { path, text });
+            }
+        }
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    files
+}
+
+#[test]
+fn the_house_is_straight() {
+    let files = sources();
+    assert!(files.iter().any(|file| file.path == "smtp/reply.rs"), "the house was not found");
+    let complaints = complaints(&files);
+    assert!(complaints.is_empty(), "{} complaints:\n{}", complaints.len(), complaints.join("\n"));
+}

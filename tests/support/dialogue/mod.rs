@@ -1,0 +1,6 @@
+//! Conversations as tests: files a postmaster can read, played against both sides of SMTP.
+
+pub mod client;
+pub mod coverage;
+pub mod replay;
+pub mod script;
