@@ -121,10 +121,11 @@ class Postfix:
     @staticmethod
     def trace(sender, signed_in):
         """The pattern of this server's Received field: it names TLS and, where there was one, the sign-in."""
+        # A resumed TLS session has no new signature, and so no digest of one.
         who = rf"\(Authenticated sender: {re.escape(sender)}\) " if signed_in else ""
         return (
             r"Received: from \S+ \(\S+ \[127\.0\.0\.1\]\) \(using TLSv1\.3 with cipher [^()]+ \([^()]+\) "
-            r"key-exchange [^()]+( \([^()]+\))? server-signature [^()]+( \([^()]+\))? server-digest \S+\) "
+            r"key-exchange [^()]+( \([^()]+\))? server-signature [^()]+( \([^()]+\))?( server-digest \S+)?\) "
             rf"\(No client certificate requested\) {who}by {re.escape(NAME)} \(Postfix\) "
             rf"with ESMTPS{'A' if signed_in else ''} id \S+( for <[^<>]+>)?; {TIMESTAMP}"
         )
