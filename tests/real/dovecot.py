@@ -95,8 +95,7 @@ class Dovecot:
         shutil.chown(home / "mail", "postfix", "postfix")
         (home / "users").write_text(f"{user}:{{PLAIN}}{password}\n")
         (home / "oauth2.conf").write_text(OAUTH2.format(introspection=introspection))
-        configuration = home / "dovecot.conf"
-        configuration.write_text(
+        (home / "dovecot.conf").write_text(
             CONFIGURATION.format(
                 home=home,
                 name=NAME,
@@ -108,13 +107,18 @@ class Dovecot:
                 **self.ports,
             )
         )
-        self._start(configuration)
+        self._start()
 
     def stop(self):
         """Ends the master; it takes its children along."""
         if self._process.poll() is None:
             self._process.terminate()
             self._process.wait(30)
+
+    def restart(self):
+        """Ends every connection."""
+        self.stop()
+        self._start()
 
     @staticmethod
     def trace(sender, signed_in):
@@ -136,9 +140,11 @@ class Dovecot:
         text = self.log.read_text(errors="replace")
         return len(re.findall(rf"submission-login: Info: Login: .*method={mechanism}\b.*\bTLS\b", text))
 
-    def _start(self, configuration):
-        output = (self.home / "start.log").open("wb")
-        self._process = subprocess.Popen(["dovecot", "-F", "-c", configuration], stdout=output, stderr=output)
+    def _start(self):
+        output = (self.home / "start.log").open("ab")
+        self._process = subprocess.Popen(
+            ["dovecot", "-F", "-c", self.home / "dovecot.conf"], stdout=output, stderr=output
+        )
 
         try:
             wait_for(self._up, "Dovecot to listen")

@@ -22,9 +22,12 @@ class Refusal:
 
 
 NO_SUCH_MAILBOX = Refusal(550, 550, "No such mailbox here")
-LATER = Refusal(400, 499)
+LATER = Refusal(450, 450, "Mailbox is resting")
 WRONG_LOGIN = Refusal(535, 535)
 LOGIN_FIRST = Refusal(530, 530)
+
+RESTART = "restarted"
+VOID_TOKEN = "token void"
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,8 @@ class Cell:
     """One mail.
 
     `recipients` is one, many, or several of whom one is refused or told to come later. `login` is the mechanism the
-    device signs in to Posthouse with, or `wrong`; `refusal` is missing where the mail must arrive.
+    device signs in to Posthouse with, or `wrong`; `refusal` is missing where the mail must arrive; `before` is what
+    befell the server since the mail before.
     """
 
     account: Account
@@ -42,10 +46,12 @@ class Cell:
     door: str = "clear"
     login: str = None
     refusal: Refusal = None
+    before: str = None
 
     def __str__(self):
         entry = self.door if not self.login else f"{self.door} {self.login}"
-        return f"{self.client:<7} -> {entry:<22} -> {self.account!s:<49} {self.recipients:<11} {self.body.__name__}"
+        story = self.before or self.body.__name__
+        return f"{self.client:<7} -> {entry:<22} -> {self.account!s:<49} {self.recipients:<11} {story}"
 
 
 def cells():
@@ -65,9 +71,22 @@ def cells():
     for credential in ("password_file", "password_command"):
         yield Cell(Account("postfix", "starttls", "auto", credential), next(rotating))
     yield Cell(Account("dovecot", "implicit", "XOAUTH2", "command"), next(rotating))
+    yield from _mishaps(rotating)
     yield from _bodies()
     yield from _devices()
     yield from _failures(rotating)
+
+
+def _mishaps(rotating):
+    """What happens to a line that was kept open, and to a token that should have lived longer: no mail notices."""
+    for account, mishap in (
+        (Account("postfix", "implicit", "PLAIN"), RESTART),
+        (Account("dovecot", "starttls", "PLAIN"), RESTART),
+        (Account("postfix", "implicit", "XOAUTH2"), VOID_TOKEN),
+        (Account("dovecot", "starttls", "XOAUTH2"), VOID_TOKEN),
+    ):
+        yield Cell(account, next(rotating))
+        yield Cell(account, next(rotating), before=mishap)
 
 
 def _bodies():
@@ -103,20 +122,20 @@ def _devices():
 
 
 def _failures(rotating):
-    """Where nothing may go out: the device hears 4xx and keeps its mail."""
-    for account in (
-        Account("postfix", "implicit", "PLAIN", "wrong password"),
-        Account("postfix", "starttls", "LOGIN", "wrong password"),
-        Account("dovecot", "starttls", "PLAIN", "wrong password"),
-        Account("dovecot", "implicit", "XOAUTH2", "stale token"),
-        Account("postfix", "starttls", "XOAUTH2", "stale token"),
-        Account("dovecot", "implicit", "XOAUTH2", "wrong secret"),
-        Account("dovecot", "starttls", "XOAUTH2", "wrong secret"),
-        Account("foreign", "implicit", "PLAIN"),
-        Account("foreign", "starttls", "PLAIN"),
-        Account("misnamed", "implicit", "PLAIN"),
-        Account("misnamed", "starttls", "PLAIN"),
-        Account("no STARTTLS", "starttls", "none"),
-        Account("not there", "implicit", "PLAIN"),
+    """Where nothing may go out: the device hears 4xx, with the reason, and keeps its mail."""
+    for account, words in (
+        (Account("postfix", "implicit", "PLAIN", "wrong password"), "535"),
+        (Account("postfix", "starttls", "LOGIN", "wrong password"), "535"),
+        (Account("dovecot", "starttls", "PLAIN", "wrong password"), "535"),
+        (Account("dovecot", "implicit", "XOAUTH2", "stale token"), "535"),
+        (Account("postfix", "starttls", "XOAUTH2", "stale token"), "535"),
+        (Account("dovecot", "implicit", "XOAUTH2", "wrong secret"), "invalid_client"),
+        (Account("dovecot", "starttls", "XOAUTH2", "wrong secret"), "invalid_client"),
+        (Account("foreign", "implicit", "PLAIN"), "certificate"),
+        (Account("foreign", "starttls", "PLAIN"), "certificate"),
+        (Account("misnamed", "implicit", "PLAIN"), "elsewhere.test"),
+        (Account("misnamed", "starttls", "PLAIN"), "elsewhere.test"),
+        (Account("no STARTTLS", "starttls", "none"), "STARTTLS"),
+        (Account("not there", "implicit", "PLAIN"), "connect"),
     ):
-        yield Cell(account, next(rotating), refusal=LATER)
+        yield Cell(account, next(rotating), refusal=Refusal(400, 499, words))

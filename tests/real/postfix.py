@@ -118,6 +118,11 @@ class Postfix:
         subprocess.run(["postfix", "-c", self.home / "etc", "stop"], capture_output=True, timeout=30, check=False)
         self._process.wait(30)
 
+    def restart(self):
+        """Ends every connection."""
+        self.stop()
+        self._start()
+
     @staticmethod
     def trace(sender, signed_in):
         """The pattern of this server's Received field: it names TLS and, where there was one, the sign-in."""
@@ -165,7 +170,7 @@ class Postfix:
 
     def _start(self):
         # start-fg: a child of ours to wait for, and no daemon left behind when this program is killed hard.
-        output = (self.home / "start.log").open("wb")
+        output = (self.home / "start.log").open("ab")
         self._process = subprocess.Popen(["postfix", "-c", self.home / "etc", "start-fg"], stdout=output, stderr=output)
 
         try:

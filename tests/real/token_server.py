@@ -25,12 +25,12 @@ class Client:
 
 
 class TokenServer:
-    """`/token` on the TLS port, `/introspect` on the other; `issued` lists the tokens handed out."""
+    """`/token` on the TLS port, `/introspect` on the other; `issued` lists every token handed out."""
 
     def __init__(self, ports, certificate, client: Client):
         self.client = client
         self.issued = []
-        self.refused = 0
+        self._valid = set()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*certificate)
         self._secure, port = self._listen(ports.take(), context)
@@ -47,7 +47,6 @@ class TokenServer:
         """Answers a token request: (status, JSON)."""
         credentials = _basic(authorization) if authorization else (form.get("client_id"), form.get("client_secret"))
         if credentials != (self.client.identifier, self.client.secret):
-            self.refused += 1
             return 401, {"error": "invalid_client", "error_description": "Invalid client secret provided."}
         if form.get("grant_type") != "client_credentials":
             return 400, {"error": "unsupported_grant_type"}
@@ -60,11 +59,16 @@ class TokenServer:
         """A fresh valid token."""
         token = secrets.token_urlsafe(48)
         self.issued.append(token)
+        self._valid.add(token)
         return token
+
+    def void(self):
+        """Makes every token handed out so far worthless, as a changed password at a provider does."""
+        self._valid.clear()
 
     def introspect(self, form):
         """RFC 7662 §2.2: whose token it is, or only that it is not active."""
-        if form.get("token") in self.issued:
+        if form.get("token") in self._valid:
             return 200, {"active": True, "email": self.client.mailbox, "scope": self.client.scope}
         return 200, {"active": False}
 
