@@ -230,7 +230,7 @@ impl Offer {
 
 impl Drop for Offer {
     fn drop(&mut self) {
-        self.withdraw();
+        let _ = self.withdraw();
     }
 }
 

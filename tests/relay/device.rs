@@ -2,7 +2,7 @@
 //!
 //! Shares no code with the relay. `mail` is what a scanner does; the rest is for those that misbehave.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
@@ -39,6 +39,13 @@ impl Device {
     /// Connects; the greeting is not read yet.
     pub async fn connect(address: SocketAddr) -> Self {
         Self { stream: Box::new(TcpStream::connect(address).await.unwrap()), inbox: Vec::new() }
+    }
+
+    /// Connects from another address of this machine.
+    pub async fn connect_from(source: IpAddr, address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::new(source, 0)).unwrap();
+        Self { stream: Box::new(socket.connect(address).await.unwrap()), inbox: Vec::new() }
     }
 
     /// Connects, is greeted and says EHLO.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use posthouse::account::{self, Encryption, Mechanism, Source};
@@ -16,6 +16,7 @@ use posthouse::inbound::settings::{Caps, DeviceAuth, LineEndings, ListenerSettin
 use posthouse::journal::{Journal, log};
 use posthouse::sandbox::{Extension, Sandbox, Settings};
 use posthouse::smtp::client::Timeouts;
+use tokio::sync::watch;
 use tracing::subscriber::DefaultGuard;
 
 use crate::device::Device;
@@ -150,13 +151,13 @@ fn account(sandbox: &Sandbox, authority: &Path) -> account::Settings {
 
 /// What the relay logs on this thread, from now on until this is dropped.
 pub struct Log {
-    text: Arc<Mutex<Vec<u8>>>,
+    text: Arc<watch::Sender<String>>,
     _guard: DefaultGuard,
 }
 
 impl Log {
     pub fn capture() -> Self {
-        let text = Arc::<Mutex<Vec<u8>>>::default();
+        let text = Arc::new(watch::Sender::new(String::new()));
         let writer = Writer(Arc::clone(&text));
         let subscriber = log::subscriber(&log::Settings::default(), move || writer.clone(), false);
         Self { text, _guard: tracing::subscriber::set_default(subscriber) }
@@ -164,22 +165,37 @@ impl Log {
 
     /// Everything so far.
     pub fn text(&self) -> String {
-        String::from_utf8(self.text.lock().unwrap().clone()).unwrap()
+        self.text.borrow().clone()
+    }
+
+    /// How many lines hold all of these words.
+    pub fn count(&self, words: &[&str]) -> usize {
+        count(&self.text(), words)
     }
 
     /// Fails unless one line holds all of these words.
     pub fn assert_line(&self, words: &[&str]) {
-        let text = self.text();
-        assert!(text.lines().any(|line| words.iter().all(|word| line.contains(word))), "no line with {words:?}:\n{text}");
+        assert!(self.count(words) > 0, "no line with {words:?}:\n{}", self.text());
+    }
+
+    /// Returns once one line holds all of these words.
+    pub async fn wait_for_line(&self, words: &[&str]) {
+        let mut text = self.text.subscribe();
+        let found = tokio::time::timeout(Duration::from_secs(20), text.wait_for(|text| count(text, words) > 0)).await;
+        assert!(found.is_ok(), "no line with {words:?} in time:\n{}", self.text());
     }
 }
 
+fn count(text: &str, words: &[&str]) -> usize {
+    text.lines().filter(|line| words.iter().all(|word| line.contains(word))).count()
+}
+
 #[derive(Clone)]
-struct Writer(Arc<Mutex<Vec<u8>>>);
+struct Writer(Arc<watch::Sender<String>>);
 
 impl Write for Writer {
     fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(octets);
+        self.0.send_modify(|text| text.push_str(std::str::from_utf8(octets).expect("the log is text")));
         Ok(octets.len())
     }
 
