@@ -140,7 +140,7 @@ impl Event<'_> {
                 "uncertain: {}", diagnosis.sentence
             ),
             Self::Held { account, diagnosis, next_probe } => tracing::error!(
-                %account, cause = %diagnosis.cause, cure = %diagnosis.cure, next_try_s = next_probe.as_secs(),
+                %account, cause = %diagnosis.cause, cure = %diagnosis.cure, next_try_s = (*next_probe + Duration::from_millis(500)).as_secs(),
                 "account held: {}", diagnosis.sentence
             ),
             Self::Released { account } => tracing::info!(%account, "account signs in again"),
@@ -175,7 +175,7 @@ impl MessageLine<'_> {
 fn recipients(envelope: &Envelope) -> String {
     let mut text = envelope.recipients.iter().take(10).map(|r| r.address.as_str()).collect::<Vec<_>>().join(",");
     if envelope.recipients.len() > 10 {
-        text.push_str(&format!(" and {} more", envelope.recipients.len() - 10));
+        text.extend([" and ", &(envelope.recipients.len() - 10).to_string(), " more"]);
     }
     text
 }
