@@ -131,7 +131,7 @@ mod tests {
         ] {
             let said = judge(SERVER, &problem);
             assert_eq!(said.cause, Cause::Config, "{problem:?}");
-            assert!(said.cure.contains("openssl s_client -connect mail.example.com:465"), "{problem:?}");
+            assert!(said.cure.contains("openssl s_client -starttls smtp -connect mail.example.com:587"), "{problem:?}");
         }
     }
 
