@@ -78,7 +78,7 @@ impl Event<'_> {
             Self::Message(line) => line.log(),
             Self::Listening { .. } | Self::TurnedAway { .. } | Self::Risk { .. } => self.log_house(),
             Self::Connected { .. } | Self::AttemptFailed { .. } | Self::Held { .. } | Self::Released { .. } => {
-                self.log_upstream()
+                self.log_upstream();
             }
             _ => self.log_session(),
         }
