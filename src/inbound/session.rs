@@ -109,7 +109,7 @@ impl<'a> Session<'a> {
                     None => return Ending::HungUp,
                 },
                 Event::Ended(why) => ending = why,
-                other => self.note(other),
+                other => self.note(&other),
             }
         }
     }
@@ -140,10 +140,10 @@ impl<'a> Session<'a> {
     }
 
     /// Events that only the log cares about.
-    pub(super) fn note(&mut self, event: Event) {
+    pub(super) fn note(&mut self, event: &Event) {
         match event {
-            Event::Quirk(quirk) => self.door.journal.record(Happened::Quirk { device: &self.device, quirk }),
-            Event::Intruder(intruder) => self.door.journal.record(Happened::Intruder { intruder }),
+            Event::Quirk(quirk) => self.door.journal.record(Happened::Quirk { device: &self.device, quirk: *quirk }),
+            Event::Intruder(intruder) => self.door.journal.record(Happened::Intruder { intruder: *intruder }),
             _ => {}
         }
     }

@@ -48,9 +48,10 @@ where
 {
     // Other people's crates speak only when something is wrong: their debug lines are not ours to answer for.
     let filter = EnvFilter::new(format!("warn,posthouse={}", settings.level));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(colours);
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(colours).with_target(false);
     match settings.format {
-        Format::Auto | Format::Text => Box::new(builder.with_target(false).finish()),
+        Format::Auto | Format::Text => Box::new(builder.finish()),
         Format::Json => {
             Box::new(builder.json().flatten_event(true).with_current_span(true).with_span_list(false).finish())
         }

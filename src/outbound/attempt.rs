@@ -76,10 +76,10 @@ impl Answered {
     }
 
     /// Some recipients were refused, and so the message for all.
-    fn some(message: &Message, refused: Vec<(usize, Refusal)>) -> Self {
+    fn some(message: &Message, replies: Vec<(usize, Refusal)>) -> Self {
         let mut outcomes = vec![verdict::of_spared(); message.envelope.recipients.len()];
         let mut first = None;
-        for (index, refusal) in refused {
+        for (index, refusal) in replies {
             let failure = Failure::Reply { phase: Phase::Recipient, reply: refusal.reply().clone() };
             let diagnosis = diagnose(&failure);
             if let Some(outcome) = outcomes.get_mut(index) {

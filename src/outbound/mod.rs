@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::account::health::{Change, Health, Hold, Proof, Stage};
-use crate::diagnosis::{Diagnosis, Failure, diagnose};
+use crate::diagnosis::diagnose;
 use crate::ids::{AccountName, AttemptId};
 use crate::journal::{Event as Happened, Journal};
 use crate::queue::{Lease, Outcome, Queue};
@@ -69,7 +69,20 @@ impl Desk {
     pub fn open(self, couriers: &Couriers) {
         let desk = Arc::new(self);
         for _ in 0..desk.upstream.settings.connections.max(1) {
-            couriers.tasks.spawn(Arc::clone(&desk).courier(couriers.clone()));
+            couriers.tasks.spawn(Arc::clone(&desk).place(couriers.clone()));
+        }
+    }
+
+    /// A courier's place is never empty: one that fails inside is replaced, so that the account does not fall silent.
+    async fn place(self: Arc<Self>, couriers: Couriers) {
+        loop {
+            let courier = couriers.tasks.spawn(Arc::clone(&self).courier(couriers.clone()));
+            match courier.await {
+                Err(error) if error.is_panic() => {
+                    tracing::error!(account = %self.account(), "a courier failed inside and is replaced");
+                }
+                _ => return,
+            }
         }
     }
 
@@ -83,10 +96,10 @@ impl Desk {
             let attempt = AttemptId::new();
             let message = lease.message();
             let span = tracing::info_span!(
-                "attempt", id = %attempt, account = %self.account(), message = %message.id, session = %message.session
+                "attempt", id = %attempt, account = %self.account(), message_id = %message.id, session = %message.session
             );
             // On the heap: a courier that waits is small.
-            let attempt = Box::pin(self.attempt(lease, line.take(), attempt)).instrument(span);
+            let attempt = Box::pin(self.attempt(lease, line.take())).instrument(span);
             let Some(after) = couriers.ending.run_until_cancelled(attempt).await else { return };
             line = after;
             if let Some(used) = line.take_if(|line| !line.is_good()) {
@@ -114,7 +127,7 @@ impl Desk {
     }
 
     /// Carries one message, and hands the line back if it can carry another.
-    async fn attempt(&self, lease: Lease, warm: Option<Line>, id: AttemptId) -> Option<Line> {
+    async fn attempt(&self, lease: Lease, warm: Option<Line>) -> Option<Line> {
         let _leave = match self.leave() {
             Ok(leave) => leave,
             Err(hold) => {
@@ -126,12 +139,12 @@ impl Desk {
             let ended = attempt::carry(&lease, &mut line).await;
             line.write_down(&self.journal);
             if !ended.is_stale() {
-                return self.conclude(lease, id, ended).then_some(line);
+                return self.conclude(lease, ended).then_some(line);
             }
             // The provider had given the line up while it was idle: not an attempt.
             tracing::debug!("the idle connection was no longer good, connecting anew");
         }
-        let mut line = match self.connect(&lease, id).await {
+        let mut line = match self.connect().await {
             Ok(line) => line,
             Err(outcome) => {
                 settle_all(lease, &outcome);
@@ -144,26 +157,27 @@ impl Desk {
         }
         let ended = attempt::carry(&lease, &mut line).await;
         line.write_down(&self.journal);
-        self.conclude(lease, id, ended).then_some(line)
+        self.conclude(lease, ended).then_some(line)
     }
 
     /// Settles, and says whether the line is still of use.
-    fn conclude(&self, lease: Lease, id: AttemptId, ended: Ended) -> bool {
+    fn conclude(&self, lease: Lease, ended: Ended) -> bool {
+        let now = Instant::now();
         match ended {
             Ended::Answered(answered) => {
                 if answered.delivered() {
-                    self.report(self.health().succeeded(Instant::now(), Proof::Delivery));
+                    self.report(now, self.health().succeeded(now, Proof::Delivery));
                 } else if let Some((failure, diagnosis)) = answered.failure() {
-                    self.failed(lease.message().id, id, failure, diagnosis);
-                    self.report(self.health().failed(Instant::now(), Stage::Mail, diagnosis));
+                    self.journal.record(Happened::AttemptFailed { failure, diagnosis });
+                    self.report(now, self.health().failed(now, Stage::Mail, diagnosis));
                 }
                 lease.settle(answered.into_outcomes());
                 true
             }
             Ended::Broken(failure) => {
                 let diagnosis = diagnose(&failure);
-                self.failed(lease.message().id, id, &failure, &diagnosis);
-                self.report(self.health().failed(Instant::now(), Stage::Mail, &diagnosis));
+                self.journal.record(Happened::AttemptFailed { failure: &failure, diagnosis: &diagnosis });
+                self.report(now, self.health().failed(now, Stage::Mail, &diagnosis));
                 settle_all(lease, &verdict::of_failure(&failure, diagnosis));
                 false
             }
@@ -171,24 +185,21 @@ impl Desk {
         }
     }
 
-    async fn connect(&self, lease: &Lease, id: AttemptId) -> Result<Line, Outcome> {
+    async fn connect(&self) -> Result<Line, Outcome> {
         let began = Instant::now();
-        match self.upstream.connect().await {
+        let connected = self.upstream.connect().await;
+        let now = Instant::now();
+        match connected {
             Ok(line) => {
-                self.report(self.health().succeeded(Instant::now(), Proof::SignIn));
-                let detail = self.upstream.settings.host.clone();
-                self.journal.record(Happened::Connected {
-                    account: self.account(),
-                    attempt: id,
-                    detail,
-                    took: began.elapsed(),
-                });
+                self.report(now, self.health().succeeded(now, Proof::SignIn));
+                let detail = self.upstream.settings.host.as_str();
+                self.journal.record(Happened::Connected { detail, took: now - began });
                 Ok(line)
             }
             Err(ConnectError { failure, stage }) => {
                 let diagnosis = diagnose(&failure);
-                self.failed(lease.message().id, id, &failure, &diagnosis);
-                self.report(self.health().failed(Instant::now(), stage, &diagnosis));
+                self.journal.record(Happened::AttemptFailed { failure: &failure, diagnosis: &diagnosis });
+                self.report(now, self.health().failed(now, stage, &diagnosis));
                 Err(verdict::of_failure(&failure, diagnosis))
             }
         }
@@ -205,21 +216,12 @@ impl Desk {
         Ok(Leave { desk: self, trying: matches!(*health, Health::Trying { .. }) })
     }
 
-    fn failed(&self, message: crate::ids::MessageId, attempt: AttemptId, failure: &Failure, diagnosis: &Diagnosis) {
-        let account = self.account();
-        if diagnosis.cause == crate::words::Cause::Uncertain {
-            self.journal.record(Happened::Uncertain { account, message, diagnosis });
-        }
-        let failure = failure.to_string();
-        self.journal.record(Happened::AttemptFailed { account, attempt, message, failure, diagnosis });
-    }
-
-    fn report(&self, change: Option<Change>) {
+    fn report(&self, now: Instant, change: Option<Change>) {
         let account = self.account();
         match change {
             Some(Change::Held(hold) | Change::StillHeld(hold)) => {
                 let Hold { until, diagnosis, .. } = &hold;
-                let next_probe = until.saturating_duration_since(Instant::now());
+                let next_probe = until.saturating_duration_since(now);
                 self.journal.record(Happened::Held { account, diagnosis, next_probe });
             }
             Some(Change::Well { .. }) => self.journal.record(Happened::Released { account }),
