@@ -1,6 +1,6 @@
 //! One signed-in line for many mails: reused, replaced once when it was stale, ended when it has served long enough.
 
-use posthouse::sandbox::Settings;
+use posthouse::sandbox::{Extension, Settings};
 use posthouse::sandbox::fault::{Fault, Stage, Times};
 
 use crate::device::RECIPIENT;
@@ -42,26 +42,6 @@ async fn a_stale_line_is_replaced_and_the_device_hears_nothing_of_it() {
 }
 
 #[tokio::test]
-async fn a_line_the_provider_ended_while_it_was_idle_is_replaced() {
-    let provider = Settings { idle: std::time::Duration::from_millis(100), ..provider() };
-    let scene = Scene::with(provider, |_, _| {}).await;
-    let mut device = scene.device().await;
-    for mails in 1..=3 {
-        assert!(device.mail().await.starts_with("250 "));
-        while !idle_connections_ended(&scene, mails) {
-            tokio::task::yield_now().await;
-        }
-    }
-    assert_eq!((scene.sandbox.counters().connections, scene.sandbox.mailbox().count()), (3, 3));
-    scene.assert_no_breach();
-}
-
-/// Whether the provider has said so often that a connection was idle too long.
-fn idle_connections_ended(scene: &Scene, times: usize) -> bool {
-    scene.sandbox.transcript().iter().filter(|said| said.text.starts_with("421 ")).count() >= times
-}
-
-#[tokio::test]
 async fn a_stale_line_is_replaced_once_and_no_more() {
     let scene = Scene::start().await;
     let mut device = scene.device().await;
@@ -90,7 +70,7 @@ async fn after_a_hundred_mails_a_line_is_ended_in_order() {
 async fn a_refused_mail_leaves_the_line_usable_with_and_without_pipelining() {
     for pipelining in [true, false] {
         let settings = provider();
-        let bare = settings.offer.clone().without(&posthouse::sandbox::Extension::Pipelining);
+        let bare = settings.offer.clone().without(&Extension::Pipelining);
         let offer = if pipelining { settings.offer.clone() } else { bare };
         let scene = Scene::with(Settings { offer, ..settings }, |_, _| {}).await;
         let mut device = scene.device().await;
