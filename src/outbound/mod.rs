@@ -128,7 +128,7 @@ impl Desk {
 
     /// Carries one message, and hands the line back if it can carry another.
     async fn attempt(&self, lease: Lease, warm: Option<Line>) -> Option<Line> {
-        let _leave = match self.leave() {
+        let _given_back = match self.leave() {
             Ok(leave) => leave,
             Err(hold) => {
                 settle_all(lease, &Outcome::Hold(hold.diagnosis));

@@ -15,7 +15,8 @@ const HELD: &str = "451 4.7.0 Not sent, the account cannot be used";
 #[tokio::test]
 async fn a_wrong_password_is_tried_once_however_many_mails_come() {
     let log = Log::capture();
-    let scene = Scene::account(|account, _| account.credential = Source::Password(Secret::new("mistyped".into()))).await;
+    let scene =
+        Scene::account(|account, _| account.credential = Source::Password(Secret::new("mistyped".into()))).await;
     let mut device = scene.device().await;
     for _ in 0..5 {
         let heard = device.mail().await;

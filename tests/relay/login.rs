@@ -80,7 +80,10 @@ async fn a_wrong_password_and_an_unknown_name_sound_the_same() {
     let scene = listener(DeviceAuth::Required).await;
     let wrong = scene.device().await.say(&plain("fax", "mistyped")).await;
     let unknown = scene.device().await.say(&plain("s3cret", "right")).await;
-    assert_eq!((wrong.as_str(), unknown.as_str()), ("535 5.7.8 Authentication failed", "535 5.7.8 Authentication failed"));
+    assert_eq!(
+        (wrong.as_str(), unknown.as_str()),
+        ("535 5.7.8 Authentication failed", "535 5.7.8 Authentication failed")
+    );
     log.assert_line(&["WARN", "login=fax", "wrong password", "[devices.fax]"]);
     for hidden in ["mistyped", "s3cret", "right"] {
         assert!(!log.text().contains(hidden), "{hidden}: {}", log.text());
@@ -136,10 +139,8 @@ fn certified(config: &mut Config, implicit: bool) -> String {
     let key = config.spool_directory.with_file_name("listener.key");
     std::fs::write(&certificate, cert.pem()).unwrap();
     std::fs::write(&key, signing_key.serialize_pem()).unwrap();
-    config.listeners[0].tls = match implicit {
-        true => ListenerTls::Implicit { certificate, key },
-        false => ListenerTls::StartTls { certificate, key },
-    };
+    config.listeners[0].tls =
+        if implicit { ListenerTls::Implicit { certificate, key } } else { ListenerTls::StartTls { certificate, key } };
     cert.pem()
 }
 

@@ -80,8 +80,10 @@ async fn starttls_followed_by_injected_octets() {
 #[tokio::test]
 async fn a_wrong_password() {
     let log = Log::capture();
-    let scene = Scene::account(|account, _| account.credential = Source::Password(Secret::new("mistyped".into()))).await;
-    fails(&scene, &log, "451 4.7.0 Not sent, the account cannot be used", &["535", "cause=account", "app password"]).await;
+    let scene =
+        Scene::account(|account, _| account.credential = Source::Password(Secret::new("mistyped".into()))).await;
+    fails(&scene, &log, "451 4.7.0 Not sent, the account cannot be used", &["535", "cause=account", "app password"])
+        .await;
     assert!(!log.text().contains("mistyped"), "promise 4");
 }
 
@@ -188,7 +190,8 @@ async fn listeners_that_would_be_open_do_not_start() {
 
 #[tokio::test]
 async fn a_web_page_cannot_post_mail() {
-    let smuggled = "EHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\nSubject: x\r\n\r\nx\r\n.\r\nQUIT\r\n";
+    let smuggled =
+        "EHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\nSubject: x\r\n\r\nx\r\n.\r\nQUIT\r\n";
     for before in ["POST / HTTP/1.1\r\nHost: localhost:25\r\n\r\n", "Content-Type: text/plain\r\n\r\n", "Host: a\r\n"] {
         let log = Log::capture();
         let scene = Scene::start().await;
@@ -199,7 +202,10 @@ async fn a_web_page_cannot_post_mail() {
             heard.push(reply);
         }
         let last = heard.pop().expect("one line");
-        assert!(last.starts_with("554 5.5.1 ") && heard.iter().all(|line| line.starts_with("220 ")), "{heard:?} {last}");
+        assert!(
+            last.starts_with("554 5.5.1 ") && heard.iter().all(|line| line.starts_with("220 ")),
+            "{heard:?} {last}"
+        );
         log.assert_line(&["not SMTP", "protocol="]);
         scene.assert_nothing_arrived();
     }

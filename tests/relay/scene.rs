@@ -103,12 +103,7 @@ fn config(sandbox: &Sandbox, directory: &Path) -> Config {
         listeners: vec![listener()],
         devices: Vec::new(),
         accounts: vec![account(sandbox, &authority)],
-        caps: Caps {
-            sessions: 1000,
-            sessions_per_device: 100,
-            idle: Duration::from_mins(5),
-            minimum_rate: 500,
-        },
+        caps: Caps { sessions: 1000, sessions_per_device: 100, idle: Duration::from_mins(5), minimum_rate: 500 },
         delivery: Delivery { wait: Duration::from_secs(15), shutdown_grace: Duration::from_secs(8) },
         spool_directory: directory.join("spool"),
         log: log::Settings::default(),

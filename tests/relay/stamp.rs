@@ -45,7 +45,7 @@ fn expected(stamp: Stamp<'_>, id: &str, date: &str) -> String {
         "Received: from {HELLO} ([127.0.0.1])\r\n\tby relay.test (Posthouse) with {with} id {id}{recipient};\r\n\t{date}\r\n"
     );
     if stamp.dated {
-        text.push_str(&format!("Date: {date}\r\nMessage-ID: <{id}@relay.test>\r\n"));
+        text += &format!("Date: {date}\r\nMessage-ID: <{id}@relay.test>\r\n");
     }
     if stamp.headless {
         text.push_str("\r\n");

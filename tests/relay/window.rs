@@ -69,7 +69,7 @@ async fn a_device_that_hangs_up_takes_its_mail_with_it() {
     device.data(SAMPLE).await;
     gate.reached(1).await;
     drop(device);
-    log.wait_for_line(&["not delivered", "the device hung up", "raise its SMTP time-out"]).await;
+    log.wait_for_line(&["not delivered", "The device hung up", "raise its SMTP time-out"]).await;
     gate.open();
     assert!(scene.device().await.mail().await.starts_with("250 "));
     assert_eq!(scene.sandbox.mailbox().count(), 1);
@@ -79,7 +79,8 @@ async fn a_device_that_hangs_up_takes_its_mail_with_it() {
 async fn a_script_that_sent_quit_ahead_and_closed_means_it() {
     let (scene, gate) = waiting_at(Stage::Mail, Duration::from_secs(15)).await;
     let mut script = Device::connect(scene.address()).await;
-    let commands = format!("EHLO device.example\r\nMAIL FROM:<scanner@sandbox.example>\r\nRCPT TO:<{RECIPIENT}>\r\nDATA\r\n");
+    let commands =
+        format!("EHLO device.example\r\nMAIL FROM:<scanner@sandbox.example>\r\nRCPT TO:<{RECIPIENT}>\r\nDATA\r\n");
     script.send([commands.as_bytes(), &stuffed(SAMPLE), b"QUIT\r\n"].concat()).await;
     script.half_close().await;
     gate.reached(1).await;
