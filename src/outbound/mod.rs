@@ -129,7 +129,7 @@ impl Desk {
     /// Carries one message, and hands the line back if it can carry another.
     async fn attempt(&self, lease: Lease, warm: Option<Line>) -> Option<Line> {
         let _given_back = match self.leave() {
-            Ok(leave) => leave,
+            Ok(given) => given,
             Err(hold) => {
                 settle_all(lease, &Outcome::Hold(hold.diagnosis));
                 return warm;
