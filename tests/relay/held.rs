@@ -8,7 +8,7 @@ use posthouse::sandbox::Sandbox;
 use posthouse::sandbox::fault::{Fault, Gate, Stage, Times};
 use posthouse::secret::Secret;
 
-use crate::scene::{Log, Scene};
+use crate::scene::{Log, Scene, reached};
 
 const HELD: &str = "451 4.7.0 Not sent, the account cannot be used";
 
@@ -44,7 +44,7 @@ async fn mails_that_come_while_the_first_is_being_refused_cost_no_attempt_of_the
         let mut device = scene.device().await;
         devices.push(tokio::spawn(async move { device.mail().await }));
     }
-    gate.reached(1).await;
+    reached(&gate).await;
     gate.open();
     for device in devices {
         assert!(device.await.unwrap().starts_with(HELD));

@@ -14,6 +14,7 @@ use posthouse::app::{self, App, StartError};
 use posthouse::config::{Config, Delivery};
 use posthouse::inbound::settings::{Caps, DeviceAuth, LineEndings, ListenerSettings, ListenerTls};
 use posthouse::journal::{Journal, log};
+use posthouse::sandbox::fault::Gate;
 use posthouse::sandbox::{Extension, Sandbox, Settings};
 use posthouse::smtp::client::Timeouts;
 use tokio::sync::watch;
@@ -90,6 +91,11 @@ impl Scene {
         assert_eq!(self.sandbox.mailbox().count(), 0);
         self.assert_no_breach();
     }
+}
+
+/// Returns once a session of the provider waits at this gate.
+pub async fn reached(gate: &Gate) {
+    tokio::time::timeout(Duration::from_secs(20), gate.reached(1)).await.expect("nobody came to the gate");
 }
 
 fn config(sandbox: &Sandbox, directory: &Path) -> Config {

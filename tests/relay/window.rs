@@ -5,7 +5,7 @@ use std::time::Duration;
 use posthouse::sandbox::fault::{Fault, Gate, Stage, Times};
 
 use crate::device::{Device, RECIPIENT, SAMPLE, stuffed};
-use crate::scene::{Log, Scene, provider};
+use crate::scene::{Log, Scene, provider, reached};
 
 const TOO_LATE: &str = "451 4.4.1 The provider did not answer in time, try again later";
 
@@ -53,7 +53,7 @@ async fn after_the_dot_the_device_waits_for_the_provider_however_long() {
     let mut first = scene.device().await;
     first.envelope(&[RECIPIENT]).await;
     first.data(SAMPLE).await;
-    gate.reached(1).await;
+    reached(&gate).await;
     // Its window began later and is over: so is that of the first.
     assert_eq!(scene.device().await.mail().await, TOO_LATE);
     gate.open();
@@ -67,7 +67,7 @@ async fn a_device_that_hangs_up_takes_its_mail_with_it() {
     let mut device = scene.device().await;
     device.envelope(&[RECIPIENT]).await;
     device.data(SAMPLE).await;
-    gate.reached(1).await;
+    reached(&gate).await;
     drop(device);
     log.wait_for_line(&["not delivered", "The device hung up", "raise its SMTP time-out"]).await;
     gate.open();
@@ -83,7 +83,7 @@ async fn a_script_that_sent_quit_ahead_and_closed_means_it() {
         format!("EHLO device.example\r\nMAIL FROM:<scanner@sandbox.example>\r\nRCPT TO:<{RECIPIENT}>\r\nDATA\r\n");
     script.send([commands.as_bytes(), &stuffed(SAMPLE), b"QUIT\r\n"].concat()).await;
     script.half_close().await;
-    gate.reached(1).await;
+    reached(&gate).await;
     gate.open();
     for code in ["220 ", "250", "250 ", "250 ", "354 ", "250 2.0.0 Ok: taken as 1", "221 "] {
         let heard = script.reply().await;
@@ -99,7 +99,7 @@ async fn shutdown_before_the_dot_sends_nothing() {
     let mut device = scene.device().await;
     device.envelope(&[RECIPIENT]).await;
     device.data(SAMPLE).await;
-    gate.reached(1).await;
+    reached(&gate).await;
     scene.relay.shut_down().await;
     assert_eq!(device.reply().await, "451 4.3.2 The relay is shutting down, try again later");
     assert!(device.reply().await.starts_with("421 4.3.2 "));
@@ -114,7 +114,7 @@ async fn shutdown_after_the_dot_waits_for_the_answer_within_the_grace() {
     let mut device = scene.device().await;
     device.envelope(&[RECIPIENT]).await;
     device.data(SAMPLE).await;
-    gate.reached(1).await;
+    reached(&gate).await;
     let relay = tokio::spawn(scene.relay.shut_down());
     assert!(bystander.reply().await.starts_with("421 4.3.2 "), "idle sessions end at once");
     gate.open();
@@ -134,7 +134,7 @@ async fn when_the_grace_is_over_after_the_dot_the_device_hears_that_nobody_knows
     let mut device = scene.device().await;
     device.envelope(&[RECIPIENT]).await;
     device.data(SAMPLE).await;
-    gate.reached(1).await;
+    reached(&gate).await;
     scene.relay.shut_down().await;
     assert_eq!(device.reply().await, "451 4.4.2 The provider did not confirm the message, it may have arrived");
     log.assert_line(&["shutdown_grace is over"]);
