@@ -82,15 +82,15 @@ impl<A> Server<A> {
         let AuthArgument(argument) = argument;
         let mut words = argument.split(|c| c.is_ascii_whitespace()).filter(|w| !w.is_empty());
         let mechanism = words.next().unwrap_or_default();
-        if mechanism.iter().any(u8::is_ascii_lowercase) {
-            self.quirk(Quirk::LowerCaseMechanism);
-        }
         let exchange = match mechanism.to_ascii_uppercase().as_slice() {
             b"PLAIN" => Exchange::Plain,
             b"LOGIN" => Exchange::LoginUser,
             b"" => return self.refuse_auth(&Reply::new(501, 5, 4, "AUTH takes a mechanism"), now),
             _ => return self.refuse_auth(&Reply::new(504, 5, 4, "Mechanism not offered"), now),
         };
+        if mechanism.iter().any(u8::is_ascii_lowercase) {
+            self.quirk(Quirk::LowerCaseMechanism);
+        }
         let initial = words.next();
         if initial.is_some() && matches!(exchange, Exchange::LoginUser) {
             self.quirk(Quirk::InlineUserName);

@@ -26,12 +26,20 @@ pub struct Taken;
 /// A server and its owner.
 pub struct ServerSide {
     server: Server<Taken>,
-    login: Option<(String, String)>,
-    refused: Option<String>,
-    answer: Reply,
+    policy: Policy,
     /// The body so far.
     body: Vec<u8>,
     secrets: Vec<String>,
+}
+
+/// What the owner decides.
+struct Policy {
+    /// The login let in.
+    login: Option<(String, String)>,
+    /// Refused as a sender and as a recipient.
+    refused: Option<String>,
+    /// Said at the end of data.
+    answer: Reply,
 }
 
 impl Adapter for ServerSide {
@@ -43,14 +51,8 @@ impl Adapter for ServerSide {
         let mut settings = settings();
         let mut security = Security { tls: false, auth_in_clear: true };
         let mut early = Vec::new();
-        let mut side = Self {
-            server: Server::new(Arc::new(settings.clone()), security, true, now),
-            login: None,
-            refused: None,
-            answer: Reply::new(250, 0, 0, "Ok: queued"),
-            body: Vec::new(),
-            secrets: Vec::new(),
-        };
+        let mut policy = Policy { login: None, refused: None, answer: Reply::new(250, 0, 0, "Ok: queued") };
+        let mut secrets = Vec::new();
         for (key, value) in &script.settings {
             match (key.as_str(), value.as_str()) {
                 ("auth", "optional") => settings.auth = Auth::Optional,
@@ -62,17 +64,21 @@ impl Adapter for ServerSide {
                 ("recipients", count) => settings.max_recipients = count.parse().map_err(|_| "recipients=N")?,
                 ("line-endings", "strict") => settings.line_endings = LineEndings::Strict,
                 ("line-endings", "reject") => settings.line_endings = LineEndings::Reject,
-                ("login", pair) => side.set_login(pair)?,
-                ("refused", address) => side.refused = Some(address.into()),
-                ("answer", reply) => side.answer = read_reply(reply)?,
+                ("login", pair) => {
+                    let (user, password) = pair.split_once(':').ok_or("login=USER:PASSWORD")?;
+                    secrets.extend(forms_of(user, password));
+                    policy.login = Some((user.into(), password.into()));
+                }
+                ("refused", address) => policy.refused = Some(address.into()),
+                ("answer", reply) => policy.answer = read_reply(reply)?,
                 ("early", text) => early = unescape(text)?,
-                ("secret", text) => side.secrets.push(text.into()),
+                ("secret", text) => secrets.push(text.into()),
                 _ => return Err(format!("unknown setting {key} = {value}")),
             }
         }
-        side.server = Server::new(Arc::new(settings), security, true, now);
-        side.server.receive(&early, now);
-        Ok(side)
+        let mut server = Server::new(Arc::new(settings), security, true, now);
+        server.receive(&early, now);
+        Ok(Self { server, policy, body: Vec::new(), secrets })
     }
 
     fn talk(&mut self) -> &mut Server<Taken> {
@@ -84,17 +90,17 @@ impl Adapter for ServerSide {
             Event::Quirk(quirk) => format!("quirk {quirk:?}"),
             Event::Intruder(intruder) => format!("intruder {intruder:?}"),
             Event::Login(question) => {
-                let answer = self.may_sign_in(&question);
+                let answer = self.policy.may_sign_in(&question);
                 self.server.answer_login(question, answer, now);
                 return None;
             }
             Event::Sender(question) => {
-                let answer = self.may_take_part(&question.sender.reverse_path.to_string());
+                let answer = self.policy.may_take_part(&question.sender.reverse_path.to_string());
                 self.server.answer_sender(question, answer, now);
                 return None;
             }
             Event::Recipient(question) => {
-                let answer = self.may_take_part(question.recipient.address.as_str());
+                let answer = self.policy.may_take_part(question.recipient.address.as_str());
                 self.server.answer_recipient(question, answer, now);
                 return None;
             }
@@ -104,11 +110,11 @@ impl Adapter for ServerSide {
                 return None;
             }
             Event::End(question) => {
-                match Refusal::try_from(self.answer.clone()) {
+                match Refusal::try_from(self.policy.answer.clone()) {
                     Ok(refusal) => self.server.refuse(question, &refusal, now),
                     Err(reply) => self.server.accept(question, Taken, &reply, now),
                 }
-                format!("body {}", std::mem::take(&mut self.body).escape_ascii())
+                format!("body {}", shown(&std::mem::take(&mut self.body)))
             }
             Event::Refused(refusal, _) => {
                 self.body.clear();
@@ -149,17 +155,12 @@ pub fn settings() -> Settings {
     }
 }
 
-impl ServerSide {
-    /// The password in every form in which PLAIN and LOGIN bring it is a secret.
-    fn set_login(&mut self, pair: &str) -> Result<(), String> {
-        let (user, password) = pair.split_once(':').ok_or("login=USER:PASSWORD")?;
-        self.secrets.push(password.into());
-        self.secrets.push(STANDARD.encode(password));
-        self.secrets.push(STANDARD.encode(format!("\0{user}\0{password}")));
-        self.login = Some((user.into(), password.into()));
-        Ok(())
-    }
+/// The password in every form in which PLAIN and LOGIN bring it.
+fn forms_of(user: &str, password: &str) -> [String; 3] {
+    [password.to_owned(), STANDARD.encode(password), STANDARD.encode(format!("\0{user}\0{password}"))]
+}
 
+impl Policy {
     fn may_sign_in(&self, question: &LoginQuestion) -> Result<(), Refusal> {
         let given = (question.username.clone(), question.password.expose().to_owned());
         let refusal = || Refusal::new(535, 7, 8, "Authentication credentials invalid");
@@ -170,6 +171,18 @@ impl ServerSide {
         let refusal = || Refusal::new(550, 7, 1, "Not allowed here");
         if self.refused.as_deref() == Some(address) { Err(refusal()) } else { Ok(()) }
     }
+}
+
+/// Octets as a script writes them: 20 or more of the same are `{x*20}`.
+fn shown(octets: &[u8]) -> String {
+    octets.chunk_by(|a, b| a == b).fold(String::new(), |mut text, run| {
+        let one = run[..1].escape_ascii();
+        match run.len() {
+            20.. => write!(text, "{{{one}*{}}}", run.len()).unwrap(),
+            _ => write!(text, "{}", run.escape_ascii()).unwrap(),
+        }
+        text
+    })
 }
 
 /// The envelope as commands would say it.
