@@ -75,7 +75,7 @@ const GOODBYES: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// When a listener cannot be opened or an account cannot be used at all; then nothing is left running.
-pub fn start(config: Config, journal: Journal, timeouts: Timeouts) -> Result<App, StartError> {
+pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<App, StartError> {
     let hostname = config.hostname.clone().unwrap_or_else(machine_name);
     let ours = Arc::new(OnceLock::new());
     let queue = Arc::new(Queue::new(config.accounts.iter().map(|account| account.name.clone())));
@@ -87,7 +87,7 @@ pub fn start(config: Config, journal: Journal, timeouts: Timeouts) -> Result<App
     }
     let mut opened = Vec::new();
     for listener in &config.listeners {
-        let door = Arc::new(door(&config, listener, &hostname, &queue, &journal)?);
+        let door = Arc::new(door(config, listener, &hostname, &queue, &journal)?);
         for address in &listener.bind {
             opened.push((Arc::clone(&door), bind(listener, *address)?));
         }

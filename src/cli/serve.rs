@@ -31,7 +31,7 @@ pub(super) fn run(sources: &Sources) -> ExitCode {
         journal.record(Event::Risk { text: &format!("{}: {}", risk.key, risk.message) });
     }
     let result = runtime.block_on(async {
-        let relay = app::start(loaded.config, journal, Timeouts::default())?;
+        let relay = app::start(&loaded.config, journal, Timeouts::default())?;
         told_to_end().await;
         tracing::info!("ending");
         relay.shut_down().await;

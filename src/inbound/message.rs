@@ -64,7 +64,7 @@ impl Session<'_> {
                 }
                 other => {
                     let over = matches!(other, Event::Ended(_));
-                    self.note(other);
+                    self.note(&other);
                     if over {
                         return Ok(());
                     }

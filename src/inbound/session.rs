@@ -26,7 +26,7 @@ use crate::smtp::server::{Ending, Event, LoginQuestion, RecipientQuestion, Secur
 pub(super) type Dialogue = Server<Accepted>;
 
 /// A device that reads nothing is given up.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 /// For a handshake with a device.
 const HANDSHAKE: Duration = Duration::from_secs(30);
 
@@ -102,7 +102,7 @@ impl<'a> Session<'a> {
                     None => return Ending::HungUp,
                 },
                 Event::Ended(why) => ending = why,
-                other => self.note(other),
+                other => self.note(&other),
             }
         }
     }
@@ -124,10 +124,10 @@ impl<'a> Session<'a> {
     }
 
     /// Events that only the log cares about.
-    pub(super) fn note(&mut self, event: Event) {
+    pub(super) fn note(&mut self, event: &Event) {
         match event {
-            Event::Quirk(quirk) => self.door.journal.record(Happened::Quirk { device: &self.device, quirk }),
-            Event::Intruder(intruder) => self.door.journal.record(Happened::Intruder { intruder }),
+            Event::Quirk(quirk) => self.door.journal.record(Happened::Quirk { device: &self.device, quirk: *quirk }),
+            Event::Intruder(intruder) => self.door.journal.record(Happened::Intruder { intruder: *intruder }),
             _ => {}
         }
     }

@@ -61,10 +61,10 @@ impl Answered {
     }
 
     /// Some recipients were refused, and so the message for all.
-    fn some(message: &Message, refused: Vec<(usize, Refusal)>) -> Self {
+    fn some(message: &Message, replies: Vec<(usize, Refusal)>) -> Self {
         let mut outcomes = vec![verdict::of_spared(); message.envelope.recipients.len()];
         let mut first = None;
-        for (index, refusal) in refused {
+        for (index, refusal) in replies {
             let failure = Failure::Reply { phase: Phase::Recipient, reply: refusal.reply().clone() };
             let diagnosis = diagnose(&failure);
             if let Some(outcome) = outcomes.get_mut(index) {
@@ -109,7 +109,7 @@ pub(super) async fn carry(lease: &Lease, line: &mut Line) -> Ended {
             Ok(Event::Finished(reply)) => {
                 return Ended::Answered(Answered::all(message, Failure::Reply { phase: Phase::Dot, reply }));
             }
-            Ok(Event::Refused(refused)) => return refused_before_body(message, refused, reused),
+            Ok(Event::Refused(why)) => return refused_before_body(message, why, reused),
             Ok(_) => {}
             Err(failure) if reused && is_stale(&failure) => return Ended::Stale(failure),
             Err(failure) => return Ended::Broken(failure),
@@ -117,8 +117,8 @@ pub(super) async fn carry(lease: &Lease, line: &mut Line) -> Ended {
     }
 }
 
-fn refused_before_body(message: &Message, refused: Refused, reused: bool) -> Ended {
-    match refused {
+fn refused_before_body(message: &Message, why: Refused, reused: bool) -> Ended {
+    match why {
         Refused::Mail(refusal) => {
             let failure = Failure::Reply { phase: Phase::Mail, reply: refusal.into_reply() };
             if reused && is_stale(&failure) {
@@ -126,7 +126,7 @@ fn refused_before_body(message: &Message, refused: Refused, reused: bool) -> End
             }
             Ended::Answered(Answered::all(message, failure))
         }
-        Refused::Recipients(refused) => Ended::Answered(Answered::some(message, refused)),
+        Refused::Recipients(replies) => Ended::Answered(Answered::some(message, replies)),
         Refused::Data(refusal) => {
             let failure = Failure::Reply { phase: Phase::Data, reply: refusal.into_reply() };
             Ended::Answered(Answered::all(message, failure))

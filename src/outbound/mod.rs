@@ -10,11 +10,12 @@ pub mod verdict;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::account::health::{Change, Health, Hold, Proof, Stage};
-use crate::diagnosis::{Diagnosis, Failure, diagnose};
+use crate::diagnosis::{Diagnosis, diagnose};
 use crate::ids::{AccountName, AttemptId};
 use crate::journal::{Event as Happened, Journal};
 use crate::queue::{Lease, Outcome, Queue};
@@ -40,10 +41,20 @@ impl Desk {
         Self { upstream, health: Mutex::new(Health::Well), queue, journal, goodbyes }
     }
 
-    /// Puts as many couriers to work as the account allows connections. They work until they are aborted.
+    /// Puts as many couriers to work as the account allows connections. They work until their tasks are aborted.
     pub fn open(self) -> impl Iterator<Item = tokio::task::JoinHandle<()>> {
         let desk = Arc::new(self);
-        (0..desk.upstream.settings.connections.max(1)).map(move |_| tokio::spawn(Arc::clone(&desk).courier()))
+        (0..desk.upstream.settings.connections.max(1)).map(move |_| tokio::spawn(Arc::clone(&desk).place()))
+    }
+
+    /// A courier's place is never empty: one that fails inside is replaced, so that the account does not fall silent.
+    async fn place(self: Arc<Self>) {
+        loop {
+            let mut courier = JoinSet::new();
+            courier.spawn(Arc::clone(&self).courier());
+            courier.join_next().await;
+            tracing::error!(account = %self.account(), "a courier failed inside and is replaced");
+        }
     }
 
     fn account(&self) -> &AccountName {
@@ -57,10 +68,10 @@ impl Desk {
             let attempt = AttemptId::new();
             let message = lease.message();
             let span = tracing::info_span!(
-                "attempt", id = %attempt, account = %self.account(), message = %message.id, session = %message.session
+                "attempt", id = %attempt, account = %self.account(), message_id = %message.id, session = %message.session
             );
             // On the heap: a courier that waits is small.
-            line = Box::pin(self.attempt(lease, line.take(), attempt)).instrument(span).await;
+            line = Box::pin(self.attempt(lease, line.take())).instrument(span).await;
             if let Some(used) = line.take_if(|line| !line.is_good()) {
                 self.goodbyes.spawn(used.close());
             }
@@ -83,14 +94,14 @@ impl Desk {
     }
 
     /// Carries one message, and hands the line back if it can carry another.
-    async fn attempt(&self, lease: Lease, warm: Option<Line>, id: AttemptId) -> Option<Line> {
+    async fn attempt(&self, lease: Lease, warm: Option<Line>) -> Option<Line> {
         if let Some(diagnosis) = self.held() {
             settle_all(lease, &Outcome::Hold(diagnosis));
             return warm;
         }
         let mut line = match warm {
             Some(line) => line,
-            None => match self.connect(&lease, id).await {
+            None => match self.connect().await {
                 Ok(line) => line,
                 Err(outcome) => {
                     settle_all(lease, &outcome);
@@ -100,6 +111,7 @@ impl Desk {
         };
         if !lease.is_wanted() {
             // The device did not wait so long; the next message finds a warm line.
+            self.health().gave_up(Instant::now());
             return Some(line);
         }
         let mut ended = attempt::carry(&lease, &mut line).await;
@@ -107,7 +119,7 @@ impl Desk {
         if let Ended::Stale(failure) = &ended {
             // The provider had closed the line while it was idle: not an attempt, and nothing was said of this mail.
             tracing::debug!(%failure, "the idle connection was no longer good, connecting anew");
-            line = match self.connect(&lease, id).await {
+            line = match self.connect().await {
                 Ok(line) => line,
                 Err(outcome) => {
                     settle_all(lease, &outcome);
@@ -117,17 +129,17 @@ impl Desk {
             ended = attempt::carry(&lease, &mut line).await;
             line.write_down(&self.journal);
         }
-        self.conclude(lease, id, ended).then_some(line)
+        self.conclude(lease, ended).then_some(line)
     }
 
     /// Settles, and says whether the line is still of use.
-    fn conclude(&self, lease: Lease, id: AttemptId, ended: Ended) -> bool {
+    fn conclude(&self, lease: Lease, ended: Ended) -> bool {
         match ended {
             Ended::Answered(answered) => {
                 if answered.delivered() {
                     self.report(self.health().succeeded(Instant::now(), Proof::Delivery));
                 } else if let Some((failure, diagnosis)) = answered.failure() {
-                    self.failed(lease.message().id, id, failure, diagnosis);
+                    self.journal.record(Happened::AttemptFailed { failure, diagnosis });
                     self.report(self.health().failed(Instant::now(), Stage::Mail, diagnosis));
                 }
                 lease.settle(answered.into_outcomes());
@@ -135,32 +147,30 @@ impl Desk {
             }
             Ended::Broken(failure) | Ended::Stale(failure) => {
                 let diagnosis = diagnose(&failure);
-                self.failed(lease.message().id, id, &failure, &diagnosis);
+                self.journal.record(Happened::AttemptFailed { failure: &failure, diagnosis: &diagnosis });
                 self.report(self.health().failed(Instant::now(), Stage::Mail, &diagnosis));
                 settle_all(lease, &verdict::of_failure(&failure, diagnosis));
                 false
             }
-            Ended::Withdrawn => false,
+            Ended::Withdrawn => {
+                self.health().gave_up(Instant::now());
+                false
+            }
         }
     }
 
-    async fn connect(&self, lease: &Lease, id: AttemptId) -> Result<Line, Outcome> {
+    async fn connect(&self) -> Result<Line, Outcome> {
         let began = Instant::now();
         match self.upstream.connect().await {
             Ok(line) => {
                 self.report(self.health().succeeded(Instant::now(), Proof::SignIn));
-                let detail = self.upstream.settings.host.clone();
-                self.journal.record(Happened::Connected {
-                    account: self.account(),
-                    attempt: id,
-                    detail,
-                    took: began.elapsed(),
-                });
+                let detail = self.upstream.settings.host.as_str();
+                self.journal.record(Happened::Connected { detail, took: began.elapsed() });
                 Ok(line)
             }
             Err(ConnectError { failure, stage }) => {
                 let diagnosis = diagnose(&failure);
-                self.failed(lease.message().id, id, &failure, &diagnosis);
+                self.journal.record(Happened::AttemptFailed { failure: &failure, diagnosis: &diagnosis });
                 self.report(self.health().failed(Instant::now(), stage, &diagnosis));
                 Err(verdict::of_failure(&failure, diagnosis))
             }
@@ -174,15 +184,6 @@ impl Desk {
 
     fn held(&self) -> Option<Diagnosis> {
         self.health().may_try(Instant::now()).err().map(|hold| hold.diagnosis.clone())
-    }
-
-    fn failed(&self, message: crate::ids::MessageId, attempt: AttemptId, failure: &Failure, diagnosis: &Diagnosis) {
-        let account = self.account();
-        if diagnosis.cause == crate::words::Cause::Uncertain {
-            self.journal.record(Happened::Uncertain { account, message, diagnosis });
-        }
-        let failure = failure.to_string();
-        self.journal.record(Happened::AttemptFailed { account, attempt, message, failure, diagnosis });
     }
 
     fn report(&self, change: Option<Change>) {

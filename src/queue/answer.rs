@@ -154,7 +154,7 @@ fn naming(reply: &Refusal, refused: &[&str], all: usize) -> Refusal {
     }
     let mut names = refused.iter().take(3).copied().collect::<Vec<_>>().join(", ");
     if refused.len() > 3 {
-        names.push_str(&format!(" and {} more", refused.len() - 3));
+        names.extend([" and ", &(refused.len() - 3).to_string(), " more"]);
     }
     Refusal::new(reply.code, subject, detail, format!("{names}: {} (sent to nobody)", reply.text))
 }

@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn an_unusable_spool_directory_is_named() {
         let mut draft = Draft::new(Path::new("/proc/no-such-place"));
-        let error = draft.write([b"A: b\r\n\r\n".as_slice(), &[b'x'; MEMORY_LIMIT]].concat()).unwrap_err();
+        let error = draft.write([b"A: b\r\n\r\n".as_slice(), &vec![b'x'; MEMORY_LIMIT]].concat()).unwrap_err();
         assert!(error.to_string().contains("/proc/no-such-place"), "{error}");
     }
 }

@@ -164,6 +164,7 @@ impl Lease {
     }
 
     /// Asks to write the terminating dot. `None`: the message was withdrawn, nothing of it may go out.
+    #[must_use]
     pub fn permit_dot(&self) -> Option<DotPermit> {
         self.fate.commit().then_some(DotPermit(()))
     }
@@ -203,6 +204,7 @@ impl Offer {
     }
 
     /// Takes the message back; true if nothing of it can go out any more.
+    #[must_use]
     pub fn withdraw(&self) -> bool {
         self.fate.withdraw()
     }
@@ -219,7 +221,8 @@ impl Offer {
 
 impl Drop for Offer {
     fn drop(&mut self) {
-        self.withdraw();
+        // Whether it succeeded matters to nobody any more.
+        let _ = self.withdraw();
     }
 }
 

@@ -144,26 +144,23 @@ impl Reader {
         match (self.state, octet) {
             (State::Start, b'.') => self.state = State::Dot,
             (State::Start | State::Text, b'\r') => self.state = State::Cr(1),
-            (State::Start | State::Text, b'\n') => self.bare_lf(out),
-            (State::Start | State::Text, _) => self.text(octet, out),
             (State::Dot, b'\r') => self.state = State::DotCr,
             (State::Dot, b'\n') if self.ending != Ending::CrLf => {
                 self.ending = Ending::Lf;
                 self.endings.bare_lf += 1;
                 return true;
             }
-            // The dot was a stuffed one: it goes, the rest stays (§4.5.2).
-            (State::Dot, b'\n') => self.bare_lf(out),
-            (State::Dot, _) => self.text(octet, out),
+            // A dot before anything else was a stuffed one: it goes, the rest stays (§4.5.2).
+            (State::Start | State::Text | State::Dot, b'\n') => self.bare_lf(out),
+            (State::Start | State::Text | State::Dot, _) => self.text(octet, out),
             (State::DotCr, b'\n') if self.ending != Ending::Lf => {
                 self.ending = Ending::CrLf;
                 self.endings.crlf += 1;
                 return true;
             }
-            (State::DotCr, b'\n') => self.crlf(out),
+            (State::DotCr | State::Cr(_), b'\n') => self.crlf(out),
             (State::DotCr, b'\r') => self.state = State::Cr(2),
             (State::DotCr, _) => self.after_bare_cr(1, octet, out),
-            (State::Cr(_), b'\n') => self.crlf(out),
             (State::Cr(count), b'\r') => self.state = State::Cr(count.saturating_add(1)),
             (State::Cr(count), _) => self.after_bare_cr(count, octet, out),
         }

@@ -78,12 +78,13 @@ impl Lines {
         };
         let raw = &self.rest()[..length];
         let last = if self.dropped > 0 && length == limit { Some(self.last_dropped) } else { raw.last().copied() };
+        let too_long = self.dropped > 0 || length > limit;
         let end = match last {
-            Some(b'\r') if raw.ends_with(b"\r\0\r") => LineEnd::CrNulCrLf,
+            // Of a line that is too long the octets before the last are not all here.
+            Some(b'\r') if !too_long && raw.ends_with(b"\r\0\r") => LineEnd::CrNulCrLf,
             Some(b'\r') => LineEnd::CrLf,
             _ => LineEnd::Lf,
         };
-        let too_long = self.dropped > 0 || length > limit;
         let kept = trim_end(&raw[..length.min(limit)]).to_vec();
         self.dropped = 0;
         self.taken += length + 1;

@@ -15,7 +15,7 @@ use crate::smtp::client::{Client, Event};
 /// Messages over one connection.
 const MESSAGES: u32 = 100;
 /// Life of a connection.
-const LIFE: Duration = Duration::from_secs(300);
+const LIFE: Duration = Duration::from_mins(5);
 /// How long it may wait for the next message; providers cut idle ones not much later.
 const IDLE: Duration = Duration::from_secs(20);
 /// How long the goodbye may take.

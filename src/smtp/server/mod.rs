@@ -190,8 +190,7 @@ impl<A> Server<A> {
     }
 
     fn quirks(&mut self, quirks: Quirks) {
-        let new = self.seen.merge(quirks);
-        self.untold.merge(new);
+        self.untold = self.untold.and(self.seen.merge(quirks));
     }
 
     fn next_quirk(&mut self) -> Option<Quirk> {
