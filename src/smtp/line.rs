@@ -32,8 +32,8 @@ pub enum Line {
     TooLong(Vec<u8>, LineEnd),
 }
 
-/// Octets that have arrived and not yet been cut into lines.
-#[derive(Debug, Default)]
+/// Octets that have arrived and not yet been cut into lines; any of them may be a password, so `Debug` only counts.
+#[derive(Default)]
 pub struct Lines {
     pending: Vec<u8>,
     /// Octets at the front of `pending` already handed out.
@@ -42,6 +42,12 @@ pub struct Lines {
     dropped: usize,
     /// The last octet dropped, to tell CRLF from LF at the end of a line that is too long.
     last_dropped: u8,
+}
+
+impl std::fmt::Debug for Lines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Lines({} octets)", self.rest().len())
+    }
 }
 
 impl Lines {

@@ -169,25 +169,42 @@ fn base64(text: &[u8], skip: usize) -> Vec<u8> {
         b'/' | b'_' => Some(63),
         _ => None,
     };
-    runs(text, 8, |c| value(c).is_some(), skip, |run| {
-        run.chunks(4).flat_map(|four| {
-            let bits = four.iter().filter_map(|&c| value(c)).fold(0, |bits, v| bits << 6 | v) << (6 * (4 - four.len()));
-            bits.to_be_bytes()[1..four.len().max(1)].to_vec()
-        }).collect()
-    })
+    runs(
+        text,
+        8,
+        |c| value(c).is_some(),
+        skip,
+        |run| {
+            run.chunks(4)
+                .flat_map(|four| {
+                    let bits = four.iter().filter_map(|&c| value(c)).fold(0, |bits, v| bits << 6 | v)
+                        << (6 * (4 - four.len()));
+                    bits.to_be_bytes()[1..four.len().max(1)].to_vec()
+                })
+                .collect()
+        },
+    )
 }
 
 fn hex(text: &[u8], skip: usize) -> Vec<u8> {
-    runs(text, RUN, |c| c.is_ascii_hexdigit(), skip, |run| {
-        run.chunks_exact(2).filter_map(|two| u8::try_from(digits(two, 16)?).ok()).collect()
-    })
+    runs(
+        text,
+        RUN,
+        |c| c.is_ascii_hexdigit(),
+        skip,
+        |run| run.chunks_exact(2).filter_map(|two| u8::try_from(digits(two, 16)?).ok()).collect(),
+    )
 }
 
 /// `[104, 117, …]`, the debug print of octets.
 fn numbers(text: &[u8]) -> Vec<u8> {
-    runs(text, 20, |c| c.is_ascii_digit() || matches!(c, b',' | b' ' | b'\n'), 0, |run| {
-        run.split(|c| !c.is_ascii_digit()).filter_map(|n| u8::try_from(digits(n, 10)?).ok()).collect()
-    })
+    runs(
+        text,
+        20,
+        |c| c.is_ascii_digit() || matches!(c, b',' | b' ' | b'\n'),
+        0,
+        |run| run.split(|c| !c.is_ascii_digit()).filter_map(|n| u8::try_from(digits(n, 10)?).ok()).collect(),
+    )
 }
 
 /// Every run of at least so many such characters, read from `skip` on; runs are kept apart.

@@ -75,8 +75,7 @@ impl Ears {
             }
         }
         let (said, strangers) = (Tape::default(), Tape::default());
-        let fan =
-            Fan { subscribers, spans: Mutex::default(), next: AtomicU64::new(1), strangers: strangers.clone() };
+        let fan = Fan { subscribers, spans: Mutex::default(), next: AtomicU64::new(1), strangers: strangers.clone() };
         listen_to_the_older_facade();
         OLDER.with_borrow_mut(|older| *older = Some(strangers.clone()));
         (Self { logs, said, strangers }, Listening(set_default(fan)))

@@ -41,8 +41,11 @@ fn prints<T: std::fmt::Debug>(what: &str, value: &T) {
 
 /// Every credential an account can have, with the secret wherever it can stand.
 fn credentials() -> Vec<String> {
-    let (password, stray, client) =
-        (quoted(&planted::password().secret), quoted(&planted::stray().secret), quoted(&planted::client_secret().secret));
+    let (password, stray, client) = (
+        quoted(&planted::password().secret),
+        quoted(&planted::stray().secret),
+        quoted(&planted::client_secret().secret),
+    );
     let query = planted::stray().secret;
     let oauth = |authentication: &str| {
         format!(
@@ -54,7 +57,10 @@ fn credentials() -> Vec<String> {
         format!("password = {password}"),
         format!("password_command = [\"/bin/echo\", {stray}]"),
         format!("password_command = {stray}"),
-        format!("oauth = {{ grant = \"command\", command = [\"/bin/echo\", \"--token={}\"] }}", planted::stray().secret),
+        format!(
+            "oauth = {{ grant = \"command\", command = [\"/bin/echo\", \"--token={}\"] }}",
+            planted::stray().secret
+        ),
         oauth("basic"),
         oauth("body"),
     ]
@@ -87,8 +93,7 @@ async fn settings_and_what_is_made_of_them_print_no_secret() {
             prints("a keeper", &keeper);
             prints("a credential", &credential);
             let (ours, timeouts) = (Arc::new(OnceLock::new()), Timeouts::default());
-            let upstream =
-                Upstream::new(account, keeper, tls.clone(), ours, "h".into(), timeouts, Journal::default());
+            let upstream = Upstream::new(account, keeper, tls.clone(), ours, "h".into(), timeouts, Journal::default());
             prints("an upstream", &upstream);
         }
     }

@@ -107,7 +107,7 @@ async fn a_token_in_use_is_hidden_when_its_renewal_is_refused() {
     assert!(relay.mail(&ears).await.starts_with("250"));
     // The server closes the line and takes the token no more, and the endpoint says so.
     sandbox.revoke_tokens();
-    let body = format!(r#"{{"error":"invalid_grant","error_description":"{} is revoked"}}"#, canary.secret);
+    let body = format!(r#"{{"error":"invalid_grant","error_description":"it is revoked: {}"}}"#, canary.secret);
     sandbox.faults().plan_token(TokenFault::Http { status: 400, body }, Times::Always);
     sandbox.faults().plan(Stage::Mail, Fault::reply_then_close(421, "4.7.0 Bye"), Times::Once);
     assert!(relay.mail(&ears).await.starts_with("451"));

@@ -3,6 +3,7 @@
 //! The prompts are exactly `VXNlcm5hbWU6` and `UGFzc3dvcmQ6`: old devices compare them. What a device sends here never
 //! reaches a transcript. Failures are answered late and later, the third ends the session (promise 10).
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use super::{Auth, Ending, Event, Hello, Progress, Server, Stage};
@@ -13,16 +14,24 @@ use crate::smtp::reply::{Refusal, Reply};
 use crate::smtp::sasl;
 use crate::smtp::trace::Side;
 
-/// Where an exchange stands.
-#[derive(Debug)]
+/// Where an exchange stands. `Debug` shows no user name: devices mix the fields up.
 pub(super) enum Exchange {
     Plain,
     LoginUser,
     LoginPassword(String),
 }
 
-/// A device signs in: is it one of ours?
-#[derive(Debug)]
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plain => "Plain",
+            Self::LoginUser => "LoginUser",
+            Self::LoginPassword(_) => "LoginPassword",
+        })
+    }
+}
+
+/// A device signs in: is it one of ours? `Debug` shows neither name nor password.
 #[must_use = "the device waits for an answer"]
 pub struct LoginQuestion {
     /// The name it gives; for the log only when it is a known one, since devices mix the fields up.
@@ -30,6 +39,12 @@ pub struct LoginQuestion {
     /// Its password.
     pub password: Secret,
     hello: Hello,
+}
+
+impl fmt::Debug for LoginQuestion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoginQuestion").field("hello", &self.hello).finish_non_exhaustive()
+    }
 }
 
 const USERNAME_PROMPT: &str = "VXNlcm5hbWU6";
@@ -96,7 +111,7 @@ impl<A> Server<A> {
         match self.stage {
             // RFC 4954 §4
             Stage::Mail(_) => Some(Reply::new(503, 5, 1, "Not inside a message")),
-            Stage::Ready(_) if self.login.is_some() => Some(Reply::new(503, 5, 1, "Signed in already")),
+            Stage::Ready(_) if self.signed_in => Some(Reply::new(503, 5, 1, "Signed in already")),
             Stage::Ready(_) if !self.may_auth() => Some(Reply::new(538, 7, 11, "Encryption required: STARTTLS first")),
             Stage::Ready(_) => None,
             _ => Some(Reply::new(503, 5, 1, "Say EHLO first")),
@@ -166,10 +181,10 @@ impl<A> Server<A> {
 
     /// The owner's answer to [`Event::Login`]. A refusal is heard late, and later each time.
     pub fn answer_login(&mut self, question: LoginQuestion, answer: Result<(), Refusal>, now: Instant) {
-        let LoginQuestion { username, hello, .. } = question;
+        let LoginQuestion { hello, .. } = question;
         match answer {
             Ok(()) => {
-                self.login = Some(username.into());
+                self.signed_in = true;
                 self.stage = Stage::Ready(hello);
                 self.good(&Reply::new(235, 7, 0, "Signed in"), now);
             }
