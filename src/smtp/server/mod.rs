@@ -78,7 +78,8 @@ const DELAYED_LIMIT: usize = 64 * 1024;
 pub struct Server<A> {
     settings: Arc<Settings>,
     security: Security,
-    login: Option<Box<str>>,
+    /// Who signed in is for the owner to remember, if the name is one of its own.
+    signed_in: bool,
     stage: Stage,
     lines: Lines,
     out: Vec<u8>,
@@ -105,7 +106,7 @@ impl<A> Server<A> {
             strict: settings.line_endings != LineEndings::Auto,
             settings,
             security,
-            login: None,
+            signed_in: false,
             stage: Stage::Connected,
             lines: Lines::default(),
             out: Vec::new(),
@@ -121,10 +122,10 @@ impl<A> Server<A> {
         }
     }
 
-    /// The login the device signed in with, if it did.
+    /// Whether the device signed in.
     #[must_use]
-    pub fn login(&self) -> Option<&str> {
-        self.login.as_deref()
+    pub fn is_signed_in(&self) -> bool {
+        self.signed_in
     }
 
     /// Whether the connection is encrypted.
@@ -149,7 +150,7 @@ impl<A> Server<A> {
     /// The handshake is done: everything said before is forgotten (RFC 3207 §4.2).
     pub fn secured(&mut self, now: Instant) {
         self.security.tls = true;
-        self.login = None;
+        self.signed_in = false;
         self.lines.clear();
         self.stage = Stage::Fresh;
         self.heard = now;
