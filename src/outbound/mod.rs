@@ -11,11 +11,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::account::health::{Change, Health, Hold, Proof, Stage};
-use crate::diagnosis::{Diagnosis, diagnose};
+use crate::diagnosis::diagnose;
 use crate::ids::{AccountName, AttemptId};
 use crate::journal::{Event as Happened, Journal};
 use crate::queue::{Lease, Outcome, Queue};
@@ -30,30 +31,60 @@ pub struct Desk {
     health: Mutex<Health>,
     queue: Arc<Queue>,
     journal: Journal,
-    /// Goodbyes to providers, so that nobody waits for them but the end of the program.
-    goodbyes: TaskTracker,
+}
+
+/// What all couriers of the house share.
+#[derive(Debug, Clone, Default)]
+pub struct Couriers {
+    /// The couriers, and their goodbyes to providers, for which nobody waits but the end of the program.
+    pub tasks: TaskTracker,
+    /// Cancelled when nobody waits for an answer any more: idle lines are closed in order, attempts are cut.
+    pub ending: CancellationToken,
+}
+
+/// Leave to use the account. When a hold is over one courier at a time has it; however its attempt ends, cut off
+/// included, the next one's turn comes.
+struct Leave<'a> {
+    desk: &'a Desk,
+    /// It finds out whether the hold is over.
+    trying: bool,
+}
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        if self.trying {
+            // Does nothing when the attempt has reported.
+            self.desk.health().gave_up(Instant::now());
+        }
+    }
 }
 
 impl Desk {
     /// A desk that nobody works at yet.
     #[must_use]
-    pub fn new(upstream: Upstream, queue: Arc<Queue>, journal: Journal, goodbyes: TaskTracker) -> Self {
-        Self { upstream, health: Mutex::new(Health::Well), queue, journal, goodbyes }
+    pub fn new(upstream: Upstream, queue: Arc<Queue>, journal: Journal) -> Self {
+        Self { upstream, health: Mutex::new(Health::Well), queue, journal }
     }
 
-    /// Puts as many couriers to work as the account allows connections. They work until their tasks are aborted.
-    pub fn open(self) -> impl Iterator<Item = tokio::task::JoinHandle<()>> {
+    /// Puts as many couriers to work as the account allows connections. They work until `ending` is cancelled.
+    pub fn open(self, couriers: &Couriers) {
         let desk = Arc::new(self);
-        (0..desk.upstream.settings.connections.max(1)).map(move |_| tokio::spawn(Arc::clone(&desk).place()))
+        for _ in 0..desk.upstream.settings.connections.max(1) {
+            couriers.tasks.spawn(Arc::clone(&desk).place(couriers.clone()));
+        }
     }
 
     /// A courier's place is never empty: one that fails inside is replaced, so that the account does not fall silent.
-    async fn place(self: Arc<Self>) {
+    async fn place(self: Arc<Self>, couriers: Couriers) {
         loop {
             let mut courier = JoinSet::new();
-            courier.spawn(Arc::clone(&self).courier());
-            courier.join_next().await;
-            tracing::error!(account = %self.account(), "a courier failed inside and is replaced");
+            courier.spawn(Arc::clone(&self).courier(couriers.clone()));
+            match courier.join_next().await {
+                Some(Err(error)) if error.is_panic() => {
+                    tracing::error!(account = %self.account(), "a courier failed inside and is replaced");
+                }
+                _ => return,
+            }
         }
     }
 
@@ -61,24 +92,28 @@ impl Desk {
         &self.upstream.settings.name
     }
 
-    async fn courier(self: Arc<Self>) {
+    async fn courier(self: Arc<Self>, couriers: Couriers) {
         let mut line: Option<Line> = None;
-        loop {
-            let lease = self.next_lease(&mut line).await;
+        while let Some(lease) = couriers.ending.run_until_cancelled(self.next_lease(&mut line, &couriers)).await {
             let attempt = AttemptId::new();
             let message = lease.message();
             let span = tracing::info_span!(
                 "attempt", id = %attempt, account = %self.account(), message_id = %message.id, session = %message.session
             );
             // On the heap: a courier that waits is small.
-            line = Box::pin(self.attempt(lease, line.take())).instrument(span).await;
+            let attempt = Box::pin(self.attempt(lease, line.take())).instrument(span);
+            let Some(after) = couriers.ending.run_until_cancelled(attempt).await else { return };
+            line = after;
             if let Some(used) = line.take_if(|line| !line.is_good()) {
-                self.goodbyes.spawn(used.close());
+                couriers.tasks.spawn(used.close());
             }
+        }
+        if let Some(idle) = line {
+            idle.close().await;
         }
     }
 
-    async fn next_lease(&self, line: &mut Option<Line>) -> Lease {
+    async fn next_lease(&self, line: &mut Option<Line>, couriers: &Couriers) -> Lease {
         loop {
             let Some(warm) = line else { return self.queue.claim(self.account()).await };
             tokio::select! {
@@ -86,7 +121,7 @@ impl Desk {
                 lease = self.queue.claim(self.account()) => return lease,
                 () = warm.idle() => {
                     if let Some(old) = line.take() {
-                        self.goodbyes.spawn(old.close());
+                        couriers.tasks.spawn(old.close());
                     }
                 }
             }
@@ -95,40 +130,35 @@ impl Desk {
 
     /// Carries one message, and hands the line back if it can carry another.
     async fn attempt(&self, lease: Lease, warm: Option<Line>) -> Option<Line> {
-        if let Some(diagnosis) = self.held() {
-            settle_all(lease, &Outcome::Hold(diagnosis));
-            return warm;
+        let _leave = match self.leave() {
+            Ok(leave) => leave,
+            Err(hold) => {
+                settle_all(lease, &Outcome::Hold(hold.diagnosis));
+                return warm;
+            }
+        };
+        if let Some(mut line) = warm {
+            let ended = attempt::carry(&lease, &mut line).await;
+            line.write_down(&self.journal);
+            if !ended.is_stale() {
+                return self.conclude(lease, ended).then_some(line);
+            }
+            // The provider had given the line up while it was idle: not an attempt.
+            tracing::debug!("the idle connection was no longer good, connecting anew");
         }
-        let mut line = match warm {
-            Some(line) => line,
-            None => match self.connect().await {
-                Ok(line) => line,
-                Err(outcome) => {
-                    settle_all(lease, &outcome);
-                    return None;
-                }
-            },
+        let mut line = match self.connect().await {
+            Ok(line) => line,
+            Err(outcome) => {
+                settle_all(lease, &outcome);
+                return None;
+            }
         };
         if !lease.is_wanted() {
             // The device did not wait so long; the next message finds a warm line.
-            self.health().gave_up(Instant::now());
             return Some(line);
         }
-        let mut ended = attempt::carry(&lease, &mut line).await;
+        let ended = attempt::carry(&lease, &mut line).await;
         line.write_down(&self.journal);
-        if let Ended::Stale(failure) = &ended {
-            // The provider had closed the line while it was idle: not an attempt, and nothing was said of this mail.
-            tracing::debug!(%failure, "the idle connection was no longer good, connecting anew");
-            line = match self.connect().await {
-                Ok(line) => line,
-                Err(outcome) => {
-                    settle_all(lease, &outcome);
-                    return None;
-                }
-            };
-            ended = attempt::carry(&lease, &mut line).await;
-            line.write_down(&self.journal);
-        }
         self.conclude(lease, ended).then_some(line)
     }
 
@@ -145,17 +175,14 @@ impl Desk {
                 lease.settle(answered.into_outcomes());
                 true
             }
-            Ended::Broken(failure) | Ended::Stale(failure) => {
+            Ended::Broken(failure) => {
                 let diagnosis = diagnose(&failure);
                 self.journal.record(Happened::AttemptFailed { failure: &failure, diagnosis: &diagnosis });
                 self.report(self.health().failed(Instant::now(), Stage::Mail, &diagnosis));
                 settle_all(lease, &verdict::of_failure(&failure, diagnosis));
                 false
             }
-            Ended::Withdrawn => {
-                self.health().gave_up(Instant::now());
-                false
-            }
+            Ended::Withdrawn => false,
         }
     }
 
@@ -182,8 +209,10 @@ impl Desk {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn held(&self) -> Option<Diagnosis> {
-        self.health().may_try(Instant::now()).err().map(|hold| hold.diagnosis.clone())
+    fn leave(&self) -> Result<Leave<'_>, Hold> {
+        let mut health = self.health();
+        health.may_try(Instant::now())?;
+        Ok(Leave { desk: self, trying: matches!(*health, Health::Trying { .. }) })
     }
 
     fn report(&self, change: Option<Change>) {

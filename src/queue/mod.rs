@@ -74,6 +74,11 @@ impl Lane {
         // A panic between lock and unlock cannot leave the deque half changed.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Wakes the courier that came to wait last: its connection is the warmest.
+    fn ring(&self) {
+        self.bell.notify_last();
+    }
 }
 
 /// The queue. Lanes are made once, for every configured account.
@@ -100,8 +105,12 @@ impl Queue {
         let fate = Arc::new(Fate::default());
         let recipients = message.envelope.recipients.iter().map(|r| r.address.clone()).collect();
         let lease = Lease { message: Arc::new(message), fate: Arc::clone(&fate), told };
-        lane.waiting().push_back(lease);
-        lane.bell.notify_one();
+        let mut waiting = lane.waiting();
+        // Couriers may all be stuck; what was withdrawn meanwhile must not pile up (promise 10).
+        waiting.retain(Lease::is_wanted);
+        waiting.push_back(lease);
+        drop(waiting);
+        lane.ring();
         Ok(Offer { fate, hears, until: now + wait, recipients })
     }
 
@@ -121,7 +130,7 @@ impl Queue {
         while let Some(lease) = waiting.pop_front() {
             if !waiting.is_empty() {
                 // One stored permit wakes one courier; pass the word on while there is more.
-                lane.bell.notify_one();
+                lane.ring();
             }
             if lease.is_wanted() {
                 return Some(lease);
@@ -221,7 +230,6 @@ impl Offer {
 
 impl Drop for Offer {
     fn drop(&mut self) {
-        // Whether it succeeded matters to nobody any more.
         let _ = self.withdraw();
     }
 }
