@@ -64,6 +64,12 @@ impl Lines {
         &self.pending[self.taken..]
     }
 
+    /// Octets of memory held.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.pending.capacity()
+    }
+
     /// Forgets all of it and gives the memory back.
     pub fn clear(&mut self) {
         *self = Self::default();

@@ -79,7 +79,9 @@ impl<A> Server<A> {
         };
         let Receiving { hello, reader, .. } = *receiving;
         let summary = reader.summary();
-        self.trace.say(Side::Note, &format!("{} octets of body, {}", summary.size, summary.endings), now);
+        if self.trace.recording() {
+            self.trace.say(Side::Note, &format!("{} octets of body, {}", summary.size, summary.endings), now);
+        }
         self.quirks(quirks_of(&summary));
         let bare = summary.endings.bare_lf + summary.endings.bare_cr > 0;
         let refusal = if summary.too_big {

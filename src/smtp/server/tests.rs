@@ -192,6 +192,17 @@ proptest! {
 }
 
 #[test]
+fn a_session_at_rest_is_small_and_holds_no_buffer() {
+    assert!(size_of::<Server<()>>() <= 384, "{}", size_of::<Server<()>>());
+    let mut session = Session::begin();
+    for command in ["EHLO a\r\n", "MAIL FROM:<a@b>\r\nRSET\r\n", "NO", "OP\r\n"] {
+        session.hear(command.as_bytes());
+    }
+    assert_eq!(session.replies(), 5);
+    assert_eq!(session.server.lines.held() + session.server.out.capacity(), 0);
+}
+
+#[test]
 fn debug_shows_no_credential() {
     let mut session = Session::begin();
     session.hear(b"EHLO a\r\nAUTH LOGIN\r\naHVudGVyMg==\r\nc2Vjcm");
