@@ -44,7 +44,7 @@ pub(super) const PROXY_PATIENCE: Duration = Duration::from_secs(1);
 pub(super) fn in_octets(octets: &[u8]) -> Option<Intruder> {
     match octets {
         // Handshake record; an SSLv2-style hello begins with the high bit set, which no command does either.
-        [0x16, ..] | [0x80, ..] => Some(Intruder::Tls),
+        [0x16 | 0x80, ..] => Some(Intruder::Tls),
         [0x04 | 0x05, ..] => Some(Intruder::Socks),
         _ if octets.starts_with(PROXY_V2) => Some(Intruder::Proxy),
         _ => None,

@@ -84,11 +84,10 @@ impl Session {
 
     /// Octets kept when there is nothing to do.
     fn kept(&self) -> usize {
-        let chunk = match &self.server.stage {
-            Stage::Body(receiving) | Stage::BodyEnded(receiving) => usize::from(receiving.has_chunk()) * usize::MAX,
-            _ => 0,
-        };
-        self.server.lines.rest().len() + self.server.out.len() + chunk
+        if let Stage::Body(receiving) | Stage::BodyEnded(receiving) = &self.server.stage {
+            assert!(!receiving.has_chunk(), "octets of a body are handed on at once");
+        }
+        self.server.lines.rest().len() + self.server.out.len()
     }
 
     fn replies(&self) -> usize {
