@@ -1,4 +1,67 @@
 //! Posthouse: a local SMTP relay for devices that cannot speak modern SMTP.
+//!
+//! A device hands its mail over in plain SMTP; Posthouse signs in to the provider with OAuth 2.0 or a password, over
+//! verified TLS, and sends the mail on. This page is the plan of the house. `tests/house.rs` reads the sources and
+//! fails when they no longer follow it.
+//!
+//! # The rooms
+//!
+//! Each module is a room and may name only rooms to its left:
+//!
+//! ```text
+//! ground < mail < smtp < diagnosis < journal < net < account < upstream < queue
+//!        < { inbound | outbound | sandbox } < config < app < cli < main
+//! ```
+//!
+//! | room | what it is for |
+//! |---|---|
+//! | ground: [`ids`], [`words`], [`secret`], [`redact`], [`disk`], [`pem`] | identities, the words of a delivery, secrets and how to find them in what comes back, files |
+//! | [`mail`] | what a message is: address, envelope, header, the stamps on top (pure) |
+//! | [`smtp`] | the language and both dialogues, without a socket (pure) |
+//! | [`diagnosis`] | what a failure means: cause, sentence, cure (pure) |
+//! | [`journal`] | what happened: events, transcripts, the sessions now open |
+//! | [`net`] | sockets, TLS and the clock |
+//! | [`account`] | who we are upstream: credentials, their keeper, holds |
+//! | [`upstream`] | a signed-in line to the provider |
+//! | [`queue`] | what is owed; the one meeting point of door and courier |
+//! | [`inbound`] | the front door |
+//! | [`outbound`] | the courier, and the single page of policy on failures |
+//! | [`sandbox`] | the practice provider: real TLS, real OAuth, real SMTP, on loopback |
+//! | [`config`] | the only room that knows TOML |
+//! | [`app`] | builds the rooms from the configuration, starts and ends them |
+//! | [`cli`] | the commands |
+//!
+//! # The way of one message
+//!
+//! 1. [`net::listen`] accepts on an address that passed [`net::guard`]; [`inbound::door`] gives the connection a seat in
+//!    [`journal::live`]; [`net::link`] pumps octets between the socket and [`smtp::server::Server`].
+//! 2. The dialogue asks (login, sender, recipient); the session answers from [`inbound::policy`], which also picks the
+//!    account.
+//! 3. The body is unstuffed and repaired by [`smtp::body`] in the pass that finds its end, gathered in a
+//!    [`queue::body::Draft`], and stamped ([`mail::stamp`]).
+//! 4. [`queue::Queue::offer`] hands it to a courier and comes back with the one answer the device hears.
+//! 5. A courier of the account ([`outbound`]) takes a [`queue::Lease`], reuses its line or makes one with
+//!    [`upstream::Upstream::connect`] (credential, dial, TLS, EHLO, AUTH), and carries the message with
+//!    [`smtp::client::Client`].
+//! 6. What fails is judged by [`diagnosis::diagnose`] and turned into an outcome by [`outbound::verdict`];
+//!    [`queue::Lease::settle`] ends it, and only then is the device answered.
+//!
+//! # Rules that keep it simple
+//!
+//! - **Sans-IO.** `mail`, `smtp`, `diagnosis`, `inbound::policy`, `outbound::verdict`, `config::check` touch no socket,
+//!   file or clock. A dialogue takes octets and the time and gives [`smtp::Output`]; replies gather until it would wait.
+//! - **Stages own their data.** What a stage knows lives in its enum variant, so that STARTTLS forgets EHLO because the
+//!   stage that held it is gone.
+//! - **Proof by type.** `Server<A>` answers a body with 250 only by consuming an `A`; the relay's `A` is
+//!   [`queue::Accepted`], which only the queue can make. The dot is written only with a [`queue::DotPermit`]. A listener
+//!   binds only a [`net::guard::Guarded`] address. Credentials are [`secret::Secret`]s, which print nothing.
+//! - **One place each.** Retry policy in `outbound::verdict`, meanings in `diagnosis`, TOML in `config`, PEM in `pem`.
+//! - **Errors** are one enum a room. What a device hears and what the journal says are two texts.
+//!
+//! # Not here yet
+//!
+//! The queue keeps nothing: a message is taken by the provider while its device waits, or refused (`queue = false`).
+//! The durable queue comes behind the same `offer`, `claim` and `settle`.
 
 pub mod disk;
 pub mod ids;

@@ -60,7 +60,7 @@ async fn demo(args: &Args) -> io::Result<bool> {
     let sandbox = Sandbox::start(sandbox::Settings::new()?).await?;
     let directory = tempfile::tempdir()?;
     let config = configuration(args, &sandbox, directory.path())?;
-    let relay = app::start(config, Journal::default(), Timeouts::default()).map_err(io::Error::other)?;
+    let relay = app::start(&config, Journal::default(), Timeouts::default()).map_err(io::Error::other)?;
     let address = relay.listening().first().map_or(args.listen, |(_, address)| *address);
     let arrived =
         if args.send { sample::send(address, &sandbox).await? } else { watch(address, &sandbox, &relay).await? };

@@ -26,7 +26,7 @@ const EX_SOFTWARE: u8 = 70;
 #[derive(Debug, Parser)]
 #[command(name = "posthouse", version, propagate_version = true)]
 struct Arguments {
-    /// The configuration file. Default: $POSTHOUSE_CONFIG, ./posthouse.toml, /etc/posthouse/posthouse.toml.
+    /// The configuration file. Default: $`POSTHOUSE_CONFIG`, ./posthouse.toml, /etc/posthouse/posthouse.toml.
     #[arg(long, short, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// How much to log: error, warn, info, debug (with the transcripts of both sides) or trace.

@@ -31,12 +31,14 @@ pub(super) fn run(sources: &Sources) -> ExitCode {
         journal.record(Event::Risk { text: &format!("{}: {}", risk.key, risk.message) });
     }
     let result = runtime.block_on(async {
-        let relay = app::start(loaded.config, journal, Timeouts::default())?;
+        let relay = app::start(&loaded.config, journal, Timeouts::default())?;
         told_to_end().await;
         tracing::info!("ending");
         relay.shut_down().await;
         Ok::<_, StartError>(())
     });
+    // A name lookup or a password file that hangs must not keep the process.
+    runtime.shutdown_background();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(exit_code(&error), error),

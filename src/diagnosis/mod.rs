@@ -38,7 +38,7 @@ pub enum Failure {
     /// The connection broke with an error of the operating system.
     Io { phase: Phase, detail: String },
     /// The TLS handshake failed.
-    Tls { host: String, problem: TlsProblem },
+    Tls { host: String, port: u16, starttls: bool, problem: TlsProblem },
     /// STARTTLS was asked for and is not offered.
     StartTlsNotOffered { host: String },
     /// STARTTLS was refused; the reply says why.
@@ -163,7 +163,10 @@ pub fn diagnose(failure: &Failure) -> Diagnosis {
         Failure::Dns { host, detail } => network::dns(host, detail),
         Failure::Connect { host, port, detail } => network::connect(host, *port, detail),
         Failure::Io { phase, detail } => network::broken(*phase, detail),
-        Failure::Tls { host, problem } => tls::judge(tls::Peer::Provider(host), problem),
+        Failure::Tls { host, port, starttls, problem } => {
+            let (port, starttls) = (*port, *starttls);
+            tls::judge(tls::Peer::Provider { host, port, starttls }, problem)
+        }
         Failure::StartTlsRefused { reply, .. } => smtp::judge(Phase::StartTls, reply),
         Failure::StartTlsNotOffered { host } => ours::starttls_not_offered(host),
         Failure::StartTlsInjected { host } => ours::starttls_injected(host),
@@ -201,7 +204,7 @@ mod tests {
             (Failure::Dns { host: host(), detail: text() }, Cause::Network, Phase::Connect),
             (Failure::Connect { host: host(), port: 25, detail: text() }, Cause::Network, Phase::Connect),
             (Failure::SelfLoop { host: host(), port: 25 }, Cause::Config, Phase::Connect),
-            (Failure::Tls { host: host(), problem }, Cause::Config, Phase::Tls),
+            (Failure::Tls { host: host(), port: 465, starttls: false, problem }, Cause::Config, Phase::Tls),
             (Failure::StartTlsNotOffered { host: host() }, Cause::Config, Phase::StartTls),
             (Failure::StartTlsRefused { host: host(), reply: reply(454) }, Cause::Network, Phase::StartTls),
             (Failure::StartTlsInjected { host: host() }, Cause::Config, Phase::StartTls),

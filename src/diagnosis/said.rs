@@ -16,7 +16,7 @@ impl fmt::Display for Failure {
             Self::Dns { host, detail } => write!(f, "name lookup of {host}: {detail}"),
             Self::Connect { host, port, detail } => write!(f, "connect to {host} port {port}: {detail}"),
             Self::Io { phase, detail } => write!(f, "{phase}: {detail}"),
-            Self::Tls { host, problem } => write!(f, "TLS with {host}: {problem}"),
+            Self::Tls { host, port, problem, .. } => write!(f, "TLS with {host} port {port}: {problem}"),
             Self::StartTlsNotOffered { host } => write!(f, "{host} does not offer STARTTLS"),
             Self::StartTlsRefused { host, reply } => write!(f, "{host} refuses STARTTLS: {reply}"),
             Self::StartTlsInjected { host } => write!(f, "{host}: octets between STARTTLS and the handshake"),

@@ -21,7 +21,7 @@ pub(super) fn judge(phase: Phase, reply: &Reply) -> Diagnosis {
         Cause::Account => Diagnosis::new(
             Cause::Account,
             format!("The server refused the sign-in: {reply}"),
-            "Check `username` and the credential of this account; many providers want an app password or OAuth instead of the account's own password.",
+            "Check `username` and the credential of this account: with a password, whether the provider wants an app password or OAuth instead; with `oauth`, whether the token is for this user and allows SMTP.",
         ),
         Cause::Message => Diagnosis::new(Cause::Message, refused(phase, reply), message_cure(phase)),
         _ => Diagnosis::new(

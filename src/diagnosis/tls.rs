@@ -9,8 +9,8 @@ use crate::words::Cause;
 /// Whose handshake failed.
 #[derive(Clone, Copy)]
 pub(super) enum Peer<'a> {
-    /// The SMTP server, by host.
-    Provider(&'a str),
+    /// The SMTP server, and how it was spoken to.
+    Provider { host: &'a str, port: u16, starttls: bool },
     /// The token endpoint, by `host:port`.
     Endpoint(&'a str),
 }
@@ -18,16 +18,17 @@ pub(super) enum Peer<'a> {
 impl Peer<'_> {
     fn name(&self) -> &str {
         match self {
-            Self::Provider(name) | Self::Endpoint(name) => name,
+            Self::Provider { host: name, .. } | Self::Endpoint(name) => name,
         }
     }
 
     /// How to see the certificate with one's own eyes.
     fn look(self) -> String {
         match self {
-            Self::Provider(host) => format!(
-                "`openssl s_client -connect {host}:465` (or `openssl s_client -starttls smtp -connect {host}:587`) shows the certificate."
-            ),
+            Self::Provider { host, port, starttls } => {
+                let starttls = if starttls { "-starttls smtp " } else { "" };
+                format!("`openssl s_client {starttls}-connect {host}:{port}` shows the certificate.")
+            }
             Self::Endpoint(authority) => format!("`openssl s_client -connect {authority}` shows the certificate."),
         }
     }
@@ -35,14 +36,14 @@ impl Peer<'_> {
     /// The key that names the peer.
     fn key(self) -> &'static str {
         match self {
-            Self::Provider(_) => "`host`",
+            Self::Provider { .. } => "`host`",
             Self::Endpoint(_) => "`oauth.token_endpoint`",
         }
     }
 
     fn not_tls_cure(self) -> &'static str {
         match self {
-            Self::Provider(_) => {
+            Self::Provider { .. } => {
                 "Set `encryption = \"starttls\"` with port 587, or `encryption = \"implicit\"` with port 465, for this account."
             }
             Self::Endpoint(_) => "Check the port in `oauth.token_endpoint` of this account.",
@@ -116,7 +117,7 @@ fn names(presented: &[String]) -> String {
 mod tests {
     use super::*;
 
-    const SERVER: Peer<'_> = Peer::Provider("mail.example.com");
+    const SERVER: Peer<'_> = Peer::Provider { host: "mail.example.com", port: 587, starttls: true };
 
     #[test]
     fn a_certificate_that_is_wrong_is_a_matter_of_configuration_and_shows_how_to_look() {
@@ -130,7 +131,7 @@ mod tests {
         ] {
             let said = judge(SERVER, &problem);
             assert_eq!(said.cause, Cause::Config, "{problem:?}");
-            assert!(said.cure.contains("openssl s_client -connect mail.example.com:465"), "{problem:?}");
+            assert!(said.cure.contains("openssl s_client -starttls smtp -connect mail.example.com:587"), "{problem:?}");
         }
     }
 

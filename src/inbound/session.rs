@@ -26,7 +26,9 @@ use crate::smtp::server::{Ending, Event, LoginQuestion, RecipientQuestion, Secur
 pub(super) type Dialogue = Server<Accepted>;
 
 /// A device that reads nothing is given up.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
+/// For a device to take our last words.
+const FAREWELL: Duration = Duration::from_secs(5);
 /// For a handshake with a device.
 const HANDSHAKE: Duration = Duration::from_secs(30);
 
@@ -55,7 +57,10 @@ impl<'a> Session<'a> {
         let stream = match &self.door.tls {
             Tls::Implicit(files) => {
                 let config = files.current(Instant::now());
-                Box::pin(tls::accept(config, socket, HANDSHAKE)).await
+                match self.unless_dismissed(Box::pin(tls::accept(config, socket, HANDSHAKE))).await {
+                    Some(result) => result,
+                    None => return,
+                }
             }
             _ => Ok(Stream::Plain(socket)),
         };
@@ -93,8 +98,9 @@ impl<'a> Session<'a> {
                 Event::Recipient(question) => self.recipient(&mut link, question),
                 Event::Message(envelope, hello) => {
                     self.messages += 1;
-                    if let Err(End::Broken(error)) = Box::pin(self.message(&mut link, *envelope, hello)).await {
-                        self.door.journal.record(Happened::Broken { detail: &error.to_string() });
+                    // An error the link says again in the next round.
+                    if let Ok(Some(why)) = Box::pin(self.message(&mut link, *envelope, hello)).await {
+                        ending = why;
                     }
                 }
                 Event::Upgrade => match Box::pin(self.upgrade(link)).await {
@@ -102,7 +108,7 @@ impl<'a> Session<'a> {
                     None => return Ending::HungUp,
                 },
                 Event::Ended(why) => ending = why,
-                other => self.note(other),
+                other => self.note(&other),
             }
         }
     }
@@ -111,23 +117,32 @@ impl<'a> Session<'a> {
     pub(super) async fn next(&mut self, link: &mut Link<Dialogue>) -> Result<Event, End> {
         self.write_down(link);
         self.seat.set_idle(link.conversation().is_idle());
-        if self.dismissed {
-            return link.next().await;
+        if !self.dismissed {
+            tokio::select! {
+                biased;
+                event = link.next() => return event,
+                () = self.seat.dismissed() => self.dismissed = true,
+            }
+            link.conversation_mut().dismiss("The relay ends this session, try again later", Instant::now());
         }
+        // A device that does not take these words must not keep its place.
+        tokio::time::timeout(FAREWELL, link.next()).await.unwrap_or(Err(End::Closed))
+    }
+
+    /// A handshake owes nothing: whoever is asked to end in the midst of it ends.
+    async fn unless_dismissed<T>(&self, handshake: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
-            event = link.next() => return event,
-            () = self.seat.dismissed() => self.dismissed = true,
+            result = handshake => Some(result),
+            () = self.seat.dismissed() => None,
         }
-        link.conversation_mut().dismiss("The relay ends this session, try again later", Instant::now());
-        link.next().await
     }
 
     /// Events that only the log cares about.
-    pub(super) fn note(&mut self, event: Event) {
+    pub(super) fn note(&mut self, event: &Event) {
         match event {
-            Event::Quirk(quirk) => self.door.journal.record(Happened::Quirk { device: &self.device, quirk }),
-            Event::Intruder(intruder) => self.door.journal.record(Happened::Intruder { intruder }),
+            Event::Quirk(quirk) => self.door.journal.record(Happened::Quirk { device: &self.device, quirk: *quirk }),
+            Event::Intruder(intruder) => self.door.journal.record(Happened::Intruder { intruder: *intruder }),
             _ => {}
         }
     }
@@ -187,7 +202,7 @@ impl<'a> Session<'a> {
         let Tls::StartTls(files) = &self.door.tls else { return None };
         let config = files.current(Instant::now());
         let (stream, mut dialogue) = link.into_parts();
-        match tls::accept(config, stream.into_plain()?, HANDSHAKE).await {
+        match self.unless_dismissed(tls::accept(config, stream.into_plain()?, HANDSHAKE)).await? {
             Ok(stream) => {
                 dialogue.secured(Instant::now());
                 self.device = self.door.policy.device_of(self.peer);

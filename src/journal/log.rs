@@ -38,7 +38,7 @@ impl Default for Settings {
 pub fn install(settings: &Settings) {
     let colours = settings.format == Format::Auto && std::io::stderr().is_terminal();
     let _ = tracing::subscriber::set_global_default(subscriber(settings, std::io::stderr, colours));
-    std::panic::set_hook(Box::new(|panic| report_panic(panic)));
+    std::panic::set_hook(Box::new(report_panic));
 }
 
 /// The subscriber itself, for a log that goes elsewhere.
@@ -48,9 +48,15 @@ where
 {
     // Other people's crates speak only when something is wrong: their debug lines are not ours to answer for.
     let filter = EnvFilter::new(format!("warn,posthouse={}", settings.level));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(colours);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer)
+        .with_ansi(colours)
+        .with_target(false)
+        // A log that cannot be written is no reason to fail the mail; complaining about it on standard error panics.
+        .log_internal_errors(false);
     match settings.format {
-        Format::Auto | Format::Text => Box::new(builder.with_target(false).finish()),
+        Format::Auto | Format::Text => Box::new(builder.finish()),
         Format::Json => {
             Box::new(builder.json().flatten_event(true).with_current_span(true).with_span_list(false).finish())
         }

@@ -14,6 +14,7 @@ pub const LIMIT: usize = 1024 * 1024;
 
 /// What the relay must know of a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is one fact about a header, independent of the others")]
 pub struct Header {
     /// `Received:` fields; a loop shows in their number (RFC 5321 §6.3).
     pub received: usize,

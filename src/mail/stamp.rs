@@ -27,6 +27,7 @@ pub struct Trace<'a> {
 
 /// The `with` keyword (RFC 3848, RFC 6531 §4.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is one letter of the keyword, independent of the others")]
 pub struct Protocol {
     /// EHLO rather than HELO.
     pub esmtp: bool,
@@ -55,10 +56,10 @@ pub fn stamp(trace: Trace<'_>, id: MessageId, header: &Header, now: &Zoned) -> S
     let date = jiff::fmt::rfc2822::to_string(now).unwrap_or_else(|_| "Thu, 1 Jan 1970 00:00:00 +0000".into());
     let mut out = received(trace, id, &date);
     if !header.has_date {
-        out.push_str(&format!("Date: {date}\r\n"));
+        out.extend(["Date: ", &date, "\r\n"]);
     }
     if !header.has_message_id {
-        out.push_str(&format!("Message-ID: <{id}@{}>\r\n", trace.hostname));
+        out.extend(["Message-ID: <", &id.to_string(), "@", trace.hostname, ">\r\n"]);
     }
     if !header.begins_with_field {
         // The message has no header: its first line must not become one.

@@ -88,7 +88,7 @@ impl Lines {
         let last = if self.dropped > 0 && length == limit { Some(self.last_dropped) } else { raw.last().copied() };
         let too_long = self.dropped > 0 || length > limit;
         let end = match last {
-            // Of a line that is too long only the last octet is sure to be known still.
+            // Of a line that is too long the octets before the last are not all here.
             Some(b'\r') if !too_long && raw.ends_with(b"\r\0\r") => LineEnd::CrNulCrLf,
             Some(b'\r') => LineEnd::CrLf,
             _ => LineEnd::Lf,

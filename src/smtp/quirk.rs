@@ -112,6 +112,7 @@ impl Quirks {
     }
 
     /// Adds all of `others` and returns those that are new.
+    #[must_use]
     pub fn merge(&mut self, others: Self) -> Self {
         let new = Self(others.0 & !self.0);
         self.0 |= others.0;
@@ -121,6 +122,12 @@ impl Quirks {
     /// Takes one out.
     pub fn remove(&mut self, quirk: Quirk) {
         self.0 &= !(1 << quirk as u8);
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(self, others: Self) -> Self {
+        Self(self.0 | others.0)
     }
 
     /// Those in it.

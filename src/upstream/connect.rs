@@ -3,6 +3,7 @@
 //! Guarantees that a credential is fetched before a connection is opened, that a refused token is renewed and tried
 //! once more and never again, and that a failure says at which stage it stood.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -28,7 +29,7 @@ use crate::words::Phase;
 /// For a handshake with a provider.
 const HANDSHAKE: Duration = Duration::from_secs(30);
 /// A provider that takes nothing of a block for so long is given up (RFC 5321 §4.5.3.2.5).
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// One account, ready to connect.
 #[derive(Debug)]
@@ -41,6 +42,8 @@ pub struct Upstream {
     ours: Arc<OnceLock<Bound>>,
     hostname: String,
     timeouts: Timeouts,
+    /// STARTTLS was offered before: from then on its absence is a downgrade (promise 3).
+    starttls_seen: AtomicBool,
     journal: Journal,
 }
 
@@ -71,7 +74,7 @@ impl Upstream {
         timeouts: Timeouts,
         journal: Journal,
     ) -> Self {
-        Self { settings, keeper, tls, ours, hostname, timeouts, journal }
+        Self { settings, keeper, tls, ours, hostname, timeouts, starttls_seen: AtomicBool::new(false), journal }
     }
 
     /// Connects and signs in.
@@ -121,10 +124,11 @@ impl Upstream {
     }
 
     async fn secure(&self, tcp: tokio::net::TcpStream, trace: &mut Trace) -> Result<Stream, Failure> {
-        let host = &self.settings.host;
+        let Settings { host, port, encryption, .. } = &self.settings;
+        let starttls = *encryption != Encryption::Implicit;
         let stream = tls::connect(Arc::clone(&self.tls), host, tcp, HANDSHAKE)
             .await
-            .map_err(|problem| Failure::Tls { host: host.clone(), problem })?;
+            .map_err(|problem| Failure::Tls { host: host.clone(), port: *port, starttls, problem })?;
         let facts = stream.tls_facts().map(|facts| facts.to_string()).unwrap_or_default();
         trace.say(Side::Note, &format!("{facts}, certificate verified for {host}"), Instant::now());
         Ok(stream)
@@ -133,6 +137,7 @@ impl Upstream {
     fn dialogue(&self, stream: &Stream, credential: &Credential) -> client::Settings {
         let starttls = match self.settings.encryption {
             Encryption::StartTls => StartTls::Required,
+            Encryption::StartTlsAuto if self.starttls_seen.load(Ordering::Relaxed) => StartTls::Required,
             Encryption::StartTlsAuto => StartTls::IfOffered,
             Encryption::Implicit | Encryption::None => StartTls::Never,
         };
@@ -206,6 +211,7 @@ impl Upstream {
         let tcp = stream.into_plain().ok_or(Failure::Closed { phase })?;
         let secured = self.secure(tcp, &mut trace).await;
         self.journal.transcript(&trace);
+        self.starttls_seen.store(true, Ordering::Relaxed);
         client.secured(Instant::now());
         Ok(Link::new(secured?, client, PATIENCE))
     }
@@ -214,7 +220,7 @@ impl Upstream {
     fn login(&self, link: &Link<Client>, credential: &Credential) -> Result<Option<Login>, Failure> {
         let offered: Vec<String> =
             link.conversation().offered().map(|o| o.auth.iter().map(ToString::to_string).collect()).unwrap_or_default();
-        let sasl = signin::choose(&self.settings, credential, &offered, self.channel(link.stream()))?;
+        let sasl = signin::choose(&self.settings, credential, &offered, channel(link.stream()))?;
         Ok(match (sasl, credential.clone()) {
             (Some(Sasl::XOAuth2), Credential::Token { username: user, token, .. }) => {
                 Some(Login::XOAuth2 { user, token })
@@ -228,15 +234,15 @@ impl Upstream {
             _ => None,
         })
     }
+}
 
-    fn channel(&self, stream: &Stream) -> Channel {
-        match stream {
-            Stream::Tls(_) => Channel::Tls,
-            Stream::Plain(tcp) if tcp.peer_addr().is_ok_and(|peer| peer.ip().to_canonical().is_loopback()) => {
-                Channel::ClearLoopback
-            }
-            Stream::Plain(_) => Channel::ClearNetwork,
+fn channel(stream: &Stream) -> Channel {
+    match stream {
+        Stream::Tls(_) => Channel::Tls,
+        Stream::Plain(tcp) if tcp.peer_addr().is_ok_and(|peer| peer.ip().to_canonical().is_loopback()) => {
+            Channel::ClearLoopback
         }
+        Stream::Plain(_) => Channel::ClearNetwork,
     }
 }
 

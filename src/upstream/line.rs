@@ -15,7 +15,7 @@ use crate::smtp::client::{Client, Event};
 /// Messages over one connection.
 const MESSAGES: u32 = 100;
 /// Life of a connection.
-const LIFE: Duration = Duration::from_secs(300);
+const LIFE: Duration = Duration::from_mins(5);
 /// How long it may wait for the next message; providers cut idle ones not much later.
 const IDLE: Duration = Duration::from_secs(20);
 /// How long the goodbye may take.
@@ -51,10 +51,9 @@ impl Line {
         }
     }
 
-    /// A message begins; says whether others went before it, so that a failure may only mean the line was stale.
-    pub fn begin(&mut self) -> bool {
+    /// A message begins.
+    pub fn begin(&mut self) {
         self.messages += 1;
-        self.messages > 1
     }
 
     /// Whether it may carry another message.

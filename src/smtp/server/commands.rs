@@ -114,7 +114,7 @@ impl<A> Server<A> {
             Command::Noop => self.good(&Reply::new(250, 0, 0, "Ok"), now),
             Command::Vrfy => self.good(&Reply::new(252, 5, 2, "Send some mail, I'll try my best"), now),
             Command::Help => {
-                self.good(&Reply::new(214, 0, 0, "This relay takes mail and passes it on to a provider"), now)
+                self.good(&Reply::new(214, 0, 0, "This relay takes mail and passes it on to a provider"), now);
             }
             Command::Quit => self.close_with(&Reply::new(221, 0, 0, "Bye"), Ending::Quit, now),
             Command::NotOffered => self.bad(&Reply::new(502, 5, 1, "Not implemented here"), now),

@@ -10,7 +10,7 @@ use std::time::Duration;
 pub enum Intruder {
     /// A method or a header line.
     Http,
-    /// A ClientHello.
+    /// A `ClientHello`.
     Tls,
     /// The PROXY protocol, version 1 or 2.
     Proxy,
@@ -58,12 +58,12 @@ pub(super) fn may_become_proxy(octets: &[u8]) -> bool {
 
 /// Looks at one line.
 pub(super) fn in_line(line: &[u8]) -> Option<Intruder> {
+    const METHODS: [&[u8]; 10] =
+        [b"GET", b"POST", b"PUT", b"HEAD", b"DELETE", b"OPTIONS", b"CONNECT", b"PATCH", b"TRACE", b"PRI"];
     let word = line.split(|&c| c == b' ').next().unwrap_or(line);
     if line.starts_with(b"PROXY ") {
         return Some(Intruder::Proxy);
     }
-    const METHODS: [&[u8]; 10] =
-        [b"GET", b"POST", b"PUT", b"HEAD", b"DELETE", b"OPTIONS", b"CONNECT", b"PATCH", b"TRACE", b"PRI"];
     if word.len() < line.len() && METHODS.contains(&word) {
         return Some(Intruder::Http);
     }

@@ -54,7 +54,7 @@ const FAILED_LOGINS: u8 = 3;
 
 /// `AUTH PLAIN [hidden]`; a mechanism that is not known may be a password in the wrong place.
 pub(super) fn transcript_of_auth(line: &[u8]) -> String {
-    let mut words = line.split(|c| c.is_ascii_whitespace()).filter(|w| !w.is_empty()).skip(1);
+    let mut words = line.split(u8::is_ascii_whitespace).filter(|w| !w.is_empty()).skip(1);
     let mechanism = words.next().unwrap_or_default();
     let known = ["PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2", "OAUTHBEARER", "NTLM", "DIGEST-MD5", "GSSAPI"];
     let name = known.into_iter().find(|k| mechanism.eq_ignore_ascii_case(k.as_bytes()));
@@ -80,7 +80,7 @@ impl<A> Server<A> {
             self.quirk(Quirk::AuthInClear);
         }
         let AuthArgument(argument) = argument;
-        let mut words = argument.split(|c| c.is_ascii_whitespace()).filter(|w| !w.is_empty());
+        let mut words = argument.split(u8::is_ascii_whitespace).filter(|w| !w.is_empty());
         let mechanism = words.next().unwrap_or_default();
         let exchange = match mechanism.to_ascii_uppercase().as_slice() {
             b"PLAIN" => Exchange::Plain,

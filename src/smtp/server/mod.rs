@@ -67,6 +67,9 @@ enum Stage {
 
 /// Ten bad commands in a row end a session (promise 10).
 const BAD_COMMANDS: u8 = 10;
+/// Octets of replies that gather before they are sent although there is more to do: a short command may have a long
+/// reply.
+const REPLIES: usize = 16 * 1024;
 /// Octets kept while a delayed reply waits.
 const DELAYED_LIMIT: usize = 64 * 1024;
 
@@ -198,8 +201,7 @@ impl<A> Server<A> {
     }
 
     fn quirks(&mut self, quirks: Quirks) {
-        let new = self.seen.merge(quirks);
-        self.untold.merge(new);
+        self.untold = self.untold.and(self.seen.merge(quirks));
     }
 
     fn next_quirk(&mut self) -> Option<Quirk> {
@@ -270,22 +272,16 @@ impl<A> Server<A> {
 
     fn time_out(&mut self, now: Instant) -> Progress {
         let ending = Reply::new(421, 4, 2, "Timed out, closing");
-        match std::mem::replace(&mut self.stage, Stage::Closed) {
-            Stage::Body(receiving) => {
-                let summary = receiving.summary();
-                self.trace.say(
-                    Side::Note,
-                    &format!("the body did not end; its line endings: {}", summary.endings),
-                    now,
-                );
-                self.close_with(&ending, Ending::TimedOut, now);
-                Progress::Event(Event::Unfinished(summary))
-            }
-            _ => {
-                self.close_with(&ending, Ending::TimedOut, now);
-                Progress::Again
-            }
+        let unfinished = match &self.stage {
+            Stage::Body(receiving) => Some(receiving.summary()),
+            _ => None,
+        };
+        if let Some(summary) = unfinished {
+            let text = format!("the body did not end; its line endings: {}", summary.endings);
+            self.trace.say(Side::Note, &text, now);
         }
+        self.close_with(&ending, Ending::TimedOut, now);
+        unfinished.map_or(Progress::Again, |summary| Progress::Event(Event::Unfinished(summary)))
     }
 }
 
@@ -321,6 +317,9 @@ impl<A> Conversation for Server<A> {
         loop {
             if let Some(quirk) = self.next_quirk() {
                 return Output::Event(Event::Quirk(quirk));
+            }
+            if self.out.len() >= REPLIES {
+                return Output::Send(std::mem::take(&mut self.out));
             }
             match self.advance(now) {
                 Progress::Event(event) => return Output::Event(event),

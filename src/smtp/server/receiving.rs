@@ -63,6 +63,8 @@ impl<A> Server<A> {
         let Stage::Body(receiving) = &mut self.stage else { return };
         receiving.heard = now;
         receiving.received += octets.len() as u64;
+        // What comes out is hardly ever longer than what went in: one allocation, whatever the number of lines.
+        receiving.chunk.reserve(octets.len());
         let Some(end) = receiving.reader.read(octets, &mut receiving.chunk) else { return };
         self.heard = now;
         self.lines.push(&octets[end..]);

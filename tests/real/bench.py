@@ -1,0 +1,175 @@
+"""The test bench: the servers of the provider side, set up once, and the accounts Posthouse can have with them.
+
+An `Account` says in the matrix's words which server, which encryption, which mechanism and where the credential comes
+from; `Bench.settings` turns it into the keys of `[accounts.NAME]`.
+"""
+
+import base64
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, quote_plus
+
+import dovecot
+from dovecot import Dovecot
+from postfix import Postfix
+from relay import DEVICE, Relay
+from sink import Sink
+from token_server import Client, TokenServer
+from world import Authority, Ports
+
+SENDER = "relay@provider.test"
+# Characters that break careless quoting and encoding; the secret is one that Microsoft could have made.
+PASSWORD = "Real pass/w+rd=1&%ü"
+APPLICATION = Client("5f1c/app", "s3cret+/=%&:~Q", "https://provider.test/.default", SENDER)
+
+
+@dataclass(frozen=True)
+class Account:
+    """One account: `server` is postfix, dovecot, or one of the servers that must not be trusted or are not there."""
+
+    server: str
+    encryption: str
+    mechanism: str
+    credential: str = "as usual"
+
+    def __str__(self):
+        words = f"{self.server:<12} {self.encryption:<8} {self.mechanism:<8}"
+        return words if self.credential == "as usual" else f"{words} ({self.credential})"
+
+
+class Bench:
+    """Everything but Posthouse, running. Use as a context manager."""
+
+    def __init__(self, home: Path, program):
+        self.home, self._program = home, program
+        self.ports, self.relays = Ports(), []
+        # Ends all it was given, in reverse, even when one of them does not end well.
+        self._running = ExitStack()
+
+    def __enter__(self):
+        try:
+            self._start()
+        except BaseException:
+            self._running.close()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self._running.close()
+
+    def relay(self, name, account):
+        """A Posthouse with this account, in a directory of this name."""
+        self.relays.append(self.home / name)
+        return self._keep(Relay(self._program, self.home / name, self.ports, self.certificate, self.settings(account)))
+
+    def server(self, account):
+        """The running server whose log and trace field tell about this account's deliveries."""
+        return self.dovecot if account.server == "dovecot" else self.postfix
+
+    def secrets(self):
+        """Every form of every secret that no log may hold."""
+        words = [PASSWORD, DEVICE[1], APPLICATION.secret, *self.tokens.issued, self._stale_token]
+        for word in list(words):
+            words += [quote(word, safe=""), quote_plus(word), base64.b64encode(word.encode()).decode()]
+        for login, password in ((SENDER, PASSWORD), DEVICE):
+            words.append(base64.b64encode(f"\0{login}\0{password}".encode()).decode())
+        return words
+
+    def settings(self, account):
+        """The keys of `[accounts.office]`."""
+        settings = {
+            "encryption": account.encryption,
+            "ca_file": self.authority.certificate,
+            "address": SENDER,
+            "mechanism": account.mechanism.lower(),
+            "limits": {"connections": 2},
+        }
+        settings["host"], settings["port"] = self._address(account)
+        if account.mechanism == "none":
+            return settings
+        settings["username"] = SENDER
+        return settings | (self._grant(account) if account.mechanism == "XOAUTH2" else self._password(account))
+
+    def _address(self, account):
+        if account.server == "dovecot":
+            return dovecot.ADDRESS, self.dovecot.ports[account.encryption]
+        if account.server == "no STARTTLS":
+            return "localhost", self.sink.port
+        if account.server == "not there":
+            return "localhost", self.ports.take()
+        if account.server != "postfix":
+            return "localhost", self.postfix.ports[account.server, account.encryption]
+        flavour = {"none": "open", "XOAUTH2": "dovecot"}.get(account.mechanism, "cyrus")
+        return "localhost", self.postfix.ports[flavour, account.encryption]
+
+    def _password(self, account):
+        if account.credential == "password_file":
+            return {"password_file": self._file("password", f"{PASSWORD}\n")}
+        if account.credential == "password_command":
+            return {"password_command": ["cat", str(self._file("password", f"{PASSWORD}\n"))]}
+        return {"password": "wrong" if account.credential == "wrong password" else PASSWORD}
+
+    def _grant(self, account):
+        if account.credential in ("command", "stale token"):
+            token = self.tokens.issue() if account.credential == "command" else self._stale_token
+            command = ["cat", str(self._file(account.credential, f"{token}\n"))]
+            return {"oauth": {"grant": "command", "command": command}}
+        secret = "not-the-secret" if account.credential == "wrong secret" else APPLICATION.secret
+        # Both ways of RFC 6749 §2.3.1, whatever else the row is about.
+        way = "basic" if account.encryption == "implicit" else "body"
+        return {
+            "oauth": {
+                "grant": "client_credentials",
+                "token_endpoint": self.tokens.token_endpoint,
+                "client_id": APPLICATION.identifier,
+                "client_secret": secret,
+                "scope": APPLICATION.scope,
+                "client_authentication": way,
+            }
+        }
+
+    def _file(self, name, text):
+        path = self.home / name.replace(" ", "-")
+        path.write_text(text)
+        path.chmod(0o600)
+        return path
+
+    def _start(self):
+        self.authority = Authority(self.home / "authority", "Posthouse test authority")
+        stranger = Authority(self.home / "stranger", "An authority nobody trusts")
+        self.certificate = self.authority.issue("right", "DNS:localhost,IP:127.0.0.1,IP:127.0.0.2")
+        certificates = {
+            "right": self.certificate,
+            "foreign": stranger.issue("foreign", "DNS:localhost"),
+            "misnamed": self.authority.issue("misnamed", "DNS:elsewhere.test"),
+        }
+        self._stale_token = "stale-" + "0123456789abcdef" * 3
+        self.sink = self._keep(Sink(self.ports.take()))
+        self.tokens = self._keep(TokenServer(self.ports, self.certificate, APPLICATION))
+        self.dovecot = self._keep(
+            Dovecot(
+                self.home / "dovecot",
+                self.ports,
+                self.sink.port,
+                self.tokens.introspection,
+                self.certificate,
+                SENDER,
+                PASSWORD,
+            )
+        )
+        self.postfix = self._keep(
+            Postfix(
+                self.home / "postfix",
+                self.ports,
+                self.sink.port,
+                self.dovecot.auth_socket,
+                certificates,
+                SENDER,
+                PASSWORD,
+            )
+        )
+
+    def _keep(self, service):
+        self._running.callback(service.stop)
+        return service
