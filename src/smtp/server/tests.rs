@@ -21,7 +21,7 @@ fn settings() -> Settings {
         max_size: 1000,
         max_recipients: 2,
         line_endings: LineEndings::Auto,
-        idle: Duration::from_secs(300),
+        idle: Duration::from_mins(5),
         minimum_rate: 500,
     }
 }
