@@ -177,7 +177,7 @@ impl Session<'_> {
                 gone = link.gone(), if watching => {
                     watching = false;
                     // Whoever sent QUIT ahead and closed is a script that means it.
-                    let script = gone.fault.is_none() && link.conversation().has_more();
+                    let script = gone.fault.is_none() && link.conversation().has_quit_ahead();
                     if !script && offer.withdraw() {
                         return Answer::hung_up();
                     }

@@ -68,7 +68,7 @@ impl<'a> Session<'a> {
         let stream = match stream {
             Ok(stream) => stream,
             Err(problem) => {
-                self.door.journal.record(Happened::DeviceTls { detail: &format!("failed: {problem:?}") });
+                self.door.journal.record(Happened::DeviceTlsFailed { device: &self.device, problem: &problem });
                 return;
             }
         };
@@ -211,7 +211,7 @@ impl<'a> Session<'a> {
                 Some(Link::new(stream, dialogue, PATIENCE))
             }
             Err(problem) => {
-                self.door.journal.record(Happened::DeviceTls { detail: &format!("failed: {problem:?}") });
+                self.door.journal.record(Happened::DeviceTlsFailed { device: &self.device, problem: &problem });
                 None
             }
         }

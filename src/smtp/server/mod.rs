@@ -134,9 +134,13 @@ impl<A> Server<A> {
         self.security.tls
     }
 
-    /// Whether octets have come that are not read yet: a peer that sent everything ahead and closed has not hung up.
+    /// Whether QUIT is among what has come and is not read yet: a script that sent everything ahead and closed means it.
     #[must_use]
-    pub fn has_more(&self) -> bool {
+    pub fn has_quit_ahead(&self) -> bool {
+        self.lines.rest().split(|&c| c == b'\n').any(|line| line.trim_ascii().eq_ignore_ascii_case(b"QUIT"))
+    }
+
+    fn has_more(&self) -> bool {
         !self.lines.rest().is_empty()
     }
 
