@@ -139,20 +139,18 @@ impl Event<'_> {
             ),
             Self::AttemptFailed { failure, diagnosis } if diagnosis.cause == Cause::Uncertain => tracing::error!(
                 failure = failure.to_string(),
-                cause = diagnosis.cause.name(),
-                cure = diagnosis.cure.as_ref(),
+                cause = %diagnosis.cause, cure = %diagnosis.cure,
                 "uncertain: {}",
                 diagnosis.sentence
             ),
             Self::AttemptFailed { failure, diagnosis } => tracing::warn!(
                 failure = failure.to_string(),
-                cause = diagnosis.cause.name(),
-                cure = diagnosis.cure.as_ref(),
+                cause = %diagnosis.cause, cure = %diagnosis.cure,
                 "attempt failed: {}",
                 diagnosis.sentence
             ),
             Self::Held { account, diagnosis, next_try_s } => tracing::error!(
-                %account, cause = diagnosis.cause.name(), cure = diagnosis.cure.as_ref(), next_try_s,
+                %account, cause = %diagnosis.cause, cure = %diagnosis.cure, next_try_s,
                 "account held, tried again in {next_try_s} s or when the relay is restarted: {}", diagnosis.sentence
             ),
             Self::Released { account } => tracing::info!(%account, "account signs in again"),
@@ -178,7 +176,7 @@ impl MessageLine<'_> {
             return;
         };
         let what = if *cause == Cause::Uncertain { "uncertain" } else { "not delivered" };
-        tracing::warn!(message_id = %message, %device, %from, %to, size, account, reply, took_ms, cause = cause.name(), cure = cure.as_ref(), "{what}: {sentence}");
+        tracing::warn!(message_id = %message, %device, %from, %to, size, account, reply, took_ms, %cause, %cure, "{what}: {sentence}");
     }
 }
 
