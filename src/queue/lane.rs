@@ -39,6 +39,12 @@ impl Lane {
         }
     }
 
+    /// How many wait, wanted or not.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.turns().0.iter().map(|(_, waiting)| waiting.len()).sum()
+    }
+
     fn try_next(&self) -> Option<Lease> {
         let mut turns = self.turns();
         let lease = turns.pop_wanted();
