@@ -58,7 +58,9 @@ impl<'a> Seeker<'a> {
         let width = if secret.len() < LONG { secret.len() } else { RUN };
         let windows: HashSet<&[u8]> = secret.windows(width).collect();
         let mut begins = vec![false; 1 << 16];
-        windows.iter().for_each(|window| begins[pair(window)] = true);
+        for window in &windows {
+            begins[pair(window)] = true;
+        }
         Self { secret, windows, begins, width }
     }
 

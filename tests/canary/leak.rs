@@ -93,7 +93,7 @@ async fn a_leak_through_the_relay_is_found_in_transcript_log_and_reply() {
     let (ears, _listening) = Ears::open();
     let sandbox = provider().await;
     let account = format!("{}password = {}\n", account(&sandbox), quoted(&planted::password().secret));
-    let relay = Relay::start(&ears, &sandbox, &account, "").await;
+    let relay = Relay::start(&ears, &sandbox, &account, "");
     let stray = planted::stray();
     sandbox.faults().plan(Stage::Mail, Fault::reply(550, &format!("5.1.0 {} is no one", stray.secret)), Times::Once);
     assert!(relay.mail(&ears).await.starts_with("550"));
@@ -110,7 +110,7 @@ async fn a_leak_by_a_device_is_found_in_the_transcript() {
     let (ears, _listening) = Ears::open();
     let sandbox = provider().await;
     let account = format!("{}password = {}\n", account(&sandbox), quoted(&planted::password().secret));
-    let relay = Relay::start(&ears, &sandbox, &account, "").await;
+    let relay = Relay::start(&ears, &sandbox, &account, "");
     let mut device = Device::greeted(relay.address, &ears).await;
     // An address is what it says it is.
     device.say(&format!("MAIL FROM:<{}@example.com>", planted::stray().secret)).await;
