@@ -9,14 +9,12 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use tokio_util::task::TaskTracker;
-
 use crate::account::book::{Book, BookError};
 use crate::account::keeper::{Keeper, KeeperError};
 use crate::account::{self};
 use crate::config::Config;
 use crate::ids::{AccountName, ListenerName};
-use crate::inbound::door::{Door, Tls};
+use crate::inbound::door::{Door, Sessions, Tls};
 use crate::inbound::policy::{AccountFacts, Policy};
 use crate::inbound::settings::{Addressing, DeviceAuth, ListenerSettings, ListenerTls};
 use crate::journal::{Event, Journal};
@@ -27,7 +25,7 @@ use crate::net::listen::{self, BindError, Listener};
 use crate::net::ours::Bound;
 use crate::net::tls::files::{FilesError, ServerTls};
 use crate::net::trust::{self, TrustError};
-use crate::outbound::Desk;
+use crate::outbound::{Couriers, Desk};
 use crate::queue::Queue;
 use crate::smtp::client::Timeouts;
 use crate::smtp::server;
@@ -61,14 +59,13 @@ pub enum StartError {
 pub struct App {
     listening: Vec<(ListenerName, SocketAddr)>,
     doors: Vec<tokio::task::JoinHandle<()>>,
-    sessions: TaskTracker,
-    couriers: Vec<tokio::task::JoinHandle<()>>,
-    goodbyes: TaskTracker,
+    sessions: Sessions,
+    couriers: Couriers,
     journal: Journal,
     grace: Duration,
 }
 
-/// How long providers may take to answer QUIT when the relay ends.
+/// How long providers may take to answer QUIT when the relay ends, and devices to take a last reply.
 const GOODBYES: Duration = Duration::from_secs(2);
 
 /// Starts the relay. Must be called inside the runtime.
@@ -79,11 +76,10 @@ pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<Ap
     let hostname = config.hostname.clone().unwrap_or_else(machine_name);
     let ours = Arc::new(OnceLock::new());
     let queue = Arc::new(Queue::new(config.accounts.iter().map(|account| account.name.clone())));
-    let goodbyes = TaskTracker::new();
     let mut desks = Vec::new();
     for account in &config.accounts {
         let upstream = upstream(account.clone(), &ours, &hostname, timeouts, &journal)?;
-        desks.push(Desk::new(upstream, Arc::clone(&queue), journal.clone(), goodbyes.clone()));
+        desks.push(Desk::new(upstream, Arc::clone(&queue), journal.clone()));
     }
     let mut opened = Vec::new();
     for listener in &config.listeners {
@@ -96,8 +92,11 @@ pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<Ap
     refuse_self_loops(&config.accounts, &bound)?;
     // Set once, here; nobody has connected anywhere before.
     let _ = ours.set(bound);
-    let couriers = desks.into_iter().flat_map(Desk::open).collect();
-    let sessions = TaskTracker::new();
+    let couriers = Couriers::default();
+    for desk in desks {
+        desk.open(&couriers);
+    }
+    let sessions = Sessions::default();
     let mut listening = Vec::new();
     let mut doors = Vec::new();
     for (door, listener) in opened {
@@ -107,7 +106,7 @@ pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<Ap
         doors.push(tokio::spawn(door.open(listener, sessions.clone())));
     }
     let grace = config.delivery.shutdown_grace;
-    Ok(App { listening, doors, sessions, couriers, goodbyes, journal, grace })
+    Ok(App { listening, doors, sessions, couriers, journal, grace })
 }
 
 impl App {
@@ -121,17 +120,19 @@ impl App {
     pub async fn shut_down(self) {
         let until = Instant::now() + self.grace;
         self.doors.iter().for_each(tokio::task::JoinHandle::abort);
-        self.sessions.close();
+        self.sessions.tasks.close();
         self.journal.live().dismiss_all();
-        let in_time = tokio::time::timeout_at(until.into(), self.sessions.wait()).await.is_ok();
+        let in_time = tokio::time::timeout_at(until.into(), self.sessions.tasks.wait()).await.is_ok();
+        // Idle couriers say QUIT; attempts still under way are cut, and who waits for one hears what that means.
+        self.couriers.tasks.close();
+        self.couriers.ending.cancel();
         if !in_time {
             let left = self.journal.live().len();
             tracing::warn!(sessions = left, "shutdown_grace is over; these sessions are cut");
+            let _ = tokio::time::timeout(GOODBYES, self.sessions.tasks.wait()).await;
+            self.sessions.cut.cancel();
         }
-        // Couriers own their connections; to drop one is to cut it, which after the grace is all that is left to do.
-        self.couriers.iter().for_each(tokio::task::JoinHandle::abort);
-        self.goodbyes.close();
-        let _ = tokio::time::timeout(GOODBYES, self.goodbyes.wait()).await;
+        let _ = tokio::time::timeout(GOODBYES, self.couriers.tasks.wait()).await;
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
@@ -56,12 +57,30 @@ pub struct Door {
     pub journal: Journal,
 }
 
+/// The sessions of the house, all listeners together.
+#[derive(Debug, Clone, Default)]
+pub struct Sessions {
+    /// Their tasks. They end by dismissal.
+    pub tasks: TaskTracker,
+    /// Cancelled when those that have not ended by then are to be cut.
+    pub cut: CancellationToken,
+}
+
+impl Sessions {
+    fn spawn(&self, session: impl Future<Output = ()> + Send + 'static) {
+        let cut = self.cut.clone();
+        self.tasks.spawn(async move {
+            let _ = cut.run_until_cancelled(session).await;
+        });
+    }
+}
+
 /// A line for someone who is not let in may not take longer.
 const GOODBYE: Duration = Duration::from_secs(5);
 
 impl Door {
     /// Accepts for ever. Sessions run as tasks of `sessions`.
-    pub async fn open(self: Arc<Self>, listener: Listener, sessions: TaskTracker) {
+    pub async fn open(self: Arc<Self>, listener: Listener, sessions: Sessions) {
         loop {
             let (socket, peer) = listener.accept().await;
             let door = Arc::clone(&self);

@@ -18,7 +18,7 @@ use crate::queue::body::{Body, BodyError, Draft};
 use crate::queue::{Answer, Message, Offer};
 use crate::smtp::body::Summary;
 use crate::smtp::reply::{Refusal, Reply};
-use crate::smtp::server::{EndOfData, Event, Hello};
+use crate::smtp::server::{EndOfData, Ending, Event, Hello};
 
 /// `Received:` fields that mean a loop (RFC 5321 §6.3).
 const LOOP_LIMIT: usize = 50;
@@ -33,13 +33,13 @@ struct Arrived {
 }
 
 impl Session<'_> {
-    /// From DATA to the answer.
+    /// From DATA to the answer, or to the end of the session if that comes first.
     pub(super) async fn message(
         &mut self,
         link: &mut Link<Dialogue>,
         envelope: Envelope,
         hello: Hello,
-    ) -> Result<(), End> {
+    ) -> Result<Option<Ending>, End> {
         let mut arrived = Arrived { id: MessageId::new(), envelope: Arc::new(envelope), hello, since: Instant::now() };
         let mut draft = Ok(Draft::new(&self.door.spool));
         loop {
@@ -50,25 +50,21 @@ impl Session<'_> {
                 Event::End(question) => {
                     self.write_down(link);
                     arrived.since = Instant::now();
-                    return self.end(link, arrived, question, draft).await;
+                    self.end(link, arrived, question, draft).await;
+                    return Ok(None);
                 }
                 Event::Refused(refusal, summary) => {
                     arrived.since = Instant::now();
                     self.log(&arrived, summary.size, refusal.reply(), None);
-                    return Ok(());
+                    return Ok(None);
                 }
                 Event::Unfinished(summary) => {
                     let endings = summary.endings.to_string();
                     self.door.journal.record(Happened::Unfinished { message: arrived.id, endings });
-                    return Ok(());
+                    return Ok(None);
                 }
-                other => {
-                    let over = matches!(other, Event::Ended(_));
-                    self.note(&other);
-                    if over {
-                        return Ok(());
-                    }
-                }
+                Event::Ended(why) => return Ok(Some(why)),
+                other => self.note(&other),
             }
         }
     }
@@ -79,13 +75,13 @@ impl Session<'_> {
         arrived: Arrived,
         question: EndOfData,
         draft: Result<Draft, BodyError>,
-    ) -> Result<(), End> {
+    ) {
         let message = match self.finish(&arrived, draft, question.summary, link.conversation()) {
             Ok(message) => message,
             Err(refusal) => {
                 self.log(&arrived, question.summary.size, refusal.reply(), None);
                 link.conversation_mut().refuse(question, &refusal, Instant::now());
-                return Ok(());
+                return;
             }
         };
         let size = message.body.size();
@@ -107,7 +103,6 @@ impl Session<'_> {
                 link.conversation_mut().refuse(question, &refusal, now);
             }
         }
-        Ok(())
     }
 
     /// Checks what can only be seen in the whole message, and puts our stamp on it.

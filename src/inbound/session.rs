@@ -3,6 +3,7 @@
 //! A loop with one match. Everything large lives behind a `Box` only while it is needed, so that an idle session is
 //! small. Guarantees that whatever way a session ends, its place is given back and its transcript is written down.
 
+use std::fmt::Display;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,6 +28,8 @@ pub(super) type Dialogue = Server<Accepted>;
 
 /// A device that reads nothing is given up.
 const PATIENCE: Duration = Duration::from_mins(5);
+/// For a device to take our last words.
+const FAREWELL: Duration = Duration::from_secs(5);
 /// For a handshake with a device.
 const HANDSHAKE: Duration = Duration::from_secs(30);
 
@@ -55,7 +58,10 @@ impl<'a> Session<'a> {
         let stream = match &self.door.tls {
             Tls::Implicit(files) => {
                 let config = files.current(Instant::now());
-                Box::pin(tls::accept(config, socket, HANDSHAKE)).await
+                match self.unless_dismissed(Box::pin(tls::accept(config, socket, HANDSHAKE))).await {
+                    Some(result) => result,
+                    None => return,
+                }
             }
             _ => Ok(Stream::Plain(socket)),
         };
@@ -93,8 +99,9 @@ impl<'a> Session<'a> {
                 Event::Recipient(question) => self.recipient(&mut link, question),
                 Event::Message(envelope, hello) => {
                     self.messages += 1;
-                    if let Err(End::Broken(error)) = Box::pin(self.message(&mut link, *envelope, hello)).await {
-                        self.door.journal.record(Happened::Broken { detail: &error.to_string() });
+                    // An error the link says again in the next round.
+                    if let Ok(Some(why)) = Box::pin(self.message(&mut link, *envelope, hello)).await {
+                        ending = why;
                     }
                 }
                 Event::Upgrade => match Box::pin(self.upgrade(link)).await {
@@ -111,16 +118,25 @@ impl<'a> Session<'a> {
     pub(super) async fn next(&mut self, link: &mut Link<Dialogue>) -> Result<Event, End> {
         self.write_down(link);
         self.seat.set_idle(link.conversation().is_idle());
-        if self.dismissed {
-            return link.next().await;
+        if !self.dismissed {
+            tokio::select! {
+                biased;
+                event = link.next() => return event,
+                () = self.seat.dismissed() => self.dismissed = true,
+            }
+            link.conversation_mut().dismiss("The relay ends this session, try again later", Instant::now());
         }
+        // A device that does not take these words must not keep its place.
+        tokio::time::timeout(FAREWELL, link.next()).await.unwrap_or(Err(End::Closed))
+    }
+
+    /// A handshake owes nothing: whoever is asked to end in the midst of it ends.
+    async fn unless_dismissed<T>(&self, handshake: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
-            event = link.next() => return event,
-            () = self.seat.dismissed() => self.dismissed = true,
+            result = handshake => Some(result),
+            () = self.seat.dismissed() => None,
         }
-        link.conversation_mut().dismiss("The relay ends this session, try again later", Instant::now());
-        link.next().await
     }
 
     /// Events that only the log cares about.
@@ -162,7 +178,7 @@ impl<'a> Session<'a> {
             self.account = Some(account);
             Ok(())
         });
-        self.note_refusal("sender", question.sender.reverse_path.to_string(), &answer);
+        self.note_refusal("sender", &question.sender.reverse_path, &answer);
         link.conversation_mut().answer_sender(question, answer, Instant::now());
     }
 
@@ -172,12 +188,13 @@ impl<'a> Session<'a> {
             Some(account) => self.door.policy.recipient(&mut question.recipient, account, before),
             None => Err(Refusal::new(451, 3, 0, "Internal error, try again later")),
         };
-        self.note_refusal("recipient", question.recipient.address.to_string(), &answer);
+        self.note_refusal("recipient", &question.recipient.address, &answer);
         link.conversation_mut().answer_recipient(question, answer, Instant::now());
     }
 
-    fn note_refusal(&self, what: &'static str, address: String, answer: &Result<(), Refusal>) {
+    fn note_refusal(&self, what: &'static str, address: impl Display, answer: &Result<(), Refusal>) {
         if let Err(refusal) = answer {
+            let address = address.to_string();
             self.door.journal.record(Happened::EnvelopeRefused { what, address, reply: refusal.reply() });
         }
     }
@@ -187,7 +204,7 @@ impl<'a> Session<'a> {
         let Tls::StartTls(files) = &self.door.tls else { return None };
         let config = files.current(Instant::now());
         let (stream, mut dialogue) = link.into_parts();
-        match tls::accept(config, stream.into_plain()?, HANDSHAKE).await {
+        match self.unless_dismissed(tls::accept(config, stream.into_plain()?, HANDSHAKE)).await? {
             Ok(stream) => {
                 dialogue.secured(Instant::now());
                 self.device = self.door.policy.device_of(self.peer);

@@ -6,12 +6,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::diagnosis::Diagnosis;
-use crate::ids::{AccountName, AttemptId, DeviceName, ListenerName, MessageId};
+use crate::diagnosis::{Diagnosis, Failure};
+use crate::ids::{AccountName, DeviceName, ListenerName, MessageId};
 use crate::mail::envelope::Envelope;
 use crate::smtp::quirk::Quirk;
 use crate::smtp::reply::Reply;
 use crate::smtp::server::{Ending, Intruder};
+use crate::words::Cause;
 
 /// What happened.
 #[derive(Debug)]
@@ -42,18 +43,10 @@ pub enum Event<'a> {
     Unfinished { message: MessageId, endings: String },
     /// The one line of a message.
     Message(MessageLine<'a>),
-    /// A connection to a provider is ready.
-    Connected { account: &'a AccountName, attempt: AttemptId, detail: String, took: Duration },
+    /// A connection to a provider is ready. The span of the attempt says which account and message.
+    Connected { detail: &'a str, took: Duration },
     /// An attempt failed.
-    AttemptFailed {
-        account: &'a AccountName,
-        attempt: AttemptId,
-        message: MessageId,
-        failure: String,
-        diagnosis: &'a Diagnosis,
-    },
-    /// The dot was sent and no reply came.
-    Uncertain { account: &'a AccountName, message: MessageId, diagnosis: &'a Diagnosis },
+    AttemptFailed { failure: &'a Failure, diagnosis: &'a Diagnosis },
     /// An account cannot be used for now.
     Held { account: &'a AccountName, diagnosis: &'a Diagnosis, next_probe: Duration },
     /// It can again.
@@ -84,11 +77,9 @@ impl Event<'_> {
         match self {
             Self::Message(line) => line.log(),
             Self::Listening { .. } | Self::TurnedAway { .. } | Self::Risk { .. } => self.log_house(),
-            Self::Connected { .. }
-            | Self::AttemptFailed { .. }
-            | Self::Uncertain { .. }
-            | Self::Held { .. }
-            | Self::Released { .. } => self.log_upstream(),
+            Self::Connected { .. } | Self::AttemptFailed { .. } | Self::Held { .. } | Self::Released { .. } => {
+                self.log_upstream();
+            }
             _ => self.log_session(),
         }
     }
@@ -118,9 +109,9 @@ impl Event<'_> {
             }
             Self::DeviceTls { detail } => tracing::debug!(detail, "TLS with the device"),
             Self::EnvelopeRefused { what, address, reply } => tracing::warn!(%address, %reply, "{what} refused"),
-            Self::Stamped { message, fields } => tracing::debug!(%message, fields, "fields added"),
+            Self::Stamped { message, fields } => tracing::debug!(message_id = %message, fields, "fields added"),
             Self::Unfinished { message, endings } => {
-                tracing::warn!(%message, %endings, "the body did not end; an end of data is CRLF.CRLF");
+                tracing::warn!(message_id = %message, %endings, "the body did not end; an end of data is CRLF.CRLF");
             }
             _ => {}
         }
@@ -128,16 +119,14 @@ impl Event<'_> {
 
     fn log_upstream(&self) {
         match self {
-            Self::Connected { account, attempt, detail, took } => {
-                tracing::debug!(%account, %attempt, detail, took_ms = millis(*took), "connected to the provider");
+            Self::Connected { detail, took } => {
+                tracing::debug!(detail, took_ms = millis(*took), "connected to the provider");
             }
-            Self::AttemptFailed { account, attempt, message, failure, diagnosis } => tracing::warn!(
-                %account, %attempt, %message, failure, cause = %diagnosis.cause, cure = %diagnosis.cure,
-                "attempt failed: {}", diagnosis.sentence
+            Self::AttemptFailed { failure, diagnosis } if diagnosis.cause == Cause::Uncertain => tracing::error!(
+                %failure, cause = %diagnosis.cause, cure = %diagnosis.cure, "uncertain: {}", diagnosis.sentence
             ),
-            Self::Uncertain { account, message, diagnosis } => tracing::error!(
-                %account, %message, cause = %diagnosis.cause, cure = %diagnosis.cure,
-                "uncertain: {}", diagnosis.sentence
+            Self::AttemptFailed { failure, diagnosis } => tracing::warn!(
+                %failure, cause = %diagnosis.cause, cure = %diagnosis.cure, "attempt failed: {}", diagnosis.sentence
             ),
             Self::Held { account, diagnosis, next_probe } => tracing::error!(
                 %account, cause = %diagnosis.cause, cure = %diagnosis.cure, next_try_s = (*next_probe + Duration::from_millis(500)).as_secs(),
@@ -157,17 +146,14 @@ impl MessageLine<'_> {
         let account = self.account.map_or("-", AccountName::as_str);
         let took_ms = millis(*took);
         if reply.is_positive() {
-            tracing::info!(%message, %device, %from, %to, size, account, %reply, took_ms, "delivered");
+            tracing::info!(message_id = %message, %device, %from, %to, size, account, %reply, took_ms, "delivered");
             return;
         }
         let cause = self.diagnosis.map(|d| d.cause.to_string());
         let cure = self.diagnosis.map(|d| d.cure.as_ref());
-        let what = if self.diagnosis.is_some_and(|d| d.cause == crate::words::Cause::Uncertain) {
-            "uncertain"
-        } else {
-            "not delivered"
-        };
-        tracing::warn!(%message, %device, %from, %to, size, account, %reply, took_ms, cause, cure, "{what}");
+        let what =
+            if self.diagnosis.is_some_and(|d| d.cause == Cause::Uncertain) { "uncertain" } else { "not delivered" };
+        tracing::warn!(message_id = %message, %device, %from, %to, size, account, %reply, took_ms, cause, cure, "{what}");
     }
 }
 

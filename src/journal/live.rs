@@ -42,6 +42,8 @@ struct Signal {
 pub struct Live {
     sessions: DashMap<SessionId, Session>,
     devices: DashMap<DeviceName, usize>,
+    /// Everyone is asked to end, whoever comes late as well.
+    ending: AtomicBool,
 }
 
 /// A place in the table; dropping it gives the place back.
@@ -91,6 +93,10 @@ impl Live {
         let session = Session { id: SessionId::new(), listener, device, peer, opened: now, signal: Arc::new(signal) };
         *self.devices.entry(session.device.clone()).or_default() += 1;
         self.sessions.insert(session.id, session.clone());
+        // After the insertion: `dismiss_all` either finds the session in the table or is seen here.
+        if self.ending.load(Ordering::SeqCst) {
+            session.signal.dismiss();
+        }
         Ok(Seat { table: self, session })
     }
 
@@ -106,8 +112,9 @@ impl Live {
         self.sessions.is_empty()
     }
 
-    /// Asks every session to end as soon as it owes nothing.
+    /// Asks every session to end as soon as it owes nothing, now and from now on.
     pub fn dismiss_all(&self) {
+        self.ending.store(true, Ordering::SeqCst);
         self.sessions.iter().for_each(|session| session.signal.dismiss());
     }
 
@@ -181,6 +188,13 @@ mod tests {
         assert!(!first.session.signal.is_dismissed(), "it carries mail");
         drop((first, second, honest, third));
         assert!(live.is_empty() && live.devices.is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_comes_after_everybody_was_dismissed_is_dismissed_at_once() {
+        let live = Live::default();
+        live.dismiss_all();
+        admit(&live, "late").unwrap().dismissed().await;
     }
 
     #[test]

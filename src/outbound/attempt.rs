@@ -24,10 +24,24 @@ pub(super) enum Ended {
     Answered(Answered),
     /// The connection is gone.
     Broken(Failure),
-    /// So it is, but the line had been idle and nothing was said of this message: worth one fresh connection.
-    Stale(Failure),
     /// The message was withdrawn; the line is in the middle of it and of no more use.
     Withdrawn,
+}
+
+impl Ended {
+    /// Whether a line that had rested was no longer good: it is dead at MAIL, or says 421, or has forgotten the sign-in.
+    /// Nothing of the message was said then, and one fresh connection is worth it.
+    pub(super) fn is_stale(&self) -> bool {
+        let failure = match self {
+            Self::Broken(failure) | Self::Answered(Answered { failure: Some((failure, _)), .. }) => failure,
+            Self::Answered(_) | Self::Withdrawn => return false,
+        };
+        match failure {
+            Failure::Reply { phase: Phase::Mail, reply } => matches!(reply.code, 421 | 530 | 535),
+            Failure::Closed { phase } | Failure::Io { phase, .. } => *phase == Phase::Mail,
+            _ => false,
+        }
+    }
 }
 
 /// One outcome per recipient, and what went wrong, if anything.
@@ -79,7 +93,7 @@ impl Answered {
 /// Carries the message of a lease.
 pub(super) async fn carry(lease: &Lease, line: &mut Line) -> Ended {
     let message = lease.message();
-    let reused = line.begin();
+    line.begin();
     let order = Order {
         envelope: Arc::clone(&message.envelope),
         size: message.body.size(),
@@ -109,38 +123,20 @@ pub(super) async fn carry(lease: &Lease, line: &mut Line) -> Ended {
             Ok(Event::Finished(reply)) => {
                 return Ended::Answered(Answered::all(message, Failure::Reply { phase: Phase::Dot, reply }));
             }
-            Ok(Event::Refused(why)) => return refused_before_body(message, why, reused),
+            Ok(Event::Refused(why)) => return Ended::Answered(refused_before_body(message, why)),
             Ok(_) => {}
-            Err(failure) if reused && is_stale(&failure) => return Ended::Stale(failure),
             Err(failure) => return Ended::Broken(failure),
         }
     }
 }
 
-fn refused_before_body(message: &Message, why: Refused, reused: bool) -> Ended {
-    match why {
-        Refused::Mail(refusal) => {
-            let failure = Failure::Reply { phase: Phase::Mail, reply: refusal.into_reply() };
-            if reused && is_stale(&failure) {
-                return Ended::Stale(failure);
-            }
-            Ended::Answered(Answered::all(message, failure))
-        }
-        Refused::Recipients(replies) => Ended::Answered(Answered::some(message, replies)),
-        Refused::Data(refusal) => {
-            let failure = Failure::Reply { phase: Phase::Data, reply: refusal.into_reply() };
-            Ended::Answered(Answered::all(message, failure))
-        }
-    }
-}
-
-/// A line that was idle too long shows it at MAIL: it is dead, or says 421, or has forgotten the sign-in.
-fn is_stale(failure: &Failure) -> bool {
-    match failure {
-        Failure::Reply { phase: Phase::Mail, reply } => matches!(reply.code, 421 | 530 | 535),
-        Failure::Closed { phase } | Failure::Io { phase, .. } => *phase == Phase::Mail,
-        _ => false,
-    }
+fn refused_before_body(message: &Message, why: Refused) -> Answered {
+    let (phase, refusal) = match why {
+        Refused::Recipients(replies) => return Answered::some(message, replies),
+        Refused::Mail(refusal) => (Phase::Mail, refusal),
+        Refused::Data(refusal) => (Phase::Data, refusal),
+    };
+    Answered::all(message, Failure::Reply { phase, reply: refusal.into_reply() })
 }
 
 /// The body on its way out.

@@ -10,11 +10,13 @@ pub mod verdict;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::account::health::{Change, Health, Hold, Proof, Stage};
-use crate::diagnosis::{Diagnosis, Failure, diagnose};
+use crate::diagnosis::diagnose;
 use crate::ids::{AccountName, AttemptId};
 use crate::journal::{Event as Happened, Journal};
 use crate::queue::{Lease, Outcome, Queue};
@@ -29,45 +31,89 @@ pub struct Desk {
     health: Mutex<Health>,
     queue: Arc<Queue>,
     journal: Journal,
-    /// Goodbyes to providers, so that nobody waits for them but the end of the program.
-    goodbyes: TaskTracker,
+}
+
+/// What all couriers of the house share.
+#[derive(Debug, Clone, Default)]
+pub struct Couriers {
+    /// The couriers, and their goodbyes to providers, for which nobody waits but the end of the program.
+    pub tasks: TaskTracker,
+    /// Cancelled when nobody waits for an answer any more: idle lines are closed in order, attempts are cut.
+    pub ending: CancellationToken,
+}
+
+/// Leave to use the account. When a hold is over one courier at a time has it; however its attempt ends, cut off
+/// included, the next one's turn comes.
+struct Leave<'a> {
+    desk: &'a Desk,
+    /// It finds out whether the hold is over.
+    trying: bool,
+}
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        if self.trying {
+            // Does nothing when the attempt has reported.
+            self.desk.health().gave_up(Instant::now());
+        }
+    }
 }
 
 impl Desk {
     /// A desk that nobody works at yet.
     #[must_use]
-    pub fn new(upstream: Upstream, queue: Arc<Queue>, journal: Journal, goodbyes: TaskTracker) -> Self {
-        Self { upstream, health: Mutex::new(Health::Well), queue, journal, goodbyes }
+    pub fn new(upstream: Upstream, queue: Arc<Queue>, journal: Journal) -> Self {
+        Self { upstream, health: Mutex::new(Health::Well), queue, journal }
     }
 
-    /// Puts as many couriers to work as the account allows connections. They work until they are aborted.
-    pub fn open(self) -> impl Iterator<Item = tokio::task::JoinHandle<()>> {
+    /// Puts as many couriers to work as the account allows connections. They work until `ending` is cancelled.
+    pub fn open(self, couriers: &Couriers) {
         let desk = Arc::new(self);
-        (0..desk.upstream.settings.connections.max(1)).map(move |_| tokio::spawn(Arc::clone(&desk).courier()))
+        for _ in 0..desk.upstream.settings.connections.max(1) {
+            couriers.tasks.spawn(Arc::clone(&desk).place(couriers.clone()));
+        }
+    }
+
+    /// A courier's place is never empty: one that fails inside is replaced, so that the account does not fall silent.
+    async fn place(self: Arc<Self>, couriers: Couriers) {
+        loop {
+            let mut courier = JoinSet::new();
+            courier.spawn(Arc::clone(&self).courier(couriers.clone()));
+            match courier.join_next().await {
+                Some(Err(error)) if error.is_panic() => {
+                    tracing::error!(account = %self.account(), "a courier failed inside and is replaced");
+                }
+                _ => return,
+            }
+        }
     }
 
     fn account(&self) -> &AccountName {
         &self.upstream.settings.name
     }
 
-    async fn courier(self: Arc<Self>) {
+    async fn courier(self: Arc<Self>, couriers: Couriers) {
         let mut line: Option<Line> = None;
-        loop {
-            let lease = self.next_lease(&mut line).await;
+        while let Some(lease) = couriers.ending.run_until_cancelled(self.next_lease(&mut line, &couriers)).await {
             let attempt = AttemptId::new();
             let message = lease.message();
             let span = tracing::info_span!(
-                "attempt", id = %attempt, account = %self.account(), message = %message.id, session = %message.session
+                "attempt", id = %attempt, account = %self.account(), message_id = %message.id, session = %message.session
             );
             // On the heap: a courier that waits is small.
-            line = Box::pin(self.attempt(lease, line.take(), attempt)).instrument(span).await;
+            let attempt = Box::pin(self.attempt(lease, line.take())).instrument(span);
+            let Some(after) = couriers.ending.run_until_cancelled(attempt).await else { return };
+            line = after;
             if let Some(used) = line.take_if(|line| !line.is_good()) {
-                self.goodbyes.spawn(used.close());
+                couriers.tasks.spawn(used.close());
             }
+        }
+        if let Some(idle) = line {
+            idle.close().await;
         }
     }
 
-    async fn next_lease(&self, line: &mut Option<Line>) -> Lease {
+    async fn next_lease(&self, line: &mut Option<Line>, couriers: &Couriers) -> Lease {
         loop {
             let Some(warm) = line else { return self.queue.claim(self.account()).await };
             tokio::select! {
@@ -75,7 +121,7 @@ impl Desk {
                 lease = self.queue.claim(self.account()) => return lease,
                 () = warm.idle() => {
                     if let Some(old) = line.take() {
-                        self.goodbyes.spawn(old.close());
+                        couriers.tasks.spawn(old.close());
                     }
                 }
             }
@@ -83,59 +129,55 @@ impl Desk {
     }
 
     /// Carries one message, and hands the line back if it can carry another.
-    async fn attempt(&self, lease: Lease, warm: Option<Line>, id: AttemptId) -> Option<Line> {
-        if let Some(diagnosis) = self.held() {
-            settle_all(lease, &Outcome::Hold(diagnosis));
-            return warm;
+    async fn attempt(&self, lease: Lease, warm: Option<Line>) -> Option<Line> {
+        let _leave = match self.leave() {
+            Ok(granted) => granted,
+            Err(hold) => {
+                settle_all(lease, &Outcome::Hold(hold.diagnosis));
+                return warm;
+            }
+        };
+        if let Some(mut line) = warm {
+            let ended = attempt::carry(&lease, &mut line).await;
+            line.write_down(&self.journal);
+            if !ended.is_stale() {
+                return self.conclude(lease, ended).then_some(line);
+            }
+            // The provider had given the line up while it was idle: not an attempt.
+            tracing::debug!("the idle connection was no longer good, connecting anew");
         }
-        let mut line = match warm {
-            Some(line) => line,
-            None => match self.connect(&lease, id).await {
-                Ok(line) => line,
-                Err(outcome) => {
-                    settle_all(lease, &outcome);
-                    return None;
-                }
-            },
+        let mut line = match self.connect().await {
+            Ok(line) => line,
+            Err(outcome) => {
+                settle_all(lease, &outcome);
+                return None;
+            }
         };
         if !lease.is_wanted() {
             // The device did not wait so long; the next message finds a warm line.
             return Some(line);
         }
-        let mut ended = attempt::carry(&lease, &mut line).await;
+        let ended = attempt::carry(&lease, &mut line).await;
         line.write_down(&self.journal);
-        if let Ended::Stale(failure) = &ended {
-            // The provider had closed the line while it was idle: not an attempt, and nothing was said of this mail.
-            tracing::debug!(%failure, "the idle connection was no longer good, connecting anew");
-            line = match self.connect(&lease, id).await {
-                Ok(line) => line,
-                Err(outcome) => {
-                    settle_all(lease, &outcome);
-                    return None;
-                }
-            };
-            ended = attempt::carry(&lease, &mut line).await;
-            line.write_down(&self.journal);
-        }
-        self.conclude(lease, id, ended).then_some(line)
+        self.conclude(lease, ended).then_some(line)
     }
 
     /// Settles, and says whether the line is still of use.
-    fn conclude(&self, lease: Lease, id: AttemptId, ended: Ended) -> bool {
+    fn conclude(&self, lease: Lease, ended: Ended) -> bool {
         match ended {
             Ended::Answered(answered) => {
                 if answered.delivered() {
                     self.report(self.health().succeeded(Instant::now(), Proof::Delivery));
                 } else if let Some((failure, diagnosis)) = answered.failure() {
-                    self.failed(lease.message().id, id, failure, diagnosis);
+                    self.journal.record(Happened::AttemptFailed { failure, diagnosis });
                     self.report(self.health().failed(Instant::now(), Stage::Mail, diagnosis));
                 }
                 lease.settle(answered.into_outcomes());
                 true
             }
-            Ended::Broken(failure) | Ended::Stale(failure) => {
+            Ended::Broken(failure) => {
                 let diagnosis = diagnose(&failure);
-                self.failed(lease.message().id, id, &failure, &diagnosis);
+                self.journal.record(Happened::AttemptFailed { failure: &failure, diagnosis: &diagnosis });
                 self.report(self.health().failed(Instant::now(), Stage::Mail, &diagnosis));
                 settle_all(lease, &verdict::of_failure(&failure, diagnosis));
                 false
@@ -144,23 +186,18 @@ impl Desk {
         }
     }
 
-    async fn connect(&self, lease: &Lease, id: AttemptId) -> Result<Line, Outcome> {
+    async fn connect(&self) -> Result<Line, Outcome> {
         let began = Instant::now();
         match self.upstream.connect().await {
             Ok(line) => {
                 self.report(self.health().succeeded(Instant::now(), Proof::SignIn));
-                let detail = self.upstream.settings.host.clone();
-                self.journal.record(Happened::Connected {
-                    account: self.account(),
-                    attempt: id,
-                    detail,
-                    took: began.elapsed(),
-                });
+                let detail = self.upstream.settings.host.as_str();
+                self.journal.record(Happened::Connected { detail, took: began.elapsed() });
                 Ok(line)
             }
             Err(ConnectError { failure, stage }) => {
                 let diagnosis = diagnose(&failure);
-                self.failed(lease.message().id, id, &failure, &diagnosis);
+                self.journal.record(Happened::AttemptFailed { failure: &failure, diagnosis: &diagnosis });
                 self.report(self.health().failed(Instant::now(), stage, &diagnosis));
                 Err(verdict::of_failure(&failure, diagnosis))
             }
@@ -172,17 +209,10 @@ impl Desk {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn held(&self) -> Option<Diagnosis> {
-        self.health().may_try(Instant::now()).err().map(|hold| hold.diagnosis.clone())
-    }
-
-    fn failed(&self, message: crate::ids::MessageId, attempt: AttemptId, failure: &Failure, diagnosis: &Diagnosis) {
-        let account = self.account();
-        if diagnosis.cause == crate::words::Cause::Uncertain {
-            self.journal.record(Happened::Uncertain { account, message, diagnosis });
-        }
-        let failure = failure.to_string();
-        self.journal.record(Happened::AttemptFailed { account, attempt, message, failure, diagnosis });
+    fn leave(&self) -> Result<Leave<'_>, Hold> {
+        let mut health = self.health();
+        health.may_try(Instant::now())?;
+        Ok(Leave { desk: self, trying: matches!(*health, Health::Trying { .. }) })
     }
 
     fn report(&self, change: Option<Change>) {

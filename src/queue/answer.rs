@@ -77,10 +77,13 @@ impl Answer {
 
     /// The dot was sent and nobody knows what became of it.
     pub(super) fn uncertain(diagnosis: Option<Diagnosis>) -> Self {
-        Self::Refused(
-            Refusal::new(451, 4, 2, "The provider did not confirm the message, it may have arrived"),
-            diagnosis,
-        )
+        let diagnosis = diagnosis.unwrap_or_else(|| Diagnosis {
+            cause: Cause::Uncertain,
+            sentence: "the attempt ended after the whole message was sent and before the provider answered".into(),
+            cure: "look into the provider's sent mail before sending it again by hand".into(),
+        });
+        let text = "The provider did not confirm the message, it may have arrived";
+        Self::Refused(Refusal::new(451, 4, 2, text), Some(diagnosis))
     }
 
     /// The courier failed inside.

@@ -51,10 +51,9 @@ impl Line {
         }
     }
 
-    /// A message begins; says whether others went before it, so that a failure may only mean the line was stale.
-    pub fn begin(&mut self) -> bool {
+    /// A message begins.
+    pub fn begin(&mut self) {
         self.messages += 1;
-        self.messages > 1
     }
 
     /// Whether it may carry another message.

@@ -14,13 +14,16 @@ use crate::smtp::trace::Side;
 
 impl<A> Server<A> {
     pub(super) fn next_line(&mut self, now: Instant) -> Progress {
-        if let Some(intruder) = intruder::in_octets(self.lines.rest()) {
-            return self.turn_away(intruder, now);
-        }
-        if intruder::may_become_proxy(self.lines.rest()) {
-            return Progress::Blocked;
-        }
+        // A line of an AUTH exchange is a credential, whatever it looks like; it may be empty.
         let in_exchange = matches!(self.stage, Stage::Login(..));
+        if !in_exchange {
+            if let Some(intruder) = intruder::in_octets(self.lines.rest()) {
+                return self.turn_away(intruder, now);
+            }
+            if self.held_until().is_some_and(|until| now < until) {
+                return Progress::Blocked;
+            }
+        }
         let limit = if in_exchange { EXCHANGE_LIMIT } else { COMMAND_LIMIT };
         let Some(line) = self.lines.next(limit) else { return Progress::Blocked };
         self.heard = now;
@@ -109,9 +112,10 @@ impl<A> Server<A> {
             Command::StartTls => self.starttls(now),
             // RFC 5321 §4.1.1.5: always 250, never closes.
             Command::Rset => {
-                if let Stage::Mail(transaction) = std::mem::replace(&mut self.stage, Stage::Fresh) {
-                    self.stage = Stage::Ready(transaction.hello);
-                }
+                self.stage = match std::mem::replace(&mut self.stage, Stage::Fresh) {
+                    Stage::Mail(transaction) => Stage::Ready(transaction.hello),
+                    other => other,
+                };
                 self.good(&Reply::new(250, 0, 0, "Ok"), now);
             }
             Command::Noop => self.good(&Reply::new(250, 0, 0, "Ok"), now),

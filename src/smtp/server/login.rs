@@ -14,10 +14,11 @@ use crate::smtp::reply::{Refusal, Reply};
 use crate::smtp::sasl;
 use crate::smtp::trace::Side;
 
-/// Where an exchange stands. `Debug` shows no user name: devices mix the fields up.
+/// Where an exchange stands.
 pub(super) enum Exchange {
     Plain,
     LoginUser,
+    /// With the user name. Devices mix the fields up, so `Debug` does not show it.
     LoginPassword(String),
 }
 
@@ -26,12 +27,12 @@ impl fmt::Debug for Exchange {
         f.write_str(match self {
             Self::Plain => "Plain",
             Self::LoginUser => "LoginUser",
-            Self::LoginPassword(_) => "LoginPassword",
+            Self::LoginPassword(_) => "LoginPassword([hidden])",
         })
     }
 }
 
-/// A device signs in: is it one of ours? `Debug` shows neither name nor password.
+/// A device signs in: is it one of ours? `Debug` shows nothing of what it sent.
 #[must_use = "the device waits for an answer"]
 pub struct LoginQuestion {
     /// The name it gives; for the log only when it is a known one, since devices mix the fields up.
@@ -81,15 +82,15 @@ impl<A> Server<A> {
         let AuthArgument(argument) = argument;
         let mut words = argument.split(u8::is_ascii_whitespace).filter(|w| !w.is_empty());
         let mechanism = words.next().unwrap_or_default();
-        if mechanism.iter().any(u8::is_ascii_lowercase) {
-            self.quirk(Quirk::LowerCaseMechanism);
-        }
         let exchange = match mechanism.to_ascii_uppercase().as_slice() {
             b"PLAIN" => Exchange::Plain,
             b"LOGIN" => Exchange::LoginUser,
             b"" => return self.refuse_auth(&Reply::new(501, 5, 4, "AUTH takes a mechanism"), now),
             _ => return self.refuse_auth(&Reply::new(504, 5, 4, "Mechanism not offered"), now),
         };
+        if mechanism.iter().any(u8::is_ascii_lowercase) {
+            self.quirk(Quirk::LowerCaseMechanism);
+        }
         let initial = words.next();
         if initial.is_some() && matches!(exchange, Exchange::LoginUser) {
             self.quirk(Quirk::InlineUserName);

@@ -1,0 +1,113 @@
+//! Promise 5: a sign-in failure holds the account and costs one attempt, not one per message.
+
+use std::time::Duration;
+
+use posthouse::account::oauth::{ClientAuthentication, ClientSecret, Grant};
+use posthouse::account::{self, Source};
+use posthouse::sandbox::Sandbox;
+use posthouse::sandbox::fault::{Fault, Gate, Stage, Times};
+use posthouse::secret::Secret;
+
+use crate::scene::{Log, Scene};
+
+const HELD: &str = "451 4.7.0 Not sent, the account cannot be used";
+
+#[tokio::test]
+async fn a_wrong_password_is_tried_once_however_many_mails_come() {
+    let log = Log::capture();
+    let scene =
+        Scene::account(|account, _| account.credential = Source::Password(Secret::new("mistyped".into()))).await;
+    let mut device = scene.device().await;
+    for _ in 0..5 {
+        let heard = device.mail().await;
+        assert!(heard.starts_with(HELD), "{heard}");
+    }
+    assert!(scene.device().await.mail().await.starts_with(HELD), "another session");
+    let counters = scene.sandbox.counters();
+    assert_eq!((counters.connections, counters.auth_attempts), (1, 1));
+    assert_eq!(log.count(&["account held", "cause=account", "next_try_s=300"]), 1, "said once: {}", log.text());
+    assert_eq!(log.count(&["not delivered"]), 6, "and each message has its line");
+    scene.assert_nothing_arrived();
+}
+
+#[tokio::test]
+async fn mails_that_come_while_the_first_is_being_refused_cost_no_attempt_of_their_own() {
+    let scene = Scene::account(|account, _| {
+        account.credential = Source::Password(Secret::new("mistyped".into()));
+        account.connections = 1;
+    })
+    .await;
+    let gate = Gate::new();
+    scene.sandbox.faults().plan(Stage::Auth, Fault::Wait(gate.clone()), Times::Once);
+    let mut devices = Vec::new();
+    for _ in 0..5 {
+        let mut device = scene.device().await;
+        devices.push(tokio::spawn(async move { device.mail().await }));
+    }
+    gate.reached(1).await;
+    gate.open();
+    for device in devices {
+        assert!(device.await.unwrap().starts_with(HELD));
+    }
+    assert_eq!(scene.sandbox.counters().auth_attempts, 1);
+}
+
+fn client_credentials(account: &mut account::Settings, sandbox: &Sandbox) {
+    account.credential = Source::OAuth(Grant::ClientCredentials {
+        token_endpoint: sandbox.token_endpoint().parse().unwrap(),
+        client_id: sandbox.settings().client_id.clone(),
+        client_secret: ClientSecret::Given(sandbox.settings().client_secret.clone()),
+        scope: None,
+        ca_file: account.ca_file.clone(),
+        authentication: ClientAuthentication::Body,
+    });
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_renewed_once_and_the_mail_goes_out() {
+    let scene = Scene::account(client_credentials).await;
+    let mut device = scene.device().await;
+    assert!(device.mail().await.starts_with("250 "));
+    scene.sandbox.revoke_tokens();
+    scene.sandbox.faults().plan(Stage::Mail, Fault::reply_then_close(421, "4.7.0 idle"), Times::Once);
+    assert!(device.mail().await.starts_with("250 "), "the device notices nothing");
+    let counters = scene.sandbox.counters();
+    assert_eq!((counters.token_calls, counters.auth_attempts, counters.auth_successes), (2, 3, 2));
+    scene.assert_no_breach();
+}
+
+#[tokio::test]
+async fn a_wrong_client_secret_costs_one_call() {
+    let log = Log::capture();
+    let scene = Scene::account(|account, sandbox| {
+        client_credentials(account, sandbox);
+        if let Source::OAuth(Grant::ClientCredentials { client_secret, .. }) = &mut account.credential {
+            *client_secret = ClientSecret::Given(Secret::new("mistyped".into()));
+        }
+    })
+    .await;
+    let mut device = scene.device().await;
+    for _ in 0..3 {
+        assert!(device.mail().await.starts_with(HELD));
+    }
+    let counters = scene.sandbox.counters();
+    assert_eq!((counters.token_calls, counters.connections), (1, 0));
+    log.assert_line(&["account held", "invalid_client", "cause=account", "client secret of this account"]);
+}
+
+#[tokio::test]
+async fn a_token_of_somebody_else_is_refused_and_holds() {
+    let scene = Scene::account(|account, sandbox| {
+        let token = sandbox.issue_token("boss@sandbox.example", Duration::from_hours(1)).unwrap();
+        let command = vec!["echo".into(), token.expose().to_owned()];
+        account.credential = Source::OAuth(Grant::Command { command: posthouse::account::CommandLine::new(command) });
+    })
+    .await;
+    let mut device = scene.device().await;
+    assert!(device.mail().await.starts_with(HELD));
+    let tried = scene.sandbox.counters().auth_attempts;
+    assert!((1..=2).contains(&tried), "once, and once more with a renewed token: {tried}");
+    assert!(device.mail().await.starts_with(HELD));
+    assert_eq!(scene.sandbox.counters().auth_attempts, tried);
+    scene.assert_nothing_arrived();
+}

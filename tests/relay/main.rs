@@ -1,0 +1,19 @@
+//! The whole relay against the practice provider, driven by a device that knows nothing of either.
+//!
+//! Each test starts its own relay with `app::start`, its own provider and its own device, all on loopback and on free
+//! ports. What a device hears, what the provider got, what the log says and what the provider counted are all that is
+//! looked at: nothing here knows how the relay is made inside.
+
+mod bodies;
+mod certificates;
+mod device;
+mod door;
+mod held;
+mod login;
+mod matrix;
+mod pool;
+mod refused;
+mod scene;
+mod stages;
+mod stamp;
+mod window;

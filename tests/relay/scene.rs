@@ -1,0 +1,200 @@
+//! One test's world: a practice provider, a relay that sends through it, and the relay's log.
+//!
+//! The configuration is the one a small office would have; each test changes what it is about.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use posthouse::account::{self, Encryption, Mechanism, Source};
+use posthouse::app::{self, App, StartError};
+use posthouse::config::{Config, Delivery};
+use posthouse::inbound::settings::{Caps, DeviceAuth, LineEndings, ListenerSettings, ListenerTls};
+use posthouse::journal::{Journal, log};
+use posthouse::sandbox::{Extension, Sandbox, Settings};
+use posthouse::smtp::client::Timeouts;
+use tokio::sync::watch;
+use tracing::subscriber::DefaultGuard;
+
+use crate::device::Device;
+
+/// A provider, and a relay that uses it.
+pub struct Scene {
+    pub sandbox: Sandbox,
+    pub relay: App,
+    pub directory: tempfile::TempDir,
+}
+
+/// The provider's defaults.
+pub fn provider() -> Settings {
+    Settings::new().unwrap()
+}
+
+/// A provider that does not offer this.
+pub fn provider_without(kind: &Extension) -> Settings {
+    let settings = provider();
+    Settings { offer: settings.offer.clone().without(kind), ..settings }
+}
+
+impl Scene {
+    /// Everything at its defaults: implicit TLS, PLAIN.
+    pub async fn start() -> Self {
+        Self::with(provider(), |_, _| {}).await
+    }
+
+    /// With another account.
+    pub async fn account(change: impl FnOnce(&mut account::Settings, &Sandbox)) -> Self {
+        Self::with(provider(), |config, sandbox| change(&mut config.accounts[0], sandbox)).await
+    }
+
+    /// With another provider, or anything else in the configuration.
+    pub async fn with(provider: Settings, change: impl FnOnce(&mut Config, &Sandbox)) -> Self {
+        Self::try_with(provider, change).await.map_err(|(error, _)| error).unwrap()
+    }
+
+    /// The same where the relay may refuse to start; the provider then tells that nobody came.
+    pub async fn try_with(
+        provider: Settings,
+        change: impl FnOnce(&mut Config, &Sandbox),
+    ) -> Result<Self, (StartError, Sandbox)> {
+        let sandbox = Sandbox::start(provider).await.unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let mut config = config(&sandbox, directory.path());
+        change(&mut config, &sandbox);
+        match app::start(&config, Journal::default(), Timeouts::default()) {
+            Ok(relay) => Ok(Self { sandbox, relay, directory }),
+            Err(error) => Err((error, sandbox)),
+        }
+    }
+
+    /// Where the relay listens.
+    pub fn address(&self) -> SocketAddr {
+        self.relay.listening()[0].1
+    }
+
+    /// A device that has said EHLO.
+    pub async fn device(&self) -> Device {
+        Device::greeted(self.address()).await
+    }
+
+    /// Fails if the relay did anything the standards forbid.
+    pub fn assert_no_breach(&self) {
+        assert_eq!(self.sandbox.violations(), [], "{:#?}", self.sandbox.transcript());
+    }
+
+    /// Fails if anything arrived.
+    pub fn assert_nothing_arrived(&self) {
+        assert_eq!(self.sandbox.mailbox().count(), 0);
+        self.assert_no_breach();
+    }
+}
+
+fn config(sandbox: &Sandbox, directory: &Path) -> Config {
+    let authority = directory.join("authority.pem");
+    std::fs::write(&authority, sandbox.authority_pem()).unwrap();
+    Config {
+        hostname: Some("relay.test".into()),
+        default_domain: None,
+        default_account: None,
+        aliases: BTreeMap::new(),
+        listeners: vec![listener()],
+        devices: Vec::new(),
+        accounts: vec![account(sandbox, &authority)],
+        caps: Caps { sessions: 1000, sessions_per_device: 100, idle: Duration::from_mins(5), minimum_rate: 500 },
+        delivery: Delivery { wait: Duration::from_secs(15), shutdown_grace: Duration::from_secs(8) },
+        spool_directory: directory.join("spool"),
+        log: log::Settings::default(),
+    }
+}
+
+fn listener() -> ListenerSettings {
+    ListenerSettings {
+        name: "local".into(),
+        bind: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+        tls: ListenerTls::None,
+        auth: DeviceAuth::None,
+        auth_in_clear: false,
+        allow: vec!["127.0.0.0/8".parse().unwrap()],
+        line_endings: LineEndings::Auto,
+        max_message_size: 50 * 1024 * 1024,
+        max_recipients: 1000,
+        senders: vec!["*".into()],
+        recipients: vec!["*".into()],
+    }
+}
+
+fn account(sandbox: &Sandbox, authority: &Path) -> account::Settings {
+    account::Settings {
+        name: "office".into(),
+        host: "127.0.0.1".into(),
+        port: sandbox.implicit().port(),
+        encryption: Encryption::Implicit,
+        ca_file: Some(authority.to_owned()),
+        helo_name: None,
+        username: None,
+        address: Some(sandbox.settings().username.clone()),
+        mechanism: Mechanism::Auto,
+        credential: Source::Password(sandbox.settings().password.clone()),
+        allow_plaintext_credentials: false,
+        connections: 2,
+        recipients_per_message: 100,
+    }
+}
+
+/// What the relay logs on this thread, from now on until this is dropped.
+pub struct Log {
+    text: Arc<watch::Sender<String>>,
+    _guard: DefaultGuard,
+}
+
+impl Log {
+    pub fn capture() -> Self {
+        let text = Arc::new(watch::Sender::new(String::new()));
+        let writer = Writer(Arc::clone(&text));
+        let subscriber = log::subscriber(&log::Settings::default(), move || writer.clone(), false);
+        Self { text, _guard: tracing::subscriber::set_default(subscriber) }
+    }
+
+    /// Everything so far.
+    pub fn text(&self) -> String {
+        self.text.borrow().clone()
+    }
+
+    /// How many lines hold all of these words.
+    pub fn count(&self, words: &[&str]) -> usize {
+        count(&self.text(), words)
+    }
+
+    /// Fails unless one line holds all of these words.
+    pub fn assert_line(&self, words: &[&str]) {
+        assert!(self.count(words) > 0, "no line with {words:?}:\n{}", self.text());
+    }
+
+    /// Returns once one line holds all of these words.
+    pub async fn wait_for_line(&self, words: &[&str]) {
+        let mut text = self.text.subscribe();
+        let found = tokio::time::timeout(Duration::from_secs(20), text.wait_for(|text| count(text, words) > 0)).await;
+        assert!(found.is_ok(), "no line with {words:?} in time:\n{}", self.text());
+    }
+}
+
+fn count(text: &str, words: &[&str]) -> usize {
+    text.lines().filter(|line| words.iter().all(|word| line.contains(word))).count()
+}
+
+#[derive(Clone)]
+struct Writer(Arc<watch::Sender<String>>);
+
+impl Write for Writer {
+    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+        self.0.send_modify(|text| text.push_str(std::str::from_utf8(octets).expect("the log is text")));
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
