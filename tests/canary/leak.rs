@@ -16,10 +16,15 @@ fn hex(octets: &[u8], digit: fn(u8) -> String) -> String {
 /// A secret in every dress a careless program would give it.
 fn dressed(secret: &str) -> Vec<(&'static str, String)> {
     let percent = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
-    let mixed: String =
-        percent.chars().enumerate().map(|(i, c)| if i % 2 == 0 { c.to_ascii_lowercase() } else { c }).collect();
-    // Only the digits may change their case, not the secret's own letters.
-    let mixed = if secret.bytes().any(|c| c.is_ascii_uppercase()) { percent.replace("%2F", "%2f") } else { mixed };
+    // The digits of every second escape in small letters.
+    let parts = percent.split('%').enumerate();
+    let mixed: Vec<String> = parts
+        .map(|(i, part)| match part.split_at_checked(2) {
+            Some((digits, rest)) if i % 2 == 1 => digits.to_ascii_lowercase() + rest,
+            _ => part.to_owned(),
+        })
+        .collect();
+    let mixed = mixed.join("%");
     let escaped = |c: char| if c.is_ascii_alphanumeric() { format!("\\u{:04X}", u32::from(c)) } else { c.to_string() };
     let debug = format!("{secret:?}");
     let pair = format!("id:{}", percent.replace("%20", "+"));
