@@ -12,7 +12,7 @@ use crate::stage::{Device, Relay, account, planted, provider, quoted};
 async fn relay(ears: &Ears, listener: &str) -> (posthouse::sandbox::Sandbox, Relay) {
     let sandbox = provider().await;
     let account = format!("{}password = {}\n", account(&sandbox), quoted(&planted::password().secret));
-    let relay = Relay::start(ears, &sandbox, &account, listener).await;
+    let relay = Relay::start(ears, &sandbox, &account, listener);
     (sandbox, relay)
 }
 

@@ -211,11 +211,11 @@ impl Subscriber for Fan {
     }
 
     fn enter(&self, id: &Id) {
-        self.each(id, |subscriber, id| subscriber.enter(id));
+        self.each(id, <dyn Subscriber>::enter);
     }
 
     fn exit(&self, id: &Id) {
-        self.each(id, |subscriber, id| subscriber.exit(id));
+        self.each(id, <dyn Subscriber>::exit);
     }
 }
 

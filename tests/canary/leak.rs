@@ -16,10 +16,15 @@ fn hex(octets: &[u8], digit: fn(u8) -> String) -> String {
 /// A secret in every dress a careless program would give it.
 fn dressed(secret: &str) -> Vec<(&'static str, String)> {
     let percent = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
-    let mixed: String =
-        percent.chars().enumerate().map(|(i, c)| if i % 2 == 0 { c.to_ascii_lowercase() } else { c }).collect();
-    // Only the digits may change their case, not the secret's own letters.
-    let mixed = if secret.bytes().any(|c| c.is_ascii_uppercase()) { percent.replace("%2F", "%2f") } else { mixed };
+    // The digits of every second escape in small letters.
+    let parts = percent.split('%').enumerate();
+    let mixed: Vec<String> = parts
+        .map(|(i, part)| match part.split_at_checked(2) {
+            Some((digits, rest)) if i % 2 == 1 => digits.to_ascii_lowercase() + rest,
+            _ => part.to_owned(),
+        })
+        .collect();
+    let mixed = mixed.join("%");
     let escaped = |c: char| if c.is_ascii_alphanumeric() { format!("\\u{:04X}", u32::from(c)) } else { c.to_string() };
     let debug = format!("{secret:?}");
     let pair = format!("id:{}", percent.replace("%20", "+"));
@@ -93,7 +98,7 @@ async fn a_leak_through_the_relay_is_found_in_transcript_log_and_reply() {
     let (ears, _listening) = Ears::open();
     let sandbox = provider().await;
     let account = format!("{}password = {}\n", account(&sandbox), quoted(&planted::password().secret));
-    let relay = Relay::start(&ears, &sandbox, &account, "").await;
+    let relay = Relay::start(&ears, &sandbox, &account, "");
     let stray = planted::stray();
     sandbox.faults().plan(Stage::Mail, Fault::reply(550, &format!("5.1.0 {} is no one", stray.secret)), Times::Once);
     assert!(relay.mail(&ears).await.starts_with("550"));
@@ -110,7 +115,7 @@ async fn a_leak_by_a_device_is_found_in_the_transcript() {
     let (ears, _listening) = Ears::open();
     let sandbox = provider().await;
     let account = format!("{}password = {}\n", account(&sandbox), quoted(&planted::password().secret));
-    let relay = Relay::start(&ears, &sandbox, &account, "").await;
+    let relay = Relay::start(&ears, &sandbox, &account, "");
     let mut device = Device::greeted(relay.address, &ears).await;
     // An address is what it says it is.
     device.say(&format!("MAIL FROM:<{}@example.com>", planted::stray().secret)).await;

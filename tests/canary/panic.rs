@@ -19,11 +19,12 @@ fn child() {
     let format = if format == "json" { Format::Json } else { Format::Text };
     install(&Settings { level: tracing::Level::TRACE, format });
     let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
-    let ways: [fn(String); 6] = [
+    let ways: [fn(String); 7] = [
         |secret| panic!("no way to sign in with {secret}"),
         |secret| std::panic::panic_any(secret),
-        |secret| Err::<(), _>(secret).unwrap(),
-        |secret| None::<()>.expect(&secret),
+        |secret| std::fs::read(secret).map(drop).unwrap(),
+        |secret| secret.parse::<u8>().map(drop).expect(&secret),
+        |secret| std::env::var_os("NO_SUCH_VARIABLE").map(drop).expect(&secret),
         |secret| assert_eq!(secret, "something else"),
         |_| panic!("a text of the source"),
     ];
@@ -46,8 +47,8 @@ fn a_panic_is_logged_with_its_place_and_without_what_it_was_about() {
         assert!(status.success());
         let printed = [stdout, stderr].concat();
         let text = String::from_utf8_lossy(&printed);
-        assert_eq!(text.matches("internal error").count(), 6, "{text}");
-        assert_eq!(text.matches("panic.rs:").count(), 6, "each with its place: {text}");
+        assert_eq!(text.matches("internal error").count(), 7, "{text}");
+        assert_eq!(text.matches("panic.rs:").count(), 7, "each with its place: {text}");
         assert!(text.contains("a text of the source"), "{text}");
         let finds = finds(&[planted::stray()], &printed);
         assert!(finds.is_empty(), "{finds:#?}");

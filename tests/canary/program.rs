@@ -212,7 +212,7 @@ fn the_demo_sends_and_shows_all_without_its_secrets() {
         let directory = tempfile::tempdir().unwrap();
         let (mut log, mut full) = std::io::pipe().unwrap();
         // The capacity of a pipe; see pipe(7).
-        full.write_all(&[b'\n'; 65_536]).unwrap();
+        full.write_all(&vec![b'\n'; 65_536]).unwrap();
         let listen = format!("127.0.0.1:{}", free_port());
         let arguments = ["demo", "--send", "--listen", &listen, "--log-level", "trace", "--log-format", format];
         let mut command = posthouse(directory.path(), &[&arguments, way].concat());

@@ -19,7 +19,7 @@ fn shell(script: &str, secret: &str) -> String {
 
 async fn fails(ears: &Ears, credential: &str) {
     let sandbox = provider().await;
-    let relay = Relay::start(ears, &sandbox, &format!("{}{credential}\n", account(&sandbox)), "").await;
+    let relay = Relay::start(ears, &sandbox, &format!("{}{credential}\n", account(&sandbox)), "");
     let reply = relay.mail(ears).await;
     assert!(reply.starts_with("451"), "{credential}: {reply}");
     ears.hear(format!("{:?}", relay.app));
@@ -94,7 +94,7 @@ async fn files_that_cannot_be_used_are_not_repeated() {
             ),
         ] {
             std::fs::write(&file, "right at the start").unwrap();
-            let relay = Relay::start(&ears, &sandbox, &format!("{}{credential}\n", account(&sandbox)), "").await;
+            let relay = Relay::start(&ears, &sandbox, &format!("{}{credential}\n", account(&sandbox)), "");
             std::fs::write(&file, &octets).unwrap();
             let reply = relay.mail(&ears).await;
             assert!(reply.starts_with("451"), "{what}: {reply}");
@@ -113,7 +113,7 @@ async fn a_file_that_is_gone_is_named_and_nothing_else() {
     let file = directory.path().join("secret");
     std::fs::write(&file, planted::password().secret).unwrap();
     let credential = format!("password_file = {}\n", quoted(file.to_str().unwrap()));
-    let relay = Relay::start(&ears, &sandbox, &format!("{}{credential}", account(&sandbox)), "").await;
+    let relay = Relay::start(&ears, &sandbox, &format!("{}{credential}", account(&sandbox)), "");
     assert!(relay.mail(&ears).await.starts_with("250"));
     std::fs::remove_file(&file).unwrap();
     // The provider lets the warm line go, and the next sign-in needs the file.

@@ -78,8 +78,8 @@ pub fn account(sandbox: &Sandbox) -> String {
 }
 
 impl Relay {
-    /// Starts with this account, `listener` being further lines of the listener.
-    pub async fn start(ears: &Ears, sandbox: &Sandbox, account: &str, listener: &str) -> Self {
+    /// Starts, inside the runtime, with this account, `listener` being further lines of the listener.
+    pub fn start(ears: &Ears, sandbox: &Sandbox, account: &str, listener: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("ca.pem"), sandbox.authority_pem()).unwrap();
         let text = format!(

@@ -18,7 +18,7 @@ async fn strangers_are_heard_by_the_test_and_never_by_the_log() {
         "oauth = {{ grant = \"client_credentials\", token_endpoint = \"{endpoint}\", client_id = \"posthouse\", \
          client_secret = {secret} }}\n"
     );
-    let relay = Relay::start(&ears, &sandbox, &format!("{}{credential}", account(&sandbox)), "").await;
+    let relay = Relay::start(&ears, &sandbox, &format!("{}{credential}", account(&sandbox)), "");
     assert!(relay.mail(&ears).await.starts_with("250"));
     relay.end().await;
     let strangers = String::from_utf8_lossy(&ears.strangers()).into_owned();

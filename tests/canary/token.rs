@@ -21,7 +21,7 @@ fn credential(sandbox: &Sandbox, authentication: &str) -> String {
 
 async fn one_mail(ears: &Ears, sandbox: &Sandbox, authentication: &str) -> String {
     let account = format!("{}{}", account(sandbox), credential(sandbox, authentication));
-    let relay = Relay::start(ears, sandbox, &account, "").await;
+    let relay = Relay::start(ears, sandbox, &account, "");
     let reply = relay.mail(ears).await;
     ears.hear(format!("{:?}", relay.app));
     relay.end().await;
@@ -103,7 +103,7 @@ async fn a_token_in_use_is_hidden_when_its_renewal_is_refused() {
     let (canary, answer) = token(&sandbox, 3600);
     sandbox.faults().plan_token(answer, Times::Once);
     let account = format!("{}{}", account(&sandbox), credential(&sandbox, "body"));
-    let relay = Relay::start(&ears, &sandbox, &account, "").await;
+    let relay = Relay::start(&ears, &sandbox, &account, "");
     assert!(relay.mail(&ears).await.starts_with("250"));
     // The server closes the line and takes the token no more, and the endpoint says so.
     sandbox.revoke_tokens();

@@ -48,7 +48,7 @@ fn by_token(sandbox: &Sandbox) -> Way {
 
 /// One mail through a relay of its own, because a refused sign-in holds the account.
 async fn one_mail(ears: &Ears, sandbox: &Sandbox, way: &Way) -> String {
-    let relay = Relay::start(ears, sandbox, &format!("{}{}", account(sandbox), way.credential), "").await;
+    let relay = Relay::start(ears, sandbox, &format!("{}{}", account(sandbox), way.credential), "");
     let reply = relay.mail(ears).await;
     ears.hear(format!("{:?}", relay.app));
     relay.end().await;
