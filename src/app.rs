@@ -93,7 +93,9 @@ pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<Ap
     // Set once, here; nobody has connected anywhere before.
     let _ = ours.set(bound);
     let couriers = Couriers::default();
-    desks.into_iter().for_each(|desk| desk.open(&couriers));
+    for desk in desks {
+        desk.open(&couriers);
+    }
     let sessions = Sessions::default();
     let mut listening = Vec::new();
     let mut doors = Vec::new();

@@ -37,6 +37,8 @@ pub(super) fn run(sources: &Sources) -> ExitCode {
         relay.shut_down().await;
         Ok::<_, StartError>(())
     });
+    // A name lookup or a password file that hangs must not keep the process.
+    runtime.shutdown_background();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(exit_code(&error), error),

@@ -18,6 +18,7 @@ mod tree;
 mod values;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -72,8 +73,8 @@ pub struct Delivery {
     pub shutdown_grace: Duration,
 }
 
-/// Where configuration may come from.
-#[derive(Debug, Clone, Default)]
+/// Where configuration may come from. `Debug` shows names, never values.
+#[derive(Clone, Default)]
 pub struct Sources {
     /// `--config`; without it `$POSTHOUSE_CONFIG` and the usual places are tried.
     pub path: Option<PathBuf>,
@@ -83,8 +84,8 @@ pub struct Sources {
     pub overrides: Vec<Override>,
 }
 
-/// One key set by a flag.
-#[derive(Debug, Clone)]
+/// One key set by a flag. `Debug` leaves the value out.
+#[derive(Clone)]
 pub struct Override {
     /// How the user wrote it, for reports: `--listen`.
     pub flag: String,
@@ -92,6 +93,20 @@ pub struct Override {
     pub key: String,
     /// Its value, as in an environment variable.
     pub value: String,
+}
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&String> = self.environment.keys().collect();
+        let mut shown = f.debug_struct("Sources");
+        shown.field("path", &self.path).field("environment", &names).field("overrides", &self.overrides).finish()
+    }
+}
+
+impl fmt::Debug for Override {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Override").field("flag", &self.flag).field("key", &self.key).finish_non_exhaustive()
+    }
 }
 
 /// A configuration that can be used.

@@ -146,7 +146,7 @@ impl Session<'_> {
         let protocol = Protocol {
             esmtp: hello.esmtp,
             tls: dialogue.is_secure(),
-            auth: dialogue.login().is_some(),
+            auth: dialogue.is_signed_in(),
             utf8: envelope.sender.smtputf8,
         };
         let recipient = match envelope.recipients.as_slice() {

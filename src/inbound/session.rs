@@ -99,10 +99,9 @@ impl<'a> Session<'a> {
                 Event::Recipient(question) => self.recipient(&mut link, question),
                 Event::Message(envelope, hello) => {
                     self.messages += 1;
-                    match Box::pin(self.message(&mut link, *envelope, hello)).await {
-                        Ok(Some(why)) => ending = why,
-                        // The link says the same again in the next round.
-                        Ok(None) | Err(_) => {}
+                    // An error the link says again in the next round.
+                    if let Ok(Some(why)) = Box::pin(self.message(&mut link, *envelope, hello)).await {
+                        ending = why;
                     }
                 }
                 Event::Upgrade => match Box::pin(self.upgrade(link)).await {

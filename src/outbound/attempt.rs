@@ -33,8 +33,7 @@ impl Ended {
     /// Nothing of the message was said then, and one fresh connection is worth it.
     pub(super) fn is_stale(&self) -> bool {
         let failure = match self {
-            Self::Broken(failure) => failure,
-            Self::Answered(Answered { failure: Some((failure, _)), .. }) => failure,
+            Self::Broken(failure) | Self::Answered(Answered { failure: Some((failure, _)), .. }) => failure,
             Self::Answered(_) | Self::Withdrawn => return false,
         };
         match failure {

@@ -131,7 +131,7 @@ impl Desk {
     /// Carries one message, and hands the line back if it can carry another.
     async fn attempt(&self, lease: Lease, warm: Option<Line>) -> Option<Line> {
         let _leave = match self.leave() {
-            Ok(leave) => leave,
+            Ok(granted) => granted,
             Err(hold) => {
                 settle_all(lease, &Outcome::Hold(hold.diagnosis));
                 return warm;

@@ -141,3 +141,17 @@ async fn what_nobody_wants_any_more_is_not_claimed() {
     assert_eq!(lease.message().envelope.recipients[0].address.as_str(), "here@x");
     assert!(queue.offer(Message { account: "other".into(), ..message(&["a@x"]) }, WAIT, now).is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn devices_take_turns() {
+    let queue = Queue::new(["office".into()]);
+    let now = Instant::now();
+    let from = |device: &str| Message { device: device.into(), ..message(&["a@x"]) };
+    let order = ["nas", "nas", "nas", "fax", "nas", "scanner"];
+    let _offers: Vec<Offer> = order.map(|device| queue.offer(from(device), WAIT, now).unwrap()).into();
+    let mut claimed = Vec::new();
+    for _ in order {
+        claimed.push(queue.claim(&"office".into()).await.message().device.to_string());
+    }
+    assert_eq!(claimed, ["nas", "fax", "scanner", "nas", "nas", "nas"], "one device cannot starve another");
+}

@@ -64,7 +64,7 @@ impl Scene {
         let directory = tempfile::tempdir().unwrap();
         let mut config = config(&sandbox, directory.path());
         change(&mut config, &sandbox);
-        match app::start(config, Journal::default(), Timeouts::default()) {
+        match app::start(&config, Journal::default(), Timeouts::default()) {
             Ok(relay) => Ok(Self { sandbox, relay, directory }),
             Err(error) => Err((error, sandbox)),
         }

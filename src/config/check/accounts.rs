@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use super::{Aside, oauth};
-use crate::account::{Encryption, Mechanism, Settings, Source};
+use crate::account::{CommandLine, Encryption, Mechanism, Settings, Source};
 use crate::config::files::{Named, NamedFile};
 use crate::config::finding::Complaint;
 use crate::config::keys;
@@ -145,7 +145,7 @@ fn credential(section: &Section<'_>, directory: &Path, ca_file: Option<&Path>, a
 }
 
 /// A program and its arguments.
-pub(super) fn command(section: &Section<'_>, key: &str) -> Option<Vec<String>> {
+pub(super) fn command(section: &Section<'_>, key: &str) -> Option<CommandLine> {
     let words: Vec<String> = section.list(key, values::free_text)?.into_iter().map(|(word, _)| word).collect();
     let program = words.first().map_or("", String::as_str);
     let complaint = if program.is_empty() {
@@ -153,10 +153,10 @@ pub(super) fn command(section: &Section<'_>, key: &str) -> Option<Vec<String>> {
     } else if words.len() == 1 && program.contains(' ') {
         Complaint::new("no shell splits a command into words")
     } else {
-        return Some(words);
+        return Some(CommandLine::new(words));
     };
     section.error(key, complaint.hint(format!("write {key} = [\"/usr/bin/program\", \"argument\"]")));
-    Some(words)
+    Some(CommandLine::new(words))
 }
 
 /// Mechanism, credential and login name must fit each other.

@@ -86,7 +86,14 @@ impl<A> Server<A> {
         }
         match command::verb(line) {
             Some("AUTH") => self.trace.say(Side::Client, &login::transcript_of_auth(line), now),
-            Some(_) => self.trace.say(Side::Client, &String::from_utf8_lossy(line), now),
+            Some("EHLO" | "HELO" | "MAIL" | "RCPT") => {
+                self.trace.say(Side::Client, &String::from_utf8_lossy(line), now);
+            }
+            // What follows any other verb changes nothing, so it may be a password that lost its way.
+            Some(verb) if line.len() > verb.len() => {
+                self.trace.say(Side::Client, &format!("{verb}, {} octets hidden", line.len() - verb.len()), now);
+            }
+            Some(verb) => self.trace.say(Side::Client, verb, now),
             None => self.trace.say(Side::Client, &format!("unknown, {} octets", line.len()), now),
         }
     }

@@ -112,7 +112,7 @@ impl<A> Server<A> {
         match self.stage {
             // RFC 4954 §4
             Stage::Mail(_) => Some(Reply::new(503, 5, 1, "Not inside a message")),
-            Stage::Ready(_) if self.login.is_some() => Some(Reply::new(503, 5, 1, "Signed in already")),
+            Stage::Ready(_) if self.signed_in => Some(Reply::new(503, 5, 1, "Signed in already")),
             Stage::Ready(_) if !self.may_auth() => Some(Reply::new(538, 7, 11, "Encryption required: STARTTLS first")),
             Stage::Ready(_) => None,
             _ => Some(Reply::new(503, 5, 1, "Say EHLO first")),
@@ -182,10 +182,10 @@ impl<A> Server<A> {
 
     /// The owner's answer to [`Event::Login`]. A refusal is heard late, and later each time.
     pub fn answer_login(&mut self, question: LoginQuestion, answer: Result<(), Refusal>, now: Instant) {
-        let LoginQuestion { username, hello, .. } = question;
+        let LoginQuestion { hello, .. } = question;
         match answer {
             Ok(()) => {
-                self.login = Some(username.into());
+                self.signed_in = true;
                 self.stage = Stage::Ready(hello);
                 self.good(&Reply::new(235, 7, 0, "Signed in"), now);
             }

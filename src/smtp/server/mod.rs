@@ -67,6 +67,9 @@ enum Stage {
 
 /// Ten bad commands in a row end a session (promise 10).
 const BAD_COMMANDS: u8 = 10;
+/// Octets of replies that gather before they are sent although there is more to do: a short command may have a long
+/// reply.
+const REPLIES: usize = 16 * 1024;
 /// Octets kept while a delayed reply waits.
 const DELAYED_LIMIT: usize = 64 * 1024;
 
@@ -75,7 +78,8 @@ const DELAYED_LIMIT: usize = 64 * 1024;
 pub struct Server<A> {
     settings: Arc<Settings>,
     security: Security,
-    login: Option<Box<str>>,
+    /// Who signed in is for the owner to remember, if the name is one of its own.
+    signed_in: bool,
     stage: Stage,
     lines: Lines,
     out: Vec<u8>,
@@ -102,7 +106,7 @@ impl<A> Server<A> {
             strict: settings.line_endings != LineEndings::Auto,
             settings,
             security,
-            login: None,
+            signed_in: false,
             stage: Stage::Connected,
             lines: Lines::default(),
             out: Vec::new(),
@@ -118,10 +122,10 @@ impl<A> Server<A> {
         }
     }
 
-    /// The login the device signed in with, if it did.
+    /// Whether the device signed in.
     #[must_use]
-    pub fn login(&self) -> Option<&str> {
-        self.login.as_deref()
+    pub fn is_signed_in(&self) -> bool {
+        self.signed_in
     }
 
     /// Whether the connection is encrypted.
@@ -146,7 +150,7 @@ impl<A> Server<A> {
     /// The handshake is done: everything said before is forgotten (RFC 3207 §4.2).
     pub fn secured(&mut self, now: Instant) {
         self.security.tls = true;
-        self.login = None;
+        self.signed_in = false;
         self.lines.clear();
         self.stage = Stage::Fresh;
         self.heard = now;
@@ -269,22 +273,16 @@ impl<A> Server<A> {
 
     fn time_out(&mut self, now: Instant) -> Progress {
         let ending = Reply::new(421, 4, 2, "Timed out, closing");
-        match std::mem::replace(&mut self.stage, Stage::Closed) {
-            Stage::Body(receiving) => {
-                let summary = receiving.summary();
-                self.trace.say(
-                    Side::Note,
-                    &format!("the body did not end; its line endings: {}", summary.endings),
-                    now,
-                );
-                self.close_with(&ending, Ending::TimedOut, now);
-                Progress::Event(Event::Unfinished(summary))
-            }
-            _ => {
-                self.close_with(&ending, Ending::TimedOut, now);
-                Progress::Again
-            }
+        let unfinished = match &self.stage {
+            Stage::Body(receiving) => Some(receiving.summary()),
+            _ => None,
+        };
+        if let Some(summary) = unfinished {
+            let text = format!("the body did not end; its line endings: {}", summary.endings);
+            self.trace.say(Side::Note, &text, now);
         }
+        self.close_with(&ending, Ending::TimedOut, now);
+        unfinished.map_or(Progress::Again, |summary| Progress::Event(Event::Unfinished(summary)))
     }
 }
 
@@ -320,6 +318,9 @@ impl<A> Conversation for Server<A> {
         loop {
             if let Some(quirk) = self.next_quirk() {
                 return Output::Event(Event::Quirk(quirk));
+            }
+            if self.out.len() >= REPLIES {
+                return Output::Send(std::mem::take(&mut self.out));
             }
             match self.advance(now) {
                 Progress::Event(event) => return Output::Event(event),

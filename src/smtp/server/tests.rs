@@ -1,4 +1,6 @@
 //! What holds for any octets: no panic, bounded memory, one reply a line, and the same replies however cut.
+//!
+//! What conversations in files cannot show: memory, any octets, any cuts.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

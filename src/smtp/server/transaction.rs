@@ -70,7 +70,7 @@ impl<A> Server<A> {
         if matches!(self.stage, Stage::Mail(_)) {
             return Some(Reply::new(503, 5, 1, "A message has been begun already; RSET ends it"));
         }
-        if self.settings.auth == Auth::Required && self.login.is_none() {
+        if self.settings.auth == Auth::Required && !self.signed_in {
             let text = if self.may_auth() || !self.settings.starttls {
                 "Authentication required"
             } else {
