@@ -128,6 +128,8 @@ impl Session<'_> {
         }
         let account = self.account.clone().ok_or_else(|| Refusal::new(451, 3, 0, "Internal error, try again later"))?;
         let stamp = self.stamp(arrived, &header, dialogue);
+        // Under SMTPUTF8 the stamp may name an address that is not ASCII.
+        let eight_bit_stamp = !stamp.is_ascii();
         let body: Body = unstamped.stamp(stamp);
         Ok(Message {
             id: arrived.id,
@@ -136,8 +138,8 @@ impl Session<'_> {
             account,
             envelope: Arc::clone(&arrived.envelope),
             body,
-            eight_bit: summary.eight_bit,
-            eight_bit_header: header.eight_bit,
+            eight_bit: summary.eight_bit || eight_bit_stamp,
+            eight_bit_header: header.eight_bit || eight_bit_stamp,
         })
     }
 

@@ -10,7 +10,6 @@ pub mod verdict;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -77,10 +76,9 @@ impl Desk {
     /// A courier's place is never empty: one that fails inside is replaced, so that the account does not fall silent.
     async fn place(self: Arc<Self>, couriers: Couriers) {
         loop {
-            let mut courier = JoinSet::new();
-            courier.spawn(Arc::clone(&self).courier(couriers.clone()));
-            match courier.join_next().await {
-                Some(Err(error)) if error.is_panic() => {
+            let courier = couriers.tasks.spawn(Arc::clone(&self).courier(couriers.clone()));
+            match courier.await {
+                Err(error) if error.is_panic() => {
                     tracing::error!(account = %self.account(), "a courier failed inside and is replaced");
                 }
                 _ => return,
@@ -164,13 +162,14 @@ impl Desk {
 
     /// Settles, and says whether the line is still of use.
     fn conclude(&self, lease: Lease, ended: Ended) -> bool {
+        let now = Instant::now();
         match ended {
             Ended::Answered(answered) => {
                 if answered.delivered() {
-                    self.report(self.health().succeeded(Instant::now(), Proof::Delivery));
+                    self.report(now, self.health().succeeded(now, Proof::Delivery));
                 } else if let Some((failure, diagnosis)) = answered.failure() {
                     self.journal.record(Happened::AttemptFailed { failure, diagnosis });
-                    self.report(self.health().failed(Instant::now(), Stage::Mail, diagnosis));
+                    self.report(now, self.health().failed(now, Stage::Mail, diagnosis));
                 }
                 lease.settle(answered.into_outcomes());
                 true
@@ -178,7 +177,7 @@ impl Desk {
             Ended::Broken(failure) => {
                 let diagnosis = diagnose(&failure);
                 self.journal.record(Happened::AttemptFailed { failure: &failure, diagnosis: &diagnosis });
-                self.report(self.health().failed(Instant::now(), Stage::Mail, &diagnosis));
+                self.report(now, self.health().failed(now, Stage::Mail, &diagnosis));
                 settle_all(lease, &verdict::of_failure(&failure, diagnosis));
                 false
             }
@@ -188,17 +187,19 @@ impl Desk {
 
     async fn connect(&self) -> Result<Line, Outcome> {
         let began = Instant::now();
-        match self.upstream.connect().await {
+        let connected = self.upstream.connect().await;
+        let now = Instant::now();
+        match connected {
             Ok(line) => {
-                self.report(self.health().succeeded(Instant::now(), Proof::SignIn));
+                self.report(now, self.health().succeeded(now, Proof::SignIn));
                 let detail = self.upstream.settings.host.as_str();
-                self.journal.record(Happened::Connected { detail, took: began.elapsed() });
+                self.journal.record(Happened::Connected { detail, took: now - began });
                 Ok(line)
             }
             Err(ConnectError { failure, stage }) => {
                 let diagnosis = diagnose(&failure);
                 self.journal.record(Happened::AttemptFailed { failure: &failure, diagnosis: &diagnosis });
-                self.report(self.health().failed(Instant::now(), stage, &diagnosis));
+                self.report(now, self.health().failed(now, stage, &diagnosis));
                 Err(verdict::of_failure(&failure, diagnosis))
             }
         }
@@ -215,12 +216,12 @@ impl Desk {
         Ok(Leave { desk: self, trying: matches!(*health, Health::Trying { .. }) })
     }
 
-    fn report(&self, change: Option<Change>) {
+    fn report(&self, now: Instant, change: Option<Change>) {
         let account = self.account();
         match change {
             Some(Change::Held(hold) | Change::StillHeld(hold)) => {
                 let Hold { until, diagnosis, .. } = &hold;
-                let next_probe = until.saturating_duration_since(Instant::now());
+                let next_probe = until.saturating_duration_since(now);
                 self.journal.record(Happened::Held { account, diagnosis, next_probe });
             }
             Some(Change::Well { .. }) => self.journal.record(Happened::Released { account }),

@@ -191,6 +191,7 @@ impl Offer {
 
 impl Drop for Offer {
     fn drop(&mut self) {
+        // Whether it succeeded matters to nobody any more.
         let _ = self.withdraw();
     }
 }

@@ -1,1 +1,174 @@
-//! x
+//! Devices that sign in, and listeners that speak TLS.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use posthouse::config::Config;
+use posthouse::inbound::settings::{DeviceAuth, DeviceSettings, ListenerTls};
+use posthouse::sandbox::Sandbox;
+use posthouse::secret::Secret;
+
+use crate::device::{Device, RECIPIENT, SAMPLE, SENDER};
+use crate::scene::{Log, Scene, provider};
+use crate::stamp::{self, Stamp};
+
+/// AUTH PLAIN with this name and password.
+fn plain(name: &str, password: &str) -> String {
+    format!("AUTH PLAIN {}", STANDARD.encode(format!("\0{name}\0{password}")))
+}
+
+/// A listener with this kind of AUTH, and one known device.
+async fn listener(auth: DeviceAuth) -> Scene {
+    Scene::with(provider(), |config, _| {
+        config.listeners[0].auth = auth;
+        config.devices = vec![fax()];
+    })
+    .await
+}
+
+fn fax() -> DeviceSettings {
+    DeviceSettings { name: "fax".into(), password: Secret::new("right".into()), account: None }
+}
+
+#[tokio::test]
+async fn none_offers_nothing() {
+    let scene = listener(DeviceAuth::None).await;
+    let mut device = Device::connect(scene.address()).await;
+    assert!(device.reply().await.starts_with("220 "));
+    assert!(!device.say("EHLO device.example").await.contains("AUTH"));
+    assert!(device.say(&plain("fax", "right")).await.starts_with("502 "));
+    assert!(device.mail().await.starts_with("250 "));
+}
+
+#[tokio::test]
+async fn accept_any_takes_any_login_and_forgets_it() {
+    let log = Log::capture();
+    let scene = listener(DeviceAuth::AcceptAny).await;
+    let mut device = scene.device().await;
+    assert!(device.say(&plain("whoever", "whatever")).await.starts_with("235 "));
+    assert!(device.mail().await.starts_with("250 "));
+    assert!(scene.device().await.mail().await.starts_with("250 "), "and none is needed");
+    assert!(!log.text().contains("whoever") && !log.text().contains("whatever"), "{}", log.text());
+}
+
+#[tokio::test]
+async fn optional_takes_known_logins_and_none() {
+    let log = Log::capture();
+    let scene = listener(DeviceAuth::Optional).await;
+    assert!(scene.device().await.mail().await.starts_with("250 "));
+    let mut device = scene.device().await;
+    assert!(device.say(&plain("fax", "right")).await.starts_with("235 "));
+    assert!(device.mail().await.starts_with("250 "));
+    log.assert_line(&["delivered", "device=fax"]);
+    let delivery = scene.sandbox.mailbox().deliveries().pop().unwrap();
+    stamp::assert_exact(&delivery, SAMPLE, Stamp { with: "ESMTPA", ..stamp::plain(RECIPIENT) });
+}
+
+#[tokio::test]
+async fn required_takes_no_mail_without_a_login() {
+    let scene = listener(DeviceAuth::Required).await;
+    let mut device = scene.device().await;
+    assert!(device.say(&format!("MAIL FROM:<{SENDER}>")).await.starts_with("530 5.7.0 "));
+    assert_eq!(device.say("AUTH LOGIN").await, "334 VXNlcm5hbWU6");
+    assert_eq!(device.say(&STANDARD.encode("fax")).await, "334 UGFzc3dvcmQ6");
+    assert!(device.say(&STANDARD.encode("right")).await.starts_with("235 "));
+    assert!(device.mail().await.starts_with("250 "));
+}
+
+#[tokio::test]
+async fn a_wrong_password_and_an_unknown_name_sound_the_same() {
+    let log = Log::capture();
+    let scene = listener(DeviceAuth::Required).await;
+    let wrong = scene.device().await.say(&plain("fax", "mistyped")).await;
+    let unknown = scene.device().await.say(&plain("s3cret", "right")).await;
+    assert_eq!(
+        (wrong.as_str(), unknown.as_str()),
+        ("535 5.7.8 Authentication failed", "535 5.7.8 Authentication failed")
+    );
+    log.assert_line(&["WARN", "login=fax", "wrong password", "[devices.fax]"]);
+    for hidden in ["mistyped", "s3cret", "right"] {
+        assert!(!log.text().contains(hidden), "{hidden}: {}", log.text());
+    }
+}
+
+#[tokio::test]
+async fn three_failed_logins_end_the_session() {
+    let scene = listener(DeviceAuth::Optional).await;
+    let (mut guesser, mut honest) = (scene.device().await, scene.device().await);
+    let guess = async {
+        let mut heard = Vec::new();
+        for _ in 0..3 {
+            heard.push(guesser.say(&plain("fax", "guess")).await);
+        }
+        heard
+    };
+    let (heard, other) = tokio::join!(guess, honest.mail());
+    assert!(heard[..2].iter().all(|said| said.starts_with("535 ")), "{heard:?}");
+    assert!(heard[2].starts_with("421 ") || heard[2].starts_with("535 "), "{heard:?}");
+    assert_eq!(guesser.try_reply().await, None);
+    assert!(other.starts_with("250 "));
+}
+
+#[tokio::test]
+async fn a_device_s_own_account_is_used() {
+    let other = Sandbox::start(provider()).await.unwrap();
+    let scene = Scene::with(provider(), |config, _| {
+        config.listeners[0].auth = DeviceAuth::Optional;
+        config.default_account = Some("office".into());
+        let mut second = config.accounts[0].clone();
+        second.name = "second".into();
+        second.port = other.implicit().port();
+        let authority = config.spool_directory.with_file_name("other.pem");
+        std::fs::write(&authority, other.authority_pem()).unwrap();
+        second.ca_file = Some(authority);
+        second.credential = posthouse::account::Source::Password(other.settings().password.clone());
+        config.accounts.push(second);
+        config.devices = vec![DeviceSettings { account: Some("second".into()), ..fax() }];
+    })
+    .await;
+    assert!(scene.device().await.mail().await.starts_with("250 "));
+    let mut fax = scene.device().await;
+    assert!(fax.say(&plain("fax", "right")).await.starts_with("235 "));
+    assert!(fax.mail().await.starts_with("250 "));
+    assert_eq!((scene.sandbox.mailbox().count(), other.mailbox().count()), (1, 1));
+}
+
+/// Puts a fresh certificate for `localhost` where the listener finds it, and gives it back in PEM form.
+fn certified(config: &mut Config, implicit: bool) -> String {
+    let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(["localhost".into()]).unwrap();
+    let certificate = config.spool_directory.with_file_name("listener.pem");
+    let key = config.spool_directory.with_file_name("listener.key");
+    std::fs::write(&certificate, cert.pem()).unwrap();
+    std::fs::write(&key, signing_key.serialize_pem()).unwrap();
+    config.listeners[0].tls = match implicit {
+        true => ListenerTls::Implicit { certificate, key },
+        false => ListenerTls::StartTls { certificate, key },
+    };
+    cert.pem()
+}
+
+#[tokio::test]
+async fn a_listener_with_implicit_tls() {
+    let mut pem = String::new();
+    let scene = Scene::with(provider(), |config, _| pem = certified(config, true)).await;
+    let mut device = Device::connect(scene.address()).await.secured(&pem).await;
+    device.begin().await;
+    assert!(device.mail().await.starts_with("250 "));
+    let delivery = &scene.sandbox.mailbox().deliveries()[0];
+    stamp::assert_exact(delivery, SAMPLE, Stamp { with: "ESMTPS", ..stamp::plain(RECIPIENT) });
+}
+
+#[tokio::test]
+async fn a_listener_with_starttls() {
+    let mut pem = String::new();
+    let scene = Scene::with(provider(), |config, _| pem = certified(config, false)).await;
+    let mut device = scene.device().await;
+    assert!(device.say("STARTTLS").await.starts_with("220 "));
+    let mut device = device.secured(&pem).await;
+    assert!(device.say(&format!("MAIL FROM:<{SENDER}>")).await.starts_with("503 "), "EHLO is forgotten");
+    let hello = device.say("EHLO device.example").await;
+    assert!(hello.starts_with("250") && !hello.contains("STARTTLS"), "{hello}");
+    assert!(device.mail().await.starts_with("250 "));
+    let delivery = &scene.sandbox.mailbox().deliveries()[0];
+    stamp::assert_exact(delivery, SAMPLE, Stamp { with: "ESMTPS", ..stamp::plain(RECIPIENT) });
+    assert!(scene.device().await.mail().await.starts_with("250 "), "in clear it works as before");
+}

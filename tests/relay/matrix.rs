@@ -136,7 +136,8 @@ impl SignIn {
                 let file = directory.join("token");
                 std::fs::write(&file, token.expose()).unwrap();
                 let command = vec!["cat".into(), file.display().to_string()];
-                account.credential = Source::OAuth(Grant::Command { command: posthouse::account::CommandLine::new(command) });
+                account.credential =
+                    Source::OAuth(Grant::Command { command: posthouse::account::CommandLine::new(command) });
             }
         }
     }

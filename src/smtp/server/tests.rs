@@ -21,7 +21,7 @@ fn settings() -> Settings {
         max_size: 1000,
         max_recipients: 2,
         line_endings: LineEndings::Auto,
-        idle: Duration::from_secs(300),
+        idle: Duration::from_mins(5),
         minimum_rate: 500,
     }
 }
@@ -86,11 +86,10 @@ impl Session {
 
     /// Octets kept when there is nothing to do.
     fn kept(&self) -> usize {
-        let chunk = match &self.server.stage {
-            Stage::Body(receiving) | Stage::BodyEnded(receiving) => usize::from(receiving.has_chunk()) * usize::MAX,
-            _ => 0,
-        };
-        self.server.lines.rest().len() + self.server.out.len() + chunk
+        if let Stage::Body(receiving) | Stage::BodyEnded(receiving) = &self.server.stage {
+            assert!(!receiving.has_chunk(), "octets of a body are handed on at once");
+        }
+        self.server.lines.rest().len() + self.server.out.len()
     }
 
     fn replies(&self) -> usize {

@@ -150,7 +150,7 @@ pub fn settings() -> Settings {
         max_size: 10_000,
         max_recipients: 100,
         line_endings: LineEndings::Auto,
-        idle: Duration::from_secs(300),
+        idle: Duration::from_mins(5),
         minimum_rate: 500,
     }
 }
