@@ -68,10 +68,16 @@ pub struct Sessions {
 
 impl Sessions {
     fn spawn(&self, session: impl Future<Output = ()> + Send + 'static) {
-        let cut = self.cut.clone();
-        self.tasks.spawn(async move {
-            let _ = cut.run_until_cancelled(session).await;
-        });
+        self.tasks.spawn(until(self.cut.clone(), session));
+    }
+}
+
+/// Runs a session to its end or until it is cut. On the heap by itself: each future around it would otherwise keep
+/// room for it twice, once as what it was given and once as what it waits for.
+fn until(cut: CancellationToken, session: impl Future<Output = ()> + Send + 'static) -> impl Future<Output = ()> {
+    let session = Box::pin(session);
+    async move {
+        let _ = cut.run_until_cancelled(session).await;
     }
 }
 
