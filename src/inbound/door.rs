@@ -126,3 +126,30 @@ impl Door {
         let _ = tokio::time::timeout(GOODBYE, socket.write_all(&line)).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_future<A, B, C, F: Future>(_: impl FnOnce(A, B, C) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// A thousand sessions may wait at once; what carries a message or a handshake is on the heap while it is needed.
+    #[test]
+    fn a_session_that_waits_is_small() {
+        let octets = size_of_future(Door::let_in);
+        assert!(octets <= 1024, "{octets} octets");
+    }
+
+    #[test]
+    fn what_can_cut_a_session_makes_it_no_larger() {
+        let session = async {
+            let room = [0_u8; 4096];
+            tokio::task::yield_now().await;
+            drop(room);
+        };
+        let octets = size_of_val(&until(CancellationToken::new(), session));
+        assert!(octets <= 256, "{octets} octets");
+    }
+}

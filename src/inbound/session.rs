@@ -75,14 +75,15 @@ impl<'a> Session<'a> {
         let security = Security { tls: secure, auth_in_clear: self.door.policy.auth_in_clear(self.peer) };
         let recording = self.door.journal.wants_transcripts();
         let dialogue = Dialogue::new(Arc::clone(&self.door.dialogue), security, recording, Instant::now());
-        let mut link = Link::new(stream, dialogue, PATIENCE);
+        // Boxed: it would stand in the future once for each function it passes through.
+        let mut link = Box::new(Link::new(stream, dialogue, PATIENCE));
         // A peer that talks first is found out before it is greeted; nobody is kept waiting for that.
         link.receive_now();
         let ending = self.speak(link).await;
         self.door.journal.record(Happened::Closed { ending, messages: self.messages });
     }
 
-    async fn speak(&mut self, mut link: Link<Dialogue>) -> Ending {
+    async fn speak(&mut self, mut link: Box<Link<Dialogue>>) -> Ending {
         let mut ending = Ending::HungUp;
         loop {
             let event = match self.next(&mut link).await {
@@ -199,7 +200,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn upgrade(&mut self, mut link: Link<Dialogue>) -> Option<Link<Dialogue>> {
+    async fn upgrade(&mut self, mut link: Box<Link<Dialogue>>) -> Option<Box<Link<Dialogue>>> {
         self.write_down(&mut link);
         let Tls::StartTls(files) = &self.door.tls else { return None };
         let config = files.current(Instant::now());
@@ -208,7 +209,7 @@ impl<'a> Session<'a> {
             Ok(stream) => {
                 dialogue.secured(Instant::now());
                 self.device = self.door.policy.device_of(self.peer);
-                Some(Link::new(stream, dialogue, PATIENCE))
+                Some(Box::new(Link::new(stream, dialogue, PATIENCE)))
             }
             Err(problem) => {
                 self.door.journal.record(Happened::DeviceTls { detail: &format!("failed: {problem:?}") });

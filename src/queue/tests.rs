@@ -155,3 +155,27 @@ async fn devices_take_turns() {
     }
     assert_eq!(claimed, ["nas", "fax", "scanner", "nas", "nas", "nas"], "one device cannot starve another");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_wants_does_not_pile_up_while_all_couriers_are_stuck() {
+    let queue = Queue::new(["office".into()]);
+    for _ in 0..1000 {
+        drop(queue.offer(message(&["gone@x"]), WAIT, Instant::now()).unwrap());
+    }
+    assert_eq!(queue.lanes[&"office".into()].waiting().len(), 1, "only the last one, until the next comes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_courier_that_came_last_gets_the_message() {
+    let queue = Queue::new(["office".into()]);
+    let (account, other) = ("office".into(), "office".into());
+    let (mut cold, mut warm) = (Box::pin(queue.claim(&account)), Box::pin(queue.claim(&other)));
+    tokio::select! {
+        biased;
+        _ = &mut cold => panic!(),
+        _ = &mut warm => panic!(),
+        () = std::future::ready(()) => {}
+    }
+    let _offer = queue.offer(message(&["a@x"]), WAIT, Instant::now()).unwrap();
+    warm.await;
+}

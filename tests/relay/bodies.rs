@@ -45,7 +45,7 @@ async fn five_mebibytes_go_through_the_spool() {
     let mut body = SAMPLE.to_vec();
     while body.len() < 5 * 1024 * 1024 {
         // A dot now and then, so that blocks are cut anywhere between stuffed and plain lines.
-        body.extend_from_slice(if body.len() % 7 == 0 { b".\r\n" } else { line });
+        body.extend_from_slice(if body.len().is_multiple_of(7) { b".\r\n" } else { line });
     }
     let scene = arrives(&body, stamp::plain(RECIPIENT)).await;
     let spool = scene.directory.path().join("spool");

@@ -75,9 +75,13 @@ async fn all_devices_together_have_theirs() {
 #[tokio::test]
 async fn recipients_beyond_the_limit_are_left_for_another_mail() {
     for account in [false, true] {
-        let scene = with(|config| match account {
-            true => config.accounts[0].recipients_per_message = 2,
-            false => config.listeners[0].max_recipients = 2,
+        let scene = with(|config| {
+            let limit = if account {
+                &mut config.accounts[0].recipients_per_message
+            } else {
+                &mut config.listeners[0].max_recipients
+            };
+            *limit = 2;
         })
         .await;
         let mut device = scene.device().await;

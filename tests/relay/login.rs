@@ -139,10 +139,8 @@ fn certified(config: &mut Config, implicit: bool) -> String {
     let key = config.spool_directory.with_file_name("listener.key");
     std::fs::write(&certificate, cert.pem()).unwrap();
     std::fs::write(&key, signing_key.serialize_pem()).unwrap();
-    config.listeners[0].tls = match implicit {
-        true => ListenerTls::Implicit { certificate, key },
-        false => ListenerTls::StartTls { certificate, key },
-    };
+    config.listeners[0].tls =
+        if implicit { ListenerTls::Implicit { certificate, key } } else { ListenerTls::StartTls { certificate, key } };
     cert.pem()
 }
 

@@ -84,3 +84,26 @@ async fn a_refused_mail_leaves_the_line_usable_with_and_without_pipelining() {
         scene.assert_no_breach();
     }
 }
+
+#[tokio::test]
+async fn a_line_the_provider_ended_while_it_was_idle_is_replaced() {
+    let provider = Settings { idle: std::time::Duration::from_millis(200), ..provider() };
+    let scene = Scene::with(provider, |_, _| {}).await;
+    let mut device = scene.device().await;
+    for mails in 1..=3 {
+        assert!(device.mail().await.starts_with("250 "));
+        let ended = async {
+            while connections_ended(&scene) < mails {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(20), ended).await.expect("an idle connection is ended");
+    }
+    assert_eq!((scene.sandbox.counters().connections, scene.sandbox.mailbox().count()), (3, 3));
+    scene.assert_no_breach();
+}
+
+/// How many connections the provider has ended.
+fn connections_ended(scene: &Scene) -> usize {
+    scene.sandbox.transcript().iter().filter(|said| said.text.starts_with("ended: ")).count()
+}

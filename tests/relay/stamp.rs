@@ -41,11 +41,12 @@ pub fn assert_exact(delivery: &Delivery, sent: &[u8], stamp: Stamp<'_>) {
 fn expected(stamp: Stamp<'_>, id: &str, date: &str) -> String {
     let with = stamp.with;
     let recipient = stamp.recipient.map(|r| format!("\r\n\tfor <{r}>")).unwrap_or_default();
+    let missing = format!("Date: {date}\r\nMessage-ID: <{id}@relay.test>\r\n");
     let mut text = format!(
         "Received: from {HELLO} ([127.0.0.1])\r\n\tby relay.test (Posthouse) with {with} id {id}{recipient};\r\n\t{date}\r\n"
     );
     if stamp.dated {
-        text.push_str(&format!("Date: {date}\r\nMessage-ID: <{id}@relay.test>\r\n"));
+        text.push_str(&missing);
     }
     if stamp.headless {
         text.push_str("\r\n");

@@ -69,7 +69,7 @@ async fn a_device_that_hangs_up_takes_its_mail_with_it() {
     device.data(SAMPLE).await;
     gate.reached(1).await;
     drop(device);
-    log.wait_for_line(&["not delivered", "the device hung up", "raise its SMTP time-out"]).await;
+    log.wait_for_line(&["not delivered", "The device hung up", "raise its SMTP time-out"]).await;
     gate.open();
     assert!(scene.device().await.mail().await.starts_with("250 "));
     assert_eq!(scene.sandbox.mailbox().count(), 1);
