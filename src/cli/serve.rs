@@ -22,13 +22,17 @@ pub(super) fn run(sources: &Sources) -> ExitCode {
         }
     };
     log::install(&loaded.config.log);
+    match &loaded.origin {
+        Some(path) => tracing::info!("configuration from {}", path.display()),
+        None => tracing::info!("configuration from environment variables"),
+    }
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return fail(EX_SOFTWARE, format_args!("the runtime cannot be started: {error}")),
     };
     let journal = Journal::default();
     for risk in &loaded.warnings {
-        journal.record(Event::Risk { text: &format!("{}: {}", risk.key, risk.message) });
+        journal.record(Event::Risk { text: &risk.one_line() });
     }
     let result = runtime.block_on(async {
         let relay = app::start(&loaded.config, journal, Timeouts::default())?;
