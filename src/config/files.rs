@@ -177,3 +177,22 @@ fn said(error: &pem::PemError) -> Complaint {
 fn open_to_everyone(path: &Path) -> bool {
     !path.starts_with("/run/secrets") && disk::open_to_everyone(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_named_only_where_it_can_be_no_password() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("there"), "").unwrap();
+        std::fs::create_dir(directory.path().join("secrets")).unwrap();
+        let is_path = |written: &str| is_surely_a_path(&directory.path().join(written), directory.path());
+        for path in ["there", "office.password", "secrets/office", "/etc/posthouse/office", "../office.key"] {
+            assert!(is_path(path), "{path}");
+        }
+        for password in ["correct-horse", "BPx/Yz+Q1==", "/Yz+Q1==", "a.b", "/x9/Yz"] {
+            assert!(!is_path(password), "{password}");
+        }
+    }
+}

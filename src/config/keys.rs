@@ -226,11 +226,20 @@ pub(super) fn find(keys: &'static [Key], name: &str) -> Option<&'static Key> {
 
 /// The headers of the sections that have a value of this name; the empty one for the top of the file.
 pub(super) fn homes(name: &str) -> Vec<String> {
-    fn within(keys: &'static [Key], header: &str, path: &str, name: &str, found: &mut Vec<String>) {
+    places(name).into_iter().map(|(header, _)| header).collect()
+}
+
+/// The kinds of all values of this name, whatever section they are in.
+pub(super) fn kinds(name: &str) -> Vec<Kind> {
+    places(name).into_iter().map(|(_, kind)| kind).collect()
+}
+
+fn places(name: &str) -> Vec<(String, Kind)> {
+    fn within(keys: &'static [Key], header: &str, path: &str, name: &str, found: &mut Vec<(String, Kind)>) {
         for key in keys {
             let inner = if path.is_empty() { key.name.to_owned() } else { format!("{path}.{}", key.name) };
             match key.shape {
-                Shape::Value(_) if key.name == name => found.push(header.to_owned()),
+                Shape::Value(kind) if key.name == name => found.push((header.to_owned(), kind)),
                 Shape::Section(keys) => within(keys, &format!("[{inner}]"), &inner, name, found),
                 Shape::Each(keys) => within(keys, &format!("[[{inner}]]"), &inner, name, found),
                 Shape::Named(keys) => {

@@ -14,8 +14,9 @@ use super::values;
 pub(super) fn mask(source: &str, table: Option<&Table>) -> String {
     let mut mask = Mask { source, shown: vec![false; source.len()], remarks: remarks(source) };
     mask.known_words();
-    if let Some(table) = table {
-        mask.table(table, ROOT);
+    match table {
+        Some(table) => mask.table(table, ROOT),
+        None => mask.plain_lines(),
     }
     mask.draw()
 }
@@ -73,6 +74,24 @@ impl Mask<'_> {
                     self.set(at..at + word.len(), true);
                 }
                 self.signs(start..start + head);
+            }
+            start += line.len();
+        }
+    }
+
+    /// Shows harmless values of a file that is no TOML, where a line is `key = value` and no section has a key of that
+    /// name whose values are hidden.
+    fn plain_lines(&mut self) {
+        let mut start = 0;
+        for line in self.source.split_inclusive('\n') {
+            if let Some((key, value)) = line.split_once('=') {
+                let written = value.split('#').next().unwrap_or_default().trim();
+                let text = Value::Text(written.trim_matches(['"', '\'']).to_owned().into());
+                let kinds = keys::kinds(key.trim());
+                if !kinds.is_empty() && kinds.into_iter().all(|kind| may_be_shown(kind, &text)) {
+                    let at = start + (written.as_ptr() as usize - line.as_ptr() as usize);
+                    self.set(at..at + written.len(), true);
+                }
             }
             start += line.len();
         }
