@@ -48,15 +48,14 @@ fn report_on(args: Args, sources: &Sources, colours: bool, look: impl Fn(&Config
         Err(report) => (None, report.findings, Vec::new()),
     };
     let worst = |severity| findings.iter().any(|finding| finding.severity == severity);
-    let passed = !worst(Severity::Error) && !(args.strict && worst(Severity::Warning));
+    let failed = worst(Severity::Error) || (args.strict && worst(Severity::Warning));
+    let passed = !failed;
     let code = if passed { 0 } else { EX_CONFIG };
     if args.json {
         return (json(passed, &findings, &notes), code);
     }
     let mut text = report::text(&findings, colours);
-    for note in notes {
-        text += &format!("Note: {note}\n");
-    }
+    text.extend(notes.iter().map(|note| format!("Note: {note}\n")));
     if passed {
         text += &verdict(origin.as_deref());
     }

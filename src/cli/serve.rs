@@ -22,10 +22,8 @@ pub(super) fn run(sources: &Sources) -> ExitCode {
         }
     };
     log::install(&loaded.config.log);
-    match &loaded.origin {
-        Some(path) => tracing::info!("configuration from {}", path.display()),
-        None => tracing::info!("configuration from environment variables"),
-    }
+    let origin = loaded.origin.as_ref().map(|path| path.display().to_string());
+    tracing::info!("configuration from {}", origin.as_deref().unwrap_or("environment variables"));
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return fail(EX_SOFTWARE, format_args!("the runtime cannot be started: {error}")),

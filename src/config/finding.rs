@@ -71,18 +71,10 @@ impl Finding {
     /// The whole of it on one line, for a log: key, message, place and cure.
     #[must_use]
     pub fn one_line(&self) -> String {
-        let mut line = String::new();
-        if !self.key.is_empty() {
-            line += &format!("{}: ", self.key);
-        }
-        line += &self.message;
-        if self.place != Place::Nowhere {
-            line += &format!(" ({})", self.place);
-        }
-        if let Some(hint) = &self.hint {
-            line += &format!("; {}", hint.replace('\n', " "));
-        }
-        line
+        let key = if self.key.is_empty() { String::new() } else { format!("{}: ", self.key) };
+        let place = if self.place == Place::Nowhere { String::new() } else { format!(" ({})", self.place) };
+        let cure = self.hint.as_ref().map(|hint| format!("; {}", hint.replace('\n', " "))).unwrap_or_default();
+        format!("{key}{}{place}{cure}", self.message)
     }
 }
 

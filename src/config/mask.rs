@@ -106,7 +106,11 @@ impl Mask<'_> {
                 continue;
             }
             // Hidden first: a table that a header implies has its key for its span.
-            self.hide(&entry.node);
+            match keys::kinds(name)[..] {
+                // A key of another section is as harmless here as there.
+                [kind, ..] if !keys::kinds(name).contains(&Kind::Hidden) => self.value(&entry.node, kind),
+                _ => self.hide(&entry.node),
+            }
             self.header(&entry.node);
             if values::looks_like_key(name) {
                 self.key(entry);
@@ -233,13 +237,14 @@ impl Mask<'_> {
 /// Whether a report may show this value: it is of a harmless kind and looks the way that kind looks.
 fn may_be_shown(kind: Kind, value: &Value) -> bool {
     match (kind, value) {
-        (Kind::Number | Kind::Measure, Value::Integer(_)) | (Kind::Flag, Value::Boolean(_)) => true,
+        (Kind::Number | Kind::Measure, Value::Integer(_)) | (Kind::Flag, Value::Boolean(_) | Value::Integer(0 | 1)) => {
+            true
+        }
         // Misspelt values are what the reader wants to see; of digits and signs there are none in those words.
         (Kind::Word(words), Value::Text(text)) => {
             keys::nearest_word(words.iter().copied(), text).is_some() || is_plain_word(text, 16)
         }
         (Kind::Flag, Value::Text(text)) => is_plain_word(text, 8),
-        (Kind::Flag, Value::Integer(0 | 1)) => true,
         (Kind::Number, Value::Text(text)) => {
             let text = text.trim();
             (text.len() <= 5 && text.bytes().all(|b| b.is_ascii_digit())) || is_plain_word(text, 8)
