@@ -1,7 +1,8 @@
 //! `posthouse check`: says everything that is wrong or risky with the configuration, and changes nothing.
 //!
-//! Looks at this machine too: whether the spool directory can be written and the ports can be had (`probe`). Exit codes are those of sysexits: 0 when the relay would start, 78 (`EX_CONFIG`) when it would not. Prints findings
-//! on standard output, because they are what was asked for.
+//! Looks at this machine too: whether the spool directory can be written and the ports can be had (`probe`). Exit codes
+//! are those of sysexits: 0 when the configuration can be used, 78 (`EX_CONFIG`) when it cannot. Prints findings on
+//! standard output, because they are what was asked for.
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;

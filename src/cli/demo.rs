@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use super::serve::told_to_end;
 use super::{EX_SOFTWARE, EX_UNAVAILABLE, fail, runtime};
-use crate::app::{self, App};
+use crate::app::{self, App, StartError};
 use crate::config::{self, Config, Sources};
 use crate::journal::{Journal, log};
 use crate::sandbox::{self, Sandbox};
@@ -53,7 +53,10 @@ pub(super) fn run(args: &Args, log_level: Option<&str>) -> ExitCode {
     match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(EX_UNAVAILABLE),
-        Err(error) => fail(EX_SOFTWARE, format_args!("the demo cannot run: {error}")),
+        Err(error) => {
+            let code = if error.kind() == io::ErrorKind::AddrInUse { EX_UNAVAILABLE } else { EX_SOFTWARE };
+            fail(code, format_args!("the demo cannot run: {error}"))
+        }
     }
 }
 
@@ -87,8 +90,12 @@ fn where_to_listen(args: &Args) -> io::Result<SocketAddr> {
 }
 
 /// Errors name the key of a configuration, which here comes from a flag.
-fn in_flags(error: &app::StartError) -> io::Error {
-    io::Error::other(error.to_string().replace("in `bind`", "with `--listen`").replace("`bind`", "`--listen`"))
+fn in_flags(error: &StartError) -> io::Error {
+    let text = error.to_string().replace("in `bind`", "with `--listen`").replace("`bind`", "`--listen`");
+    match error {
+        StartError::Bind { .. } => io::Error::new(io::ErrorKind::AddrInUse, text),
+        _ => io::Error::other(text),
+    }
 }
 
 /// The demo's configuration goes through the same door as everyone's.

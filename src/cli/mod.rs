@@ -52,9 +52,13 @@ enum Command {
     },
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 all went well; 64 wrong arguments; 69 something needed is not available, such as \
-a port; 70 a fault of Posthouse or the machine; 74 the output could not be written; 78 something in the configuration \
-is wrong.";
+const EXIT_CODES: &str = "Exit codes:
+  0   all went well
+  64  wrong arguments
+  69  something needed is not available, such as a port
+  70  a fault of Posthouse or of this machine
+  74  the output could not be written
+  78  something in the configuration is wrong";
 
 /// For the commands that read a configuration.
 #[derive(Debug, clap::Args)]
