@@ -138,19 +138,31 @@ pub fn load(sources: &Sources) -> Result<Loaded, Report> {
     layers::environment(&mut table, &sources.environment, &findings);
     layers::flags(&mut table, &sources.overrides, &findings);
 
+    let directory = path.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
     let surroundings = check::Surroundings {
-        directory: path.as_deref().and_then(Path::parent).unwrap_or(Path::new("")),
+        directory,
         spool: paths::spool(&sources.environment),
-        read_secret: &files::read_secret,
+        read_secret: &|path| files::read_secret(path, directory),
     };
     let checked = check::check(&Section::root(&table, &findings), &surroundings);
     files::look(&checked.named_files, path.as_deref(), checked.holds_secret, &findings);
 
-    let findings = findings.into_sorted();
+    let mut findings = findings.into_sorted();
+    if path.is_none() {
+        say_where_it_was_looked(&mut findings);
+    }
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(Report { findings });
     }
     Ok(Loaded { config: checked.config, warnings: findings, origin: path })
+}
+
+/// Without any file, what is missing is most likely missing because the file was not found.
+fn say_where_it_was_looked(findings: &mut [Finding]) {
+    let missing = |finding: &&mut Finding| finding.severity == Severity::Error && finding.place == Place::Nowhere;
+    if let Some(finding) = findings.iter_mut().find(missing) {
+        finding.message = format!("{}; {}", finding.message, paths::looked_for());
+    }
 }
 
 /// The file, read.

@@ -185,6 +185,14 @@ fn sign_in(section: &Section<'_>, settings: &Settings) {
     if let Some(complaint) = complaint {
         section.error("mechanism", complaint);
     }
+    // A misspelt `pasword` is told already, and a relay in one's own network often wants no sign-in.
+    let forgotten = given.is_none() && settings.mechanism == Mechanism::Auto && !section.has_strangers(keys::ACCOUNT);
+    if forgotten && !section.has("mechanism") && section.has("host") && !values::is_nearby(&settings.host) {
+        section.warning_here(
+            Complaint::new("no password or oauth: mail is sent without signing in")
+                .hint("write password_file = \"…\"; if it is meant, write mechanism = \"none\""),
+        );
+    }
     if given.is_some() && !section.has("username") && !section.has("address") {
         let complaint = Complaint::new("there is a credential but no login name");
         section
