@@ -1,6 +1,6 @@
 //! The file system as several rooms need it, with what differs between systems in one place.
 //!
-//! Tells whether a file is open to every user of the machine. Guarantees nothing about access lists or about the
+//! Tells whether a file is open to every user of the machine, and which user this process is. Guarantees nothing about access lists or about the
 //! directories above the file.
 
 use std::path::Path;
@@ -18,4 +18,27 @@ pub fn open_to_everyone(path: &Path) -> bool {
 #[must_use]
 pub fn open_to_everyone(_: &Path) -> bool {
     false
+}
+
+/// The name of the user this process runs as, or its number if it has no name.
+#[cfg(unix)]
+#[must_use]
+pub fn our_user() -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    // Linux shows a process's own directory as owned by the user whose rights it has.
+    let number = std::fs::metadata("/proc/self").ok()?.uid().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let named = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == number).then(|| name.to_owned())
+    });
+    Some(named.unwrap_or(number))
+}
+
+/// Other systems would have to be asked.
+#[cfg(not(unix))]
+#[must_use]
+pub fn our_user() -> Option<String> {
+    None
 }

@@ -45,6 +45,10 @@ pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, PemErro
 /// When the file cannot be read, is damaged, holds no key, or only an encrypted one.
 pub fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, PemError> {
     let bytes = read(path)?;
+    // RFC 1421 §4.6.1.1, as OpenSSL's older forms still write it: the block looks like any other key's.
+    if contains(&bytes, b"Proc-Type: 4,ENCRYPTED") {
+        return Err(PemError::EncryptedKey { path: path.into() });
+    }
     match rustls_pemfile::private_key(&mut bytes.as_slice()) {
         Ok(Some(key)) => Ok(key),
         Ok(None) if contains(&bytes, b"ENCRYPTED") => Err(PemError::EncryptedKey { path: path.into() }),
@@ -78,7 +82,7 @@ mod tests {
         let f = file(
             "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nMIIB\n-----END RSA PRIVATE KEY-----\n",
         );
-        assert!(private_key(f.path()).is_err());
+        assert!(matches!(private_key(f.path()), Err(PemError::EncryptedKey { .. })));
     }
 
     #[test]

@@ -74,9 +74,11 @@ pub enum Cause {
     Uncertain,
 }
 
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Cause {
+    /// As it stands in the log.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
             Self::Account => "account",
             Self::Quota => "quota",
             Self::Throttle => "throttle",
@@ -84,6 +86,12 @@ impl fmt::Display for Cause {
             Self::Config => "config",
             Self::Network => "network",
             Self::Uncertain => "uncertain",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }

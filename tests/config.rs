@@ -76,7 +76,8 @@ fn bad_configurations_are_told_what_is_wrong_with_them() {
         let path = desk.write(&name, &text);
         let variables: Vec<_> = head(&text, "env").iter().map(|line| line.split_once('=').unwrap()).collect();
         let found = findings(config::load(&sources(&path, &variables)));
-        let said = report::text(&found, false).replace(&format!("{}/", desk.0.path().display()), "");
+        let directory = desk.0.path().display().to_string();
+        let said = report::text(&found, false).replace(&format!("{directory}/"), "").replace(&directory, "DIR");
 
         let beside = original.with_extension("expected");
         if std::env::var_os("UPDATE_EXPECTED").is_some() {
@@ -141,7 +142,56 @@ fn a_variable_wins_over_the_file_and_a_flag_over_both() {
     assert_eq!(config::load(&from).unwrap().config.delivery.wait.as_secs(), 40);
     from.overrides[0].value = "soon".into();
     let report = config::load(&from).unwrap_err();
-    assert_eq!(report.findings[0].place, Place::Flag("--wait".into()));
+    let error = report.findings.iter().find(|finding| finding.severity == Severity::Error).unwrap();
+    assert_eq!(error.place, Place::Flag("--wait".into()));
+}
+
+#[test]
+fn a_variable_that_is_almost_ours_is_a_risk() {
+    let names = ["POSTHOUSE_LOG", "POSTHOUSE_DELIVERY_WAIT", "POSTHOUSE_SERVICE_HOST", "POSTHOUSE_PORT_25_TCP", "PATH"];
+    let warnings =
+        Desk::new().load(&format!("{ACCOUNT}mechanism = \"none\"\n"), &names.map(|name| (name, "x"))).unwrap().warnings;
+    let said: Vec<_> =
+        warnings.iter().map(|warning| (warning.place.to_string(), warning.hint.clone().unwrap())).collect();
+    let expected = [
+        ("POSTHOUSE_DELIVERY_WAIT", "did you mean POSTHOUSE__DELIVERY__WAIT?"),
+        ("POSTHOUSE_LOG", "did you mean POSTHOUSE__LOG__LEVEL?"),
+    ];
+    assert_eq!(said, expected.map(|(place, hint)| (place.to_owned(), hint.to_owned())));
+}
+
+#[test]
+fn without_a_file_the_places_are_named() {
+    if Path::new("/etc/posthouse/posthouse.toml").exists() {
+        return;
+    }
+    let report = config::load(&Sources::default()).unwrap_err();
+    let here = std::env::current_dir().unwrap().display().to_string();
+    let expected = format!("looked for ./posthouse.toml (in {here}) and /etc/posthouse/posthouse.toml");
+    assert!(report.findings[0].message.contains(&expected), "{}", report.findings[0].message);
+}
+
+#[test]
+fn a_risk_fits_on_one_line_with_its_place_and_its_cure() {
+    let desk = Desk::new();
+    let warnings = desk.load(&format!("{ACCOUNT}password = \"x\"\nport = 587\n"), &[]).unwrap().warnings;
+    let line = warnings[0].one_line();
+    assert!(line.starts_with("accounts.office.port: this port usually"), "{line}");
+    assert!(line.ends_with("posthouse.toml line 5); write encryption = \"starttls\", or port = 465"), "{line}");
+}
+
+#[test]
+fn servers_in_the_own_network_may_want_no_sign_in() {
+    let warnings = |host: &str| {
+        let text = format!("[accounts.a]\nhost = \"{host}\"\naddress = \"a@example.com\"\n");
+        Desk::new().load(&text, &[]).unwrap().warnings.len()
+    };
+    for host in ["localhost", "127.0.0.1", "192.168.1.9", "10.0.0.1", "fd00::1", "fe80::1"] {
+        assert_eq!(warnings(host), 0, "{host}");
+    }
+    for host in ["smtp.example.com", "192.0.2.1", "2001:db8::1"] {
+        assert_eq!(warnings(host), 1, "{host}");
+    }
 }
 
 #[test]

@@ -5,6 +5,8 @@
 
 #[path = "support/dialogue/mod.rs"]
 mod dialogue;
+#[path = "dialogue/end_of_data.rs"]
+mod end_of_data;
 
 use std::fs;
 use std::path::Path;
@@ -13,6 +15,7 @@ use dialogue::client::ClientSide;
 use dialogue::coverage::Coverage;
 use dialogue::replay::play;
 use dialogue::script::{Script, Side};
+use dialogue::server::ServerSide;
 
 fn dialogues() -> Vec<(String, Script)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialogues");
@@ -28,8 +31,7 @@ fn dialogues() -> Vec<(String, Script)> {
 fn play_any(script: &Script) -> Result<(), String> {
     match script.side {
         Side::Client => play::<ClientSide>(script),
-        // The server's side is played here by its own `Adapter`.
-        Side::Server => Err("no adapter for the server's side".into()),
+        Side::Server => play::<ServerSide>(script),
     }
 }
 

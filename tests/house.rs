@@ -34,13 +34,15 @@ const FLOORS: &[&[&str]] = &[
 /// Who may open a `Secret`, and what for.
 const SECRET_READERS: &[(&str, &str)] = &[
     ("secret", "it is the secret"),
-    ("redact", "to find it in what comes back"),
+    ("redact/mod", "to find it in what comes back"),
     ("smtp/sasl", "to put it into a SASL response"),
     ("smtp/client/wire", "to write the response to the provider"),
-    ("account", "to send it to the token endpoint, and to check what was configured"),
+    ("account/oauth/client_credentials", "to send the client's secret to the token endpoint"),
+    ("account/password", "to check what was configured, and to take the spaces of an app password out"),
     ("inbound/policy", "to compare a device's password"),
     ("cli/demo", "the demo writes the practice provider's own secrets into its temporary configuration"),
-    ("sandbox", "the practice provider has made it up itself"),
+    ("sandbox/credentials", "the practice provider has made it up itself, and compares"),
+    ("sandbox/echo", "to repeat it on demand"),
 ];
 
 /// Where Unix differs from the rest, behind `cfg(unix)`.
@@ -274,4 +276,16 @@ fn the_house_is_straight() {
     assert!(files.iter().any(|file| file.path == "smtp/reply.rs"), "the house was not found");
     let complaints = complaints(&files);
     assert!(complaints.is_empty(), "{} complaints:\n{}", complaints.len(), complaints.join("\n"));
+}
+
+#[test]
+fn who_opens_no_secret_is_not_among_the_readers() {
+    let files = sources();
+    let reads = |file: &File| {
+        let reading = Reading::of(&file.path, &file.text);
+        reading.is_some_and(|r| r.spots.iter().any(|spot| !spot.test && opens_secret(&spot.said)))
+    };
+    for (place, _) in SECRET_READERS {
+        assert!(files.iter().any(|file| file.is_in(place) && reads(file)), "`{place}` needs no place in the list");
+    }
 }

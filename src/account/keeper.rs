@@ -13,18 +13,16 @@ use super::password::Password;
 use super::signin::Credential;
 pub use super::tokens::AfterRefusal;
 use super::tokens::{Issued, Tokens};
-use super::{Settings, Source};
+use super::{CommandLine, Settings, Source};
 use crate::diagnosis::{Failure, diagnose};
 use crate::ids::AccountName;
-use crate::net::http::{EndpointError, HttpClient};
+use crate::net::http::HttpClient;
 
 /// Why an account cannot be kept; a fault of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeeperError {
     #[error("account {account} has a credential and no login name; set its `address` or `username`")]
     NoUsername { account: AccountName },
-    #[error("`oauth.token_endpoint` of account {account}: {fault}")]
-    Endpoint { account: AccountName, fault: EndpointError },
 }
 
 /// Keeps the credential of one account.
@@ -53,7 +51,7 @@ struct Issuer {
 #[derive(Debug)]
 enum Origin {
     ClientCredentials { request: ClientCredentials, http: HttpClient },
-    Command(Vec<String>),
+    Command(CommandLine),
 }
 
 impl Keeper {
@@ -62,7 +60,7 @@ impl Keeper {
     /// `http` must trust whom the account trusts (`ca_file`); it is used for token endpoints only.
     ///
     /// # Errors
-    /// When there is no login name for the credential, or secrets must not go to the token endpoint's address.
+    /// When there is no login name for the credential.
     pub fn new(settings: &Settings, http: HttpClient) -> Result<Self, KeeperError> {
         let account = settings.name.clone();
         let username = || {
@@ -76,9 +74,7 @@ impl Keeper {
             Source::PasswordFile(path) => password(Password::File(path.clone()))?,
             Source::PasswordCommand(command) => password(Password::Command(command.clone()))?,
             Source::OAuth(grant) => {
-                let origin =
-                    origin(grant, http).map_err(|fault| KeeperError::Endpoint { account: account.clone(), fault })?;
-                Supply::Token { username: username()?, tokens: Box::new(Issuer::new(origin)) }
+                Supply::Token { username: username()?, tokens: Box::new(Issuer::new(origin(grant, http))) }
             }
         };
         Ok(Self { account, supply })
@@ -119,20 +115,20 @@ impl Keeper {
     }
 }
 
-fn origin(grant: &Grant, http: HttpClient) -> Result<Origin, EndpointError> {
+fn origin(grant: &Grant, http: HttpClient) -> Origin {
     match grant {
         // `ca_file` is already in the trust `http` was made with.
         Grant::ClientCredentials { token_endpoint, client_id, client_secret, scope, ca_file: _, authentication } => {
             let request = ClientCredentials {
-                endpoint: token_endpoint.parse()?,
+                endpoint: token_endpoint.clone(),
                 client_id: client_id.clone(),
                 client_secret: client_secret.clone(),
                 scope: scope.clone(),
                 authentication: *authentication,
             };
-            Ok(Origin::ClientCredentials { request, http })
+            Origin::ClientCredentials { request, http }
         }
-        Grant::Command { command } => Ok(Origin::Command(command.clone())),
+        Grant::Command { command } => Origin::Command(command.clone()),
     }
 }
 
@@ -169,7 +165,10 @@ impl Issuer {
 
     async fn call_origin(&self) -> Result<Token, Failure> {
         match &self.origin {
-            Origin::ClientCredentials { request, http } => request.token(http).await,
+            Origin::ClientCredentials { request, http } => {
+                let last = self.lock().last();
+                request.token(http, last.as_ref()).await
+            }
             Origin::Command(command) => oauth::command::token(command).await.map_err(Failure::Token),
         }
     }

@@ -16,6 +16,8 @@ mod tokens;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use program::CommandLine;
+
 use crate::ids::AccountName;
 use crate::secret::Secret;
 
@@ -88,7 +90,7 @@ pub enum Source {
     /// `password_file`: read at each sign-in; one final line ending is cut off.
     PasswordFile(PathBuf),
     /// `password_command`: run at each sign-in, first line of its output; program and arguments, no shell.
-    PasswordCommand(Vec<String>),
+    PasswordCommand(CommandLine),
     /// `oauth = { … }`
     OAuth(oauth::Grant),
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::program;
+use super::program::{self, CommandLine};
 use crate::diagnosis::Failure;
 use crate::secret::Secret;
 
@@ -24,7 +24,7 @@ pub(super) enum Password {
     /// In a file.
     File(PathBuf),
     /// A program prints it.
-    Command(Vec<String>),
+    Command(CommandLine),
 }
 
 impl Password {
@@ -64,8 +64,8 @@ fn read_limited(path: &Path) -> std::io::Result<Zeroizing<String>> {
     Ok(text)
 }
 
-async fn from_program(command: &[String]) -> Result<Secret, Failure> {
-    let name = command.first().map_or("", String::as_str);
+async fn from_program(command: &CommandLine) -> Result<Secret, Failure> {
+    let name = command.name();
     let named = |fault: &dyn std::fmt::Display| failure(format!("the program `{name}` failed: {fault}"));
     let text = program::output(command).await.map_err(|error| named(&error))?;
     let line = text.lines().next().unwrap_or_default();
@@ -116,7 +116,7 @@ mod tests {
     }
 
     async fn printed(script: &str) -> Result<String, String> {
-        heard(Password::Command(["/bin/sh", "-c", script].map(str::to_owned).to_vec())).await
+        heard(Password::Command(CommandLine::new(["/bin/sh", "-c", script].map(str::to_owned).to_vec()))).await
     }
 
     async fn heard(password: Password) -> Result<String, String> {

@@ -4,6 +4,8 @@
 //! such programs like to repeat secrets there; errors name the program, never what it printed. A program that is no
 //! longer wanted is killed; what it started itself is not.
 
+use std::fmt;
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 
 use tokio::io::AsyncReadExt;
@@ -11,6 +13,35 @@ use tokio::process::{Child, Command};
 use zeroize::Zeroizing;
 
 use super::COMMAND_DEADLINE;
+
+/// A program and its arguments, as configured: no shell.
+///
+/// Arguments may hold secrets, and so may the place of the program when somebody writes the password itself there. So
+/// neither `Debug` nor any error shows more than an absolute path.
+#[derive(Clone)]
+pub struct CommandLine(Vec<String>);
+
+impl CommandLine {
+    /// The program and its arguments.
+    #[must_use]
+    pub fn new(words: Vec<String>) -> Self {
+        Self(words)
+    }
+
+    /// What the program may be called in a text.
+    pub(super) fn name(&self) -> &str {
+        match self.0.first() {
+            Some(program) if Path::new(program).is_absolute() => program,
+            _ => "[first word of the command]",
+        }
+    }
+}
+
+impl fmt::Debug for CommandLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} with {} arguments", self.name(), self.0.len().saturating_sub(1))
+    }
+}
 
 /// In octets; tokens of Microsoft have a few thousand.
 const LONGEST_OUTPUT: usize = 16 * 1024;
@@ -33,8 +64,8 @@ pub(super) enum ProgramError {
 }
 
 /// All that the program printed; wiped when dropped.
-pub(super) async fn output(command: &[String]) -> Result<Zeroizing<String>, ProgramError> {
-    let (program, arguments) = command.split_first().ok_or(ProgramError::NotNamed)?;
+pub(super) async fn output(command: &CommandLine) -> Result<Zeroizing<String>, ProgramError> {
+    let (program, arguments) = command.0.split_first().ok_or(ProgramError::NotNamed)?;
     let child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
@@ -70,28 +101,37 @@ async fn listen(mut child: Child) -> Result<Zeroizing<String>, ProgramError> {
 mod tests {
     use super::*;
 
-    fn shell(script: &str) -> Vec<String> {
-        ["/bin/sh", "-c", script].map(str::to_owned).to_vec()
+    fn words(words: &[&str]) -> CommandLine {
+        CommandLine::new(words.iter().map(|&word| word.to_owned()).collect())
     }
 
-    async fn failed(command: &[String]) -> String {
+    fn shell(script: &str) -> CommandLine {
+        words(&["/bin/sh", "-c", script])
+    }
+
+    async fn failed(command: &CommandLine) -> String {
         output(command).await.unwrap_err().to_string()
     }
 
     #[tokio::test]
     async fn what_is_printed_is_heard_and_arguments_meet_no_shell() {
         assert_eq!(*output(&shell("printf 'one\ntwo'")).await.unwrap(), "one\ntwo");
-        let echo = ["/bin/echo", "$HOME; *"].map(str::to_owned);
-        assert_eq!(*output(&echo).await.unwrap(), "$HOME; *\n");
+        assert_eq!(*output(&words(&["/bin/echo", "$HOME; *"])).await.unwrap(), "$HOME; *\n");
     }
 
     #[tokio::test]
     async fn a_failure_is_named_without_repeating_what_was_printed() {
         let said = failed(&shell("echo hunter2; echo hunter2 >&2; exit 3")).await;
         assert_eq!(said, "it ended with exit status: 3");
-        assert!(failed(&["/no/such/program".into()]).await.starts_with("it could not be run: No such file"));
-        assert_eq!(failed(&[]).await, "no program is named");
+        assert!(failed(&words(&["/no/such/program"])).await.starts_with("it could not be run: No such file"));
+        assert_eq!(failed(&words(&[])).await, "no program is named");
         assert_eq!(failed(&shell("printf '\\377'")).await, "what it printed is not UTF-8 text");
+    }
+
+    #[test]
+    fn nothing_of_a_command_is_shown_but_an_absolute_path() {
+        assert_eq!(format!("{:?}", words(&["/bin/pass", "-p", "hunter2"])), "/bin/pass with 2 arguments");
+        assert_eq!(format!("{:?}", words(&["hunter2"])), "[first word of the command] with 0 arguments");
     }
 
     #[tokio::test]

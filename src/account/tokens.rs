@@ -59,6 +59,8 @@ enum Landing {
 #[derive(Debug)]
 pub(super) struct Tokens {
     current: Option<Current>,
+    /// The last one issued, refused or not: an endpoint may repeat it when it is asked for another.
+    last: Option<Secret>,
     issued: u64,
     last_accepted: u64,
     last_refused: u64,
@@ -72,6 +74,7 @@ impl Tokens {
     pub(super) fn new() -> Self {
         Self {
             current: None,
+            last: None,
             issued: 0,
             last_accepted: 0,
             last_refused: 0,
@@ -84,6 +87,11 @@ impl Tokens {
     /// The current token, if it need not be renewed yet.
     pub(super) fn fresh(&self, now: Instant) -> Option<Issued> {
         self.current.as_ref().filter(|current| now < current.renew_at).map(|current| current.issued.clone())
+    }
+
+    /// The last token issued, to be looked for in what comes back.
+    pub(super) fn last(&self) -> Option<Secret> {
+        self.last.clone()
     }
 
     /// How many calls for a token have ended.
@@ -115,6 +123,7 @@ impl Tokens {
         }
         let issued = Issued { token: token.access_token, generation: Generation(self.issued) };
         let renew_at = now + life.saturating_sub(margin + early);
+        self.last = Some(issued.token.clone());
         self.current = Some(Current { issued: issued.clone(), renew_at, ends_at: now + life });
         self.calls += 1;
         self.landing = Landing::Token;

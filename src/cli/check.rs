@@ -1,13 +1,15 @@
 //! `posthouse check`: says everything that is wrong or risky with the configuration, and changes nothing.
 //!
-//! Exit codes are those of sysexits: 0 when the relay would start, 78 (`EX_CONFIG`) when it would not. Prints findings
-//! on standard output, because they are what was asked for.
+//! Looks at this machine too: whether the spool directory can be written and the ports can be had (`probe`). Exit codes
+//! are those of sysexits: 0 when the configuration can be used, 78 (`EX_CONFIG`) when it cannot. Prints findings on
+//! standard output, because they are what was asked for.
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::config::{self, Finding, Sources, report};
+use super::probe::{self, Probed};
+use crate::config::{self, Config, Finding, Severity, Sources, report};
 
 /// `EX_CONFIG` of sysexits.h: something in the configuration is wrong.
 pub const EX_CONFIG: u8 = 78;
@@ -30,7 +32,7 @@ pub struct Args {
 pub fn run(args: Args, sources: &Sources) -> ExitCode {
     let mut out = std::io::stdout().lock();
     let colours = out.is_terminal() && !sources.environment.contains_key("NO_COLOR");
-    let (text, code) = report_on(args, sources, colours);
+    let (text, code) = report_on(args, sources, colours, probe::look);
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => ExitCode::from(code),
         Err(_) => ExitCode::from(EX_IOERR),
@@ -38,18 +40,26 @@ pub fn run(args: Args, sources: &Sources) -> ExitCode {
 }
 
 /// What to print, and the exit code.
-fn report_on(args: Args, sources: &Sources, colours: bool) -> (String, u8) {
-    let (verdict, findings) = match config::load(sources) {
-        Ok(loaded) if args.strict && !loaded.warnings.is_empty() => (None, loaded.warnings),
-        Ok(loaded) => (Some(verdict(loaded.origin.as_deref())), loaded.warnings),
-        Err(report) => (None, report.findings),
+fn report_on(args: Args, sources: &Sources, colours: bool, look: impl Fn(&Config) -> Probed) -> (String, u8) {
+    let (origin, findings, notes) = match config::load(sources) {
+        Ok(loaded) => {
+            let Probed { findings, notes } = look(&loaded.config);
+            (loaded.origin, loaded.warnings.into_iter().chain(findings).collect::<Vec<_>>(), notes)
+        }
+        Err(report) => (None, report.findings, Vec::new()),
     };
-    let code = if verdict.is_some() { 0 } else { EX_CONFIG };
-    let text = if args.json {
-        json(verdict.is_some(), &findings)
-    } else {
-        report::text(&findings, colours) + &verdict.unwrap_or_default()
-    };
+    let worst = |severity| findings.iter().any(|finding| finding.severity == severity);
+    let failed = worst(Severity::Error) || (args.strict && worst(Severity::Warning));
+    let passed = !failed;
+    let code = if passed { 0 } else { EX_CONFIG };
+    if args.json {
+        return (json(passed, &findings, &notes), code);
+    }
+    let mut text = report::text(&findings, colours);
+    text.extend(notes.iter().map(|note| format!("Note: {note}\n")));
+    if passed {
+        text += &verdict(origin.as_deref());
+    }
     (text, code)
 }
 
@@ -60,8 +70,8 @@ fn verdict(origin: Option<&Path>) -> String {
     }
 }
 
-fn json(passed: bool, findings: &[Finding]) -> String {
-    let object = serde_json::json!({ "ok": passed, "findings": report::json(findings) });
+fn json(passed: bool, findings: &[Finding], notes: &[String]) -> String {
+    let object = serde_json::json!({ "ok": passed, "findings": report::json(findings), "notes": notes });
     format!("{object:#}\n")
 }
 
@@ -74,12 +84,15 @@ mod tests {
         let empty = tempfile::NamedTempFile::new().unwrap();
         let environment = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let sources = Sources { path: Some(empty.path().into()), environment, overrides: Vec::new() };
-        report_on(args, &sources, false)
+        report_on(args, &sources, false, |_| Probed::default())
     }
 
     const PLAIN: Args = Args { json: false, strict: false };
-    const RISKY: [(&str, &str); 2] =
-        [("POSTHOUSE__ACCOUNTS__LAN__HOST", "mail.example.com"), ("POSTHOUSE__ACCOUNTS__LAN__ENCRYPTION", "none")];
+    const RISKY: [(&str, &str); 3] = [
+        ("POSTHOUSE__ACCOUNTS__LAN__HOST", "mail.example.com"),
+        ("POSTHOUSE__ACCOUNTS__LAN__MECHANISM", "none"),
+        ("POSTHOUSE__ACCOUNTS__LAN__ENCRYPTION", "none"),
+    ];
 
     #[test]
     fn errors_fail_and_warnings_fail_only_when_strict() {
@@ -88,7 +101,7 @@ mod tests {
         assert_eq!(code, 0);
         assert!(text.contains("0 errors, 1 warning") && text.contains("can be used"), "{text}");
         assert_eq!(report(&RISKY, Args { json: false, strict: true }).1, 78);
-        assert_eq!(report(&RISKY[..1], Args { json: false, strict: true }).1, 0);
+        assert_eq!(report(&RISKY[..2], Args { json: false, strict: true }).1, 0);
     }
 
     #[test]

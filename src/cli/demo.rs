@@ -7,12 +7,13 @@
 mod sample;
 
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::process::ExitCode;
 
 use super::serve::told_to_end;
 use super::{EX_SOFTWARE, EX_UNAVAILABLE, fail, runtime};
-use crate::app::{self, App};
+use crate::app::{self, App, StartError};
 use crate::config::{self, Config, Sources};
 use crate::journal::{Journal, log};
 use crate::sandbox::{self, Sandbox};
@@ -21,9 +22,10 @@ use crate::smtp::client::Timeouts;
 /// Flags of `posthouse demo`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Where the demo listens.
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:2525")]
-    listen: SocketAddr,
+    /// Where the demo listens; port 0 takes a free one [default: 127.0.0.1:2525, with --send a free port if that is in
+    /// use].
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
     /// Send a sample message, show both transcripts and end.
     #[arg(long)]
     send: bool,
@@ -51,7 +53,10 @@ pub(super) fn run(args: &Args, log_level: Option<&str>) -> ExitCode {
     match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(EX_UNAVAILABLE),
-        Err(error) => fail(EX_SOFTWARE, format_args!("the demo cannot run: {error}")),
+        Err(error) => {
+            let code = if error.kind() == io::ErrorKind::AddrInUse { EX_UNAVAILABLE } else { EX_SOFTWARE };
+            fail(code, format_args!("the demo cannot run: {error}"))
+        }
     }
 }
 
@@ -59,17 +64,42 @@ pub(super) fn run(args: &Args, log_level: Option<&str>) -> ExitCode {
 async fn demo(args: &Args) -> io::Result<bool> {
     let sandbox = Sandbox::start(sandbox::Settings::new()?).await?;
     let directory = tempfile::tempdir()?;
-    let config = configuration(args, &sandbox, directory.path())?;
-    let relay = app::start(&config, Journal::default(), Timeouts::default()).map_err(io::Error::other)?;
-    let address = relay.listening().first().map_or(args.listen, |(_, address)| *address);
+    let listen = where_to_listen(args)?;
+    let config = configuration(args, listen, &sandbox, directory.path())?;
+    let relay = app::start(&config, Journal::default(), Timeouts::default()).map_err(|error| in_flags(&error))?;
+    let address = relay.listening().first().map_or(listen, |(_, address)| *address);
     let arrived =
         if args.send { sample::send(address, &sandbox).await? } else { watch(address, &sandbox, &relay).await? };
     relay.shut_down().await;
     Ok(arrived)
 }
 
+const USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 2525);
+
+/// Chosen before the configuration is written, which knows no port 0. Between here and there somebody else could take
+/// the port; then the demo says that it is in use.
+fn where_to_listen(args: &Args) -> io::Result<SocketAddr> {
+    let free = |ip: IpAddr| std::net::TcpListener::bind((ip, 0))?.local_addr();
+    match args.listen {
+        Some(address) if address.port() == 0 => free(address.ip()),
+        Some(address) => Ok(address),
+        // Nobody has to know the port of a sample the demo sends itself.
+        None if args.send && std::net::TcpListener::bind(USUAL).is_err() => free(USUAL.ip()),
+        None => Ok(USUAL),
+    }
+}
+
+/// Errors name the key of a configuration, which here comes from a flag.
+fn in_flags(error: &StartError) -> io::Error {
+    let text = error.to_string().replace("in `bind`", "with `--listen`").replace("`bind`", "`--listen`");
+    match error {
+        StartError::Bind { .. } => io::Error::new(io::ErrorKind::AddrInUse, text),
+        _ => io::Error::other(text),
+    }
+}
+
 /// The demo's configuration goes through the same door as everyone's.
-fn configuration(args: &Args, sandbox: &Sandbox, directory: &std::path::Path) -> io::Result<Config> {
+fn configuration(args: &Args, listen: SocketAddr, sandbox: &Sandbox, directory: &Path) -> io::Result<Config> {
     let authority = directory.join("sandbox-ca.pem");
     std::fs::write(&authority, sandbox.authority_pem())?;
     let settings = sandbox.settings();
@@ -90,16 +120,17 @@ fn configuration(args: &Args, sandbox: &Sandbox, directory: &std::path::Path) ->
          [accounts.sandbox]\nhost = \"{}\"\nport = {}\nencryption = \"implicit\"\nca_file = \"{}\"\n\
          address = \"{}\"\n{credential}\n\
          [storage]\ndirectory = \"{}\"\n",
-        args.listen,
+        listen,
         provider.ip(),
         provider.port(),
         authority.display(),
         settings.username,
         directory.display()
     );
-    let path = directory.join("demo.toml");
-    std::fs::write(&path, text)?;
-    let sources = Sources { path: Some(path), ..Sources::default() };
+    // Such files are readable to their owner alone, so that the demo does not warn about itself.
+    let mut file = tempfile::Builder::new().suffix(".toml").tempfile_in(directory)?;
+    file.write_all(text.as_bytes())?;
+    let sources = Sources { path: Some(file.path().into()), ..Sources::default() };
     config::load(&sources).map(|loaded| loaded.config).map_err(io::Error::other)
 }
 

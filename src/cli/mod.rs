@@ -5,6 +5,7 @@
 
 pub mod check;
 mod demo;
+mod probe;
 mod serve;
 
 use std::path::PathBuf;
@@ -24,11 +25,8 @@ const EX_SOFTWARE: u8 = 70;
 /// A local SMTP relay: takes mail from devices that only speak plain SMTP, and sends it on through a provider that
 /// wants TLS and OAuth 2.0 or an app password.
 #[derive(Debug, Parser)]
-#[command(name = "posthouse", version, propagate_version = true)]
+#[command(name = "posthouse", version, propagate_version = true, after_help = EXIT_CODES)]
 struct Arguments {
-    /// The configuration file. Default: $`POSTHOUSE_CONFIG`, ./posthouse.toml, /etc/posthouse/posthouse.toml.
-    #[arg(long, short, global = true, value_name = "FILE")]
-    config: Option<PathBuf>,
     /// How much to log: error, warn, info, debug (with the transcripts of both sides) or trace.
     #[arg(long, global = true, value_name = "LEVEL")]
     log_level: Option<String>,
@@ -42,12 +40,35 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the relay.
-    Serve,
+    Serve(ConfigFile),
     /// Try it: a relay and a practice provider in one process, nothing to set up.
     Demo(demo::Args),
     /// Say everything that is wrong or risky with the configuration, and change nothing.
-    Check(check::Args),
+    Check {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        args: check::Args,
+    },
 }
+
+const EXIT_CODES: &str = "Exit codes:
+  0   all went well
+  64  wrong arguments
+  69  something needed is not available, such as a port
+  70  a fault of Posthouse or of this machine
+  74  the output could not be written
+  78  something in the configuration is wrong";
+
+/// For the commands that read a configuration.
+#[derive(Debug, clap::Args)]
+struct ConfigFile {
+    #[arg(long, short, value_name = "FILE", help = CONFIG_HELP)]
+    config: Option<PathBuf>,
+}
+
+const CONFIG_HELP: &str =
+    "The configuration file [default: $POSTHOUSE_CONFIG, ./posthouse.toml, /etc/posthouse/posthouse.toml]";
 
 /// Runs the command the process was started with.
 #[must_use]
@@ -61,15 +82,14 @@ pub fn run() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    let sources = sources(&arguments);
-    match arguments.command {
-        Command::Serve => serve::run(&sources),
-        Command::Demo(demo) => demo::run(&demo, arguments.log_level.as_deref()),
-        Command::Check(check) => check::run(check, &sources),
+    match &arguments.command {
+        Command::Serve(file) => serve::run(&sources(&arguments, file)),
+        Command::Demo(demo) => demo::run(demo, arguments.log_level.as_deref()),
+        Command::Check { file, args } => check::run(*args, &sources(&arguments, file)),
     }
 }
 
-fn sources(arguments: &Arguments) -> Sources {
+fn sources(arguments: &Arguments, file: &ConfigFile) -> Sources {
     let flag = |flag: &str, key: &str, value: &Option<String>| {
         value.clone().map(|value| Override { flag: flag.into(), key: key.into(), value })
     };
@@ -80,7 +100,7 @@ fn sources(arguments: &Arguments) -> Sources {
     // What is not UTF-8 cannot be a key or a value of ours.
     let text = |s: std::ffi::OsString| s.into_string().ok();
     let environment = std::env::vars_os().filter_map(|(k, v)| Some((text(k)?, text(v)?))).collect();
-    Sources { path: arguments.config.clone(), environment, overrides: overrides.into_iter().flatten().collect() }
+    Sources { path: file.config.clone(), environment, overrides: overrides.into_iter().flatten().collect() }
 }
 
 /// The runtime every command runs on.

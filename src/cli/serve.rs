@@ -22,13 +22,15 @@ pub(super) fn run(sources: &Sources) -> ExitCode {
         }
     };
     log::install(&loaded.config.log);
+    let origin = loaded.origin.as_ref().map(|path| path.display().to_string());
+    tracing::info!("configuration from {}", origin.as_deref().unwrap_or("environment variables"));
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return fail(EX_SOFTWARE, format_args!("the runtime cannot be started: {error}")),
     };
     let journal = Journal::default();
     for risk in &loaded.warnings {
-        journal.record(Event::Risk { text: &format!("{}: {}", risk.key, risk.message) });
+        journal.record(Event::Risk { text: &risk.one_line() });
     }
     let result = runtime.block_on(async {
         let relay = app::start(&loaded.config, journal, Timeouts::default())?;
@@ -37,6 +39,8 @@ pub(super) fn run(sources: &Sources) -> ExitCode {
         relay.shut_down().await;
         Ok::<_, StartError>(())
     });
+    // A name lookup or a password file that hangs must not keep the process.
+    runtime.shutdown_background();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(exit_code(&error), error),

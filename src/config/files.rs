@@ -1,10 +1,10 @@
 //! The files a configuration names: read, and looked at.
 //!
 //! Certificates and keys must be readable, fit each other and be free of a passphrase; password files must be there;
-//! files with secrets should not be open to everyone. What is inside a password file is never repeated, nor is its
-//! path: people write the password itself where the path belongs (promise 4).
+//! files with secrets should not be open to everyone. What is inside a password file is never repeated; its path only
+//! where it can be no password, which people write where the path belongs (promise 4).
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -48,16 +48,16 @@ pub(super) fn read_source(path: &Path) -> Result<Zeroizing<String>, Complaint> {
     }
 }
 
-/// Reads one line with a secret; one final line ending is cut off.
-pub(super) fn read_secret(path: &Path) -> Result<Secret, Complaint> {
-    let bytes = read_at_most(path, LARGEST_SECRET)
-        .map_err(|why| Complaint::new(format!("the file named here cannot be read: {why}")).hint(NOT_THE_SECRET))?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| Complaint::new("the file named here is not UTF-8"))?;
+/// Reads one line with a secret; one final line ending is cut off. `directory` is where relative paths count from.
+pub(super) fn read_secret(path: &Path, directory: &Path) -> Result<Secret, Complaint> {
+    let bytes = open_at_most(path, LARGEST_SECRET).map_err(|why| unreadable_secret(path, directory, &why))?;
+    let named = name_of(path, directory);
+    let text = std::str::from_utf8(&bytes).map_err(|_| Complaint::new(format!("{named} is not UTF-8")))?;
     let line = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
     match line {
-        "" => Err(Complaint::new("the file named here is empty")),
+        "" => Err(Complaint::new(format!("{named} is empty"))),
         line if line.contains(['\r', '\n', '\0']) => {
-            Err(Complaint::new("the file named here holds more than one line; expected the secret alone"))
+            Err(Complaint::new(format!("{named} holds more than one line; expected the secret alone")))
         }
         line => Ok(Secret::new(line.to_owned())),
     }
@@ -65,20 +65,70 @@ pub(super) fn read_secret(path: &Path) -> Result<Secret, Complaint> {
 
 const NOT_THE_SECRET: &str = "write the path of a file here; the password itself belongs in `password`";
 
+/// Why the file of a secret cannot be read, and what to do about it.
+fn unreadable_secret(path: &Path, directory: &Path, why: &io::Error) -> Complaint {
+    let complaint = Complaint::new(format!("{} cannot be read: {why}", name_of(path, directory)));
+    if !is_surely_a_path(path, directory) {
+        return complaint.hint(NOT_THE_SECRET);
+    }
+    match why.kind() {
+        io::ErrorKind::PermissionDenied => {
+            let us = disk::our_user();
+            let who = us.as_ref().map_or("its user".into(), |user| format!("user {user}"));
+            let owner = us.unwrap_or_else(|| "USER".into());
+            complaint.hint(format!(
+                "Posthouse runs as {who} here, who may not read it; if that is the right one: `chown {owner} {0} && chmod 600 {0}`",
+                path.display()
+            ))
+        }
+        io::ErrorKind::NotFound if path.starts_with(directory) && !directory.as_os_str().is_empty() => complaint.hint(
+            format!("looked in {}; relative paths count from the configuration file's directory", directory.display()),
+        ),
+        io::ErrorKind::NotFound => complaint.hint("make the file, or correct its path"),
+        _ => complaint,
+    }
+}
+
+/// How a message calls the file: by its path, unless that could be a password.
+fn name_of(path: &Path, directory: &Path) -> String {
+    if is_surely_a_path(path, directory) { path.display().to_string() } else { "the file named here".into() }
+}
+
+/// Endings that files with secrets have and passwords have not.
+const ENDINGS: [&str; 6] = ["password", "passwd", "secret", "txt", "key", "pem"];
+
+/// Whether what was written is a path and no password: it is there, ends like such files do, or leads through a
+/// directory that is there. A slash alone proves nothing, since base64 has it too.
+fn is_surely_a_path(path: &Path, directory: &Path) -> bool {
+    let written = path.strip_prefix(directory).unwrap_or(path);
+    let ending = written.extension().and_then(std::ffi::OsStr::to_str);
+    let parent = written.parent().filter(|parent| !matches!(parent.to_str(), Some("" | "/" | ".")));
+    let first = parent.and_then(|parent| {
+        let steps = parent.components().take(if parent.has_root() { 2 } else { 1 });
+        Some(directory.join(steps.collect::<PathBuf>())).filter(|first| first.is_dir())
+    });
+    path.exists() || first.is_some() || ending.is_some_and(|ending| ENDINGS.contains(&ending))
+}
+
 fn read_at_most(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, String> {
-    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    open_at_most(path, limit).map_err(|error| error.to_string())
+}
+
+fn open_at_most(path: &Path, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    let file = std::fs::File::open(path)?;
     let mut bytes = Zeroizing::new(Vec::new());
-    file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    file.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
-        return Err(format!("it is larger than {} KiB", limit / 1024));
+        return Err(io::Error::other(format!("it is larger than {} KiB", limit / 1024)));
     }
     Ok(bytes)
 }
 
 /// Looks at all files that are named, and at the configuration file itself if secrets stand in it.
 pub(super) fn look(named: &[Named], source: Option<&Path>, holds_secret: bool, findings: &Findings) {
+    let directory = source.and_then(Path::parent).unwrap_or(Path::new(""));
     for Named { origin, key, file } in named {
-        if let Err(complaint) = usable(file) {
+        if let Err(complaint) = usable(file, directory) {
             findings.error(origin, key, complaint);
         }
         let (NamedFile::Secret(private) | NamedFile::Key { key: private, .. }) = file else { continue };
@@ -86,7 +136,7 @@ pub(super) fn look(named: &[Named], source: Option<&Path>, holds_secret: bool, f
             findings.warning(
                 origin,
                 key,
-                Complaint::new("every user of this machine can read the file named here").hint(CLOSE_IT),
+                Complaint::new(format!("every user of this machine can read {}", private.display())).hint(CLOSE_IT),
             );
         }
     }
@@ -98,9 +148,9 @@ pub(super) fn look(named: &[Named], source: Option<&Path>, holds_secret: bool, f
 
 const CLOSE_IT: &str = "close it with `chmod o-rwx FILE`, and see that Posthouse's user or group may still read it";
 
-fn usable(file: &NamedFile) -> Result<(), Complaint> {
+fn usable(file: &NamedFile, directory: &Path) -> Result<(), Complaint> {
     match file {
-        NamedFile::Secret(path) => read_secret(path).map(drop),
+        NamedFile::Secret(path) => read_secret(path, directory).map(drop),
         NamedFile::Certificates(path) => pem::certificates(path).map(drop).map_err(|error| said(&error)),
         NamedFile::Key { key, certificate } => {
             let key = pem::private_key(key).map_err(|error| said(&error))?;
@@ -126,4 +176,23 @@ fn said(error: &pem::PemError) -> Complaint {
 /// Secrets that a container engine mounts are open inside the container by design, where nobody else is.
 fn open_to_everyone(path: &Path) -> bool {
     !path.starts_with("/run/secrets") && disk::open_to_everyone(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_named_only_where_it_can_be_no_password() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("there"), "").unwrap();
+        std::fs::create_dir(directory.path().join("secrets")).unwrap();
+        let is_path = |written: &str| is_surely_a_path(&directory.path().join(written), directory.path());
+        for path in ["there", "office.password", "secrets/office", "/etc/posthouse/office", "../office.key"] {
+            assert!(is_path(path), "{path}");
+        }
+        for password in ["correct-horse", "BPx/Yz+Q1==", "/Yz+Q1==", "a.b", "/x9/Yz"] {
+            assert!(!is_path(password), "{password}");
+        }
+    }
 }

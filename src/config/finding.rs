@@ -5,6 +5,7 @@
 //! points into is the masked one. How findings look on paper is decided in `report`.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -54,6 +55,27 @@ pub struct Finding {
     pub message: String,
     /// What to write instead.
     pub hint: Option<String>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { file, line, .. } => write!(f, "{} line {line}", file.name),
+            Self::Variable(name) | Self::Flag(name) => f.write_str(name),
+            Self::Nowhere => Ok(()),
+        }
+    }
+}
+
+impl Finding {
+    /// The whole of it on one line, for a log: key, message, place and cure.
+    #[must_use]
+    pub fn one_line(&self) -> String {
+        let key = if self.key.is_empty() { String::new() } else { format!("{}: ", self.key) };
+        let place = if self.place == Place::Nowhere { String::new() } else { format!(" ({})", self.place) };
+        let cure = self.hint.as_ref().map(|hint| format!("; {}", hint.replace('\n', " "))).unwrap_or_default();
+        format!("{key}{}{place}{cure}", self.message)
+    }
 }
 
 /// What is wrong with a value, before it is known where the value stands.

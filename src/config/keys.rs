@@ -133,7 +133,8 @@ const DEVICE: &[Key] = &[
     later("recipients_per_day", "limit one mail with max_recipients = … in the listener instead"),
 ];
 
-const ACCOUNT: &[Key] = &[
+/// `[accounts.NAME]`
+pub(super) const ACCOUNT: &[Key] = &[
     value("host", Kind::Name),
     value("port", Kind::Number),
     value("encryption", Kind::Word(ENCRYPTION)),
@@ -221,6 +222,37 @@ const LOG: &[Key] = &[value("level", Kind::Word(LEVEL)), value("format", Kind::W
 /// The key of this name, if there is one.
 pub(super) fn find(keys: &'static [Key], name: &str) -> Option<&'static Key> {
     keys.iter().find(|key| key.name == name)
+}
+
+/// The headers of the sections that have a value of this name; the empty one for the top of the file.
+pub(super) fn homes(name: &str) -> Vec<String> {
+    places(name).into_iter().map(|(header, _)| header).collect()
+}
+
+/// The kinds of all values of this name, whatever section they are in.
+pub(super) fn kinds(name: &str) -> Vec<Kind> {
+    places(name).into_iter().map(|(_, kind)| kind).collect()
+}
+
+fn places(name: &str) -> Vec<(String, Kind)> {
+    fn within(keys: &'static [Key], header: &str, path: &str, name: &str, found: &mut Vec<(String, Kind)>) {
+        for key in keys {
+            let inner = if path.is_empty() { key.name.to_owned() } else { format!("{path}.{}", key.name) };
+            match key.shape {
+                Shape::Value(kind) if key.name == name => found.push((header.to_owned(), kind)),
+                Shape::Section(keys) => within(keys, &format!("[{inner}]"), &inner, name, found),
+                Shape::Each(keys) => within(keys, &format!("[[{inner}]]"), &inner, name, found),
+                Shape::Named(keys) => {
+                    let inner = format!("{inner}.NAME");
+                    within(keys, &format!("[{inner}]"), &inner, name, found);
+                }
+                Shape::Value(_) | Shape::Map(_) | Shape::Later(_) => {}
+            }
+        }
+    }
+    let mut found = Vec::new();
+    within(ROOT, "", "", name, &mut found);
+    found
 }
 
 /// The key that was probably meant: the nearest name of this version within two slips of the pen.

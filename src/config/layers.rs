@@ -22,10 +22,32 @@ const RIVALS: [&[&str]; 2] =
 /// Lays the variables over the tree, in alphabetical order (so that `…__0` comes before `…__1`).
 pub(super) fn environment(table: &mut Table, variables: &BTreeMap<String, String>, findings: &Findings) {
     for (name, value) in variables {
-        let Some(path) = name.strip_prefix(PREFIX) else { continue };
+        let Some(path) = name.strip_prefix(PREFIX) else {
+            if let Some(complaint) = almost_ours(name) {
+                findings.warning(&Origin::Variable(name.as_str().into()), "", complaint);
+            }
+            continue;
+        };
         let steps: Vec<&str> = path.split("__").collect();
         lay(table, &steps, value, &Origin::Variable(name.as_str().into()), findings);
     }
+}
+
+/// The complaint about a variable that was probably meant as a key; it has no effect.
+fn almost_ours(name: &str) -> Option<Complaint> {
+    let rest = name.strip_prefix("POSTHOUSE_")?;
+    // Container engines set the last two kinds themselves for a service that is called `posthouse`.
+    if rest == "CONFIG" || rest.starts_with("SERVICE_") || rest.split('_').next() == Some("PORT") {
+        return None;
+    }
+    let plain = |text: &str| text.to_ascii_lowercase().replace(['.', '_'], "");
+    let meant = keys::all().into_iter().find(|key| plain(key) == plain(rest));
+    let hint = match (meant, rest) {
+        (Some(key), _) => format!("did you mean {PREFIX}{}?", key.to_ascii_uppercase().replace('.', "__")),
+        (None, "LOG") => format!("did you mean {PREFIX}LOG__LEVEL?"),
+        (None, _) => format!("did you mean {PREFIX}…? Two underscores also stand between the levels of a key"),
+    };
+    Some(Complaint::new("this variable is not one of Posthouse's and has no effect").hint(hint))
 }
 
 /// Lays the flags over the tree.

@@ -2,8 +2,9 @@
 //!
 //! Works by permission: everything is overwritten except white space, names of keys, the signs between them, and
 //! values whose key is harmless *and* which look the way that key's values look. So a password is hidden where it
-//! belongs, under a misspelt key, as a wrong type, in a comment, and in a file that is no TOML at all. Keeps the number
-//! of octets, characters and lines, so that places in the file are places in its mask.
+//! belongs, under a misspelt key, as a wrong type, and in a file that is no TOML at all. Remarks, where old passwords
+//! like to stand, are blanked. Keeps octets and lines, so that places in the file are places in its mask; characters are
+//! kept up to the remark that ends a line.
 
 use super::keys::{self, Key, Kind, ROOT, Shape};
 use super::tree::{Entry, Node, Origin, Table, Value};
@@ -11,10 +12,11 @@ use super::values;
 
 /// Overwrites what must not be shown; `table` is what the source says, if it could be read.
 pub(super) fn mask(source: &str, table: Option<&Table>) -> String {
-    let mut mask = Mask { source, shown: vec![false; source.len()] };
+    let mut mask = Mask { source, shown: vec![false; source.len()], remarks: remarks(source) };
     mask.known_words();
-    if let Some(table) = table {
-        mask.table(table, ROOT);
+    match table {
+        Some(table) => mask.table(table, ROOT),
+        None => mask.plain_lines(),
     }
     mask.draw()
 }
@@ -22,6 +24,39 @@ pub(super) fn mask(source: &str, table: Option<&Table>) -> String {
 struct Mask<'a> {
     source: &'a str,
     shown: Vec<bool>,
+    /// The octets of the source that a `#` has put out of force.
+    remarks: Vec<bool>,
+}
+
+/// Finds the remarks: from a `#` outside quotes to the end of its line. Where the file is no TOML this can take a value
+/// for a remark, which then is blanked instead of overwritten: hidden in any case.
+fn remarks(source: &str) -> Vec<bool> {
+    let octets = source.as_bytes();
+    let mut found = vec![false; octets.len()];
+    let mut quote: Option<&[u8]> = None;
+    let mut at = 0;
+    while let Some(octet) = octets.get(at) {
+        let here = &octets[at..];
+        match quote {
+            // Quotes of one line end with it, so that a forgotten one spoils no more than its line.
+            Some(end) if here.starts_with(end) || (end.len() == 1 && *octet == b'\n') => {
+                quote = None;
+                at += end.len();
+            }
+            Some(b"\"" | b"\"\"\"") if *octet == b'\\' => at += 2,
+            Some(_) => at += 1,
+            None if *octet == b'#' => {
+                let length = here.iter().position(|octet| *octet == b'\n').unwrap_or(here.len());
+                found[at..at + length].fill(true);
+                at += length;
+            }
+            None => {
+                quote = [&b"\"\"\""[..], b"\'\'\'", b"\"", b"\'"].into_iter().find(|quote| here.starts_with(quote));
+                at += quote.map_or(1, <[u8]>::len);
+            }
+        }
+    }
+    found
 }
 
 impl Mask<'_> {
@@ -44,6 +79,24 @@ impl Mask<'_> {
         }
     }
 
+    /// Shows harmless values of a file that is no TOML, where a line is `key = value` and no section has a key of that
+    /// name whose values are hidden.
+    fn plain_lines(&mut self) {
+        let mut start = 0;
+        for line in self.source.split_inclusive('\n') {
+            if let Some((key, value)) = line.split_once('=') {
+                let written = value.split('#').next().unwrap_or_default().trim();
+                let text = Value::Text(written.trim_matches(['"', '\'']).to_owned().into());
+                let kinds = keys::kinds(key.trim());
+                if !kinds.is_empty() && kinds.into_iter().all(|kind| may_be_shown(kind, &text)) {
+                    let at = start + (written.as_ptr() as usize - line.as_ptr() as usize);
+                    self.set(at..at + written.len(), true);
+                }
+            }
+            start += line.len();
+        }
+    }
+
     fn table(&mut self, table: &Table, keys: &'static [Key]) {
         for (name, entry) in &table.0 {
             if let Some(key) = keys::find(keys, name) {
@@ -53,7 +106,11 @@ impl Mask<'_> {
                 continue;
             }
             // Hidden first: a table that a header implies has its key for its span.
-            self.hide(&entry.node);
+            match keys::kinds(name)[..] {
+                // A key of another section is as harmless here as there.
+                [kind, ..] if !keys::kinds(name).contains(&Kind::Hidden) => self.value(&entry.node, kind),
+                _ => self.hide(&entry.node),
+            }
             self.header(&entry.node);
             if values::looks_like_key(name) {
                 self.key(entry);
@@ -164,29 +221,51 @@ impl Mask<'_> {
     }
 
     fn draw(&self) -> String {
-        let cover = |(at, c): (usize, char)| match c {
-            _ if self.shown[at] || c.is_ascii_whitespace() => c,
-            // As many octets as the character had.
-            _ => ['*', '·', '•', '🞄'][c.len_utf8() - 1],
-        };
-        self.source.char_indices().map(cover).collect()
+        let mut drawn = String::with_capacity(self.source.len());
+        for (at, c) in self.source.char_indices() {
+            match c {
+                _ if self.shown[at] || c.is_ascii_whitespace() => drawn.push(c),
+                // As many octets as the character had.
+                _ if self.remarks[at] => drawn.extend(std::iter::repeat_n(' ', c.len_utf8())),
+                _ => drawn.push(['*', '·', '•', '🞄'][c.len_utf8() - 1]),
+            }
+        }
+        drawn
     }
 }
 
 /// Whether a report may show this value: it is of a harmless kind and looks the way that kind looks.
 fn may_be_shown(kind: Kind, value: &Value) -> bool {
     match (kind, value) {
-        (Kind::Number | Kind::Measure, Value::Integer(_)) | (Kind::Flag, Value::Boolean(_)) => true,
-        (Kind::Word(words), Value::Text(text)) => keys::nearest_word(words.iter().copied(), text).is_some(),
+        (Kind::Number | Kind::Measure, Value::Integer(_)) | (Kind::Flag, Value::Boolean(_) | Value::Integer(0 | 1)) => {
+            true
+        }
+        // Misspelt values are what the reader wants to see; of digits and signs there are none in those words.
+        (Kind::Word(words), Value::Text(text)) => {
+            keys::nearest_word(words.iter().copied(), text).is_some() || is_plain_word(text, 16)
+        }
+        (Kind::Flag, Value::Text(text)) => is_plain_word(text, 8),
+        (Kind::Number, Value::Text(text)) => {
+            let text = text.trim();
+            (text.len() <= 5 && text.bytes().all(|b| b.is_ascii_digit())) || is_plain_word(text, 8)
+        }
         (Kind::Measure, Value::Text(text)) => {
-            text.len() <= 8 && values::split_unit(text).is_some_and(|(_, unit)| unit.len() <= 3)
+            let unit = |unit: &str| unit.len() <= 3 || is_plain_word(unit, 8);
+            text.len() <= 12 && values::split_unit(text).is_some_and(|(_, rest)| unit(rest))
         }
         (Kind::Name, Value::Text(text)) => {
             text.len() <= 255 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/[]".contains(&b))
         }
         (Kind::Network, Value::Text(text)) => {
             let octets = |b: u8| b.is_ascii_hexdigit() || b".:/[]%*".contains(&b);
-            text.len() <= 50 && text.contains([':', '.']) && text.trim_start_matches("localhost").bytes().all(octets)
+            let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
+            let port_alone = text.len() <= 5 && text.bytes().all(|b| b.is_ascii_digit());
+            let is_number = text.contains([':', '.']) && text.bytes().all(octets);
+            // Names are no addresses, but a common mistake where one is wanted.
+            let is_name = host.is_empty() || host == "*" || host == "localhost" || host.contains('.');
+            let is_port = port.len() <= 5 && port.bytes().all(|b| b.is_ascii_digit()) || is_plain_word(port, 8);
+            let named = is_name && is_port && (host.len() < 2 || values::is_domain(host) || host.bytes().all(octets));
+            text.len() <= 100 && (port_alone || is_number || named)
         }
         (Kind::Mail, Value::Text(text)) => {
             text.len() <= 254 && text.contains(['@', '*']) && !text.contains(char::is_whitespace)
@@ -196,6 +275,11 @@ fn may_be_shown(kind: Kind, value: &Value) -> bool {
         }
         _ => false,
     }
+}
+
+/// Letters alone, and few of them.
+fn is_plain_word(text: &str, longest: usize) -> bool {
+    (1..=longest).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphabetic() || b"_/ ".contains(&b))
 }
 
 fn is_word(c: char) -> bool {
@@ -224,7 +308,6 @@ mod tests {
         let table = tree::parse(source).ok();
         let masked = mask(source, table.as_ref());
         assert_eq!(masked.len(), source.len());
-        assert_eq!(masked.chars().count(), source.chars().count());
         masked
     }
 
@@ -234,7 +317,7 @@ mod tests {
             masked(
                 "[accounts.office]\nhost = \"smtp.example.com\"\nport = 465\npassword = \"hünter2\" # old: hunter1\n"
             ),
-            "[accounts.office]\nhost = \"smtp.example.com\"\nport = 465\npassword = **·****** * **** *******\n"
+            "[accounts.office]\nhost = \"smtp.example.com\"\nport = 465\npassword = **·******               \n"
         );
         assert_eq!(
             masked("[accounts.a]\noauth = { grant = \"command\", command = [\"get\", \"-p\", \"s3cret\"] }\n"),
@@ -245,8 +328,8 @@ mod tests {
     #[test]
     fn values_of_the_wrong_kind_or_under_unknown_keys_are_hidden() {
         assert_eq!(
-            masked("[accounts.a]\npasword = \"x\"\nport = \"y\"\n"),
-            "[accounts.a]\npasword = ***\nport = ***\n"
+            masked("[accounts.a]\npasword = \"x\"\nport = \"y1\"\n"),
+            "[accounts.a]\npasword = ***\nport = ****\n"
         );
         assert_eq!(masked("[accounts.a.password.inner]\nkey = 1\n"), "[accounts.a.password.*****]\nkey = *\n");
     }
@@ -268,7 +351,10 @@ mod tests {
         assert!(!may_be_shown(Kind::Network, &text("deadbeefcafe")));
         assert!(may_be_shown(Kind::Word(&["implicit"]), &text("implict")));
         assert!(!may_be_shown(Kind::Word(&["implicit"]), &text("hunter2")));
-        assert!(!may_be_shown(Kind::Number, &text("1234")));
+        assert!(may_be_shown(Kind::Word(&["implicit"]), &text("ssl/tls")));
+        assert!(may_be_shown(Kind::Number, &text("smtps")));
+        assert!(!may_be_shown(Kind::Number, &text("123456")));
+        assert!(!may_be_shown(Kind::Network, &text("deadbeefcafe:hunter2")));
         assert!(!may_be_shown(Kind::Hidden, &Value::Integer(1)));
     }
 }

@@ -18,6 +18,7 @@ mod tree;
 mod values;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -72,8 +73,8 @@ pub struct Delivery {
     pub shutdown_grace: Duration,
 }
 
-/// Where configuration may come from.
-#[derive(Debug, Clone, Default)]
+/// Where configuration may come from. `Debug` shows names, never values.
+#[derive(Clone, Default)]
 pub struct Sources {
     /// `--config`; without it `$POSTHOUSE_CONFIG` and the usual places are tried.
     pub path: Option<PathBuf>,
@@ -83,8 +84,8 @@ pub struct Sources {
     pub overrides: Vec<Override>,
 }
 
-/// One key set by a flag.
-#[derive(Debug, Clone)]
+/// One key set by a flag. `Debug` leaves the value out.
+#[derive(Clone)]
 pub struct Override {
     /// How the user wrote it, for reports: `--listen`.
     pub flag: String,
@@ -92,6 +93,20 @@ pub struct Override {
     pub key: String,
     /// Its value, as in an environment variable.
     pub value: String,
+}
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&String> = self.environment.keys().collect();
+        let mut shown = f.debug_struct("Sources");
+        shown.field("path", &self.path).field("environment", &names).field("overrides", &self.overrides).finish()
+    }
+}
+
+impl fmt::Debug for Override {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Override").field("flag", &self.flag).field("key", &self.key).finish_non_exhaustive()
+    }
 }
 
 /// A configuration that can be used.
@@ -123,19 +138,31 @@ pub fn load(sources: &Sources) -> Result<Loaded, Report> {
     layers::environment(&mut table, &sources.environment, &findings);
     layers::flags(&mut table, &sources.overrides, &findings);
 
+    let directory = path.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
     let surroundings = check::Surroundings {
-        directory: path.as_deref().and_then(Path::parent).unwrap_or(Path::new("")),
+        directory,
         spool: paths::spool(&sources.environment),
-        read_secret: &files::read_secret,
+        read_secret: &|path| files::read_secret(path, directory),
     };
     let checked = check::check(&Section::root(&table, &findings), &surroundings);
     files::look(&checked.named_files, path.as_deref(), checked.holds_secret, &findings);
 
-    let findings = findings.into_sorted();
+    let mut findings = findings.into_sorted();
+    if path.is_none() {
+        say_where_it_was_looked(&mut findings);
+    }
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(Report { findings });
     }
     Ok(Loaded { config: checked.config, warnings: findings, origin: path })
+}
+
+/// Without any file, what is missing is most likely missing because the file was not found.
+fn say_where_it_was_looked(findings: &mut [Finding]) {
+    let missing = |finding: &&mut Finding| finding.severity == Severity::Error && finding.place == Place::Nowhere;
+    if let Some(finding) = findings.iter_mut().find(missing) {
+        finding.message = format!("{}; {}", finding.message, paths::looked_for());
+    }
 }
 
 /// The file, read.

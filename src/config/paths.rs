@@ -30,6 +30,14 @@ pub(super) fn find(sources: &Sources, is_there: impl Fn(&Path) -> bool) -> Resul
     }
 }
 
+/// Where a file was looked for when none was found.
+pub(super) fn looked_for() -> String {
+    let [here, system] = USUAL;
+    let directory = std::path::absolute(here).ok().and_then(|path| Some(path.parent()?.display().to_string()));
+    let directory = directory.map(|directory| format!(" (in {directory})")).unwrap_or_default();
+    format!("no configuration file found; looked for ./{here}{directory} and {system}")
+}
+
 /// The directory for spool files: what systemd gives a service, `/var/lib/posthouse` for root and for users without a
 /// home, else the place XDG names for a user's data.
 pub(super) fn spool(environment: &BTreeMap<String, String>) -> PathBuf {

@@ -103,7 +103,7 @@ impl<'a> OnPaper<'a> {
     }
 }
 
-/// The line a finding is about, and no other: the lines around it are mostly remarks, which are masked.
+/// The line a finding is about, and no other: the lines around it are mostly remarks, which are blank.
 #[derive(Debug)]
 struct OneLine<'a> {
     name: &'a str,
@@ -121,6 +121,8 @@ impl<'a> OneLine<'a> {
         let (before, from_here) = file.text.split_at_checked(span.start).unwrap_or((&file.text, ""));
         let start = before.rfind('\n').map_or(0, |at| at + 1);
         let end = before.len() + from_here.find(['\r', '\n']).unwrap_or(from_here.len());
+        // The remark behind a value is blank in the mask.
+        let end = start + file.text[start..end].trim_end().len().max((span.end.min(end)).saturating_sub(start));
         let length = end.min(span.end).saturating_sub(span.start);
         let mark = SourceSpan::new(span.start.into(), length);
         Self { name: &file.name, text: &file.text[start..end], start, mark, line, column }

@@ -31,6 +31,11 @@ impl<'a> Section<'a> {
         self.table.get(key).is_some()
     }
 
+    /// Whether it holds a key that is none of these.
+    pub(super) fn has_strangers(&self, keys: &'static [Key]) -> bool {
+        self.table.0.keys().any(|name| keys::find(keys, name).is_none())
+    }
+
     /// Reads one value.
     pub(super) fn get<T>(&self, key: &str, read: impl FnOnce(&Value) -> Result<T, Complaint>) -> Option<T> {
         let entry = self.table.get(key)?;
@@ -138,6 +143,11 @@ impl<'a> Section<'a> {
         self.findings.error(&self.origin, &self.path, complaint);
     }
 
+    /// Notes what is risky about the section.
+    pub(super) fn warning_here(&self, complaint: Complaint) {
+        self.findings.warning(&self.origin, &self.path, complaint);
+    }
+
     /// Where the value of a key stands, or the section if the key is not there.
     pub(super) fn origin_of(&self, key: &str) -> Origin {
         self.table.get(key).map_or_else(|| self.origin.clone(), |entry| entry.node.origin.clone())
@@ -153,7 +163,15 @@ impl<'a> Section<'a> {
 pub(super) fn survey(table: &Table, keys: &'static [Key], path: &str, findings: &Findings) {
     for (name, entry) in &table.0 {
         let Some(key) = keys::find(keys, name) else {
-            findings.error(&entry.origin, path, unknown(keys, name));
+            let complaint = unknown(keys, name);
+            findings.error(
+                &entry.origin,
+                path,
+                match elsewhere(name) {
+                    Some(hint) => complaint.hint(hint),
+                    None => complaint,
+                },
+            );
             continue;
         };
         let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
@@ -203,6 +221,19 @@ pub(super) fn unknown(keys: &'static [Key], name: &str) -> Complaint {
     }
     let here = keys.iter().filter(|key| !matches!(key.shape, Shape::Later(_))).map(|key| key.name);
     complaint.hint(format!("the keys here are {}", here.collect::<Vec<_>>().join(", ")))
+}
+
+/// Where a key belongs that stands in the wrong section: mostly because the header above it is still a remark.
+fn elsewhere(name: &str) -> Option<String> {
+    let homes = keys::homes(name);
+    if homes.is_empty() {
+        return None;
+    }
+    Some(if homes.iter().any(String::is_empty) {
+        format!("`{name}` belongs at the top of the file, above the first [section]")
+    } else {
+        format!("`{name}` belongs under {}; take the # from that line too", homes.join(" or "))
+    })
 }
 
 /// The complaint about a key of a later version.

@@ -208,10 +208,26 @@ pub(super) fn host(value: &Value) -> Read<String> {
             .hint("write host = \"smtp.example.com\", and username = \"…\" for the login")
     } else if is_address(text) {
         Complaint::new("an address stands here without brackets").hint("write host = \"2001:db8::25\"")
-    } else if text.rsplit_once(':').is_some_and(|(host, _)| is_domain(host) || is_address(host)) {
-        Complaint::new("the port does not stand in the host").hint(separately)
+    } else if let Some((host, port)) = text.rsplit_once(':').filter(|(host, _)| is_domain(host) || is_address(host)) {
+        let hint = apart(host, port).unwrap_or_else(|| separately.into());
+        Complaint::new("the port does not stand in the host").hint(hint)
     } else {
         Complaint::new("expected a host name such as \"smtp.example.com\" or an IP address")
+    })
+}
+
+/// The two lines to write for `host:port`; only for what can hardly be anything else, since a login and its password are
+/// written with a colon between them as well.
+fn apart(host: &str, port: &str) -> Option<String> {
+    let port: u16 = port.parse().ok().filter(|port| *port != 0)?;
+    if !is_domain(host) || !host.contains('.') {
+        return None;
+    }
+    Some(match port {
+        25 | 587 => {
+            format!("write host = \"{host}\", port = {port} and encryption = \"starttls\", each on a line of its own")
+        }
+        _ => format!("write host = \"{host}\" and port = {port}, each on a line of its own"),
     })
 }
 
@@ -290,6 +306,16 @@ pub(super) fn is_loopback(host: &str) -> bool {
         Ok(ip) => ip.to_canonical().is_loopback(),
         Err(_) => host.eq_ignore_ascii_case("localhost") || host.to_ascii_lowercase().ends_with(".localhost"),
     }
+}
+
+/// Whether a host is this machine, or by its address one of the own network (RFC 1918, RFC 4193, link-local).
+pub(super) fn is_nearby(host: &str) -> bool {
+    is_loopback(host)
+        || match host.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
+            Ok(IpAddr::V4(ip)) => ip.is_private() || ip.is_link_local(),
+            Ok(IpAddr::V6(ip)) => ip.is_unique_local() || ip.is_unicast_link_local(),
+            Err(_) => false,
+        }
 }
 
 /// Whether a text can be a name of the administrator's choice.

@@ -148,7 +148,7 @@ impl Session<'_> {
         let protocol = Protocol {
             esmtp: hello.esmtp,
             tls: dialogue.is_secure(),
-            auth: dialogue.login().is_some(),
+            auth: dialogue.is_signed_in(),
             utf8: envelope.sender.smtputf8,
         };
         let recipient = match envelope.recipients.as_slice() {
@@ -177,7 +177,7 @@ impl Session<'_> {
                 gone = link.gone(), if watching => {
                     watching = false;
                     // Whoever sent QUIT ahead and closed is a script that means it.
-                    let script = gone.fault.is_none() && link.conversation().has_more();
+                    let script = gone.fault.is_none() && link.conversation().has_quit_ahead();
                     if !script && offer.withdraw() {
                         return Answer::hung_up();
                     }

@@ -3,6 +3,7 @@
 //! A loop with one match. Everything large lives behind a `Box` only while it is needed, so that an idle session is
 //! small. Guarantees that whatever way a session ends, its place is given back and its transcript is written down.
 
+use std::fmt::Display;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -67,7 +68,7 @@ impl<'a> Session<'a> {
         let stream = match stream {
             Ok(stream) => stream,
             Err(problem) => {
-                self.door.journal.record(Happened::DeviceTls { detail: &format!("failed: {problem:?}") });
+                self.door.journal.record(Happened::DeviceTlsFailed { device: &self.device, problem: &problem });
                 return;
             }
         };
@@ -178,7 +179,7 @@ impl<'a> Session<'a> {
             self.account = Some(account);
             Ok(())
         });
-        self.note_refusal("sender", question.sender.reverse_path.to_string(), &answer);
+        self.note_refusal("sender", &question.sender.reverse_path, &answer);
         link.conversation_mut().answer_sender(question, answer, Instant::now());
     }
 
@@ -188,12 +189,13 @@ impl<'a> Session<'a> {
             Some(account) => self.door.policy.recipient(&mut question.recipient, account, before),
             None => Err(Refusal::new(451, 3, 0, "Internal error, try again later")),
         };
-        self.note_refusal("recipient", question.recipient.address.to_string(), &answer);
+        self.note_refusal("recipient", &question.recipient.address, &answer);
         link.conversation_mut().answer_recipient(question, answer, Instant::now());
     }
 
-    fn note_refusal(&self, what: &'static str, address: String, answer: &Result<(), Refusal>) {
+    fn note_refusal(&self, what: &'static str, address: impl Display, answer: &Result<(), Refusal>) {
         if let Err(refusal) = answer {
+            let address = address.to_string();
             self.door.journal.record(Happened::EnvelopeRefused { what, address, reply: refusal.reply() });
         }
     }
@@ -210,7 +212,7 @@ impl<'a> Session<'a> {
                 Some(Box::new(Link::new(stream, dialogue, PATIENCE)))
             }
             Err(problem) => {
-                self.door.journal.record(Happened::DeviceTls { detail: &format!("failed: {problem:?}") });
+                self.door.journal.record(Happened::DeviceTlsFailed { device: &self.device, problem: &problem });
                 None
             }
         }

@@ -6,13 +6,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::diagnosis::{Diagnosis, Failure};
+use crate::diagnosis::{Diagnosis, Failure, TlsProblem};
 use crate::ids::{AccountName, DeviceName, ListenerName, MessageId};
 use crate::mail::envelope::Envelope;
 use crate::smtp::quirk::Quirk;
 use crate::smtp::reply::Reply;
 use crate::smtp::server::{Ending, Intruder};
-use crate::words::Cause;
+use crate::words::{Cause, Phase};
 
 /// What happened.
 #[derive(Debug)]
@@ -33,8 +33,8 @@ pub enum Event<'a> {
     Intruder { intruder: Intruder },
     /// A device signed in, or did not. The name is given only when it is one of ours.
     DeviceLogin { name: Option<&'a DeviceName>, accepted: bool },
-    /// TLS with a device.
-    DeviceTls { detail: &'a str },
+    /// The handshake with a device failed.
+    DeviceTlsFailed { device: &'a DeviceName, problem: &'a TlsProblem },
     /// A sender or recipient was refused before any body.
     EnvelopeRefused { what: &'static str, address: String, reply: &'a Reply },
     /// A field was added to a message.
@@ -45,10 +45,12 @@ pub enum Event<'a> {
     Message(MessageLine<'a>),
     /// A connection to a provider is ready. The span of the attempt says which account and message.
     Connected { detail: &'a str, took: Duration },
+    /// Nobody waits any more, and this is where the attempt stands.
+    NoAnswer { host: &'a str, port: u16, phase: Phase },
     /// An attempt failed.
     AttemptFailed { failure: &'a Failure, diagnosis: &'a Diagnosis },
     /// An account cannot be used for now.
-    Held { account: &'a AccountName, diagnosis: &'a Diagnosis, next_probe: Duration },
+    Held { account: &'a AccountName, diagnosis: &'a Diagnosis, next_try_s: u64 },
     /// It can again.
     Released { account: &'a AccountName },
     /// Something is configured that endangers secrets or mail; shouted at every start.
@@ -77,9 +79,11 @@ impl Event<'_> {
         match self {
             Self::Message(line) => line.log(),
             Self::Listening { .. } | Self::TurnedAway { .. } | Self::Risk { .. } => self.log_house(),
-            Self::Connected { .. } | Self::AttemptFailed { .. } | Self::Held { .. } | Self::Released { .. } => {
-                self.log_upstream();
-            }
+            Self::Connected { .. }
+            | Self::NoAnswer { .. }
+            | Self::AttemptFailed { .. }
+            | Self::Held { .. }
+            | Self::Released { .. } => self.log_upstream(),
             _ => self.log_session(),
         }
     }
@@ -107,8 +111,14 @@ impl Event<'_> {
             Self::DeviceLogin { name: None, accepted } => {
                 tracing::info!(accepted, "device sign-in with a name that is not in [devices]");
             }
-            Self::DeviceTls { detail } => tracing::debug!(detail, "TLS with the device"),
-            Self::EnvelopeRefused { what, address, reply } => tracing::warn!(%address, %reply, "{what} refused"),
+            Self::DeviceTlsFailed { device, problem } => tracing::warn!(
+                %device,
+                cure = "a device that trusts no private CA needs this listener's certificate installed, or no check of it; one that only knows TLS 1.0 or 1.1 needs a listener with tls = \"none\"",
+                "TLS with the device failed: {problem}"
+            ),
+            Self::EnvelopeRefused { what, address, reply } => {
+                tracing::warn!(%address, reply = reply.to_string(), "{what} refused")
+            }
             Self::Stamped { message, fields } => tracing::debug!(message_id = %message, fields, "fields added"),
             Self::Unfinished { message, endings } => {
                 tracing::warn!(message_id = %message, %endings, "the body did not end; an end of data is CRLF.CRLF");
@@ -122,15 +132,26 @@ impl Event<'_> {
             Self::Connected { detail, took } => {
                 tracing::debug!(detail, took_ms = millis(*took), "connected to the provider");
             }
+            Self::NoAnswer { host, port, phase } => tracing::warn!(
+                %phase,
+                cure = "check `host`, `port` and `encryption` of this account (465 goes with implicit, 587 with starttls), and the firewall",
+                "no answer from {host} port {port} in the time a device waits; it is waited for: {phase}"
+            ),
             Self::AttemptFailed { failure, diagnosis } if diagnosis.cause == Cause::Uncertain => tracing::error!(
-                %failure, cause = %diagnosis.cause, cure = %diagnosis.cure, "uncertain: {}", diagnosis.sentence
+                failure = failure.to_string(),
+                cause = %diagnosis.cause, cure = %diagnosis.cure,
+                "uncertain: {}",
+                diagnosis.sentence
             ),
             Self::AttemptFailed { failure, diagnosis } => tracing::warn!(
-                %failure, cause = %diagnosis.cause, cure = %diagnosis.cure, "attempt failed: {}", diagnosis.sentence
+                failure = failure.to_string(),
+                cause = %diagnosis.cause, cure = %diagnosis.cure,
+                "attempt failed: {}",
+                diagnosis.sentence
             ),
-            Self::Held { account, diagnosis, next_probe } => tracing::error!(
-                %account, cause = %diagnosis.cause, cure = %diagnosis.cure, next_try_s = (*next_probe + Duration::from_millis(500)).as_secs(),
-                "account held: {}", diagnosis.sentence
+            Self::Held { account, diagnosis, next_try_s } => tracing::error!(
+                %account, cause = %diagnosis.cause, cure = %diagnosis.cure, next_try_s,
+                "account held, tried again in {next_try_s} s or when the relay is restarted: {}", diagnosis.sentence
             ),
             Self::Released { account } => tracing::info!(%account, "account signs in again"),
             _ => {}
@@ -145,15 +166,17 @@ impl MessageLine<'_> {
         let to = recipients(envelope);
         let account = self.account.map_or("-", AccountName::as_str);
         let took_ms = millis(*took);
-        if reply.is_positive() {
-            tracing::info!(message_id = %message, %device, %from, %to, size, account, %reply, took_ms, "delivered");
+        let (positive, reply) = (reply.is_positive(), reply.to_string());
+        if positive {
+            tracing::info!(message_id = %message, %device, %from, %to, size, account, reply, took_ms, "delivered");
             return;
         }
-        let cause = self.diagnosis.map(|d| d.cause.to_string());
-        let cure = self.diagnosis.map(|d| d.cure.as_ref());
-        let what =
-            if self.diagnosis.is_some_and(|d| d.cause == Cause::Uncertain) { "uncertain" } else { "not delivered" };
-        tracing::warn!(message_id = %message, %device, %from, %to, size, account, %reply, took_ms, cause, cure, "{what}");
+        let Some(Diagnosis { cause, sentence, cure }) = self.diagnosis else {
+            tracing::warn!(message_id = %message, %device, %from, %to, size, account, reply, took_ms, "not delivered");
+            return;
+        };
+        let what = if *cause == Cause::Uncertain { "uncertain" } else { "not delivered" };
+        tracing::warn!(message_id = %message, %device, %from, %to, size, account, reply, took_ms, %cause, %cure, "{what}: {sentence}");
     }
 }
 

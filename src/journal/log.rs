@@ -48,8 +48,13 @@ where
 {
     // Other people's crates speak only when something is wrong: their debug lines are not ours to answer for.
     let filter = EnvFilter::new(format!("warn,posthouse={}", settings.level));
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(colours).with_target(false);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer)
+        .with_ansi(colours)
+        .with_target(false)
+        // A log that cannot be written is no reason to fail the mail; complaining about it on standard error panics.
+        .log_internal_errors(false);
     match settings.format {
         Format::Auto | Format::Text => Box::new(builder.finish()),
         Format::Json => {

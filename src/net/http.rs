@@ -14,6 +14,7 @@ use oauth2::{HttpRequest, HttpResponse};
 use reqwest::Url;
 use reqwest::redirect::Policy;
 
+use super::tls::problem;
 use crate::diagnosis::TlsProblem;
 
 /// From the first name lookup to the last octet of the answer.
@@ -102,7 +103,7 @@ impl HttpClient {
 
     fn why(&self, error: &reqwest::Error) -> HttpError {
         if let Some(error) = find_tls(error) {
-            return HttpError::Tls(problem(error));
+            return HttpError::Tls(problem::of_rustls(error));
         }
         if error.is_timeout() {
             return HttpError::TimedOut { seconds: self.deadline.as_secs() };
@@ -181,23 +182,6 @@ fn find_tls<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e rust
         };
     }
     None
-}
-
-fn problem(error: &rustls::Error) -> TlsProblem {
-    use rustls::CertificateError as Bad;
-    match error {
-        rustls::Error::InvalidCertificate(bad) => match bad {
-            Bad::Expired | Bad::ExpiredContext { .. } => TlsProblem::Expired,
-            Bad::NotValidYet | Bad::NotValidYetContext { .. } => TlsProblem::NotYetValid,
-            Bad::NotValidForName => TlsProblem::WrongName { presented: Vec::new() },
-            Bad::NotValidForNameContext { presented, .. } => TlsProblem::WrongName { presented: presented.clone() },
-            Bad::UnknownIssuer => TlsProblem::UnknownIssuer,
-            Bad::Revoked => TlsProblem::Revoked,
-            other => TlsProblem::BadCertificate { detail: other.to_string() },
-        },
-        rustls::Error::InvalidMessage(_) => TlsProblem::NotTls,
-        other => TlsProblem::Alert { detail: other.to_string() },
-    }
 }
 
 #[cfg(test)]
@@ -361,7 +345,7 @@ pub(crate) mod tests {
         let trusting = HttpClient::new(&trusting(roots)).unwrap();
         assert_eq!(trusting.exchange(ask(&address)).await.unwrap().body(), b"hello");
         let error = trusting.exchange(ask(&format!("https://127.0.0.1:{port}/token"))).await.unwrap_err();
-        let presented = vec!["DnsName(\"localhost\")".to_owned()];
+        let presented = vec!["localhost".to_owned()];
         assert_eq!(error, HttpError::Tls(TlsProblem::WrongName { presented }));
     }
 

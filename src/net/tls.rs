@@ -18,7 +18,7 @@ use super::trust;
 use crate::diagnosis::TlsProblem;
 
 pub mod files;
-mod problem;
+pub(in crate::net) mod problem;
 
 /// Makes a plain connection an encrypted and verified one.
 ///

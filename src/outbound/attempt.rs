@@ -24,8 +24,8 @@ pub(super) enum Ended {
     Answered(Answered),
     /// The connection is gone.
     Broken(Failure),
-    /// The message was withdrawn; the line is in the middle of it and of no more use.
-    Withdrawn,
+    /// The message was withdrawn in this phase; the line is in the middle of it and of no more use.
+    Withdrawn(Phase),
 }
 
 impl Ended {
@@ -34,7 +34,7 @@ impl Ended {
     pub(super) fn is_stale(&self) -> bool {
         let failure = match self {
             Self::Broken(failure) | Self::Answered(Answered { failure: Some((failure, _)), .. }) => failure,
-            Self::Answered(_) | Self::Withdrawn => return false,
+            Self::Answered(_) | Self::Withdrawn(_) => return false,
         };
         match failure {
             Failure::Reply { phase: Phase::Mail, reply } => matches!(reply.code, 421 | 530 | 535),
@@ -109,12 +109,12 @@ pub(super) async fn carry(lease: &Lease, line: &mut Line) -> Ended {
         let event = tokio::select! {
             biased;
             event = line.next() => event,
-            () = lease.withdrawn() => return Ended::Withdrawn,
+            () = lease.withdrawn() => return Ended::Withdrawn(line.client().phase()),
         };
         match event {
             Ok(Event::Go | Event::More) => match body.next(lease, line) {
                 Ok(true) => {}
-                Ok(false) => return Ended::Withdrawn,
+                Ok(false) => return Ended::Withdrawn(Phase::Body),
                 Err(failure) => return Ended::Broken(failure),
             },
             Ok(Event::Finished(reply)) if reply.is_positive() => {
@@ -123,16 +123,16 @@ pub(super) async fn carry(lease: &Lease, line: &mut Line) -> Ended {
             Ok(Event::Finished(reply)) => {
                 return Ended::Answered(Answered::all(message, Failure::Reply { phase: Phase::Dot, reply }));
             }
-            Ok(Event::Refused(refused)) => return Ended::Answered(refused_before_body(message, refused)),
+            Ok(Event::Refused(why)) => return Ended::Answered(refused_before_body(message, why)),
             Ok(_) => {}
             Err(failure) => return Ended::Broken(failure),
         }
     }
 }
 
-fn refused_before_body(message: &Message, refused: Refused) -> Answered {
-    let (phase, refusal) = match refused {
-        Refused::Recipients(refused) => return Answered::some(message, refused),
+fn refused_before_body(message: &Message, why: Refused) -> Answered {
+    let (phase, refusal) = match why {
+        Refused::Recipients(replies) => return Answered::some(message, replies),
         Refused::Mail(refusal) => (Phase::Mail, refusal),
         Refused::Data(refusal) => (Phase::Data, refusal),
     };

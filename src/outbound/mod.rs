@@ -7,29 +7,49 @@
 mod attempt;
 pub mod verdict;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
+use crate::account::Settings;
 use crate::account::health::{Change, Health, Hold, Proof, Stage};
 use crate::diagnosis::diagnose;
 use crate::ids::{AccountName, AttemptId};
 use crate::journal::{Event as Happened, Journal};
 use crate::queue::{Lease, Outcome, Queue};
-use crate::upstream::{ConnectError, Line, Upstream};
+use crate::upstream::{ConnectError, Line, Progress, Upstream};
+use crate::words::Phase;
 
 use attempt::Ended;
+
+/// How long a sign-in may go on when the message it was for has been withdrawn.
+const AFTERWARDS: Duration = Duration::from_secs(30);
 
 /// One account at work.
 #[derive(Debug)]
 pub struct Desk {
     upstream: Upstream,
     health: Mutex<Health>,
+    first: FirstSignIn,
     queue: Arc<Queue>,
     journal: Journal,
+}
+
+/// Until a sign-in has worked, one courier goes first: a wrong password costs one attempt, however many wait.
+#[derive(Debug, Default)]
+struct FirstSignIn {
+    worked: AtomicBool,
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl FirstSignIn {
+    async fn turn(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        if self.worked.load(Ordering::Acquire) { None } else { Some(self.turn.lock().await) }
+    }
 }
 
 /// What all couriers of the house share.
@@ -62,7 +82,7 @@ impl Desk {
     /// A desk that nobody works at yet.
     #[must_use]
     pub fn new(upstream: Upstream, queue: Arc<Queue>, journal: Journal) -> Self {
-        Self { upstream, health: Mutex::new(Health::Well), queue, journal }
+        Self { upstream, health: Mutex::new(Health::Well), first: FirstSignIn::default(), queue, journal }
     }
 
     /// Puts as many couriers to work as the account allows connections. They work until `ending` is cancelled.
@@ -128,8 +148,9 @@ impl Desk {
 
     /// Carries one message, and hands the line back if it can carry another.
     async fn attempt(&self, lease: Lease, warm: Option<Line>) -> Option<Line> {
-        let _given_back = match self.leave() {
-            Ok(given) => given,
+        let _turn = if warm.is_none() { self.first.turn().await } else { None };
+        let _leave = match self.leave() {
+            Ok(granted) => granted,
             Err(hold) => {
                 settle_all(lease, &Outcome::Hold(hold.diagnosis));
                 return warm;
@@ -144,8 +165,8 @@ impl Desk {
             // The provider had given the line up while it was idle: not an attempt.
             tracing::debug!("the idle connection was no longer good, connecting anew");
         }
-        let mut line = match self.connect().await {
-            Ok(line) => line,
+        let mut line = match self.connect(&lease).await {
+            Ok(line) => line?,
             Err(outcome) => {
                 settle_all(lease, &outcome);
                 return None;
@@ -181,20 +202,37 @@ impl Desk {
                 settle_all(lease, &verdict::of_failure(&failure, diagnosis));
                 false
             }
-            Ended::Withdrawn => false,
+            Ended::Withdrawn(phase) => {
+                self.no_answer(phase);
+                false
+            }
         }
     }
 
-    async fn connect(&self) -> Result<Line, Outcome> {
-        let began = Instant::now();
-        let connected = self.upstream.connect().await;
+    /// `Ok(None)`: it took so long that nobody waits any more, and was given up.
+    async fn connect(&self, lease: &Lease) -> Result<Option<Line>, Outcome> {
+        let (began, progress) = (Instant::now(), Progress::new());
+        let mut connecting = std::pin::pin!(self.upstream.connect(&progress));
+        let connected = tokio::select! {
+            biased;
+            connected = &mut connecting => connected,
+            () = lease.withdrawn() => {
+                self.no_answer(progress.phase());
+                // The next message may still gain from it, but a courier must not be lost to a silent provider.
+                match tokio::time::timeout(AFTERWARDS, connecting).await {
+                    Ok(connected) => connected,
+                    Err(_) => return Ok(None),
+                }
+            }
+        };
         let now = Instant::now();
+        self.first.worked.store(connected.is_ok(), Ordering::Release);
         match connected {
             Ok(line) => {
                 self.report(now, self.health().succeeded(now, Proof::SignIn));
                 let detail = self.upstream.settings.host.as_str();
                 self.journal.record(Happened::Connected { detail, took: now - began });
-                Ok(line)
+                Ok(Some(line))
             }
             Err(ConnectError { failure, stage }) => {
                 let diagnosis = diagnose(&failure);
@@ -203,6 +241,11 @@ impl Desk {
                 Err(verdict::of_failure(&failure, diagnosis))
             }
         }
+    }
+
+    fn no_answer(&self, phase: Phase) {
+        let Settings { host, port, .. } = &self.upstream.settings;
+        self.journal.record(Happened::NoAnswer { host, port: *port, phase });
     }
 
     fn health(&self) -> std::sync::MutexGuard<'_, Health> {
@@ -221,8 +264,8 @@ impl Desk {
         match change {
             Some(Change::Held(hold) | Change::StillHeld(hold)) => {
                 let Hold { until, diagnosis, .. } = &hold;
-                let next_probe = until.saturating_duration_since(now);
-                self.journal.record(Happened::Held { account, diagnosis, next_probe });
+                let next_try_s = until.saturating_duration_since(now).as_secs();
+                self.journal.record(Happened::Held { account, diagnosis, next_try_s });
             }
             Some(Change::Well { .. }) => self.journal.record(Happened::Released { account }),
             None => {}

@@ -53,7 +53,7 @@ impl Answer {
         let diagnosis = Diagnosis {
             cause: Cause::Network,
             sentence: "the provider did not take the message in the time a device waits".into(),
-            cure: "the device will try again; if this repeats, look at the transcript of the attempt, or raise delivery.wait".into(),
+            cure: "the warning of the attempt beside this one says where it stands; for a provider that is only slow raise delivery.wait".into(),
         };
         Self::Refused(Refusal::new(451, 4, 1, "The provider did not answer in time, try again later"), Some(diagnosis))
     }

@@ -152,25 +152,23 @@ impl Body {
     /// # Errors
     /// When the spool file cannot be read.
     pub fn read_at(&self, offset: u64, limit: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
-        buffer.clear();
-        let stamped = usize::try_from(offset).unwrap_or(usize::MAX).min(self.stamp.len());
-        buffer.extend(self.stamp[stamped..].iter().take(limit));
-        let wanted = limit - buffer.len();
+        let left = usize::try_from(self.size().saturating_sub(offset)).unwrap_or(usize::MAX);
+        // Not cleared before: a buffer that is used again need not be zeroed again.
+        buffer.resize(left.min(limit), 0);
+        let stamp = usize::try_from(offset).ok().and_then(|offset| self.stamp.get(offset..)).unwrap_or_default();
+        let (stamped, rest) = buffer.split_at_mut(stamp.len().min(limit));
+        stamped.copy_from_slice(&stamp[..stamped.len()]);
         let start = offset.saturating_sub(self.stamp.len() as u64);
         match &self.content {
             Content::Memory(content) => {
                 let start = usize::try_from(start).unwrap_or(usize::MAX).min(content.len());
-                buffer.extend_from_slice(&content[start..content.len().min(start + wanted)]);
+                rest.copy_from_slice(&content[start..start + rest.len()]);
             }
-            Content::Spool { file, size } => {
-                let wanted = (wanted as u64).min(size.saturating_sub(start));
+            Content::Spool { file, .. } => {
                 // Seeking and reading under one lock; a poisoned lock only means another reader panicked.
                 let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
                 file.seek(SeekFrom::Start(start))?;
-                let read = Read::take(&mut *file, wanted).read_to_end(buffer)?;
-                if read as u64 != wanted {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
-                }
+                file.read_exact(rest)?;
             }
         }
         Ok(())

@@ -10,12 +10,13 @@
 mod answer;
 pub mod body;
 mod fate;
+mod lane;
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
 use crate::diagnosis::Diagnosis;
 use crate::ids::{AccountName, DeviceName, MessageId, SessionId};
@@ -25,6 +26,7 @@ use crate::smtp::reply::{Refusal, Reply};
 pub use answer::{Accepted, Answer};
 use body::Body;
 use fate::Fate;
+use lane::Lane;
 
 /// A message on its way, complete and unchangeable.
 #[derive(Debug)]
@@ -62,25 +64,6 @@ pub enum Outcome {
     Uncertain(Diagnosis),
 }
 
-/// Messages waiting for one account.
-#[derive(Debug, Default)]
-struct Lane {
-    waiting: Mutex<VecDeque<Lease>>,
-    bell: Notify,
-}
-
-impl Lane {
-    fn waiting(&self) -> std::sync::MutexGuard<'_, VecDeque<Lease>> {
-        // A panic between lock and unlock cannot leave the deque half changed.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Wakes the courier that came to wait last: its connection is the warmest.
-    fn ring(&self) {
-        self.bell.notify_last();
-    }
-}
-
 /// The queue. Lanes are made once, for every configured account.
 #[derive(Debug)]
 pub struct Queue {
@@ -105,38 +88,16 @@ impl Queue {
         let fate = Arc::new(Fate::default());
         let recipients = message.envelope.recipients.iter().map(|r| r.address.clone()).collect();
         let lease = Lease { message: Arc::new(message), fate: Arc::clone(&fate), told };
-        let mut waiting = lane.waiting();
-        // Couriers may all be stuck; what was withdrawn meanwhile must not pile up (promise 10).
-        waiting.retain(Lease::is_wanted);
-        waiting.push_back(lease);
-        drop(waiting);
-        lane.ring();
+        lane.push(lease);
         Ok(Offer { fate, hears, until: now + wait, recipients })
     }
 
     /// The next message for this account that is still wanted. Waits for ever if the account does not exist.
     pub async fn claim(&self, account: &AccountName) -> Lease {
-        let Some(lane) = self.lanes.get(account) else { return std::future::pending().await };
-        loop {
-            if let Some(lease) = Self::next(lane) {
-                return lease;
-            }
-            lane.bell.notified().await;
+        match self.lanes.get(account) {
+            Some(lane) => lane.next().await,
+            None => std::future::pending().await,
         }
-    }
-
-    fn next(lane: &Lane) -> Option<Lease> {
-        let mut waiting = lane.waiting();
-        while let Some(lease) = waiting.pop_front() {
-            if !waiting.is_empty() {
-                // One stored permit wakes one courier; pass the word on while there is more.
-                lane.ring();
-            }
-            if lease.is_wanted() {
-                return Some(lease);
-            }
-        }
-        None
     }
 }
 

@@ -143,12 +143,26 @@ async fn what_nobody_wants_any_more_is_not_claimed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn devices_take_turns() {
+    let queue = Queue::new(["office".into()]);
+    let now = Instant::now();
+    let from = |device: &str| Message { device: device.into(), ..message(&["a@x"]) };
+    let order = ["nas", "nas", "nas", "fax", "nas", "scanner"];
+    let _offers: Vec<Offer> = order.map(|device| queue.offer(from(device), WAIT, now).unwrap()).into();
+    let mut claimed = Vec::new();
+    for _ in order {
+        claimed.push(queue.claim(&"office".into()).await.message().device.to_string());
+    }
+    assert_eq!(claimed, ["nas", "fax", "scanner", "nas", "nas", "nas"], "one device cannot starve another");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_nobody_wants_does_not_pile_up_while_all_couriers_are_stuck() {
     let queue = Queue::new(["office".into()]);
     for _ in 0..1000 {
         drop(queue.offer(message(&["gone@x"]), WAIT, Instant::now()).unwrap());
     }
-    assert_eq!(queue.lanes[&"office".into()].waiting().len(), 1, "only the last one, until the next comes");
+    assert_eq!(queue.lanes[&"office".into()].waiting(), 1, "only the last one, until the next comes");
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,8 +3,8 @@
 //!
 //! Guarantees: the end of data is `CRLF.CRLF` on raw octets, unless this is an LF session whose first body line ended
 //! in a bare LF too, when only `LF.LF` ends it (promise 2); what later octets look like changes nothing. What comes
-//! out has only CRLF line endings: a bare LF or CR becomes CRLF, a run of CRs before an LF counts as one ending.
-//! Does not look at what the octets mean, and keeps none of them.
+//! out has only CRLF line endings: a bare LF or CR becomes CRLF, a run of up to 16 CRs before an LF counts as one
+//! ending. Does not look at what the octets mean, and keeps none of them.
 
 use memchr::memchr2;
 
@@ -28,9 +28,12 @@ enum State {
     DotCr,
     /// Inside a line.
     Text,
-    /// So many CRs, not yet written out.
-    Cr(u32),
+    /// So many CRs, at most [`CR_RUN`], not yet written out.
+    Cr(u8),
 }
+
+/// A longer run of CRs is written out as it comes: what waits for its LF is bounded.
+const CR_RUN: u8 = 16;
 
 /// The line endings a body used, for the journal and for `line_endings = "reject"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -117,13 +120,22 @@ impl Reader {
         }
     }
 
-    /// The fast way through octets that need no thought: up to the next CR or LF.
+    /// The fast way through octets that need no thought: text, and in a CRLF body whole lines of it, in one piece.
     fn read_text(&mut self, octets: &[u8], out: &mut Vec<u8>) -> usize {
         if self.state == State::Start && octets[0] == b'.' {
             return 0;
         }
-        let length = memchr2(b'\r', b'\n', octets).unwrap_or(octets.len());
+        let mut length = text_length(octets);
+        while self.ending == Ending::CrLf
+            && let [b'\r', b'\n', next, ..] = octets[length..]
+            && next != b'.'
+        {
+            self.endings.crlf += 1;
+            length += 2;
+            length += text_length(&octets[length..]);
+        }
         if length > 0 {
+            // Even if an empty line is what comes now: only a dot would make a difference, and none does.
             self.state = State::Text;
             self.emit(&octets[..length], out);
         }
@@ -152,7 +164,8 @@ impl Reader {
             (State::DotCr | State::Cr(_), b'\n') => self.crlf(out),
             (State::DotCr, b'\r') => self.state = State::Cr(2),
             (State::DotCr, _) => self.after_bare_cr(1, octet, out),
-            (State::Cr(count), b'\r') => self.state = State::Cr(count.saturating_add(1)),
+            (State::Cr(CR_RUN), b'\r') => self.bare_cr(out),
+            (State::Cr(count), b'\r') => self.state = State::Cr(count + 1),
             (State::Cr(count), _) => self.after_bare_cr(count, octet, out),
         }
         false
@@ -182,12 +195,16 @@ impl Reader {
         self.emit(b"\r\n", out);
     }
 
-    fn after_bare_cr(&mut self, count: u32, octet: u8, out: &mut Vec<u8>) {
-        self.endings.bare_cr += u64::from(count);
+    fn after_bare_cr(&mut self, count: u8, octet: u8, out: &mut Vec<u8>) {
         for _ in 0..count {
-            self.emit(b"\r\n", out);
+            self.bare_cr(out);
         }
         self.text(octet, out);
+    }
+
+    fn bare_cr(&mut self, out: &mut Vec<u8>) {
+        self.endings.bare_cr += 1;
+        self.emit(b"\r\n", out);
     }
 
     fn emit(&mut self, octets: &[u8], out: &mut Vec<u8>) {
@@ -196,6 +213,11 @@ impl Reader {
         self.size += octets.len() as u64;
         out.extend_from_slice(&octets[..octets.len().min(room)]);
     }
+}
+
+/// Octets before the next CR or LF.
+fn text_length(octets: &[u8]) -> usize {
+    memchr2(b'\r', b'\n', octets).unwrap_or(octets.len())
 }
 
 #[cfg(test)]
@@ -221,6 +243,19 @@ mod tests {
     fn endings_are_repaired_without_joining_or_adding_lines() {
         assert_eq!(read(false, b"a\nb\rc\r\r\nd\r\n.\r\n").0, b"a\r\nb\r\nc\r\nd\r\n");
         assert_eq!(read(true, b"a\nb\r\nc\n.\n").0, b"a\r\nb\r\nc\r\n");
+    }
+
+    #[test]
+    fn a_long_run_of_crs_is_not_hoarded() {
+        let (mut out, mut reader) = (Vec::new(), Reader::new(false, u64::MAX));
+        for _ in 0..100 {
+            assert_eq!(reader.read(&[b'\r'; 100], &mut out), None);
+            out.clear();
+        }
+        assert_eq!(reader.read(b"a", &mut out), None);
+        assert_eq!(out.len(), 2 * usize::from(CR_RUN) + 1);
+        assert_eq!(reader.summary().endings.bare_cr, 10_000);
+        assert_eq!(read(false, &[&[b'\r'; 17][..], b"\n"].concat()).0, b"\r\n\r\n");
     }
 
     #[test]

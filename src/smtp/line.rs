@@ -4,6 +4,8 @@
 //! at most [`Lines::limit`] octets of one line are kept: a longer one is reported once, when its end has come, and the
 //! dialogue stays in step. Does not know commands.
 
+use std::fmt;
+
 use memchr::memchr;
 
 /// RFC 5321 §4.5.3.1.4: 512 with CRLF, and room for the parameters of SIZE (26), AUTH= (500) and SMTPUTF8 (10).
@@ -32,8 +34,8 @@ pub enum Line {
     TooLong(Vec<u8>, LineEnd),
 }
 
-/// Octets that have arrived and not yet been cut into lines.
-#[derive(Debug, Default)]
+/// Octets that have arrived and not yet been cut into lines. They may be credentials, so `Debug` counts them only.
+#[derive(Default)]
 pub struct Lines {
     pending: Vec<u8>,
     /// Octets at the front of `pending` already handed out.
@@ -42,6 +44,12 @@ pub struct Lines {
     dropped: usize,
     /// The last octet dropped, to tell CRLF from LF at the end of a line that is too long.
     last_dropped: u8,
+}
+
+impl fmt::Debug for Lines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} octets", self.rest().len())
+    }
 }
 
 impl Lines {
@@ -54,6 +62,12 @@ impl Lines {
     #[must_use]
     pub fn rest(&self) -> &[u8] {
         &self.pending[self.taken..]
+    }
+
+    /// Octets of memory held.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.pending.capacity()
     }
 
     /// Forgets all of it and gives the memory back.
@@ -143,6 +157,28 @@ mod tests {
         lines.push(b"\r\nNOOP\n");
         assert_eq!(lines.next(100), Some(Line::TooLong(vec![b'x'; 100], LineEnd::CrLf)));
         assert_eq!(lines.next(100), Some(Line::Whole(b"NOOP".into(), LineEnd::Lf)));
+    }
+
+    #[test]
+    fn the_ending_of_a_line_that_is_too_long_does_not_depend_on_the_cut() {
+        for cut in 0..15 {
+            let (raw, mut lines) = (b"123456789\r\0\r\nx", Lines::default());
+            lines.push(&raw[..cut]);
+            let early = lines.next(8);
+            lines.push(&raw[cut..]);
+            assert_eq!(
+                early.or_else(|| lines.next(8)),
+                Some(Line::TooLong(b"12345678".into(), LineEnd::CrLf)),
+                "{cut}"
+            );
+        }
+    }
+
+    #[test]
+    fn debug_shows_none_of_the_octets() {
+        let mut lines = Lines::default();
+        lines.push(b"aHVudGVyMg==\r\n");
+        assert_eq!(format!("{lines:?}"), "14 octets");
     }
 
     proptest! {

@@ -61,7 +61,7 @@ impl Quirk {
     pub fn sentence(self) -> &'static str {
         match self {
             Self::EmptyHello => "it gives no name in HELO or EHLO",
-            Self::OddHelloName => "its name in HELO or EHLO is neither a domain nor an address literal",
+            Self::OddHelloName => "its name in HELO or EHLO is not a full domain name or an address literal",
             Self::HeloOnly => "it says HELO, not EHLO, and so uses no extension",
             Self::NoBrackets => "it writes addresses without angle brackets",
             Self::SpaceAfterColon => "it writes white space after MAIL FROM: or RCPT TO:",

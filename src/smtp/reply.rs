@@ -62,15 +62,15 @@ impl Reply {
 
     /// Appends the reply as it goes over the wire; the enhanced code stands on each line (RFC 2034 §4).
     pub fn write(&self, out: &mut Vec<u8>) {
+        let code = self.code.to_string();
+        let enhanced = self.enhanced.map(|enhanced| format!("{enhanced} ")).unwrap_or_default();
+        // Enough for a reply of one line; the others grow.
+        out.reserve(code.len() + 1 + enhanced.len() + self.text.len() + 2);
         let mut lines = self.text.split('\n').peekable();
         while let Some(line) = lines.next() {
-            let separator = if lines.peek().is_some() { '-' } else { ' ' };
-            out.extend_from_slice(self.code.to_string().as_bytes());
-            out.push(separator as u8);
-            if let Some(enhanced) = self.enhanced {
-                out.extend_from_slice(enhanced.to_string().as_bytes());
-                out.push(b' ');
-            }
+            out.extend_from_slice(code.as_bytes());
+            out.push(if lines.peek().is_some() { b'-' } else { b' ' });
+            out.extend_from_slice(enhanced.as_bytes());
             out.extend_from_slice(line.as_bytes());
             out.extend_from_slice(b"\r\n");
         }

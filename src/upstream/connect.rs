@@ -4,7 +4,7 @@
 //! once more and never again, and that a failure says at which stage it stood.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
@@ -53,6 +53,35 @@ enum Step {
     Done,
 }
 
+/// How far a sign-in has come, for whoever loses patience with it.
+#[derive(Debug)]
+pub struct Progress(Mutex<Phase>);
+
+impl Progress {
+    /// Nothing has begun.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Mutex::new(Phase::Credential))
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        // A phase is set whole or not at all, so a panic elsewhere left nothing half done.
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, phase: Phase) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+    }
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// Why there is no line.
 #[derive(Debug)]
 pub struct ConnectError {
@@ -77,19 +106,20 @@ impl Upstream {
         Self { settings, keeper, tls, ours, hostname, timeouts, starttls_seen: AtomicBool::new(false), journal }
     }
 
-    /// Connects and signs in.
+    /// Connects and signs in. `progress` shows all the while how far it has come.
     ///
     /// # Errors
     /// With the first failure that another try would only repeat.
-    pub async fn connect(&self) -> Result<Line, ConnectError> {
+    pub async fn connect(&self, progress: &Progress) -> Result<Line, ConnectError> {
         let mut renewed = false;
         loop {
+            progress.set(Phase::Credential);
             let credential = self
                 .keeper
                 .credential()
                 .await
                 .map_err(|failure| ConnectError { failure, stage: Stage::of(Phase::Credential, &Credential::None) })?;
-            let failure = match self.sign_in(&credential).await {
+            let failure = match self.sign_in(&credential, progress).await {
                 Ok(line) => {
                     self.keeper.accepted(&credential);
                     return Ok(line);
@@ -106,7 +136,8 @@ impl Upstream {
         }
     }
 
-    async fn sign_in(&self, credential: &Credential) -> Result<Line, Failure> {
+    async fn sign_in(&self, credential: &Credential, progress: &Progress) -> Result<Line, Failure> {
+        progress.set(Phase::Connect);
         let began = Instant::now();
         let Settings { host, port, .. } = &self.settings;
         let nothing = Bound::new([]);
@@ -114,13 +145,15 @@ impl Upstream {
         let mut trace = Trace::new(began, self.journal.wants_transcripts());
         let peer = tcp.peer_addr().map(|address| address.to_string()).unwrap_or_default();
         trace.say(Side::Note, &format!("connected to {host} at {peer}"), Instant::now());
+        progress.set(Phase::Tls);
         let stream = match self.settings.encryption {
             Encryption::Implicit => self.secure(tcp, &mut trace).await?,
             _ => Stream::Plain(tcp),
         };
         let settings = Arc::new(self.dialogue(&stream, credential));
+        self.journal.transcript(&trace.take());
         let link = Link::new(stream, Client::new(settings, trace, Instant::now()), PATIENCE);
-        Ok(Line::new(self.converse(link, credential).await?))
+        Ok(Line::new(self.converse(link, credential, progress).await?))
     }
 
     async fn secure(&self, tcp: tokio::net::TcpStream, trace: &mut Trace) -> Result<Stream, Failure> {
@@ -166,8 +199,14 @@ impl Upstream {
     }
 
     /// From the greeting to the end of AUTH.
-    async fn converse(&self, mut link: Link<Client>, credential: &Credential) -> Result<Link<Client>, Failure> {
+    async fn converse(
+        &self,
+        mut link: Link<Client>,
+        credential: &Credential,
+        progress: &Progress,
+    ) -> Result<Link<Client>, Failure> {
         loop {
+            progress.set(link.conversation().phase());
             let step = self.step(&mut link, credential).await;
             let trace = link.conversation_mut().trace().take();
             match step {

@@ -7,5 +7,5 @@
 mod connect;
 mod line;
 
-pub use connect::{ConnectError, Upstream};
+pub use connect::{ConnectError, Progress, Upstream};
 pub use line::Line;

@@ -54,7 +54,7 @@ async fn mails_that_come_while_the_first_is_being_refused_cost_no_attempt_of_the
 
 fn client_credentials(account: &mut account::Settings, sandbox: &Sandbox) {
     account.credential = Source::OAuth(Grant::ClientCredentials {
-        token_endpoint: sandbox.token_endpoint(),
+        token_endpoint: sandbox.token_endpoint().parse().unwrap(),
         client_id: sandbox.settings().client_id.clone(),
         client_secret: ClientSecret::Given(sandbox.settings().client_secret.clone()),
         scope: None,
@@ -100,7 +100,7 @@ async fn a_token_of_somebody_else_is_refused_and_holds() {
     let scene = Scene::account(|account, sandbox| {
         let token = sandbox.issue_token("boss@sandbox.example", Duration::from_hours(1)).unwrap();
         let command = vec!["echo".into(), token.expose().to_owned()];
-        account.credential = Source::OAuth(Grant::Command { command });
+        account.credential = Source::OAuth(Grant::Command { command: posthouse::account::CommandLine::new(command) });
     })
     .await;
     let mut device = scene.device().await;

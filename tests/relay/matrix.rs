@@ -122,7 +122,7 @@ impl SignIn {
             Self::None => account.credential = Source::None,
             Self::ClientCredentials => {
                 account.credential = Source::OAuth(Grant::ClientCredentials {
-                    token_endpoint: sandbox.token_endpoint(),
+                    token_endpoint: sandbox.token_endpoint().parse().unwrap(),
                     client_id: provider.client_id.clone(),
                     client_secret: ClientSecret::Given(provider.client_secret.clone()),
                     scope: None,
@@ -136,7 +136,8 @@ impl SignIn {
                 let file = directory.join("token");
                 std::fs::write(&file, token.expose()).unwrap();
                 let command = vec!["cat".into(), file.display().to_string()];
-                account.credential = Source::OAuth(Grant::Command { command });
+                account.credential =
+                    Source::OAuth(Grant::Command { command: posthouse::account::CommandLine::new(command) });
             }
         }
     }

@@ -21,7 +21,7 @@ fn starttls(account: &mut account::Settings, sandbox: &Sandbox) {
 
 fn client_credentials(account: &mut account::Settings, sandbox: &Sandbox) {
     account.credential = Source::OAuth(Grant::ClientCredentials {
-        token_endpoint: sandbox.token_endpoint(),
+        token_endpoint: sandbox.token_endpoint().parse().unwrap(),
         client_id: sandbox.settings().client_id.clone(),
         client_secret: ClientSecret::Given(sandbox.settings().client_secret.clone()),
         scope: None,
@@ -93,7 +93,7 @@ async fn a_token_endpoint_that_is_not_there() {
     let scene = Scene::account(|account, sandbox| {
         client_credentials(account, sandbox);
         if let Source::OAuth(Grant::ClientCredentials { token_endpoint, .. }) = &mut account.credential {
-            *token_endpoint = format!("https://127.0.0.1:{}/token", free_port());
+            *token_endpoint = format!("https://127.0.0.1:{}/token", free_port()).parse().unwrap();
         }
     })
     .await;

@@ -78,7 +78,7 @@ impl Endpoint {
 
 fn grant(address: &str) -> Grant {
     Grant::ClientCredentials {
-        token_endpoint: address.into(),
+        token_endpoint: address.parse().unwrap(),
         client_id: "app".into(),
         client_secret: ClientSecret::Given(Secret::new("hunter2".into())),
         scope: None,
@@ -204,7 +204,8 @@ async fn a_token_that_lives_is_used_on_while_the_endpoint_is_away() {
 #[tokio::test]
 async fn a_program_may_print_the_token() {
     let command = ["/bin/sh", "-c", "echo printed"].map(str::to_owned).to_vec();
-    let keeper = Keeper::new(&with(Source::OAuth(Grant::Command { command })), http()).unwrap();
+    let keeper =
+        Keeper::new(&with(Source::OAuth(Grant::Command { command: CommandLine::new(command) })), http()).unwrap();
     assert_eq!(secret(&ask(&keeper).await), "printed");
 }
 
@@ -238,7 +239,4 @@ fn what_cannot_be_kept_is_refused_at_once() {
     assert_eq!(Keeper::new(&nameless, http()).unwrap_err(), KeeperError::NoUsername { account: account() });
     nameless.credential = Source::None;
     assert!(Keeper::new(&nameless, http()).is_ok(), "who does not sign in needs no name");
-    let clear = with(Source::OAuth(grant("http://login.example.com/token")));
-    let expected = KeeperError::Endpoint { account: account(), fault: EndpointError::NotHttps };
-    assert_eq!(Keeper::new(&clear, http()).unwrap_err(), expected);
 }

@@ -50,8 +50,8 @@ type TokenClient = Client<
 >;
 
 impl ClientCredentials {
-    /// Asks the endpoint once.
-    pub(in crate::account) async fn token(&self, http: &HttpClient) -> Result<Token, Failure> {
+    /// Asks the endpoint once. `last` is the token it issued before, which it may repeat as well.
+    pub(in crate::account) async fn token(&self, http: &HttpClient, last: Option<&Secret>) -> Result<Token, Failure> {
         let secret = match &self.client_secret {
             ClientSecret::Given(secret) => secret.clone(),
             ClientSecret::File(path) => password::from_file(path).await?,
@@ -64,7 +64,7 @@ impl ClientCredentials {
         let heard = Heard {
             endpoint: self.endpoint.to_string(),
             status: exchange.status.into_inner(),
-            redactor: watch(&secret),
+            redactor: watch(&secret, last),
         };
         match answer.map(Answer::into_token) {
             Ok(Some(token)) => Ok(token),
@@ -112,14 +112,17 @@ impl<'c> AsyncHttpClient<'c> for Exchange<'_> {
     }
 }
 
-/// Looks for the secret in every form in which it may have been sent.
-fn watch(secret: &Secret) -> Redactor {
+/// Looks for the secret in every form in which it may have been sent, and for the last token.
+fn watch(secret: &Secret, last: Option<&Secret>) -> Redactor {
     // RFC 6749 appendix B: what encodes as `%20` elsewhere is `+` in a form.
     const FORM: AsciiSet = NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_').remove(b' ');
     let as_form = utf8_percent_encode(secret.expose(), &FORM).to_string().replace(' ', "+");
     let mut redactor = Redactor::new();
     redactor.watch(secret);
     redactor.watch(&Secret::new(as_form));
+    if let Some(token) = last {
+        redactor.watch(token);
+    }
     redactor
 }
 
@@ -139,6 +142,13 @@ fn straighten(mut response: HttpResponse) -> HttpResponse {
         *response.status_mut() = if is_error { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     }
     response
+}
+
+/// Whether this may be an answer with a token in it, in the names people give them.
+fn names_token(text: &[u8]) -> bool {
+    let plain: Vec<u8> = text.iter().filter(|c| c.is_ascii_alphabetic()).map(u8::to_ascii_lowercase).collect();
+    let names: [&[u8]; 3] = [b"accesstoken", b"refreshtoken", b"idtoken"];
+    names.into_iter().any(|name| memchr::memmem::find(&plain, name).is_some())
 }
 
 /// What is known of an exchange once it has failed.
@@ -178,6 +188,8 @@ impl Heard {
         let detail = match body.trim_ascii_start() {
             _ if is_success => "there is no JSON with an `access_token` in it".to_owned(),
             [] => "there is nothing to read in it".to_owned(),
+            // A token that comes with an error is a token all the same, and nobody has told the redactor of it.
+            text if names_token(text) => "it is not shown here, because it speaks of a token".to_owned(),
             [b'<', ..] => format!("a web page instead of JSON{}", self.title(body)),
             text => self.shown(text),
         };

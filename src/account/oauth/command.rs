@@ -3,14 +3,13 @@
 //! Guarantees what [`crate::account`] guarantees of every program it runs: no shell, a deadline, and nothing it
 //! printed in any error.
 
-use super::super::program;
+use super::super::program::{self, CommandLine};
 use super::{Answer, Token};
 use crate::diagnosis::TokenFailure;
 
 /// Runs the program once.
-pub(in crate::account) async fn token(command: &[String]) -> Result<Token, TokenFailure> {
-    let failure =
-        |detail: String| TokenFailure::Command { program: command.first().cloned().unwrap_or_default(), detail };
+pub(in crate::account) async fn token(command: &CommandLine) -> Result<Token, TokenFailure> {
+    let failure = |detail: String| TokenFailure::Command { program: command.name().to_owned(), detail };
     let printed = program::output(command).await.map_err(|error| failure(error.to_string()))?;
     understand(printed.trim())
         .ok_or_else(|| failure("what it printed is neither a token nor JSON with an `access_token`".to_owned()))
@@ -31,7 +30,7 @@ mod tests {
     use super::*;
 
     async fn printed(script: &str) -> Result<(String, Option<u64>), String> {
-        let command = ["/bin/sh", "-c", script].map(str::to_owned);
+        let command = CommandLine::new(["/bin/sh", "-c", script].map(str::to_owned).to_vec());
         match token(&command).await {
             Ok(token) => Ok((token.access_token.expose().to_owned(), token.life.map(|life| life.as_secs()))),
             Err(TokenFailure::Command { program, detail }) => Err(format!("{program}: {detail}")),

@@ -12,6 +12,8 @@ use std::time::Duration;
 use oauth2::{AccessToken, RefreshToken, Scope, TokenResponse, basic::BasicTokenType};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::CommandLine;
+use crate::net::http::Endpoint;
 use crate::secret::Secret;
 
 /// `oauth = { grant = …, … }`
@@ -20,7 +22,7 @@ pub enum Grant {
     /// RFC 6749 §4.4
     ClientCredentials {
         /// `token_endpoint`
-        token_endpoint: String,
+        token_endpoint: Endpoint,
         /// `client_id`
         client_id: String,
         /// `client_secret` or `client_secret_file`
@@ -34,8 +36,8 @@ pub enum Grant {
     },
     /// An external program prints a token, or JSON with `access_token` and `expires_in`.
     Command {
-        /// Program and arguments; no shell.
-        command: Vec<String>,
+        /// Program and arguments.
+        command: CommandLine,
     },
 }
 

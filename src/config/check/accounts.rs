@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use super::{Aside, oauth};
-use crate::account::{Encryption, Mechanism, Settings, Source};
+use crate::account::{CommandLine, Encryption, Mechanism, Settings, Source};
 use crate::config::files::{Named, NamedFile};
 use crate::config::finding::Complaint;
 use crate::config::keys;
@@ -145,7 +145,7 @@ fn credential(section: &Section<'_>, directory: &Path, ca_file: Option<&Path>, a
 }
 
 /// A program and its arguments.
-pub(super) fn command(section: &Section<'_>, key: &str) -> Option<Vec<String>> {
+pub(super) fn command(section: &Section<'_>, key: &str) -> Option<CommandLine> {
     let words: Vec<String> = section.list(key, values::free_text)?.into_iter().map(|(word, _)| word).collect();
     let program = words.first().map_or("", String::as_str);
     let complaint = if program.is_empty() {
@@ -153,10 +153,10 @@ pub(super) fn command(section: &Section<'_>, key: &str) -> Option<Vec<String>> {
     } else if words.len() == 1 && program.contains(' ') {
         Complaint::new("no shell splits a command into words")
     } else {
-        return Some(words);
+        return Some(CommandLine::new(words));
     };
     section.error(key, complaint.hint(format!("write {key} = [\"/usr/bin/program\", \"argument\"]")));
-    Some(words)
+    Some(CommandLine::new(words))
 }
 
 /// Mechanism, credential and login name must fit each other.
@@ -184,6 +184,14 @@ fn sign_in(section: &Section<'_>, settings: &Settings) {
     };
     if let Some(complaint) = complaint {
         section.error("mechanism", complaint);
+    }
+    // A misspelt `pasword` is told already, and a relay in one's own network often wants no sign-in.
+    let forgotten = given.is_none() && settings.mechanism == Mechanism::Auto && !section.has_strangers(keys::ACCOUNT);
+    if forgotten && !section.has("mechanism") && section.has("host") && !values::is_nearby(&settings.host) {
+        section.warning_here(
+            Complaint::new("no password or oauth: mail is sent without signing in")
+                .hint("write password_file = \"…\"; if it is meant, write mechanism = \"none\""),
+        );
     }
     if given.is_some() && !section.has("username") && !section.has("address") {
         let complaint = Complaint::new("there is a credential but no login name");

@@ -13,6 +13,7 @@ use crate::config::keys;
 use crate::config::section::Section;
 use crate::config::tree::{Origin, Value};
 use crate::config::values;
+use crate::net::http::Endpoint;
 use crate::secret::Secret;
 
 /// Grants of a later version.
@@ -36,7 +37,7 @@ pub(super) fn grant(
     }
     match section.get("grant", grant_word)? {
         "command" => by_command(section),
-        _ => Some(client_credentials(section, directory, ca_file, aside)),
+        _ => client_credentials(section, directory, ca_file, aside),
     }
 }
 
@@ -60,7 +61,12 @@ fn by_command(section: &Section<'_>) -> Option<Grant> {
     command(section, "command").map(|command| Grant::Command { command })
 }
 
-fn client_credentials(section: &Section<'_>, directory: &Path, ca_file: Option<&Path>, aside: &mut Aside) -> Grant {
+fn client_credentials(
+    section: &Section<'_>,
+    directory: &Path,
+    ca_file: Option<&Path>,
+    aside: &mut Aside,
+) -> Option<Grant> {
     for key in ["token_endpoint", "client_id"].into_iter().filter(|key| !section.has(key)) {
         let complaint = Complaint::new(format!("grant = \"client_credentials\" needs `{key}`"));
         section.error("grant", complaint.hint(format!("write {key} = \"…\" as your provider gives it")));
@@ -70,21 +76,26 @@ fn client_credentials(section: &Section<'_>, directory: &Path, ca_file: Option<&
         section.error("command", complaint.hint("leave it out, or write grant = \"command\""));
     }
     let authentication = section.get("client_authentication", |value| values::word(value, keys::CLIENT_AUTHENTICATION));
-    Grant::ClientCredentials {
-        token_endpoint: section.get("token_endpoint", token_endpoint).unwrap_or_default(),
-        client_id: section.get("client_id", values::free_text).unwrap_or_default(),
-        client_secret: client_secret(section, directory, aside),
-        scope: section.get("scope", values::free_text),
+    // All keys are read before one that is missing ends it, so that the mistakes in each come to light.
+    let token_endpoint = section.get("token_endpoint", token_endpoint);
+    let client_id = section.get("client_id", values::free_text);
+    let client_secret = client_secret(section, directory, aside);
+    let scope = section.get("scope", values::free_text);
+    Some(Grant::ClientCredentials {
+        token_endpoint: token_endpoint?,
+        client_id: client_id?,
+        client_secret,
+        scope,
         ca_file: ca_file.map(Path::to_path_buf),
         authentication: match authentication {
             Some("basic") => ClientAuthentication::Basic,
             _ => ClientAuthentication::Body,
         },
-    }
+    })
 }
 
 /// HTTPS, or HTTP to this very machine; no login and no fragment in it (RFC 6749 §3.2).
-fn token_endpoint(value: &Value) -> Result<String, Complaint> {
+fn token_endpoint(value: &Value) -> Result<Endpoint, Complaint> {
     let expected =
         || Complaint::new("expected an address such as \"https://login.example.com/oauth2/token\" in `token_endpoint`");
     let Value::Text(text) = value else { return Err(expected()) };
@@ -98,8 +109,8 @@ fn token_endpoint(value: &Value) -> Result<String, Complaint> {
         return Err(Complaint::new("the address of a token endpoint has no # part (RFC 6749 §3.2)"));
     }
     match url.scheme() {
-        "https" => Ok(text.trim().to_owned()),
-        "http" if values::is_loopback(host) => Ok(text.trim().to_owned()),
+        "https" => text.trim().parse().map_err(|_| expected()),
+        "http" if values::is_loopback(host) => text.trim().parse().map_err(|_| expected()),
         "http" => {
             Err(Complaint::new("the client secret would go in clear text").hint("the address must begin with https://"))
         }

@@ -15,7 +15,7 @@ const NAMES: usize = 10;
 const NAME_LENGTH: usize = 100;
 
 /// Judges the error of a handshake.
-pub(super) fn of(error: &io::Error) -> TlsProblem {
+pub(in crate::net) fn of(error: &io::Error) -> TlsProblem {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
         Some(error) => of_rustls(error),
         None if error.kind() == io::ErrorKind::UnexpectedEof => {
@@ -25,7 +25,8 @@ pub(super) fn of(error: &io::Error) -> TlsProblem {
     }
 }
 
-fn of_rustls(error: &Error) -> TlsProblem {
+/// Judges what rustls said, wherever it was found.
+pub(in crate::net) fn of_rustls(error: &Error) -> TlsProblem {
     match error {
         Error::InvalidCertificate(error) => of_certificate(error),
         // The first octet of a record is 20 to 24 and the second is 3; `220 `, `HTTP` and `EHLO` are none of that.

@@ -147,14 +147,12 @@ impl Transfer {
         }
     }
 
-    fn mail_answered(mut self: Box<Self>, incoming: &Incoming, wire: &mut Wire, now: Instant) -> Stage {
-        let refusal = match Refusal::try_from(wire.reply(incoming)) {
-            Ok(refusal) => refusal,
-            Err(reply) if !reply.is_positive() => return wire.misplaced(Phase::Mail, incoming),
-            Err(_) => {
-                self.step = Step::Recipients { next: 0, refused: Vec::new() };
-                return self.next_recipient(0, Vec::new(), wire, now);
-            }
+    fn mail_answered(self: Box<Self>, incoming: &Incoming, wire: &mut Wire, now: Instant) -> Stage {
+        if incoming.class() == 2 {
+            return self.next_recipient(0, Vec::new(), wire, now);
+        }
+        let Ok(refusal) = Refusal::try_from(wire.reply(incoming)) else {
+            return wire.misplaced(Phase::Mail, incoming);
         };
         wire.raise(Event::Refused(Refused::Mail(refusal)));
         if !self.session.pipelining() {
@@ -216,24 +214,24 @@ impl Transfer {
     }
 
     fn data_answered(mut self: Box<Self>, incoming: &Incoming, wire: &mut Wire, now: Instant) -> Stage {
-        match Refusal::try_from(wire.reply(incoming)) {
-            Ok(refusal) => {
-                wire.raise(Event::Refused(Refused::Data(refusal)));
-                Clearing::begin(self.session, false, wire, now)
-            }
-            Err(reply) if reply.is_positive() => wire.misplaced(Phase::Data, incoming),
-            Err(_) => {
-                self.step = Step::Body { stuffing: Stuffing::Start, octets: 0, flow: Flow::Asked };
-                wire.allow(wire.settings.timeouts.block, now);
-                wire.raise(Event::Go);
-                Stage::Transfer(self)
-            }
+        if incoming.class() == 3 {
+            self.step = Step::Body { stuffing: Stuffing::Start, octets: 0, flow: Flow::Asked };
+            wire.allow(wire.settings.timeouts.block, now);
+            wire.raise(Event::Go);
+            return Stage::Transfer(self);
         }
+        let Ok(refusal) = Refusal::try_from(wire.reply(incoming)) else {
+            return wire.misplaced(Phase::Data, incoming);
+        };
+        wire.raise(Event::Refused(Refused::Data(refusal)));
+        Clearing::begin(self.session, false, wire, now)
     }
 
-    /// Whether DATA goes out before the recipients' replies are known.
+    /// Whether DATA goes out before the recipients' replies are known. With one recipient all or nothing is certain
+    /// anyhow: if it is refused nobody is left, and what the server says to DATA then changes nothing (RFC 2920 §3.1).
     fn data_rides_along(&self) -> bool {
-        self.session.pipelining() && !self.order.all_or_nothing
+        let sure = !self.order.all_or_nothing || self.order.envelope.recipients.len() == 1;
+        self.session.pipelining() && sure
     }
 
     fn offered(&self) -> std::borrow::Cow<'_, Extensions> {

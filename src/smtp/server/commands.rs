@@ -14,13 +14,16 @@ use crate::smtp::trace::Side;
 
 impl<A> Server<A> {
     pub(super) fn next_line(&mut self, now: Instant) -> Progress {
-        if let Some(intruder) = intruder::in_octets(self.lines.rest()) {
-            return self.turn_away(intruder, now);
-        }
-        if intruder::may_become_proxy(self.lines.rest()) {
-            return Progress::Blocked;
-        }
+        // A line of an AUTH exchange is a credential, whatever it looks like; it may be empty.
         let in_exchange = matches!(self.stage, Stage::Login(..));
+        if !in_exchange {
+            if let Some(intruder) = intruder::in_octets(self.lines.rest()) {
+                return self.turn_away(intruder, now);
+            }
+            if self.held_until().is_some_and(|until| now < until) {
+                return Progress::Blocked;
+            }
+        }
         let limit = if in_exchange { EXCHANGE_LIMIT } else { COMMAND_LIMIT };
         let Some(line) = self.lines.next(limit) else { return Progress::Blocked };
         self.heard = now;
@@ -83,7 +86,14 @@ impl<A> Server<A> {
         }
         match command::verb(line) {
             Some("AUTH") => self.trace.say(Side::Client, &login::transcript_of_auth(line), now),
-            Some(_) => self.trace.say(Side::Client, &String::from_utf8_lossy(line), now),
+            Some("EHLO" | "HELO" | "MAIL" | "RCPT") => {
+                self.trace.say(Side::Client, &String::from_utf8_lossy(line), now);
+            }
+            // What follows any other verb changes nothing, so it may be a password that lost its way.
+            Some(verb) if line.len() > verb.len() => {
+                self.trace.say(Side::Client, &format!("{verb}, {} octets hidden", line.len() - verb.len()), now);
+            }
+            Some(verb) => self.trace.say(Side::Client, verb, now),
             None => self.trace.say(Side::Client, &format!("unknown, {} octets", line.len()), now),
         }
     }
@@ -102,9 +112,10 @@ impl<A> Server<A> {
             Command::StartTls => self.starttls(now),
             // RFC 5321 §4.1.1.5: always 250, never closes.
             Command::Rset => {
-                if let Stage::Mail(transaction) = std::mem::replace(&mut self.stage, Stage::Fresh) {
-                    self.stage = Stage::Ready(transaction.hello);
-                }
+                self.stage = match std::mem::replace(&mut self.stage, Stage::Fresh) {
+                    Stage::Mail(transaction) => Stage::Ready(transaction.hello),
+                    other => other,
+                };
                 self.good(&Reply::new(250, 0, 0, "Ok"), now);
             }
             Command::Noop => self.good(&Reply::new(250, 0, 0, "Ok"), now),

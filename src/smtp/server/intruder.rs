@@ -81,7 +81,7 @@ fn is_header_line(line: &[u8]) -> bool {
 
 /// A line of nothing but base64, long enough to be a user name or a password (HP printers send one outside AUTH).
 pub(super) fn looks_like_base64(line: &[u8]) -> bool {
-    line.len() >= 4 && line.iter().all(|&c| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'/' | b'='))
+    line.len() >= 4 && crate::smtp::sasl::decode_base64(line).is_some()
 }
 
 #[cfg(test)]

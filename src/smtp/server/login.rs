@@ -3,6 +3,7 @@
 //! The prompts are exactly `VXNlcm5hbWU6` and `UGFzc3dvcmQ6`: old devices compare them. What a device sends here never
 //! reaches a transcript. Failures are answered late and later, the third ends the session (promise 10).
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use super::{Auth, Ending, Event, Hello, Progress, Server, Stage};
@@ -14,15 +15,24 @@ use crate::smtp::sasl;
 use crate::smtp::trace::Side;
 
 /// Where an exchange stands.
-#[derive(Debug)]
 pub(super) enum Exchange {
     Plain,
     LoginUser,
+    /// With the user name. Devices mix the fields up, so `Debug` does not show it.
     LoginPassword(String),
 }
 
-/// A device signs in: is it one of ours?
-#[derive(Debug)]
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plain => "Plain",
+            Self::LoginUser => "LoginUser",
+            Self::LoginPassword(_) => "LoginPassword([hidden])",
+        })
+    }
+}
+
+/// A device signs in: is it one of ours? `Debug` shows nothing of what it sent.
 #[must_use = "the device waits for an answer"]
 pub struct LoginQuestion {
     /// The name it gives; for the log only when it is a known one, since devices mix the fields up.
@@ -30,6 +40,12 @@ pub struct LoginQuestion {
     /// Its password.
     pub password: Secret,
     hello: Hello,
+}
+
+impl fmt::Debug for LoginQuestion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoginQuestion").field("hello", &self.hello).finish_non_exhaustive()
+    }
 }
 
 const USERNAME_PROMPT: &str = "VXNlcm5hbWU6";
@@ -66,15 +82,15 @@ impl<A> Server<A> {
         let AuthArgument(argument) = argument;
         let mut words = argument.split(u8::is_ascii_whitespace).filter(|w| !w.is_empty());
         let mechanism = words.next().unwrap_or_default();
-        if mechanism.iter().any(u8::is_ascii_lowercase) {
-            self.quirk(Quirk::LowerCaseMechanism);
-        }
         let exchange = match mechanism.to_ascii_uppercase().as_slice() {
             b"PLAIN" => Exchange::Plain,
             b"LOGIN" => Exchange::LoginUser,
             b"" => return self.refuse_auth(&Reply::new(501, 5, 4, "AUTH takes a mechanism"), now),
             _ => return self.refuse_auth(&Reply::new(504, 5, 4, "Mechanism not offered"), now),
         };
+        if mechanism.iter().any(u8::is_ascii_lowercase) {
+            self.quirk(Quirk::LowerCaseMechanism);
+        }
         let initial = words.next();
         if initial.is_some() && matches!(exchange, Exchange::LoginUser) {
             self.quirk(Quirk::InlineUserName);
@@ -96,7 +112,7 @@ impl<A> Server<A> {
         match self.stage {
             // RFC 4954 §4
             Stage::Mail(_) => Some(Reply::new(503, 5, 1, "Not inside a message")),
-            Stage::Ready(_) if self.login.is_some() => Some(Reply::new(503, 5, 1, "Signed in already")),
+            Stage::Ready(_) if self.signed_in => Some(Reply::new(503, 5, 1, "Signed in already")),
             Stage::Ready(_) if !self.may_auth() => Some(Reply::new(538, 7, 11, "Encryption required: STARTTLS first")),
             Stage::Ready(_) => None,
             _ => Some(Reply::new(503, 5, 1, "Say EHLO first")),
@@ -166,10 +182,10 @@ impl<A> Server<A> {
 
     /// The owner's answer to [`Event::Login`]. A refusal is heard late, and later each time.
     pub fn answer_login(&mut self, question: LoginQuestion, answer: Result<(), Refusal>, now: Instant) {
-        let LoginQuestion { username, hello, .. } = question;
+        let LoginQuestion { hello, .. } = question;
         match answer {
             Ok(()) => {
-                self.login = Some(username.into());
+                self.signed_in = true;
                 self.stage = Stage::Ready(hello);
                 self.good(&Reply::new(235, 7, 0, "Signed in"), now);
             }

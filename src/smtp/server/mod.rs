@@ -12,11 +12,14 @@ mod receiving;
 mod terms;
 mod transaction;
 
+#[cfg(test)]
+mod tests;
+
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::line::{COMMAND_LIMIT, Lines};
+use super::line::Lines;
 use super::quirk::{Quirk, Quirks};
 use super::reply::Reply;
 use super::trace::{Side, Trace};
@@ -64,6 +67,9 @@ enum Stage {
 
 /// Ten bad commands in a row end a session (promise 10).
 const BAD_COMMANDS: u8 = 10;
+/// Octets of replies that gather before they are sent although there is more to do: a short command may have a long
+/// reply.
+const REPLIES: usize = 16 * 1024;
 /// Octets kept while a delayed reply waits.
 const DELAYED_LIMIT: usize = 64 * 1024;
 
@@ -72,7 +78,8 @@ const DELAYED_LIMIT: usize = 64 * 1024;
 pub struct Server<A> {
     settings: Arc<Settings>,
     security: Security,
-    login: Option<Box<str>>,
+    /// Who signed in is for the owner to remember, if the name is one of its own.
+    signed_in: bool,
     stage: Stage,
     lines: Lines,
     out: Vec<u8>,
@@ -83,7 +90,10 @@ pub struct Server<A> {
     eof: bool,
     bad_commands: u8,
     failed_logins: u8,
+    /// When the last complete line came, or the last answer of the owner was given.
     heard: Instant,
+    /// When the last octets came.
+    arrived: Instant,
     trace: Trace,
     proof: PhantomData<fn(A)>,
 }
@@ -96,7 +106,7 @@ impl<A> Server<A> {
             strict: settings.line_endings != LineEndings::Auto,
             settings,
             security,
-            login: None,
+            signed_in: false,
             stage: Stage::Connected,
             lines: Lines::default(),
             out: Vec::new(),
@@ -106,15 +116,16 @@ impl<A> Server<A> {
             bad_commands: 0,
             failed_logins: 0,
             heard: now,
+            arrived: now,
             trace: Trace::new(now, recording),
             proof: PhantomData,
         }
     }
 
-    /// The login the device signed in with, if it did.
+    /// Whether the device signed in.
     #[must_use]
-    pub fn login(&self) -> Option<&str> {
-        self.login.as_deref()
+    pub fn is_signed_in(&self) -> bool {
+        self.signed_in
     }
 
     /// Whether the connection is encrypted.
@@ -123,22 +134,27 @@ impl<A> Server<A> {
         self.security.tls
     }
 
-    /// Whether octets have come that are not read yet: a peer that sent everything ahead and closed has not hung up.
+    /// Whether QUIT is among what has come and is not read yet: a script that sent everything ahead and closed means it.
     #[must_use]
-    pub fn has_more(&self) -> bool {
+    pub fn has_quit_ahead(&self) -> bool {
+        self.lines.rest().split(|&c| c == b'\n').any(|line| line.trim_ascii().eq_ignore_ascii_case(b"QUIT"))
+    }
+
+    fn has_more(&self) -> bool {
         !self.lines.rest().is_empty()
     }
 
-    /// Whether the session is idle before MAIL, and so may be dismissed when room is needed.
+    /// Whether the session is idle before MAIL, and so may be dismissed when room is needed. One that was asked for a
+    /// credential and stays silent is idle too.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        matches!(self.stage, Stage::Connected | Stage::Fresh | Stage::Ready(_))
+        matches!(self.stage, Stage::Connected | Stage::Fresh | Stage::Ready(_) | Stage::Login(..))
     }
 
     /// The handshake is done: everything said before is forgotten (RFC 3207 §4.2).
     pub fn secured(&mut self, now: Instant) {
         self.security.tls = true;
-        self.login = None;
+        self.signed_in = false;
         self.lines.clear();
         self.stage = Stage::Fresh;
         self.heard = now;
@@ -246,36 +262,31 @@ impl<A> Server<A> {
         match &self.stage {
             Stage::Delayed { until, .. } => *until,
             Stage::Body(receiving) => receiving.deadline(&self.settings),
-            _ if intruder::may_become_proxy(self.lines.rest()) => self.heard + intruder::PROXY_PATIENCE,
+            Stage::Fresh | Stage::Ready(_) | Stage::Mail(_) => {
+                let idle = self.heard + self.settings.idle;
+                self.held_until().map_or(idle, |until| until.min(idle))
+            }
             _ => self.heard + self.settings.idle,
         }
     }
 
+    /// Until when an empty first line waits for what would make it a PROXY header; after that it is an empty line.
+    fn held_until(&self) -> Option<Instant> {
+        intruder::may_become_proxy(self.lines.rest()).then(|| self.arrived + intruder::PROXY_PATIENCE)
+    }
+
     fn time_out(&mut self, now: Instant) -> Progress {
         let ending = Reply::new(421, 4, 2, "Timed out, closing");
-        match std::mem::replace(&mut self.stage, Stage::Closed) {
-            Stage::Body(receiving) => {
-                let summary = receiving.summary();
-                self.trace.say(
-                    Side::Note,
-                    &format!("the body did not end; its line endings: {}", summary.endings),
-                    now,
-                );
-                self.close_with(&ending, Ending::TimedOut, now);
-                Progress::Event(Event::Unfinished(summary))
-            }
-            stage if intruder::may_become_proxy(self.lines.rest()) => {
-                // Only an empty line after all.
-                self.stage = stage;
-                let _ = self.lines.next(COMMAND_LIMIT);
-                self.bad(&Reply::new(500, 5, 1, "Command unknown"), now);
-                Progress::Again
-            }
-            _ => {
-                self.close_with(&ending, Ending::TimedOut, now);
-                Progress::Again
-            }
+        let unfinished = match &self.stage {
+            Stage::Body(receiving) => Some(receiving.summary()),
+            _ => None,
+        };
+        if let Some(summary) = unfinished {
+            let text = format!("the body did not end; its line endings: {}", summary.endings);
+            self.trace.say(Side::Note, &text, now);
         }
+        self.close_with(&ending, Ending::TimedOut, now);
+        unfinished.map_or(Progress::Again, |summary| Progress::Event(Event::Unfinished(summary)))
     }
 }
 
@@ -290,13 +301,14 @@ impl<A> Conversation for Server<A> {
     type Event = Event;
 
     fn receive(&mut self, octets: &[u8], now: Instant) {
+        self.arrived = now;
         match &mut self.stage {
             Stage::Body(_) => self.receive_body(octets, now),
             // Nothing more is read from a peer that is being shown out.
             Stage::Closing(_) | Stage::Closed | Stage::StartTls | Stage::Upgrading => {}
             Stage::Delayed { .. } if self.lines.rest().len() + octets.len() > DELAYED_LIMIT => {
-                self.stage = Stage::Closing(Ending::Flood);
-                self.lines.clear();
+                let reply = Reply::new(421, 7, 0, "Too much was sent ahead of a reply, closing");
+                self.close_with(&reply, Ending::Flood, now);
             }
             _ => self.lines.push(octets),
         }
@@ -310,6 +322,9 @@ impl<A> Conversation for Server<A> {
         loop {
             if let Some(quirk) = self.next_quirk() {
                 return Output::Event(Event::Quirk(quirk));
+            }
+            if self.out.len() >= REPLIES {
+                return Output::Send(std::mem::take(&mut self.out));
             }
             match self.advance(now) {
                 Progress::Event(event) => return Output::Event(event),

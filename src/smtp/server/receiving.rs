@@ -63,6 +63,8 @@ impl<A> Server<A> {
         let Stage::Body(receiving) = &mut self.stage else { return };
         receiving.heard = now;
         receiving.received += octets.len() as u64;
+        // What comes out is hardly ever longer than what went in: one allocation, whatever the number of lines.
+        receiving.chunk.reserve(octets.len());
         let Some(end) = receiving.reader.read(octets, &mut receiving.chunk) else { return };
         self.heard = now;
         self.lines.push(&octets[end..]);
@@ -77,7 +79,9 @@ impl<A> Server<A> {
         };
         let Receiving { hello, reader, .. } = *receiving;
         let summary = reader.summary();
-        self.trace.say(Side::Note, &format!("{} octets of body, {}", summary.size, summary.endings), now);
+        if self.trace.recording() {
+            self.trace.say(Side::Note, &format!("{} octets of body, {}", summary.size, summary.endings), now);
+        }
         self.quirks(quirks_of(&summary));
         let bare = summary.endings.bare_lf + summary.endings.bare_cr > 0;
         let refusal = if summary.too_big {

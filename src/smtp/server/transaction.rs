@@ -46,8 +46,14 @@ impl RecipientQuestion {
 
 impl<A> Server<A> {
     pub(super) fn mail(&mut self, sender: Sender, now: Instant) -> Progress {
-        if let Some(reply) = self.why_no_mail(&sender) {
+        if let Some(reply) = self.why_no_mail() {
             self.bad(&reply, now);
+            return Progress::Again;
+        }
+        // RFC 1870 §6.1. Nothing is wrong with the command, so it does not count as a bad one.
+        let limit = self.settings.max_size;
+        if matches!(self.stage, Stage::Ready(_)) && sender.declared_size.is_some_and(|size| size > limit) {
+            self.good(&self.too_big(), now);
             return Progress::Again;
         }
         match std::mem::replace(&mut self.stage, Stage::Asked) {
@@ -60,11 +66,11 @@ impl<A> Server<A> {
         }
     }
 
-    fn why_no_mail(&self, sender: &Sender) -> Option<Reply> {
+    fn why_no_mail(&self) -> Option<Reply> {
         if matches!(self.stage, Stage::Mail(_)) {
             return Some(Reply::new(503, 5, 1, "A message has been begun already; RSET ends it"));
         }
-        if self.settings.auth == Auth::Required && self.login.is_none() {
+        if self.settings.auth == Auth::Required && !self.signed_in {
             let text = if self.may_auth() || !self.settings.starttls {
                 "Authentication required"
             } else {
@@ -72,9 +78,7 @@ impl<A> Server<A> {
             };
             return Some(Reply::new(530, 7, 0, text));
         }
-        // RFC 1870 §6.1
-        let limit = self.settings.max_size;
-        sender.declared_size.filter(|&size| size > limit).map(|_| self.too_big())
+        None
     }
 
     pub(super) fn too_big(&self) -> Reply {

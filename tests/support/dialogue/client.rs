@@ -53,8 +53,10 @@ impl Adapter for ClientSide {
         &mut self.client
     }
 
-    fn describe(&mut self, event: Event) -> String {
-        match event {
+    const HEARS_GROUPS: bool = false;
+
+    fn describe(&mut self, event: Event, _now: Instant) -> Option<String> {
+        Some(match event {
             Event::Upgrade => "upgrade".into(),
             Event::Ready => match self.client.offered() {
                 None => "ready, HELO only".into(),
@@ -73,7 +75,7 @@ impl Adapter for ClientSide {
                 format!("refused recipients: {}", refusals.iter().map(each).collect::<Vec<_>>().join("; "))
             }
             Event::Failed(fault) => format!("failed: {fault}"),
-        }
+        })
     }
 
     fn act(&mut self, order: &str, now: Instant) -> Result<Option<String>, String> {

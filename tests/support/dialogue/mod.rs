@@ -4,3 +4,4 @@ pub mod client;
 pub mod coverage;
 pub mod replay;
 pub mod script;
+pub mod server;

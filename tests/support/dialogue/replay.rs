@@ -14,8 +14,8 @@ use super::script::{Script, Step};
 
 /// One side of SMTP under test: how a script's words become calls, and events become words.
 ///
-/// The server's side is to be another implementation of this: `begin` makes a server from the listener's settings in
-/// the file's head, `describe` puts the question an event hands out aside, and `act` answers it.
+/// The client's events are told to the script, which acts on them; the server's questions are answered at once, by a
+/// small policy from the file's head.
 pub trait Adapter: Sized {
     /// The dialogue itself.
     type Talk: Conversation;
@@ -25,8 +25,12 @@ pub trait Adapter: Sized {
 
     fn talk(&mut self) -> &mut Self::Talk;
 
-    /// What a script calls this event.
-    fn describe(&mut self, event: <Self::Talk as Conversation>::Event) -> String;
+    /// Whether the other side speaks in groups of lines (RFC 2920). Cut into pieces such a group is answered line by
+    /// line: what is said and what is reported are each the same, but not how the two interleave.
+    const HEARS_GROUPS: bool;
+
+    /// What a script calls this event; `None` for one that was dealt with and shows later, in a reply or another event.
+    fn describe(&mut self, event: <Self::Talk as Conversation>::Event, now: Instant) -> Option<String>;
 
     /// Does what a `! do` line says; gives back what there is to report at once.
     fn act(&mut self, order: &str, now: Instant) -> Result<Option<String>, String>;
@@ -80,6 +84,21 @@ pub fn play<A: Adapter>(script: &Script) -> Result<(), String> {
     Ok(())
 }
 
+/// What was reported, in order, then all that was said in one piece.
+fn sorted(deeds: impl IntoIterator<Item = Deed>) -> Vec<Deed> {
+    let (mut sorted, mut all_said) = (Vec::new(), Vec::new());
+    for deed in deeds {
+        match deed {
+            Deed::Said(octets) => all_said.extend(octets),
+            other => sorted.push(other),
+        }
+    }
+    if !all_said.is_empty() {
+        sorted.push(Deed::Said(all_said));
+    }
+    sorted
+}
+
 struct Stage<A> {
     adapter: A,
     now: Instant,
@@ -88,20 +107,25 @@ struct Stage<A> {
     /// All that was done, and the transcript.
     deeds: Vec<Deed>,
     transcript: Vec<(Duration, String)>,
+    /// Groups of the other side are cut.
+    in_pieces: bool,
 }
 
 impl<A: Adapter> Stage<A> {
     fn play(script: &Script, cuts: &[usize]) -> Result<Record, String> {
         let now = Instant::now();
         let adapter = A::begin(script, now)?;
-        let mut stage = Self { adapter, now, open: VecDeque::new(), deeds: Vec::new(), transcript: Vec::new() };
+        let mut stage =
+            Self { adapter, now, open: VecDeque::new(), deeds: Vec::new(), transcript: Vec::new(), in_pieces: false };
         stage.drain()?;
+        stage.in_pieces = A::HEARS_GROUPS && cuts[0] != usize::MAX;
         for (line, step) in &script.steps {
             stage.step(step, cuts).map_err(|why| format!("line {line}: {why}"))?;
         }
         stage.nothing_open()?;
         stage.nothing_secret()?;
-        Ok((stage.deeds, stage.transcript))
+        let deeds = if A::HEARS_GROUPS { sorted(stage.deeds) } else { stage.deeds };
+        Ok((deeds, stage.transcript))
     }
 
     fn step(&mut self, step: &Step, cuts: &[usize]) -> Result<(), String> {
@@ -158,8 +182,9 @@ impl<A: Adapter> Stage<A> {
                     continue;
                 }
                 Output::Event(event) => {
-                    let event = self.adapter.describe(event);
-                    self.did(Deed::Reported(event));
+                    if let Some(event) = self.adapter.describe(event, self.now) {
+                        self.did(Deed::Reported(event));
+                    }
                 }
                 Output::Wait(until) if until <= self.now => return Err("waits for a moment that has passed".into()),
                 Output::Wait(_) => break,
@@ -201,10 +226,30 @@ impl<A: Adapter> Stage<A> {
     }
 
     fn expect(&mut self, expected: &Deed) -> Result<(), String> {
+        if self.in_pieces {
+            self.open = sorted(std::mem::take(&mut self.open)).into();
+            if let Deed::Said(octets) = expected {
+                return self.expect_said(octets);
+            }
+        }
         match self.open.pop_front() {
             Some(deed) if deed == *expected => Ok(()),
             Some(deed) => Err(format!("expected {expected:?}\n   found {deed:?}")),
             None => Err(format!("expected {expected:?}\n   found nothing")),
+        }
+    }
+
+    /// In pieces what is said comes last, as one stream.
+    fn expect_said(&mut self, octets: &[u8]) -> Result<(), String> {
+        match self.open.back_mut() {
+            Some(Deed::Said(said)) if said.starts_with(octets) => {
+                said.drain(..octets.len());
+                if said.is_empty() {
+                    self.open.pop_back();
+                }
+                Ok(())
+            }
+            other => Err(format!("expected said \"{}\"\n   found {other:?}", octets.escape_ascii())),
         }
     }
 

@@ -54,7 +54,7 @@ fn grant(endpoint: Endpoint, authentication: ClientAuthentication) -> ClientCred
 /// What becomes of this answer.
 async fn heard(status: &str, kind: &str, body: &str) -> Result<String, TokenFailure> {
     let (endpoint, _) = endpoint(answer(status, kind, body)).await;
-    match grant(endpoint, ClientAuthentication::Body).token(&http()).await {
+    match grant(endpoint, ClientAuthentication::Body).token(&http(), None).await {
         Ok(token) => Ok(format!("{} {:?}", token.access_token.expose(), token.life.map(|life| life.as_secs()))),
         Err(Failure::Token(failure)) => Err(failure),
         Err(other) => panic!("{other:?}"),
@@ -72,7 +72,7 @@ async fn refusal(status: &str, body: &str) -> String {
 #[tokio::test]
 async fn in_the_body_every_octet_of_the_secret_arrives() {
     let (endpoint, asked) = endpoint(answer("200 OK", "application/json", r#"{"access_token":"ey.x"}"#)).await;
-    grant(endpoint, ClientAuthentication::Body).token(&http()).await.unwrap();
+    grant(endpoint, ClientAuthentication::Body).token(&http(), None).await.unwrap();
     let asked = asked.await.unwrap();
     assert!(asked.starts_with("POST /token?tenant=x HTTP/1.1\r\n"), "{asked}");
     let form = asked.split_once("\r\n\r\n").unwrap().1;
@@ -86,7 +86,7 @@ async fn in_the_body_every_octet_of_the_secret_arrives() {
 async fn with_basic_id_and_secret_are_encoded_before_they_are_joined() {
     use base64::prelude::*;
     let (endpoint, asked) = endpoint(answer("200 OK", "application/json", r#"{"access_token":"ey.x"}"#)).await;
-    grant(endpoint, ClientAuthentication::Basic).token(&http()).await.unwrap();
+    grant(endpoint, ClientAuthentication::Basic).token(&http(), None).await.unwrap();
     let asked = asked.await.unwrap();
     let basic = asked.lines().find_map(|line| line.strip_prefix("authorization: Basic ")).unwrap();
     let joined = BASE64_STANDARD.decode(basic).unwrap();
@@ -101,10 +101,10 @@ async fn the_secret_file_is_read_at_each_call() {
     let (endpoint, asked) = endpoint(answer("200 OK", "application/json", r#"{"access_token":"ey.x"}"#)).await;
     let mut grant = grant(endpoint, ClientAuthentication::Body);
     grant.client_secret = ClientSecret::File(file.path().into());
-    grant.token(&http()).await.unwrap();
+    grant.token(&http(), None).await.unwrap();
     assert!(asked.await.unwrap().ends_with("&client_secret=from-a-file"));
     grant.client_secret = ClientSecret::File("/no/such/file".into());
-    assert!(matches!(grant.token(&http()).await, Err(Failure::Password { .. })));
+    assert!(matches!(grant.token(&http(), None).await, Err(Failure::Password { .. })));
 }
 
 #[tokio::test]
@@ -170,7 +170,7 @@ async fn no_failure_repeats_a_secret_or_what_may_be_a_token() {
 async fn an_endpoint_that_is_away_is_named_without_its_query() {
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let endpoint = format!("http://{closed}/token?key=hunter2").parse().unwrap();
-    let failure = grant(endpoint, ClientAuthentication::Body).token(&http()).await.unwrap_err();
+    let failure = grant(endpoint, ClientAuthentication::Body).token(&http(), None).await.unwrap_err();
     let Failure::Token(TokenFailure::Unreachable { endpoint, detail }) = failure else { panic!("{failure:?}") };
     assert_eq!(endpoint, format!("http://{closed}/token"));
     assert!(detail.contains("refused"), "{detail}");
@@ -180,7 +180,7 @@ async fn an_endpoint_that_is_away_is_named_without_its_query() {
 async fn an_endpoint_whose_certificate_nobody_trusts_is_a_failure_of_tls() {
     let (port, _) = serve_tls("localhost").await;
     let endpoint = format!("https://localhost:{port}/token?key=hunter2").parse().unwrap();
-    let failure = grant(endpoint, ClientAuthentication::Body).token(&http()).await.unwrap_err();
+    let failure = grant(endpoint, ClientAuthentication::Body).token(&http(), None).await.unwrap_err();
     let endpoint = format!("https://localhost:{port}/token");
     assert_eq!(failure, Failure::Token(TokenFailure::Tls { endpoint, problem: TlsProblem::UnknownIssuer }));
 }

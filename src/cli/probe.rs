@@ -1,0 +1,98 @@
+//! What `posthouse check` asks of this machine: can the spool directory be written, can the ports be had.
+//!
+//! Leaves nothing behind: a temporary file without a name, and ports that are bound and given back at once. What it
+//! finds holds for this moment and for the user who asks, which is why a port in use is a note and no finding: mostly it
+//! is the running relay that uses it.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+
+use crate::config::{Config, Finding, Place, Severity};
+use crate::disk;
+use crate::net::listen::BindError;
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Probed {
+    pub(super) findings: Vec<Finding>,
+    /// Facts that are mostly as they should be.
+    pub(super) notes: Vec<String>,
+}
+
+/// Looks at what the configuration needs of this machine.
+pub(super) fn look(config: &Config) -> Probed {
+    let mut probed = Probed::default();
+    probed.findings.extend(spool(&config.spool_directory));
+    for listener in &config.listeners {
+        for address in &listener.bind {
+            port(*address, &mut probed);
+        }
+    }
+    probed
+}
+
+/// The relay makes the directory when it first needs it, so its nearest parent must take files until then.
+fn spool(directory: &Path) -> Option<Finding> {
+    let nearest = directory.ancestors().find(|parent| parent.exists()).unwrap_or(Path::new("."));
+    let error = tempfile::tempfile_in(nearest).err()?;
+    let user = disk::our_user().unwrap_or_else(|| "USER".into());
+    Some(Finding {
+        severity: Severity::Error,
+        place: Place::Nowhere,
+        key: "storage.directory".into(),
+        message: format!(
+            "large mail is kept in {} while it passes through, and user {user} cannot write there: {error}",
+            directory.display()
+        ),
+        hint: Some(format!(
+            "`install -d -o {user} {}`, or write another directory under [storage]; if the relay runs as another user, run \
+             this check as that user",
+            directory.display()
+        )),
+    })
+}
+
+fn port(address: SocketAddr, probed: &mut Probed) {
+    let message = match TcpListener::bind(address).map_err(|error| (error.kind(), error)) {
+        Ok(_) => return,
+        Err((io::ErrorKind::AddrInUse, _)) => {
+            probed.notes.push(format!("{address} is in use, perhaps by the running relay"));
+            return;
+        }
+        Err((io::ErrorKind::PermissionDenied, _)) => BindError::Permission { address }.to_string(),
+        Err((io::ErrorKind::AddrNotAvailable, _)) => BindError::NotAvailable { address }.to_string(),
+        Err((_, source)) => BindError::Other { address, source }.to_string(),
+    };
+    let (severity, place, key) = (Severity::Warning, Place::Nowhere, "listeners.bind".into());
+    probed.findings.push(Finding { severity, place, key, message, hint: None });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spool_directory_that_cannot_be_made_is_an_error_with_a_cure() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(spool(&directory.path().join("not/yet/there")), None);
+        let file = directory.path().join("a-file");
+        std::fs::write(&file, "").unwrap();
+        let finding = spool(&file.join("spool")).unwrap();
+        assert_eq!(finding.severity, Severity::Error);
+        assert!(finding.hint.unwrap().contains("install -d -o "), "{}", finding.message);
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left behind");
+    }
+
+    #[test]
+    fn a_port_in_use_is_a_note_and_one_that_cannot_be_had_a_warning() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut probed = Probed::default();
+        port(taken.local_addr().unwrap(), &mut probed);
+        assert!(probed.findings.is_empty() && probed.notes[0].contains("in use"), "{probed:?}");
+        // TEST-NET-1 is nobody's address (RFC 5737).
+        port("192.0.2.1:2525".parse().unwrap(), &mut probed);
+        assert_eq!(probed.findings[0].severity, Severity::Warning);
+        assert!(probed.findings[0].message.contains("no such address"), "{probed:?}");
+    }
+}

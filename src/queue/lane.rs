@@ -1,0 +1,89 @@
+//! Messages that wait for one account, device by device.
+//!
+//! Guarantees that devices take turns: whoever hands over a hundred messages at once waits behind nobody's first
+//! (promise 10). What was withdrawn is dropped at the next opportunity, so nothing piles up while couriers are stuck.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::Lease;
+use crate::ids::DeviceName;
+
+/// The lane of one account.
+#[derive(Debug, Default)]
+pub(super) struct Lane {
+    turns: Mutex<Turns>,
+    bell: Notify,
+}
+
+/// Devices in the order of their turns; none of their queues is empty.
+#[derive(Debug, Default)]
+struct Turns(VecDeque<(DeviceName, VecDeque<Lease>)>);
+
+impl Lane {
+    /// Lets a message wait, and wakes the courier that came to wait last: its connection is the warmest.
+    pub(super) fn push(&self, lease: Lease) {
+        self.turns().push(lease);
+        self.bell.notify_last();
+    }
+
+    /// The next message that is still wanted.
+    pub(super) async fn next(&self) -> Lease {
+        loop {
+            if let Some(lease) = self.try_next() {
+                return lease;
+            }
+            self.bell.notified().await;
+        }
+    }
+
+    /// How many wait, wanted or not.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.turns().0.iter().map(|(_, waiting)| waiting.len()).sum()
+    }
+
+    fn try_next(&self) -> Option<Lease> {
+        let mut turns = self.turns();
+        let lease = turns.pop_wanted();
+        if !turns.0.is_empty() {
+            // One stored permit wakes one courier; pass the word on while there is more.
+            self.bell.notify_last();
+        }
+        lease
+    }
+
+    fn turns(&self) -> MutexGuard<'_, Turns> {
+        // A panic between lock and unlock cannot leave the turns half changed.
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Turns {
+    fn push(&mut self, lease: Lease) {
+        self.0.retain_mut(|(_, waiting)| {
+            waiting.retain(Lease::is_wanted);
+            !waiting.is_empty()
+        });
+        let device = &lease.message().device;
+        match self.0.iter_mut().find(|(name, _)| name == device) {
+            Some((_, waiting)) => waiting.push_back(lease),
+            None => self.0.push_back((device.clone(), VecDeque::from([lease]))),
+        }
+    }
+
+    fn pop_wanted(&mut self) -> Option<Lease> {
+        while let Some((device, mut waiting)) = self.0.pop_front() {
+            let lease = waiting.pop_front();
+            if !waiting.is_empty() {
+                self.0.push_back((device, waiting));
+            }
+            if lease.as_ref().is_some_and(Lease::is_wanted) {
+                return lease;
+            }
+        }
+        None
+    }
+}

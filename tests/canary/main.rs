@@ -1,0 +1,18 @@
+//! Promise 4: no secret in any log, transcript, error, metric, panic, notice or debug print.
+//!
+//! Secrets are planted in every mechanism and in every wrong place, and looked for, in every dress, in all that was
+//! ever printed: the log at every level and in both formats, replies, reports, debug prints, and what the program
+//! itself wrote. First it is shown that a secret leaked on purpose is found (`leak`).
+
+mod detector;
+mod devices;
+mod ears;
+mod leak;
+mod panic;
+mod prints;
+mod program;
+mod sources;
+mod stage;
+mod strangers;
+mod token;
+mod upstream;
