@@ -49,6 +49,12 @@ impl Lane {
         lease
     }
 
+    /// How many wait.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.turns().0.iter().map(|(_, waiting)| waiting.len()).sum()
+    }
+
     fn turns(&self) -> MutexGuard<'_, Turns> {
         // A panic between lock and unlock cannot leave the turns half changed.
         self.turns.lock().unwrap_or_else(PoisonError::into_inner)
