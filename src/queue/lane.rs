@@ -39,12 +39,6 @@ impl Lane {
         }
     }
 
-    /// How many wait, wanted or not.
-    #[cfg(test)]
-    pub(super) fn waiting(&self) -> usize {
-        self.turns().0.iter().map(|(_, waiting)| waiting.len()).sum()
-    }
-
     fn try_next(&self) -> Option<Lease> {
         let mut turns = self.turns();
         let lease = turns.pop_wanted();
@@ -53,6 +47,12 @@ impl Lane {
             self.bell.notify_last();
         }
         lease
+    }
+
+    /// How many wait.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.turns().0.iter().map(|(_, waiting)| waiting.len()).sum()
     }
 
     fn turns(&self) -> MutexGuard<'_, Turns> {
