@@ -84,8 +84,8 @@ pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<Ap
     let mut opened = Vec::new();
     for listener in &config.listeners {
         let door = Arc::new(door(config, listener, &hostname, &queue, &journal)?);
-        for address in &listener.bind {
-            opened.push((Arc::clone(&door), bind(listener, *address)?));
+        for bound in bind_all(listener)? {
+            opened.push((Arc::clone(&door), bound));
         }
     }
     let bound = Bound::new(opened.iter().map(|(_, listener)| listener.address()));
@@ -206,6 +206,28 @@ fn policy(config: &Config, listener: &ListenerSettings) -> Result<Policy, StartE
         aliases: config.aliases.iter().map(|(from, to)| (from.to_ascii_lowercase(), to.clone())).collect(),
     };
     Ok(Policy::new(listener.clone(), config.devices.clone(), addressing, book, accounts))
+}
+
+/// Every address, but for IPv6 loopback on a machine without IPv6: the default names it, and containers often lack it.
+fn bind_all(listener: &ListenerSettings) -> Result<Vec<Listener>, StartError> {
+    let mut bound = Vec::new();
+    let mut missing = None;
+    for &address in &listener.bind {
+        match bind(listener, address) {
+            Ok(opened) => bound.push(opened),
+            Err(error @ StartError::Bind { source: BindError::NotAvailable { .. }, .. })
+                if address.is_ipv6() && address.ip().is_loopback() =>
+            {
+                tracing::info!(listener = %listener.name, %address, "this machine has no IPv6, the address is left out");
+                missing = Some(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    match missing {
+        Some(error) if bound.is_empty() => Err(error),
+        _ => Ok(bound),
+    }
 }
 
 fn bind(listener: &ListenerSettings, address: SocketAddr) -> Result<Listener, StartError> {

@@ -130,7 +130,9 @@ fn configuration(args: &Args, listen: SocketAddr, sandbox: &Sandbox, directory: 
     // Such files are readable to their owner alone, so that the demo does not warn about itself.
     let mut file = tempfile::Builder::new().suffix(".toml").tempfile_in(directory)?;
     file.write_all(text.as_bytes())?;
-    let sources = Sources { path: Some(file.path().into()), ..Sources::default() };
+    let path = directory.join("demo.toml");
+    file.persist(&path).map_err(io::Error::other)?;
+    let sources = Sources { path: Some(path), ..Sources::default() };
     config::load(&sources).map(|loaded| loaded.config).map_err(io::Error::other)
 }
 

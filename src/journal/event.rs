@@ -117,7 +117,7 @@ impl Event<'_> {
                 "TLS with the device failed: {problem}"
             ),
             Self::EnvelopeRefused { what, address, reply } => {
-                tracing::warn!(%address, reply = reply.to_string(), "{what} refused")
+                tracing::warn!(%address, reply = reply.to_string(), "{what} refused");
             }
             Self::Stamped { message, fields } => tracing::debug!(message_id = %message, fields, "fields added"),
             Self::Unfinished { message, endings } => {

@@ -76,6 +76,10 @@ pub fn bind(guarded: &Guarded) -> Result<Listener, BindError> {
         io::ErrorKind::PermissionDenied => BindError::Permission { address },
         io::ErrorKind::AddrInUse => BindError::InUse { address },
         io::ErrorKind::AddrNotAvailable => BindError::NotAvailable { address },
+        // The kernel knows no IPv6 at all (EAFNOSUPPORT): so it has no such address.
+        _ if address.is_ipv6() && Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP)).is_err() => {
+            BindError::NotAvailable { address }
+        }
         _ => BindError::Other { address, source },
     })
 }

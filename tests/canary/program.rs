@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -187,7 +188,9 @@ fn serve_writes_no_secret_at_any_level() {
 
 /// The secrets the demo has made up, from the configuration it wrote for itself.
 fn secrets_of_the_demo(directory: &Path) -> Vec<Canary> {
+    let until = Instant::now() + Duration::from_mins(1);
     loop {
+        assert!(Instant::now() < until, "the demo wrote no configuration in {}", directory.display());
         for entry in std::fs::read_dir(directory).unwrap() {
             let Ok(text) = std::fs::read_to_string(entry.unwrap().path().join("demo.toml")) else { continue };
             // It ends with the section of the storage once it is whole.
