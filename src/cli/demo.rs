@@ -64,8 +64,11 @@ pub(super) fn run(args: &Args, log_level: Option<&str>) -> ExitCode {
 async fn demo(args: &Args) -> io::Result<bool> {
     let sandbox = Sandbox::start(sandbox::Settings::new()?).await?;
     let directory = tempfile::tempdir()?;
-    let listen = where_to_listen(args)?;
-    let config = configuration(args, listen, &sandbox, directory.path())?;
+    let mut config = configuration(args, &sandbox, directory.path())?;
+    let listen = where_to_listen(args);
+    for listener in &mut config.listeners {
+        listener.bind = vec![listen];
+    }
     let relay = app::start(&config, Journal::default(), Timeouts::default()).map_err(|error| in_flags(&error))?;
     let address = relay.listening().first().map_or(listen, |(_, address)| *address);
     let arrived =
@@ -76,16 +79,13 @@ async fn demo(args: &Args) -> io::Result<bool> {
 
 const USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 2525);
 
-/// Chosen before the configuration is written, which knows no port 0. Between here and there somebody else could take
-/// the port; then the demo says that it is in use.
-fn where_to_listen(args: &Args) -> io::Result<SocketAddr> {
-    let free = |ip: IpAddr| std::net::TcpListener::bind((ip, 0))?.local_addr();
+/// Port 0 is any free one; a configuration knows no such port, so it is set beside it.
+fn where_to_listen(args: &Args) -> SocketAddr {
     match args.listen {
-        Some(address) if address.port() == 0 => free(address.ip()),
-        Some(address) => Ok(address),
+        Some(address) => address,
         // Nobody has to know the port of a sample the demo sends itself.
-        None if args.send && std::net::TcpListener::bind(USUAL).is_err() => free(USUAL.ip()),
-        None => Ok(USUAL),
+        None if args.send && std::net::TcpListener::bind(USUAL).is_err() => SocketAddr::new(USUAL.ip(), 0),
+        None => USUAL,
     }
 }
 
@@ -99,7 +99,7 @@ fn in_flags(error: &StartError) -> io::Error {
 }
 
 /// The demo's configuration goes through the same door as everyone's.
-fn configuration(args: &Args, listen: SocketAddr, sandbox: &Sandbox, directory: &Path) -> io::Result<Config> {
+fn configuration(args: &Args, sandbox: &Sandbox, directory: &Path) -> io::Result<Config> {
     let authority = directory.join("sandbox-ca.pem");
     std::fs::write(&authority, sandbox.authority_pem())?;
     let settings = sandbox.settings();
@@ -120,7 +120,7 @@ fn configuration(args: &Args, listen: SocketAddr, sandbox: &Sandbox, directory: 
          [accounts.sandbox]\nhost = \"{}\"\nport = {}\nencryption = \"implicit\"\nca_file = \"{}\"\n\
          address = \"{}\"\n{credential}\n\
          [storage]\ndirectory = \"{}\"\n",
-        listen,
+        USUAL,
         provider.ip(),
         provider.port(),
         authority.display(),

@@ -216,8 +216,7 @@ fn the_demo_sends_and_shows_all_without_its_secrets() {
         let (mut log, mut full) = std::io::pipe().unwrap();
         // The capacity of a pipe; see pipe(7).
         full.write_all(&vec![b'\n'; 65_536]).unwrap();
-        let listen = format!("127.0.0.1:{}", free_port());
-        let arguments = ["demo", "--send", "--listen", &listen, "--log-level", "trace", "--log-format", format];
+        let arguments = ["demo", "--send", "--listen", "127.0.0.1:0", "--log-level", "trace", "--log-format", format];
         let mut command = posthouse(directory.path(), &[&arguments, way].concat());
         command.env("TMPDIR", directory.path()).stdout(Stdio::piped()).stderr(full);
         let mut child = command.spawn().unwrap();
