@@ -262,19 +262,19 @@ impl Conversation for Client {
             }
             let step = match self.reader.line(&mut rest) {
                 Ok(None) => return,
-                Ok(Some(line)) => {
-                    self.wire.heard(&line, now);
-                    self.reader.add(&line)
-                }
-                Err(NotAReply(beginning)) => {
-                    self.wire.heard(&beginning, now);
-                    Err(NotAReply(beginning))
-                }
+                Ok(Some(line)) => self.reader.add(&line),
+                Err(NotAReply(beginning)) => Err(NotAReply(beginning)),
             };
             match step {
                 Ok(None) => {}
-                Ok(Some(incoming)) => self.answered(&incoming, now),
-                Err(NotAReply(octets)) => self.garbage(&octets),
+                Ok(Some(incoming)) => {
+                    self.wire.heard(&incoming, now);
+                    self.answered(&incoming, now);
+                }
+                Err(NotAReply(octets)) => {
+                    self.wire.heard_odd(&octets, now);
+                    self.garbage(&octets);
+                }
             }
         }
     }

@@ -165,20 +165,12 @@ impl Wire {
         self.garbage(phase, text.as_bytes())
     }
 
-    /// What came, made fit to be kept and shown.
+    /// What came, made fit to be kept and shown. All lines are cleaned together: a secret may be folded over two.
     pub fn reply(&self, incoming: &Incoming) -> Reply {
         let enhanced = incoming.enhanced();
-        let mut text = String::new();
-        for (i, line) in incoming.lines().enumerate() {
-            let line = self.redactor.clean(if enhanced.is_some() { without_enhanced(line) } else { line });
-            if text.len() + line.len() > TEXT_LIMIT {
-                break;
-            }
-            if i > 0 {
-                text.push('\n');
-            }
-            text.push_str(&line);
-        }
+        let lines = incoming.lines().map(|line| if enhanced.is_some() { without_enhanced(line) } else { line });
+        let all = lines.collect::<Vec<_>>().join(&b'\n');
+        let text = self.redactor.clean(&all).chars().take(TEXT_LIMIT).collect::<String>();
         Reply { code: incoming.code, enhanced, text: text.into() }
     }
 
@@ -187,11 +179,25 @@ impl Wire {
         self.redactor.clean(octets)
     }
 
-    /// Writes down a line the server said.
-    pub fn heard(&mut self, line: &[u8], now: Instant) {
+    /// Writes down a reply of the server.
+    pub fn heard(&mut self, incoming: &Incoming, now: Instant) {
+        if !self.trace.recording() {
+            return;
+        }
+        let Reply { code, enhanced, text } = self.reply(incoming);
+        let enhanced = enhanced.map(|enhanced| format!("{enhanced} ")).unwrap_or_default();
+        let mut lines = text.split('\n').peekable();
+        while let Some(line) = lines.next() {
+            let separator = if lines.peek().is_some() { '-' } else { ' ' };
+            self.trace.say(Side::Server, &format!("{code}{separator}{enhanced}{line}"), now);
+        }
+    }
+
+    /// Writes down what the server said and what is no reply.
+    pub fn heard_odd(&mut self, octets: &[u8], now: Instant) {
         if self.trace.recording() {
-            let line = self.redactor.clean(line);
-            self.trace.say(Side::Server, &line, now);
+            let text = self.redactor.clean(octets);
+            self.trace.say(Side::Server, &text, now);
         }
     }
 }
