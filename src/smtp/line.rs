@@ -1,7 +1,7 @@
 //! Command lines: cut out of a stream of octets, bounded, whatever their ending.
 //!
 //! A line ends at LF; what stands before it (CR, and the NUL that telnet puts behind a CR) is cut off. Guarantees that
-//! at most [`Lines::limit`] octets of one line are kept: a longer one is reported once, when its end has come, and the
+//! at most the limit given is kept of one line: a longer one is reported once, when its end has come, and the
 //! dialogue stays in step. Does not know commands.
 
 use std::fmt;

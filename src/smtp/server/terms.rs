@@ -95,7 +95,7 @@ pub enum Event {
     Refused(Refusal, Summary),
     /// The message did not end: the peer fell silent or was too slow. What had come shows its line endings.
     Unfinished(Summary),
-    /// `220` to STARTTLS has been written: do the handshake, then call [`Server::secured`].
+    /// `220` to STARTTLS has been written: do the handshake, then call [`super::Server::secured`].
     Upgrade,
     /// The dialogue ends for this reason, named for the log.
     Ended(Ending),
