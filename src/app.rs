@@ -5,7 +5,7 @@
 //! asking anyone on the network (promise 9).
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ use crate::inbound::policy::{AccountFacts, Policy};
 use crate::inbound::settings::{Addressing, DeviceAuth, ListenerSettings, ListenerTls};
 use crate::journal::{Event, Journal};
 use crate::mail::address::Address;
+use crate::net::gateway::{self, Watch};
 use crate::net::guard::{self, Guarded, Rules};
 use crate::net::http::{HttpClient, HttpError};
 use crate::net::listen::{self, BindError, Listener};
@@ -188,6 +189,7 @@ fn door(
         caps: config.caps.clone(),
         wait: config.delivery.wait,
         spool: config.spool_directory.clone(),
+        gateway: Watch::new(default_gateway()),
         queue: Arc::clone(queue),
         journal: journal.clone(),
     })
@@ -257,6 +259,12 @@ fn refuse_self_loops(accounts: &[account::Settings], bound: &Bound) -> Result<()
             Err(StartError::SelfLoop { account: account.name.clone(), host: account.host.clone(), port: account.port })
         }
     }
+}
+
+/// The network's default gateway, where the system shows it (Linux).
+#[must_use]
+pub fn default_gateway() -> Option<Ipv4Addr> {
+    gateway::read(&std::fs::read_to_string("/proc/net/route").ok()?)
 }
 
 /// What the operating system calls this machine; `localhost` if it says nothing.

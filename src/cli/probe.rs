@@ -5,11 +5,13 @@
 //! is the running relay that uses it.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 
 use crate::config::{Config, Finding, Place, Severity};
 use crate::disk;
+use crate::inbound::settings::{DeviceAuth, ListenerSettings};
+use crate::net::gateway::WARNING;
 use crate::net::listen::BindError;
 
 /// What was found.
@@ -28,6 +30,7 @@ pub(super) fn look(config: &Config) -> Probed {
         for address in &listener.bind {
             port(*address, &mut probed);
         }
+        probed.findings.extend(gateway(listener, crate::app::default_gateway()));
     }
     probed
 }
@@ -50,6 +53,20 @@ fn spool(directory: &Path) -> Option<Finding> {
              this check as that user",
             directory.display()
         )),
+    })
+}
+
+/// A listener that lets the default gateway in lets in whoever a published container port is open to.
+fn gateway(listener: &ListenerSettings, gateway: Option<Ipv4Addr>) -> Option<Finding> {
+    let gateway = IpAddr::V4(gateway?);
+    let reachable = listener.bind.iter().any(|address| !address.ip().is_loopback());
+    let open = listener.auth != DeviceAuth::Required && listener.allow.iter().any(|network| network.contains(gateway));
+    (reachable && open).then(|| Finding {
+        severity: Severity::Warning,
+        place: Place::Nowhere,
+        key: "listeners.allow".into(),
+        message: format!("listener {} lets in {gateway}, this network's default gateway", listener.name),
+        hint: Some(format!("in a container, {WARNING}")),
     })
 }
 
@@ -94,5 +111,30 @@ mod tests {
         port("192.0.2.1:2525".parse().unwrap(), &mut probed);
         assert_eq!(probed.findings[0].severity, Severity::Warning);
         assert!(probed.findings[0].message.contains("no such address"), "{probed:?}");
+    }
+
+    #[test]
+    fn a_listener_that_lets_the_default_gateway_in_is_a_warning() {
+        use crate::inbound::settings::{LineEndings, ListenerTls};
+        let listener = |bind: &str, allow: &str, auth| ListenerSettings {
+            name: "lan".into(),
+            bind: vec![bind.parse().unwrap()],
+            tls: ListenerTls::None,
+            auth,
+            auth_in_clear: false,
+            allow: vec![allow.parse().unwrap()],
+            line_endings: LineEndings::Auto,
+            max_message_size: 1,
+            max_recipients: 100,
+            senders: vec![],
+            recipients: vec![],
+        };
+        let risky =
+            |bind, allow, auth| gateway(&listener(bind, allow, auth), Some(Ipv4Addr::new(172, 17, 0, 1))).is_some();
+        assert!(risky("0.0.0.0:25", "172.16.0.0/12", DeviceAuth::None));
+        assert!(!risky("0.0.0.0:25", "172.16.0.0/12", DeviceAuth::Required));
+        assert!(!risky("0.0.0.0:25", "192.168.1.0/24", DeviceAuth::None));
+        assert!(!risky("127.0.0.1:25", "172.16.0.0/12", DeviceAuth::None));
+        assert!(gateway(&listener("0.0.0.0:25", "172.16.0.0/12", DeviceAuth::None), None).is_none());
     }
 }

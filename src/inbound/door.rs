@@ -19,6 +19,7 @@ use super::session::Session;
 use super::settings::Caps;
 use crate::journal::live::Full;
 use crate::journal::{Event, Journal};
+use crate::net::gateway::{WARNING, Watch};
 use crate::net::listen::Listener;
 use crate::net::tls::files::ServerTls;
 use crate::queue::Queue;
@@ -51,6 +52,8 @@ pub struct Door {
     pub wait: Duration,
     /// Where bodies too large for memory go.
     pub spool: PathBuf,
+    /// The network's gateway, which as a source hides who really connects.
+    pub gateway: Watch,
     /// To whom messages are offered.
     pub queue: Arc<Queue>,
     /// What happened.
@@ -101,6 +104,9 @@ impl Door {
 
     async fn let_in(self: Arc<Self>, socket: TcpStream, peer: SocketAddr) {
         let (device, now) = (self.policy.device_of(peer.ip()), Instant::now());
+        if self.gateway.is_news(peer.ip()) {
+            self.journal.record(Event::Risk { text: &format!("listener {}: {WARNING}", self.policy.listener()) });
+        }
         let journal = self.journal.clone();
         let caps = (self.caps.sessions, self.caps.sessions_per_device);
         let seat = match journal.live().admit(self.policy.listener(), &device, peer.ip(), caps, now) {

@@ -6,6 +6,7 @@
 
 mod alarm;
 pub mod dial;
+pub mod gateway;
 pub mod guard;
 pub mod http;
 pub mod link;
