@@ -107,12 +107,13 @@ impl Policy {
         }
     }
 
-    /// The account for mail of this device.
+    /// The account for mail of a device that signed in as this, or did not: a source is never taken for a login.
     ///
     /// # Errors
     /// When nothing says which of several is meant.
-    pub fn account(&self, device: &DeviceName) -> Result<&AccountName, Refusal> {
-        let own = self.devices.get(&device.as_str().to_ascii_lowercase()).and_then(|d| d.account.as_ref());
+    pub fn account(&self, login: Option<&DeviceName>) -> Result<&AccountName, Refusal> {
+        let device = login.and_then(|name| self.devices.get(&name.as_str().to_ascii_lowercase()));
+        let own = device.and_then(|device| device.account.as_ref());
         self.book.choose(own).map_err(|error| Refusal::new(451, 3, 5, error.to_string()))
     }
 

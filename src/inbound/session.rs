@@ -39,6 +39,8 @@ pub(super) struct Session<'a> {
     pub(super) seat: &'a Seat<'a>,
     pub(super) device: DeviceName,
     pub(super) peer: IpAddr,
+    /// The login of `[devices]` it signed in with.
+    signed_in: Option<DeviceName>,
     /// Chosen at MAIL.
     pub(super) account: Option<AccountName>,
     pub(super) messages: u32,
@@ -48,7 +50,7 @@ pub(super) struct Session<'a> {
 
 impl<'a> Session<'a> {
     pub(super) fn new(door: Arc<Door>, seat: &'a Seat<'a>, device: DeviceName, peer: IpAddr) -> Self {
-        Self { door, seat, device, peer, account: None, messages: 0, dismissed: false }
+        Self { door, seat, device, peer, signed_in: None, account: None, messages: 0, dismissed: false }
     }
 
     /// Speaks until the end.
@@ -161,7 +163,8 @@ impl<'a> Session<'a> {
         let answer = match self.door.policy.login(&question.username, &question.password) {
             Ok(Login::Device(device)) => {
                 self.door.journal.record(Happened::DeviceLogin { name: Some(&device), accepted: true });
-                self.device = device;
+                self.device = device.clone();
+                self.signed_in = Some(device);
                 Ok(())
             }
             Ok(Login::Anyone) => Ok(()),
@@ -174,7 +177,7 @@ impl<'a> Session<'a> {
     }
 
     fn sender(&mut self, link: &mut Link<Dialogue>, mut question: SenderQuestion) {
-        let answer = self.door.policy.account(&self.device).cloned().and_then(|account| {
+        let answer = self.door.policy.account(self.signed_in.as_ref()).cloned().and_then(|account| {
             self.door.policy.sender(&mut question.sender, &account)?;
             self.account = Some(account);
             Ok(())
@@ -209,6 +212,7 @@ impl<'a> Session<'a> {
             Ok(stream) => {
                 dialogue.secured(Instant::now());
                 self.device = self.door.policy.device_of(self.peer);
+                self.signed_in = None;
                 Some(Box::new(Link::new(stream, dialogue, PATIENCE)))
             }
             Err(problem) => {
