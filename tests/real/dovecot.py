@@ -110,10 +110,12 @@ class Dovecot:
         self._start()
 
     def stop(self):
-        """Ends the master; it takes its children along."""
+        """Ends the master and waits for its children: one that still holds a connection may outlive it for a moment."""
         if self._process.poll() is None:
+            children = _children(self._process.pid)
             self._process.terminate()
             self._process.wait(30)
+            wait_for(lambda: not any(map(_alive, children)), "Dovecot's children to end", 30)
 
     def restart(self):
         """Ends every connection."""
@@ -156,3 +158,24 @@ class Dovecot:
         if self._process.poll() is not None:
             raise Trouble(f"Dovecot did not start; see {self.home}/start.log and {self.log}")
         return all(port_open(ADDRESS, port) for port in self.ports.values())
+
+
+def _children(master):
+    """The processes the master has started; they end as its orphans."""
+    return [
+        int(status.parent.name)
+        for status in Path("/proc").glob("[0-9]*/stat")
+        if (text := _read(status)) and int(text.rpartition(") ")[2].split()[1]) == master
+    ]
+
+
+def _alive(pid):
+    state = _read(Path(f"/proc/{pid}/stat")).rpartition(") ")[2][:1]
+    return state not in ("", "Z", "X")
+
+
+def _read(path):
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
