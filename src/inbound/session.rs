@@ -117,7 +117,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The next event. A request to end reaches the dialogue here, and so between commands only.
+    /// The next event. A request to end reaches the dialogue here: between commands, or in a
+    /// body, but never while an answer is owed.
     pub(super) async fn next(&mut self, link: &mut Link<Dialogue>) -> Result<Event, End> {
         self.write_down(link);
         self.seat.set_idle(link.conversation().is_idle());

@@ -60,7 +60,7 @@ impl Journal {
         tracing::enabled!(target: "posthouse::transcript", tracing::Level::DEBUG)
     }
 
-    /// Writes the lines of a dialogue down. `us` is what we are in it, for the arrows.
+    /// Writes the lines of a dialogue down: `C:` is the client, `S:` the server, `--` a remark.
     pub fn transcript(&self, trace: &Trace) {
         for line in trace.lines() {
             let arrow = match line.side {

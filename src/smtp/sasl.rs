@@ -9,9 +9,6 @@ use zeroize::Zeroizing;
 
 use crate::secret::Secret;
 
-/// Longest line of an exchange a server must take, octets with CRLF (RFC 4954 §4, a number called sufficient there).
-pub const EXCHANGE_LINE_LIMIT: usize = 12_288;
-
 /// Each of user name and password in PLAIN, octets (RFC 4616 §2).
 const PLAIN_FIELD_LIMIT: usize = 255;
 

@@ -161,7 +161,7 @@ impl<A> Server<A> {
         self.trace.say(Side::Note, "TLS begins", now);
     }
 
-    /// Ends the session with `421` at the next moment nothing is owed (RFC 5321 §3.8).
+    /// Ends the session with `421` at once (RFC 5321 §3.8); a body under way is not taken.
     pub fn dismiss(&mut self, text: &'static str, now: Instant) {
         if !matches!(self.stage, Stage::Closing(_) | Stage::Closed) {
             self.close_with(&Reply::new(421, 3, 2, text), Ending::Dismissed, now);
