@@ -145,8 +145,7 @@ fn upstream(
     journal: &Journal,
 ) -> Result<Upstream, StartError> {
     let name = || account.name.clone();
-    let tls = trust::client_config(account.ca_file.as_deref())
-        .map_err(|source| StartError::Trust { account: name(), source })?;
+    let tls = trust::client_config(&account.trust).map_err(|source| StartError::Trust { account: name(), source })?;
     let http = HttpClient::new(&tls).map_err(|source| StartError::Http { account: name(), source })?;
     let keeper = Keeper::new(&account, http)?;
     Ok(Upstream::new(account, keeper, tls, Arc::clone(ours), hostname.to_owned(), timeouts, journal.clone()))

@@ -117,8 +117,7 @@ impl Keeper {
 
 fn origin(grant: &Grant, http: HttpClient) -> Origin {
     match grant {
-        // `ca_file` is already in the trust `http` was made with.
-        Grant::ClientCredentials { token_endpoint, client_id, client_secret, scope, ca_file: _, authentication } => {
+        Grant::ClientCredentials { token_endpoint, client_id, client_secret, scope, authentication } => {
             let request = ClientCredentials {
                 endpoint: token_endpoint.clone(),
                 client_id: client_id.clone(),

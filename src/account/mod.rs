@@ -19,6 +19,8 @@ use std::time::Duration;
 pub use program::CommandLine;
 
 use crate::ids::AccountName;
+use crate::net::proxy::Proxies;
+use crate::net::trust;
 use crate::secret::Secret;
 
 /// Everything about one account that the administrator decides.
@@ -32,8 +34,12 @@ pub struct Settings {
     pub port: u16,
     /// How the connection is encrypted. Default: implicit.
     pub encryption: Encryption,
-    /// Trust anchors in PEM form used instead of the system's.
-    pub ca_file: Option<PathBuf>,
+    /// `provider`: the name of the preset that filled in what was not written.
+    pub provider: Option<String>,
+    /// Whom we believe, and the certificate we show.
+    pub trust: trust::Settings,
+    /// `proxy`, or the usual environment variables.
+    pub proxies: Proxies,
     /// What we call ourselves in EHLO; default: the machine's name as FQDN, or an address literal.
     pub helo_name: Option<String>,
     /// The login name; default: `address`.
@@ -109,7 +115,9 @@ pub(crate) mod tests {
             host: "smtp.example.com".into(),
             port: 465,
             encryption: Encryption::Implicit,
-            ca_file: None,
+            provider: None,
+            trust: trust::Settings::default(),
+            proxies: Proxies::default(),
             helo_name: None,
             username: None,
             address: Some("scanner@example.com".into()),

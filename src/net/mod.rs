@@ -13,6 +13,7 @@ pub mod link;
 pub mod listen;
 pub mod network;
 pub mod ours;
+pub mod proxy;
 pub mod stream;
 pub mod tls;
 pub mod trust;

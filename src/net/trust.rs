@@ -18,6 +18,75 @@ use crate::pem::{self, PemError};
 /// Sessions kept for resumption; an account talks to one host.
 const SESSIONS: usize = 32;
 
+/// Whom one account believes, and what it shows of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// `verify`: how much of the server's certificate has to be right. Default: full.
+    pub verify: Verify,
+    /// `ca_file`, `roots`: who may have signed it. Default: the system's.
+    pub anchors: Anchors,
+    /// `pins`: keys or certificates of which the server must show one; empty: any.
+    pub pins: Vec<Pin>,
+    /// `client_certificate`, `client_key`: what we show when the server asks.
+    pub identity: Option<Identity>,
+}
+
+/// `verify = …`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verify {
+    /// A valid chain to an anchor, and the configured host in the certificate (RFC 9525).
+    Full,
+    /// A valid chain to an anchor; the name does not matter.
+    Chain,
+    /// One of the pins, nothing else.
+    Pin,
+    /// Whatever is shown. Shouted in every log.
+    None,
+}
+
+/// Who may have signed a server's certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Anchors {
+    /// `roots = "system"`
+    System,
+    /// `roots = "bundled"`: Mozilla's list, as it was when this program was built.
+    Bundled,
+    /// `ca_file = …`: these and nobody else.
+    File(PathBuf),
+}
+
+/// One key or certificate, by its SHA-256.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pin {
+    /// `sha256/BASE64`: of the SubjectPublicKeyInfo (RFC 7469 §2.4).
+    Key([u8; 32]),
+    /// `certificate/HEX`: of the whole certificate, as `openssl x509 -fingerprint -sha256` prints it.
+    Certificate([u8; 32]),
+}
+
+/// A client certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// PEM: our certificate first, then those between it and the root.
+    pub certificate: PathBuf,
+    /// PEM, not encrypted.
+    pub key: PathBuf,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { verify: Verify::Full, anchors: Anchors::System, pins: Vec::new(), identity: None }
+    }
+}
+
+impl Settings {
+    /// Full verification against the anchors of this file and no others.
+    #[must_use]
+    pub fn only(ca_file: impl Into<PathBuf>) -> Self {
+        Self { anchors: Anchors::File(ca_file.into()), ..Self::default() }
+    }
+}
+
 /// Why there is nothing to verify with.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
@@ -45,17 +114,19 @@ pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
-/// What a client needs to verify a server: the system's roots, or only the anchors in `ca_file`.
+/// What a client needs to verify a server the way the account says.
 ///
 /// # Errors
-/// When the file is useless or the system has no roots.
-pub fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TrustError> {
+/// When a file is useless or the system has no roots.
+pub fn client_config(settings: &Settings) -> Result<Arc<ClientConfig>, TrustError> {
     let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| TrustError::Setup { detail: error.to_string() })?;
-    let builder = match ca_file {
-        Some(path) => builder.with_root_certificates(anchors(path)?),
-        None => builder.with_platform_verifier().map_err(|error| TrustError::System { detail: error.to_string() })?,
+    let builder = match &settings.anchors {
+        Anchors::File(path) => builder.with_root_certificates(anchors(path)?),
+        Anchors::System | Anchors::Bundled => {
+            builder.with_platform_verifier().map_err(|error| TrustError::System { detail: error.to_string() })?
+        }
     };
     let mut config = builder.with_no_client_auth();
     config.resumption = Resumption::in_memory_sessions(SESSIONS);
@@ -82,10 +153,12 @@ mod tests {
     fn a_useless_ca_file_is_an_error_that_names_it() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n").unwrap();
-        let said = client_config(Some(file.path())).unwrap_err().to_string();
+        let said = client_config(&Settings::only(file.path())).unwrap_err().to_string();
         assert!(said.starts_with("certificate 1 in ") && said.contains(file.path().to_str().unwrap()), "{said}");
         let missing = Path::new("/nowhere/ca.pem");
-        let TlsProblem::OwnFile { detail } = client_config(Some(missing)).unwrap_err().into() else { panic!() };
+        let TlsProblem::OwnFile { detail } = client_config(&Settings::only(missing)).unwrap_err().into() else {
+            panic!()
+        };
         assert!(detail.contains("/nowhere/ca.pem"), "{detail}");
     }
 }

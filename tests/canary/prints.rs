@@ -84,7 +84,7 @@ async fn settings_and_what_is_made_of_them_print_no_secret() {
         prints("the sources", &sources);
         let loaded = config::load(&sources).unwrap();
         prints("the configuration", &loaded);
-        let tls = trust::client_config(None).unwrap();
+        let tls = trust::client_config(&trust::Settings::default()).unwrap();
         let http = HttpClient::new(&tls).unwrap();
         for account in loaded.config.accounts {
             let keeper = Keeper::new(&account, http.clone()).unwrap();

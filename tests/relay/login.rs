@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use posthouse::config::Config;
 use posthouse::inbound::settings::{DeviceAuth, DeviceSettings, ListenerTls};
+use posthouse::net::trust;
 use posthouse::sandbox::Sandbox;
 use posthouse::secret::Secret;
 
@@ -119,7 +120,7 @@ async fn a_device_s_own_account_is_used() {
         second.port = other.implicit().port();
         let authority = config.spool_directory.with_file_name("other.pem");
         std::fs::write(&authority, other.authority_pem()).unwrap();
-        second.ca_file = Some(authority);
+        second.trust = trust::Settings::only(authority);
         second.credential = posthouse::account::Source::Password(other.settings().password.clone());
         config.accounts.push(second);
         config.devices = vec![DeviceSettings { account: Some("second".into()), ..fax() }];

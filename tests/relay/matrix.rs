@@ -126,7 +126,6 @@ impl SignIn {
                     client_id: provider.client_id.clone(),
                     client_secret: ClientSecret::Given(provider.client_secret.clone()),
                     scope: None,
-                    ca_file: account.ca_file.clone(),
                     authentication: ClientAuthentication::Body,
                 });
             }

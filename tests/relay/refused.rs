@@ -25,7 +25,6 @@ fn client_credentials(account: &mut account::Settings, sandbox: &Sandbox) {
         client_id: sandbox.settings().client_id.clone(),
         client_secret: ClientSecret::Given(sandbox.settings().client_secret.clone()),
         scope: None,
-        ca_file: account.ca_file.clone(),
         authentication: ClientAuthentication::Body,
     });
 }

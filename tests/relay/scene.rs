@@ -14,6 +14,8 @@ use posthouse::app::{self, App, StartError};
 use posthouse::config::{Config, Delivery};
 use posthouse::inbound::settings::{Caps, DeviceAuth, LineEndings, ListenerSettings, ListenerTls};
 use posthouse::journal::{Journal, log};
+use posthouse::net::proxy::Proxies;
+use posthouse::net::trust;
 use posthouse::sandbox::fault::Gate;
 use posthouse::sandbox::{Extension, Sandbox, Settings};
 use posthouse::smtp::client::Timeouts;
@@ -138,7 +140,9 @@ fn account(sandbox: &Sandbox, authority: &Path) -> account::Settings {
         host: "127.0.0.1".into(),
         port: sandbox.implicit().port(),
         encryption: Encryption::Implicit,
-        ca_file: Some(authority.to_owned()),
+        provider: None,
+        trust: trust::Settings::only(authority),
+        proxies: Proxies::default(),
         helo_name: None,
         username: None,
         address: Some(sandbox.settings().username.clone()),

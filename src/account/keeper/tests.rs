@@ -82,7 +82,6 @@ fn grant(address: &str) -> Grant {
         client_id: "app".into(),
         client_secret: ClientSecret::Given(Secret::new("hunter2".into())),
         scope: None,
-        ca_file: None,
         authentication: ClientAuthentication::Body,
     }
 }

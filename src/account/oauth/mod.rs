@@ -29,8 +29,6 @@ pub enum Grant {
         client_secret: ClientSecret,
         /// `scope`: several are separated by spaces.
         scope: Option<String>,
-        /// `ca_file` of the account serves the token endpoint as well when this is set.
-        ca_file: Option<PathBuf>,
         /// `client_authentication = "basic" | "body"`
         authentication: ClientAuthentication,
     },

@@ -12,6 +12,8 @@ use crate::config::keys;
 use crate::config::section::Section;
 use crate::config::tree::{Origin, Value};
 use crate::config::values;
+use crate::net::proxy::Proxies;
+use crate::net::trust;
 
 /// An account and where its parts stand.
 pub(super) struct Account {
@@ -36,7 +38,7 @@ fn read_one(name: &str, section: &Section<'_>, directory: &Path, aside: &mut Asi
         let (origin, key) = (section.origin_of("ca_file"), section.key("ca_file"));
         aside.named_files.push(Named { origin, key, file: NamedFile::Certificates(path.clone()) });
     }
-    let credential = credential(section, directory, ca_file.as_deref(), aside);
+    let credential = credential(section, directory, aside);
     let limits = section.section("limits");
     let limit = |key, range, default| {
         let written = limits.as_ref().and_then(|limits| limits.get(key, |value| values::number(value, range)));
@@ -48,7 +50,9 @@ fn read_one(name: &str, section: &Section<'_>, directory: &Path, aside: &mut Asi
         host: host(section),
         port: port(section, encrypted),
         encryption: encrypted,
-        ca_file,
+        provider: None,
+        trust: ca_file.map_or_else(trust::Settings::default, trust::Settings::only),
+        proxies: Proxies::default(),
         helo_name: section.get("helo_name", values::helo_name),
         username: section.get("username", values::free_text),
         address: section.get("address", values::address).map(|address| address.as_str().to_owned()),
@@ -117,7 +121,7 @@ fn mechanism(section: &Section<'_>) -> Mechanism {
 
 const CREDENTIALS: [&str; 4] = ["password", "password_file", "password_command", "oauth"];
 
-fn credential(section: &Section<'_>, directory: &Path, ca_file: Option<&Path>, aside: &mut Aside) -> Source {
+fn credential(section: &Section<'_>, directory: &Path, aside: &mut Aside) -> Source {
     let written: Vec<&str> = CREDENTIALS.into_iter().filter(|key| section.has(key)).collect();
     if let [first, second, ..] = written[..] {
         let complaint =
@@ -138,7 +142,7 @@ fn credential(section: &Section<'_>, directory: &Path, ca_file: Option<&Path>, a
     if let Some(command) = command(section, "password_command") {
         source = Source::PasswordCommand(command);
     }
-    if let Some(grant) = section.section("oauth").and_then(|oauth| oauth::grant(&oauth, directory, ca_file, aside)) {
+    if let Some(grant) = section.section("oauth").and_then(|oauth| oauth::grant(&oauth, directory, aside)) {
         source = Source::OAuth(grant);
     }
     source

@@ -24,12 +24,7 @@ const CLIENT_CREDENTIALS_ONLY: [&str; 6] =
     ["token_endpoint", "client_id", "client_secret", "client_secret_file", "scope", "client_authentication"];
 
 /// Reads the grant; `None` after an error was noted.
-pub(super) fn grant(
-    section: &Section<'_>,
-    directory: &Path,
-    ca_file: Option<&Path>,
-    aside: &mut Aside,
-) -> Option<Grant> {
+pub(super) fn grant(section: &Section<'_>, directory: &Path, aside: &mut Aside) -> Option<Grant> {
     if !section.has("grant") {
         let complaint = Complaint::new("which OAuth grant? `grant` is missing");
         section.error_here(complaint.hint("write grant = \"client_credentials\" or grant = \"command\""));
@@ -37,7 +32,7 @@ pub(super) fn grant(
     }
     match section.get("grant", grant_word)? {
         "command" => by_command(section),
-        _ => client_credentials(section, directory, ca_file, aside),
+        _ => client_credentials(section, directory, aside),
     }
 }
 
@@ -61,12 +56,7 @@ fn by_command(section: &Section<'_>) -> Option<Grant> {
     command(section, "command").map(|command| Grant::Command { command })
 }
 
-fn client_credentials(
-    section: &Section<'_>,
-    directory: &Path,
-    ca_file: Option<&Path>,
-    aside: &mut Aside,
-) -> Option<Grant> {
+fn client_credentials(section: &Section<'_>, directory: &Path, aside: &mut Aside) -> Option<Grant> {
     for key in ["token_endpoint", "client_id"].into_iter().filter(|key| !section.has(key)) {
         let complaint = Complaint::new(format!("grant = \"client_credentials\" needs `{key}`"));
         section.error("grant", complaint.hint(format!("write {key} = \"…\" as your provider gives it")));
@@ -86,7 +76,6 @@ fn client_credentials(
         client_id: client_id?,
         client_secret,
         scope,
-        ca_file: ca_file.map(Path::to_path_buf),
         authentication: match authentication {
             Some("basic") => ClientAuthentication::Basic,
             _ => ClientAuthentication::Body,

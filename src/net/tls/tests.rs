@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::net::stream::TlsFacts;
-use crate::net::trust::client_config;
+use crate::net::trust::{Settings, client_config};
 
 const LIMIT: Duration = Duration::from_secs(10);
 const HOST: &str = "smtp.example.com";
@@ -42,7 +42,7 @@ impl Authority {
     }
 
     fn trusted(&self) -> Arc<ClientConfig> {
-        client_config(Some(self.file.path())).unwrap()
+        client_config(&Settings::only(self.file.path())).unwrap()
     }
 }
 
@@ -190,16 +190,16 @@ async fn strangers_are_refused_and_told_what_the_client_saw() {
 async fn a_self_signed_certificate_is_believed_only_from_the_ca_file() {
     let (server, file) = self_signed(IsCa::NoCa);
     assert_eq!(problem(&Authority::new().trusted(), HOST, Arc::clone(&server)).await, TlsProblem::UnknownIssuer);
-    assert!(handshake(&client_config(Some(file.path())).unwrap(), HOST, server).await.0.is_ok());
+    assert!(handshake(&client_config(&Settings::only(file.path())).unwrap(), HOST, server).await.0.is_ok());
     let (server, file) = self_signed(IsCa::Ca(rcgen::BasicConstraints::Unconstrained));
-    let client = client_config(Some(file.path())).unwrap();
+    let client = client_config(&Settings::only(file.path())).unwrap();
     let TlsProblem::BadCertificate { detail } = problem(&client, HOST, server).await else { panic!() };
     assert!(detail.contains("CA:FALSE"), "{detail}");
 }
 
 #[tokio::test]
 async fn without_a_ca_file_the_systems_roots_decide() {
-    match client_config(None) {
+    match client_config(&Settings::default()) {
         Ok(client) => {
             let stranger = Authority::new().server(&[HOST], |_| {});
             assert_eq!(problem(&client, HOST, stranger).await, TlsProblem::UnknownIssuer);
