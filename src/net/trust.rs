@@ -58,7 +58,7 @@ pub enum Anchors {
 /// One key or certificate, by its SHA-256.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pin {
-    /// `sha256/BASE64`: of the SubjectPublicKeyInfo (RFC 7469 §2.4).
+    /// `sha256/BASE64`: of the `SubjectPublicKeyInfo` (RFC 7469 §2.4).
     Key([u8; 32]),
     /// `certificate/HEX`: of the whole certificate, as `openssl x509 -fingerprint -sha256` prints it.
     Certificate([u8; 32]),
