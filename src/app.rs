@@ -74,7 +74,7 @@ const GOODBYES: Duration = Duration::from_secs(2);
 /// # Errors
 /// When a listener cannot be opened or an account cannot be used at all; then nothing is left running.
 pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<App, StartError> {
-    let hostname = config.hostname.clone().unwrap_or_else(machine_name);
+    let hostname = hostname(config);
     let ours = Arc::new(OnceLock::new());
     let queue = Arc::new(Queue::new(config.accounts.iter().map(|account| account.name.clone())));
     let mut desks = Vec::new();
@@ -137,7 +137,11 @@ impl App {
     }
 }
 
-fn upstream(
+/// One account, ready to connect. Asks nobody on the network.
+///
+/// # Errors
+/// When the account cannot be used at all, whatever the provider says.
+pub fn upstream(
     account: account::Settings,
     ours: &Arc<OnceLock<Bound>>,
     hostname: &str,
@@ -264,6 +268,12 @@ fn refuse_self_loops(accounts: &[account::Settings], bound: &Bound) -> Result<()
 #[must_use]
 pub fn default_gateway() -> Option<Ipv4Addr> {
     gateway::read(&std::fs::read_to_string("/proc/net/route").ok()?)
+}
+
+/// This machine's name towards devices and providers.
+#[must_use]
+pub fn hostname(config: &Config) -> String {
+    config.hostname.clone().unwrap_or_else(machine_name)
 }
 
 /// What the operating system calls this machine; `localhost` if it says nothing.
