@@ -49,8 +49,8 @@ Exit codes (with --all that of the first account that failed):
 
 With --json each line is an object. `type` is `step` or `summary`; `account`, `outcome` and `took_ms` stand in both. A
 step has `step`, `detail` (lines for people) and what was seen: `credential`, `addresses`, `peer`, `tls`, `mechanism`,
-`offered`, `replies`; a failed one has `failure` with `said`, `reply`, `cause`, `sentence` and `cure`. The summary has
-`signed_in`, `delivered`, `failed_step`, `cause`, `not_tried` and `exit_code`.";
+`offered`, `replies`; a failed one has `failure` with `said`, `reply`, `code` (a stable word), `cause`, `sentence` and
+`cure`. The summary has `signed_in`, `delivered`, `failed_step`, `code`, `cause`, `not_tried` and `exit_code`.";
 
 /// Flags of `posthouse test`.
 #[derive(Debug, clap::Args)]
@@ -225,7 +225,7 @@ async fn try_one<W: Write>(upstream: &Upstream, mail: Option<&Mail>, screen: &mu
             told = news.recv() => match told {
                 Some(told) => {
                     summary.took = began.elapsed();
-                    summary.note(&told);
+                    summary.note(account, &told);
                     screen.show(account, &told)?;
                 }
                 None => break,
@@ -249,7 +249,7 @@ impl<W: Write> Screen<W> {
     fn show(&mut self, account: &Settings, news: &News) -> io::Result<()> {
         match (self, news) {
             (Self::Text(page), News::Begins(kind)) => page.begins(*kind),
-            (Self::Text(page), News::Ends(step)) => page.ends(step),
+            (Self::Text(page), News::Ends(step)) => page.ends(account, step),
             (Self::Json(_), News::Begins(_)) => Ok(()),
             (Self::Json(out), News::Ends(step)) => json::step(out, account, step),
         }
@@ -257,11 +257,11 @@ impl<W: Write> Screen<W> {
 }
 
 impl Summary {
-    fn note(&mut self, news: &News) {
+    fn note(&mut self, account: &Settings, news: &News) {
         let News::Ends(step) = news else { return };
         self.tried.push(step.kind);
         if let End::Failed(failure) = &step.end {
-            let diagnosis = diagnose(failure);
+            let diagnosis = diagnose(failure, account.context());
             let code = exit::code(failure, diagnosis.cause);
             self.failed = Some((step.clone(), diagnosis, code));
         }

@@ -62,7 +62,7 @@ impl Stand {
     async fn test(&self, arguments: &[&str]) -> Ran {
         let mut command = Command::new(env!("CARGO_BIN_EXE_posthouse"));
         command.arg("test").args(arguments).current_dir(self.directory.path()).env_clear().kill_on_drop(true);
-        let output = tokio::time::timeout(Duration::from_secs(60), command.output()).await.unwrap().unwrap();
+        let output = tokio::time::timeout(Duration::from_mins(1), command.output()).await.unwrap().unwrap();
         let text = |octets| String::from_utf8(octets).unwrap();
         let (printed, complained) = (text(output.stdout), text(output.stderr));
         Ran { code: output.status.code().unwrap(), printed, complained }

@@ -37,7 +37,7 @@ pub(super) fn step(out: &mut impl Write, account: &Settings, step: &Step) -> io:
         add(&mut object, fact);
     }
     if let Some(failed) = failed {
-        object.insert("failure".into(), failure(failed));
+        object.insert("failure".into(), failure(failed, account));
     }
     writeln!(out, "{}", Value::Object(object))?;
     out.flush()
@@ -86,8 +86,8 @@ fn push(object: &mut Map<String, Value>, key: &str, value: Value) {
     }
 }
 
-fn failure(failure: &Failure) -> Value {
-    let Diagnosis { cause, sentence, cure } = diagnose(failure);
+fn failure(failure: &Failure, account: &Settings) -> Value {
+    let Diagnosis { code, cause, sentence, cure, .. } = diagnose(failure, account.context());
     let said = match failure {
         Failure::Reply { reply, .. } | Failure::StartTlsRefused { reply, .. } => Some(reply),
         _ => None,
@@ -95,6 +95,7 @@ fn failure(failure: &Failure) -> Value {
     json!({
         "said": failure.to_string(),
         "reply": said.map(reply),
+        "code": code,
         "cause": cause.name(),
         "sentence": sentence,
         "cure": cure,
@@ -118,6 +119,7 @@ pub(super) fn summary(out: &mut impl Write, account: &Settings, mail: bool, summ
         "delivered": mail && failed.is_none(),
         "failed_step": failed.map(|(step, ..)| name(step.kind)),
         "cause": failed.map(|(_, diagnosis, _)| diagnosis.cause.name()),
+        "code": failed.map(|(_, diagnosis, _)| diagnosis.code),
         "not_tried": not_tried,
         "exit_code": summary.exit_code(),
     });

@@ -48,7 +48,7 @@ impl<W: Write> Page<W> {
         Ok(())
     }
 
-    pub(super) fn ends(&mut self, step: &Step) -> io::Result<()> {
+    pub(super) fn ends(&mut self, account: &Settings, step: &Step) -> io::Result<()> {
         if self.live {
             // Back to the beginning of the line, and clear it.
             write!(self.out, "\r\x1b[2K")?;
@@ -74,14 +74,14 @@ impl<W: Write> Page<W> {
         }
         writeln!(self.out)?;
         match &step.end {
-            End::Failed(failure) => self.explain(&diagnose(failure))?,
+            End::Failed(failure) => self.explain(&diagnose(failure, account.context()))?,
             End::Again(_) => writeln!(self.out, "          tried once more with a new token")?,
             End::Done => {}
         }
         self.out.flush()
     }
 
-    fn explain(&mut self, Diagnosis { cause, sentence, cure }: &Diagnosis) -> io::Result<()> {
+    fn explain(&mut self, Diagnosis { cause, sentence, cure, .. }: &Diagnosis) -> io::Result<()> {
         for (title, text) in [("What it means:", sentence.as_ref()), ("What to do:", cure.as_ref())] {
             let title = self.paint(BOLD, &format!("{title:15}"));
             writeln!(self.out, "          {title} {text}")?;
