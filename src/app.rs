@@ -25,7 +25,7 @@ use crate::net::http::{HttpClient, HttpError};
 use crate::net::listen::{self, BindError, Listener};
 use crate::net::ours::Bound;
 use crate::net::tls::files::{FilesError, ServerTls};
-use crate::net::trust::{self, TrustError};
+use crate::net::trust::{self, ClientTls, TrustError};
 use crate::outbound::{Couriers, Desk};
 use crate::queue::Queue;
 use crate::smtp::client::Timeouts;
@@ -149,8 +149,11 @@ pub fn upstream(
     journal: &Journal,
 ) -> Result<Upstream, StartError> {
     let name = || account.name.clone();
-    let tls = trust::client_config(&account.trust).map_err(|source| StartError::Trust { account: name(), source })?;
-    let http = HttpClient::new(&tls).map_err(|source| StartError::Http { account: name(), source })?;
+    let now = Instant::now();
+    let untrusted = |source| StartError::Trust { account: name(), source };
+    let tls = ClientTls::load(&account.trust, now).map_err(untrusted)?;
+    let http = trust::http_config(&account.trust, now).map_err(untrusted)?;
+    let http = HttpClient::new(&http).map_err(|source| StartError::Http { account: name(), source })?;
     let keeper = Keeper::new(&account, http)?;
     Ok(Upstream::new(account, keeper, tls, Arc::clone(ours), hostname.to_owned(), timeouts, journal.clone()))
 }

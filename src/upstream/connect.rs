@@ -7,8 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use rustls::ClientConfig;
-
 use super::line::Line;
 use super::progress::Progress;
 use super::step::Fact;
@@ -17,11 +15,12 @@ use crate::account::keeper::{AfterRefusal, Keeper};
 use crate::account::origin::Origin;
 use crate::account::signin::{self, Channel, Credential, Sasl};
 use crate::account::{Encryption, Settings};
-use crate::diagnosis::Failure;
+use crate::diagnosis::{Failure, TlsProblem};
 use crate::journal::Journal;
-use crate::net::link::Link;
+use crate::net::link::{Link, LinkError};
 use crate::net::ours::Bound;
 use crate::net::stream::Stream;
+use crate::net::trust::ClientTls;
 use crate::net::{dial, tls};
 use crate::smtp::Conversation;
 use crate::smtp::client::{self, Client, Event, Fault, Login, StartTls, Timeouts};
@@ -34,7 +33,7 @@ pub struct Upstream {
     /// The account.
     pub settings: Settings,
     keeper: Keeper,
-    tls: Arc<ClientConfig>,
+    tls: ClientTls,
     /// Our own listeners, known once they are bound; a connection to one of them is a loop.
     ours: Arc<OnceLock<Bound>>,
     hostname: String,
@@ -65,7 +64,7 @@ impl Upstream {
     pub fn new(
         settings: Settings,
         keeper: Keeper,
-        tls: Arc<ClientConfig>,
+        tls: ClientTls,
         ours: Arc<OnceLock<Bound>>,
         hostname: String,
         timeouts: Timeouts,
@@ -155,17 +154,33 @@ impl Upstream {
         progress: &Progress,
     ) -> Result<Stream, Failure> {
         progress.set(Phase::Tls);
+        let host = &self.settings.host;
+        let terms = self.tls.current(Instant::now());
+        let result = tls::connect(&terms, host, tcp, self.timeouts.handshake).await;
+        let chain = match &result {
+            Ok(stream) => {
+                let facts = stream.tls_facts();
+                if let Some(facts) = &facts {
+                    progress.see(|| Fact::Tls(facts.clone()));
+                    trace.say(Side::Note, &format!("{facts}, {}", facts.verified.for_host(host)), Instant::now());
+                }
+                facts.map(|facts| facts.chain).unwrap_or_default()
+            }
+            Err(failed) => {
+                progress.see(|| Fact::Presented(failed.presented.clone()));
+                failed.presented.clone()
+            }
+        };
+        for certificate in &chain {
+            trace.say(Side::Note, &format!("certificate of {certificate}"), Instant::now());
+        }
+        result.map_err(|failed| self.tls_failure(failed.problem))
+    }
+
+    fn tls_failure(&self, problem: TlsProblem) -> Failure {
         let Settings { host, port, encryption, .. } = &self.settings;
         let starttls = *encryption != Encryption::Implicit;
-        let stream = tls::connect(Arc::clone(&self.tls), host, tcp, self.timeouts.handshake)
-            .await
-            .map_err(|problem| Failure::Tls { host: host.clone(), port: *port, starttls, problem })?;
-        if let Some(facts) = stream.tls_facts() {
-            progress.see(|| Fact::Tls(facts));
-        }
-        let facts = stream.tls_facts().map(|facts| facts.to_string()).unwrap_or_default();
-        trace.say(Side::Note, &format!("{facts}, certificate verified for {host}"), Instant::now());
-        Ok(stream)
+        Failure::Tls { host: host.clone(), port: *port, starttls, problem }
     }
 
     fn dialogue(&self, stream: &Stream, credential: &Credential) -> client::Settings {
@@ -233,7 +248,13 @@ impl Upstream {
         progress: &Progress,
     ) -> Result<Step, Failure> {
         let phase = link.conversation().phase();
-        match link.next().await {
+        let event = link.next().await;
+        if let Some(LinkError::Tls { problem }) = link.fault()
+            && problem.is_of_our_certificate()
+        {
+            return Err(self.tls_failure(problem.clone()));
+        }
+        match event {
             // Octets that are here before the handshake are not the server's: the dialogue must see them, and fails.
             Ok(Event::Upgrade) if !link.receive_now() => Ok(Step::Upgrade),
             Ok(Event::Ready) => Ok(match self.login(link, credential, progress)? {

@@ -144,9 +144,11 @@ impl Watch {
         self.tell(News::Begins(kind));
     }
 
-    /// A failure may belong to a step that had not begun: what was needed for it is missing.
+    /// A failure may belong to a step that had not begun, because what was needed for it is missing, or to the one
+    /// before, when a server says late what it thinks of it: then nothing was seen in this one.
     fn fail(&self, failure: &Failure, end: fn(Failure) -> End) {
         if let Some(kind) = Kind::of_failure(failure) {
+            self.change(|current| current.kind = if current.facts.is_empty() { kind } else { current.kind });
             self.enter(kind);
         }
         self.finish(end(failure.clone()));

@@ -10,6 +10,7 @@ use crate::account::origin::Origin;
 use crate::account::signin::Channel;
 use crate::diagnosis::Failure;
 use crate::net::stream::TlsFacts;
+use crate::net::tls::certificate::CertificateFacts;
 use crate::smtp::reply::Reply;
 use crate::words::Phase;
 
@@ -86,8 +87,10 @@ pub enum Fact {
     AddressFailed(SocketAddr, String),
     /// Who answered.
     Connected(SocketAddr),
-    /// What the handshake agreed on; the certificate was verified the way the account says.
+    /// What the handshake agreed on, and the chain that was verified the way the account says.
     Tls(TlsFacts),
+    /// The chain of a handshake that failed, leaf first; nothing of it is proven.
+    Presented(Vec<CertificateFacts>),
     /// What the server said.
     Reply(Reply),
     /// STARTTLS was wanted if it is offered, and it is not: the connection stays as it is.

@@ -10,6 +10,8 @@ use serde_json::{Map, Value, json};
 use super::{Summary, said};
 use crate::account::Settings;
 use crate::diagnosis::{Diagnosis, Failure, diagnose};
+use crate::net::tls::certificate::CertificateFacts;
+use crate::net::trust::Verified;
 use crate::smtp::reply::Reply;
 use crate::upstream::step::{End, Fact, Kind, Step};
 
@@ -32,7 +34,7 @@ pub(super) fn step(out: &mut impl Write, account: &Settings, step: &Step) -> io:
     put("step", name(step.kind).into());
     put("outcome", outcome.into());
     put("took_ms", millis(step.took));
-    put("detail", said::lines(step).into());
+    put("detail", said::lines(account, step).into());
     for fact in &step.facts {
         add(&mut object, fact);
     }
@@ -62,8 +64,17 @@ fn add(object: &mut Map<String, Value>, fact: &Fact) {
             object.insert("peer".into(), peer.to_string().into());
         }
         Fact::Tls(facts) => {
-            let tls = json!({ "version": facts.version, "cipher": facts.cipher, "resumed": facts.resumed });
+            let tls = json!({
+                "version": facts.version,
+                "cipher": facts.cipher,
+                "resumed": facts.resumed,
+                "verified": verified(facts.verified),
+            });
             object.insert("tls".into(), tls);
+            object.insert("chain".into(), facts.chain.iter().map(certificate).collect());
+        }
+        Fact::Presented(chain) => {
+            object.insert("chain".into(), chain.iter().map(certificate).collect());
         }
         Fact::Reply(said) => push(object, "replies", reply(said)),
         Fact::StaysClear(_) => {
@@ -77,6 +88,30 @@ fn add(object: &mut Map<String, Value>, fact: &Fact) {
             object.insert("mechanism".into(), Value::Null);
         }
     }
+}
+
+/// By what the server's certificate was believed.
+fn verified(verified: Verified) -> &'static str {
+    match verified {
+        Verified::Full => "full",
+        Verified::FullAndPin => "full+pin",
+        Verified::Chain => "chain",
+        Verified::ChainAndPin => "chain+pin",
+        Verified::Pin => "pin",
+        Verified::Nothing | Verified::NotAsked => "none",
+    }
+}
+
+fn certificate(facts: &CertificateFacts) -> Value {
+    json!({
+        "subject": facts.subject,
+        "issuer": facts.issuer,
+        "names": facts.names,
+        "not_before": facts.not_before.to_string(),
+        "not_after": facts.not_after.to_string(),
+        "key": facts.key.to_string(),
+        "fingerprint": facts.fingerprint.to_string(),
+    })
 }
 
 /// Adds to a list that is there once there is something in it.

@@ -5,8 +5,14 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
+use crate::account::Settings;
 use crate::account::origin::Origin;
 use crate::account::signin::Channel;
+use crate::net::stream::TlsFacts;
+use crate::net::tls::certificate::CertificateFacts;
+use crate::net::trust::Verified;
 use crate::smtp::reply::Reply;
 use crate::upstream::step::{Fact, Kind, Step};
 
@@ -29,23 +35,52 @@ pub(super) fn name(kind: Kind) -> &'static str {
 }
 
 /// What was seen, one line each.
-pub(super) fn lines(step: &Step) -> Vec<String> {
-    step.facts.iter().map(|fact| line(step.kind, fact)).collect()
+pub(super) fn lines(account: &Settings, step: &Step) -> Vec<String> {
+    step.facts.iter().flat_map(|fact| of_fact(&account.host, step.kind, fact)).collect()
 }
 
-fn line(kind: Kind, fact: &Fact) -> String {
-    match fact {
+fn of_fact(host: &str, kind: Kind, fact: &Fact) -> Vec<String> {
+    let line = match fact {
+        Fact::Tls(facts) => return handshake(host, facts),
+        Fact::Presented(chain) => return chain.iter().map(certificate).collect(),
         Fact::Credential(origin) => credential(origin),
         Fact::TokenLife(life) => format!("good for {}", duration(*life)),
         Fact::Addresses(addresses) => addresses.iter().map(|a| a.ip().to_string()).collect::<Vec<_>>().join(", "),
         Fact::AddressFailed(address, error) => format!("{} failed: {error}", address.ip()),
         Fact::Connected(peer) => connected(*peer),
-        Fact::Tls(facts) => facts.to_string(),
         Fact::Reply(reply) if kind == Kind::Hello && reply.is_positive() => offer(reply),
         Fact::Reply(reply) => reply.to_string(),
         Fact::StaysClear(channel) => stays_clear(*channel).into(),
         Fact::Mechanism { chosen, offered } => format!("{chosen}, offered: {}", offered.join(" ")),
         Fact::NoSignIn => "not needed: the account has no credential".into(),
+    };
+    vec![line]
+}
+
+fn handshake(host: &str, facts: &TlsFacts) -> Vec<String> {
+    let mut lines = vec![format!("{facts}; {}", facts.verified.for_host(host))];
+    lines.extend(facts.chain.iter().map(certificate));
+    let less = !matches!(facts.verified, Verified::Full | Verified::FullAndPin);
+    // Whoever trusts it by less than its name and chain can trust it by its key.
+    lines.extend(facts.chain.first().filter(|_| less).map(|leaf| format!("its key as a pin: {}", leaf.key)));
+    lines
+}
+
+/// Who, for what, by whom, how long.
+fn certificate(certificate: &CertificateFacts) -> String {
+    let CertificateFacts { subject, issuer, names, not_before, not_after, .. } = certificate;
+    let day = |moment: &Timestamp| moment.strftime("%Y-%m-%d").to_string();
+    let who = if subject.is_empty() { "without a subject" } else { subject };
+    let names = if names.is_empty() { String::new() } else { format!(" for {}", names.join(", ")) };
+    let issuer = if issuer == subject { "itself" } else { issuer };
+    let left = left(not_after.duration_since(Timestamp::now()).as_hours());
+    format!("certificate: {who}{names}; issued by {issuer}; valid {} to {} ({left})", day(not_before), day(not_after))
+}
+
+fn left(hours: i64) -> String {
+    match hours / 24 {
+        days if hours < 0 => format!("over for {} days", -days),
+        days => format!("{days} days left"),
     }
 }
 

@@ -60,9 +60,9 @@ impl<W: Write> Page<W> {
         };
         let word = self.paint(colour, &format!("{word:6}"));
         write!(self.out, "  {word}  {:10} {:>6} ms", said::name(step.kind), step.took.as_millis())?;
-        let mut lines = said::lines(step);
+        let mut lines = said::lines(account, step);
         if let Some(failure) = failure {
-            lines.extend(said_beside(step, failure));
+            lines.extend(said_beside(account, step, failure));
         }
         for (index, line) in lines.iter().enumerate() {
             if index > 0 {
@@ -123,10 +123,10 @@ impl<W: Write> Page<W> {
 }
 
 /// The failure in the words of whoever failed, unless they stand there already as the reply.
-fn said_beside(step: &Step, failure: &Failure) -> Option<String> {
+fn said_beside(account: &Settings, step: &Step, failure: &Failure) -> Option<String> {
     let said = match failure {
         Failure::Reply { reply, .. } | Failure::StartTlsRefused { reply, .. } => reply.to_string(),
         failure => failure.to_string(),
     };
-    (!said::lines(step).contains(&said)).then_some(said)
+    (!said::lines(account, step).contains(&said)).then_some(said)
 }
