@@ -86,8 +86,14 @@ pub enum TlsProblem {
     NotYetValid,
     /// The certificate is for other names; these, as far as known.
     WrongName { presented: Vec<String> },
-    /// Signed by nobody we trust, or by itself.
-    UnknownIssuer,
+    /// Signed by nobody we trust, or by itself; the pin of the key it is for, where known.
+    UnknownIssuer { pin: Option<String> },
+    /// The server shows another key than the pinned ones; this one, where known.
+    WrongPin { pin: Option<String> },
+    /// The server wants a client certificate and we have none.
+    ClientCertificateRequired,
+    /// The server does not take the client certificate we showed.
+    ClientCertificateRefused { detail: String },
     /// Revoked.
     Revoked,
     /// Any other fault of the certificate.
@@ -100,6 +106,14 @@ pub enum TlsProblem {
     Cut { detail: String },
     /// A CA, certificate or key file of ours is useless.
     OwnFile { detail: String },
+}
+
+impl TlsProblem {
+    /// Whether it is the server's verdict on a client certificate, which it may give after the handshake.
+    #[must_use]
+    pub fn is_of_our_certificate(&self) -> bool {
+        matches!(self, Self::ClientCertificateRequired | Self::ClientCertificateRefused { .. })
+    }
 }
 
 /// Why no token could be had.

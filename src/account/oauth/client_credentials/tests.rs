@@ -193,5 +193,8 @@ async fn an_endpoint_whose_certificate_nobody_trusts_is_a_failure_of_tls() {
     let endpoint = format!("https://localhost:{port}/token?key=hunter2").parse().unwrap();
     let failure = grant(endpoint, ClientAuthentication::Body).token(&http(), None).await.unwrap_err();
     let endpoint = format!("https://localhost:{port}/token");
-    assert_eq!(failure, Failure::Token(TokenFailure::Tls { endpoint, problem: TlsProblem::UnknownIssuer }));
+    assert_eq!(
+        failure,
+        Failure::Token(TokenFailure::Tls { endpoint, problem: TlsProblem::UnknownIssuer { pin: None } })
+    );
 }
