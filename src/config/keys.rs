@@ -66,7 +66,7 @@ pub(super) const LINE_ENDINGS: &[&str] = &["auto", "strict", "reject"];
 /// `accounts.encryption`
 pub(super) const ENCRYPTION: &[&str] = &["implicit", "starttls", "starttls_auto", "none"];
 /// `accounts.mechanism`
-pub(super) const MECHANISM: &[&str] = &["auto", "xoauth2", "plain", "login", "none"];
+pub(super) const MECHANISM: &[&str] = &["auto", "xoauth2", "oauthbearer", "plain", "login", "cram_md5", "none"];
 /// `accounts.oauth.grant`
 pub(super) const GRANT: &[&str] = &["client_credentials", "command"];
 /// `accounts.oauth.client_authentication`

@@ -12,7 +12,7 @@ use rustls::ClientConfig;
 use super::line::Line;
 use crate::account::health::Stage;
 use crate::account::keeper::{AfterRefusal, Keeper};
-use crate::account::signin::{self, Channel, Credential, Sasl};
+use crate::account::signin::{self, Channel, Credential};
 
 use crate::account::{Encryption, Settings};
 use crate::diagnosis::Failure;
@@ -259,19 +259,7 @@ impl Upstream {
     fn login(&self, link: &Link<Client>, credential: &Credential) -> Result<Option<Login>, Failure> {
         let offered: Vec<String> =
             link.conversation().offered().map(|o| o.auth.iter().map(ToString::to_string).collect()).unwrap_or_default();
-        let sasl = signin::choose(&self.settings, credential, &offered, channel(link.stream()))?;
-        Ok(match (sasl, credential.clone()) {
-            (Some(Sasl::XOAuth2), Credential::Token { username: user, token, .. }) => {
-                Some(Login::XOAuth2 { user, token })
-            }
-            (Some(Sasl::Plain), Credential::Password { username: user, password }) => {
-                Some(Login::Plain { user, password })
-            }
-            (Some(Sasl::Login), Credential::Password { username: user, password }) => {
-                Some(Login::Login { user, password })
-            }
-            _ => None,
-        })
+        signin::choose(&self.settings, credential, &offered, channel(link.stream()))
     }
 }
 

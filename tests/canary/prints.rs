@@ -185,7 +185,7 @@ fn settings() -> server::Settings {
 }
 
 fn security() -> Security {
-    Security { tls: true, auth_in_clear: true }
+    Security { tls: true, auth_in_clear: true, nonce: 7 }
 }
 
 /// The dialogue with a provider: its events and faults when the provider repeats the password at once.
