@@ -104,6 +104,7 @@ pub(super) fn judge(failure: &TokenFailure) -> Diagnosis {
             format!("The token endpoint {endpoint} gave an odd answer (HTTP {status}): {detail}"),
             odd_cure(*status),
         ),
+        TokenFailure::Proxy(failure) => super::proxy::judge(failure),
         TokenFailure::Tls { endpoint, problem } => tls::judge(tls::Peer::Endpoint(&authority(endpoint)), problem),
         TokenFailure::Command { program, detail } => Diagnosis::new(
             Cause::Account,

@@ -20,7 +20,7 @@ use crate::journal::Journal;
 use crate::net::link::Link;
 use crate::net::ours::Bound;
 use crate::net::stream::Stream;
-use crate::net::{dial, tls};
+use crate::net::{dial, proxy, tls};
 use crate::smtp::Conversation;
 use crate::smtp::client::{self, Client, Event, Fault, Login, StartTls, Timeouts};
 use crate::smtp::trace::{Side, Trace};
@@ -140,11 +140,14 @@ impl Upstream {
         progress.set(Phase::Connect);
         let began = Instant::now();
         let Settings { host, port, .. } = &self.settings;
-        let nothing = Bound::new([]);
-        let tcp = dial::dial(host, *port, self.ours.get().unwrap_or(&nothing), dial::DEADLINE).await?;
+        let tcp = self.dial().await?;
         let mut trace = Trace::new(began, self.journal.wants_transcripts());
         let peer = tcp.peer_addr().map(|address| address.to_string()).unwrap_or_default();
-        trace.say(Side::Note, &format!("connected to {host} at {peer}"), Instant::now());
+        let way = match &self.settings.proxies.smtp {
+            None => format!("connected to {host} at {peer}"),
+            Some(proxy) => format!("connected to {host} port {port} through {proxy} at {peer}"),
+        };
+        trace.say(Side::Note, &way, Instant::now());
         progress.set(Phase::Tls);
         let stream = match self.settings.encryption {
             Encryption::Implicit => self.secure(tcp, &mut trace).await?,
@@ -154,6 +157,16 @@ impl Upstream {
         self.journal.transcript(&trace.take());
         let link = Link::new(stream, Client::new(settings, trace, Instant::now()), PATIENCE);
         Ok(Line::new(self.converse(link, credential, progress).await?))
+    }
+
+    async fn dial(&self) -> Result<tokio::net::TcpStream, Failure> {
+        let Settings { host, port, proxies, .. } = &self.settings;
+        let nothing = Bound::new([]);
+        let ours = self.ours.get().unwrap_or(&nothing);
+        Ok(match &proxies.smtp {
+            None => dial::dial(host, *port, ours, dial::DEADLINE).await?,
+            Some(proxy) => proxy::connect(proxy, host, *port, ours, dial::DEADLINE).await?,
+        })
     }
 
     async fn secure(&self, tcp: tokio::net::TcpStream, trace: &mut Trace) -> Result<Stream, Failure> {
@@ -259,7 +272,7 @@ impl Upstream {
     fn login(&self, link: &Link<Client>, credential: &Credential) -> Result<Option<Login>, Failure> {
         let offered: Vec<String> =
             link.conversation().offered().map(|o| o.auth.iter().map(ToString::to_string).collect()).unwrap_or_default();
-        let sasl = signin::choose(&self.settings, credential, &offered, channel(link.stream()))?;
+        let sasl = signin::choose(&self.settings, credential, &offered, self.channel(link.stream()))?;
         Ok(match (sasl, credential.clone()) {
             (Some(Sasl::XOAuth2), Credential::Token { username: user, token, .. }) => {
                 Some(Login::XOAuth2 { user, token })
@@ -273,15 +286,15 @@ impl Upstream {
             _ => None,
         })
     }
-}
 
-fn channel(stream: &Stream) -> Channel {
-    match stream {
-        Stream::Tls(_) => Channel::Tls,
-        Stream::Plain(tcp) if tcp.peer_addr().is_ok_and(|peer| peer.ip().to_canonical().is_loopback()) => {
-            Channel::ClearLoopback
+    fn channel(&self, stream: &Stream) -> Channel {
+        let is_loopback = || stream.peer_addr().is_ok_and(|peer| peer.ip().is_loopback());
+        match (stream, &self.settings.proxies.smtp) {
+            (Stream::Tls(_), _) => Channel::Tls,
+            (Stream::Plain(_), None) if is_loopback() => Channel::ClearLoopback,
+            // Behind a proxy, even one on this machine, the line goes on to wherever the proxy is.
+            (Stream::Plain(_), _) => Channel::ClearNetwork,
         }
-        Stream::Plain(_) => Channel::ClearNetwork,
     }
 }
 

@@ -12,6 +12,8 @@ mod held;
 mod login;
 mod matrix;
 mod pool;
+mod proxies;
+mod proxy;
 mod refused;
 mod scene;
 mod stages;
