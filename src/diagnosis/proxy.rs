@@ -63,26 +63,31 @@ pub(super) fn judge(failure: &ProxyFailure) -> Diagnosis {
     let ProxyFailure { proxy, origin, target, problem } = failure;
     match problem {
         ProxyProblem::Dns { detail } => Diagnosis::new(
+            "proxy_dns_failed",
             Cause::Network,
             format!("The name of the proxy {proxy} has no address: {detail}"),
             format!("Check the host in {origin}. Nothing is sent past the proxy."),
         ),
         ProxyProblem::Unreachable { detail } => Diagnosis::new(
+            "proxy_unreachable",
             Cause::Network,
             format!("The proxy {proxy} cannot be reached: {detail}"),
             format!("Check host and port in {origin}, and that the proxy runs. Nothing is sent past it."),
         ),
         ProxyProblem::SelfLoop => Diagnosis::new(
+            "proxy_self_loop",
             Cause::Config,
             format!("The proxy {proxy} is one of our own listeners."),
             format!("Correct host and port in {origin}."),
         ),
         ProxyProblem::TimedOut { seconds } => Diagnosis::new(
+            "proxy_timeout",
             Cause::Network,
             format!("The proxy {proxy} brought no connection to {target} within {seconds} s."),
             format!("If it stays, check host and port in {origin}, and whether the proxy can reach {target}."),
         ),
         ProxyProblem::Cut { detail } => Diagnosis::new(
+            "proxy_cut",
             Cause::Network,
             format!("The proxy {proxy} broke off before {target} was reached: {detail}"),
             format!(
@@ -90,21 +95,25 @@ pub(super) fn judge(failure: &ProxyFailure) -> Diagnosis {
             ),
         ),
         ProxyProblem::LoginWanted => Diagnosis::new(
+            "proxy_login_wanted",
             Cause::Config,
             format!("The proxy {proxy} wants a login, and there is none for it."),
             login_cure(origin, "Add"),
         ),
         ProxyProblem::LoginRefused { detail } => Diagnosis::new(
+            "proxy_login_refused",
             Cause::Config,
             format!("The proxy {proxy} refuses the login: {detail}"),
             login_cure(origin, "Correct"),
         ),
         ProxyProblem::Forbidden { detail } => Diagnosis::new(
+            "proxy_forbids",
             Cause::Network,
             format!("The proxy {proxy} does not allow connections to {target}: {detail}"),
             format!("Let its administrator allow {target}; many proxies allow port 443 only. It is set by {origin}."),
         ),
         ProxyProblem::Target { detail } => Diagnosis::new(
+            "proxy_cannot_connect",
             Cause::Network,
             format!("The proxy {proxy} could not reach {target}: {detail}"),
             format!(
@@ -112,6 +121,7 @@ pub(super) fn judge(failure: &ProxyFailure) -> Diagnosis {
             ),
         ),
         ProxyProblem::Odd { detail } => Diagnosis::new(
+            "not_a_proxy",
             Cause::Network,
             format!("What answers at {proxy} is not such a proxy: {detail}"),
             format!("Check the kind of proxy (socks5:// or http://), host and port in {origin}."),
