@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use super::{Aside, oauth, trust};
+use super::{Aside, Surroundings, oauth, proxy, trust};
 use crate::account::{CommandLine, Encryption, Mechanism, Settings, Source};
 use crate::config::files::{Named, NamedFile};
 use crate::config::finding::Complaint;
@@ -12,7 +12,6 @@ use crate::config::keys;
 use crate::config::section::Section;
 use crate::config::tree::{Origin, Value};
 use crate::config::values;
-use crate::net::proxy::Proxies;
 use crate::smtp::sasl::Mechanism as Sasl;
 
 /// An account and where its parts stand.
@@ -26,25 +25,27 @@ const CONNECTIONS: u32 = 2;
 const RECIPIENTS: u32 = 100;
 
 /// Reads all accounts.
-pub(super) fn read(root: &Section<'_>, directory: &Path, aside: &mut Aside) -> Vec<Account> {
+pub(super) fn read(root: &Section<'_>, surroundings: &Surroundings<'_>, aside: &mut Aside) -> Vec<Account> {
     let accounts = root.named("accounts");
-    accounts.iter().map(|(name, section)| read_one(name, section, directory, aside)).collect()
+    accounts.iter().map(|(name, section)| read_one(name, section, surroundings, aside)).collect()
 }
 
-fn read_one(name: &str, section: &Section<'_>, directory: &Path, aside: &mut Aside) -> Account {
+fn read_one(name: &str, section: &Section<'_>, surroundings: &Surroundings<'_>, aside: &mut Aside) -> Account {
+    let directory = surroundings.directory;
     let encryption = section.get("encryption", encryption);
     let credential = credential(section, directory, aside);
+    let host = host(section);
     let limits = section.section("limits");
     let limit = |key, default| limits.as_ref().and_then(|limits| limits.number(key)).unwrap_or(default) as usize;
     let encrypted = encryption.unwrap_or(Encryption::Implicit);
     let settings = Settings {
         name: name.into(),
-        host: host(section),
+        proxies: proxy::read(section, &host, &credential, surroundings, aside),
+        host,
         port: port(section, encrypted),
         encryption: encrypted,
         provider: None,
         trust: trust::read(section, encrypted, directory, aside),
-        proxies: Proxies::default(),
         helo_name: section.get("helo_name", values::helo_name),
         username: section.get("username", values::free_text),
         address: section.get("address", values::address).map(|address| address.as_str().to_owned()),
@@ -195,7 +196,8 @@ fn sign_in(section: &Section<'_>, settings: &Settings) {
 fn in_clear(section: &Section<'_>, settings: &Settings) {
     let credential = CREDENTIALS.into_iter().any(|key| section.has(key));
     let by_oauth = section.has("oauth");
-    let local = values::is_loopback(&settings.host);
+    // Behind a proxy 127.0.0.1 is whatever the proxy takes it for.
+    let local = values::is_loopback(&settings.host) && settings.proxies.smtp.is_none();
     let allowed = settings.allow_plaintext_credentials;
     if allowed && by_oauth {
         let complaint = Complaint::new("tokens never go in clear text, so this cannot be allowed for OAuth");
