@@ -3,6 +3,11 @@
 //! `tests/bad_configs/*.toml` each say in their first line what they should be told, and have the whole complaint
 //! beside them in `*.expected` (written anew by `UPDATE_EXPECTED=1 cargo test --test config`, then to be read by you).
 
+#[path = "config/effective.rs"]
+mod effective;
+#[path = "config/schema.rs"]
+mod schema;
+
 use std::path::{Path, PathBuf};
 
 use posthouse::account::{Encryption, Source};
@@ -32,7 +37,11 @@ impl Desk {
 
     /// Loads this text as a file, with these variables.
     fn load(&self, text: &str, variables: &[(&str, &str)]) -> Result<Loaded, Report> {
-        config::load(&sources(&self.write("posthouse.toml", text), variables))
+        let loaded = config::load(&sources(&self.write("posthouse.toml", text), variables));
+        if loaded.is_ok() && variables.is_empty() {
+            assert_eq!(schema::complaints(text), "", "a good configuration does not pass the schema:\n{text}");
+        }
+        loaded
     }
 }
 
@@ -47,6 +56,18 @@ fn load(text: &str, variables: &[(&str, &str)]) -> Config {
 
 fn findings(result: Result<Loaded, Report>) -> Vec<Finding> {
     result.map_or_else(|report| report.findings, |loaded| loaded.warnings)
+}
+
+/// Holds a text against the file of this name in `tests`, or writes it there.
+fn assert_golden(name: &str, said: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name);
+    if std::env::var_os("UPDATE_EXPECTED").is_some() {
+        std::fs::write(&path, said).unwrap();
+    }
+    assert!(
+        std::fs::read_to_string(&path).unwrap_or_default() == said,
+        "tests/{name} is not what is said now:\n{said}"
+    );
 }
 
 /// The lines `# NAME: …` at the head of a bad configuration.

@@ -6,6 +6,7 @@
 //! risky comes back beside the settings. Nothing here reads the process's environment or opens a connection.
 
 mod check;
+mod effective;
 mod files;
 mod finding;
 mod keys;
@@ -13,6 +14,7 @@ mod layers;
 mod mask;
 mod paths;
 pub mod report;
+mod schema;
 mod section;
 mod tree;
 mod values;
@@ -28,9 +30,11 @@ use crate::inbound::settings::{Caps, DeviceSettings, ListenerSettings};
 use crate::journal::log;
 use crate::mail::address::Address;
 
+pub use effective::{Effective, Origins};
 pub use finding::{Finding, Masked, Place, Severity};
 pub use keys::{all as all_keys, with_later as all_keys_and_later};
 pub use report::Report;
+pub use schema::schema;
 
 use finding::{Complaint, Findings};
 use section::Section;
@@ -118,6 +122,8 @@ pub struct Loaded {
     pub warnings: Vec<Finding>,
     /// The file they came from; `None` if there was none and variables or flags said everything.
     pub origin: Option<PathBuf>,
+    /// Where each key was written.
+    pub origins: Origins,
 }
 
 /// Finds, reads and checks the configuration.
@@ -147,6 +153,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, Report> {
     let checked = check::check(&Section::root(&table, &findings), &surroundings);
     files::look(&checked.named_files, path.as_deref(), checked.holds_secret, &findings);
 
+    let origins = Origins::new(&table, &findings, &checked.named_files);
     let mut findings = findings.into_sorted();
     if path.is_none() {
         say_where_it_was_looked(&mut findings);
@@ -154,7 +161,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, Report> {
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(Report { findings });
     }
-    Ok(Loaded { config: checked.config, warnings: findings, origin: path })
+    Ok(Loaded { config: checked.config, warnings: findings, origin: path, origins })
 }
 
 /// Without any file, what is missing is most likely missing because the file was not found.

@@ -287,6 +287,11 @@ pub(super) fn free_text(value: &Value) -> Read<String> {
     }
 }
 
+/// Whether a text is a mail address with a domain.
+pub(super) fn is_mail_address(text: &str) -> bool {
+    Address::parse(text.as_bytes()).is_ok_and(|address| address.domain().is_some())
+}
+
 /// RFC 1123 §2.1, and the underscore that some private networks use.
 pub(super) fn is_domain(text: &str) -> bool {
     let label = |label: &str| {

@@ -32,7 +32,7 @@ pub(super) fn read(root: &Section<'_>, directory: &Path, aside: &mut Aside) -> V
 }
 
 fn read_one(name: &str, section: &Section<'_>, directory: &Path, aside: &mut Aside) -> Account {
-    let encryption = section.get("encryption", encryption);
+    let encryption = encryption(section);
     let ca_file = section.path("ca_file", directory);
     if let Some(path) = &ca_file {
         let (origin, key) = (section.origin_of("ca_file"), section.key("ca_file"));
@@ -82,16 +82,8 @@ fn port(section: &Section<'_>, encryption: Encryption) -> u16 {
     written.and_then(|port| u16::try_from(port).ok()).unwrap_or(default)
 }
 
-fn encryption(value: &Value) -> Result<Encryption, Complaint> {
-    if let Value::Text(text) = value {
-        // What mail programs call the two.
-        match text.trim().to_ascii_lowercase().as_str() {
-            "ssl" => return Ok(Encryption::Implicit),
-            "tls" => return Ok(Encryption::StartTls),
-            _ => {}
-        }
-    }
-    Ok(match values::word(value, keys::ENCRYPTION)? {
+fn encryption(section: &Section<'_>) -> Option<Encryption> {
+    Some(match section.word("encryption")? {
         "starttls" => Encryption::StartTls,
         "starttls_auto" => Encryption::StartTlsAuto,
         "none" => Encryption::None,

@@ -16,7 +16,6 @@ use std::time::Duration;
 
 use super::files::Named;
 use super::finding::Complaint;
-use super::keys;
 use super::section::Section;
 use super::{Config, Delivery, values};
 use crate::inbound::settings::Caps;
@@ -163,14 +162,14 @@ fn spool(root: &Section<'_>, surroundings: &Surroundings<'_>) -> PathBuf {
 fn log(root: &Section<'_>) -> log::Settings {
     let mut log = log::Settings::default();
     let Some(section) = root.section("log") else { return log };
-    match section.get("level", |value| values::word(value, keys::LEVEL)) {
+    match section.word("level") {
         Some("error") => log.level = tracing::Level::ERROR,
         Some("warn") => log.level = tracing::Level::WARN,
         Some("debug") => log.level = tracing::Level::DEBUG,
         Some("trace") => log.level = tracing::Level::TRACE,
         _ => {}
     }
-    match section.get("format", |value| values::word(value, keys::FORMAT)) {
+    match section.word("format") {
         Some("text") => log.format = log::Format::Text,
         Some("json") => log.format = log::Format::Json,
         _ => {}
