@@ -18,7 +18,8 @@ use super::tree::{Node, Origin, Table, Value};
 /// Where each key that was written stands, and the files with secrets that were named.
 #[derive(Debug, Default)]
 pub struct Origins {
-    places: BTreeMap<String, Vec<Place>>,
+    /// By key, in few words: `posthouse.toml:12`, `POSTHOUSE__LOG__LEVEL`, `--log-level`.
+    written: BTreeMap<String, String>,
     secret_files: BTreeMap<String, PathBuf>,
 }
 
@@ -61,8 +62,8 @@ enum Shown {
 /// Who said so.
 #[derive(Debug)]
 enum Whence {
-    /// The user, at these places (a list can be written in several).
-    Written(Vec<Place>),
+    /// The user, at this place; several for a list that was written in several.
+    Written(String),
     /// Nobody.
     Default,
     /// Another value or the machine; the text says which.
@@ -88,43 +89,46 @@ impl Origins {
     }
 
     fn node(&mut self, node: &Node, path: String, findings: &Findings) {
-        let mut places = vec![findings.place(&node.origin)];
+        let mut written = in_words(&node.origin, findings);
         match &node.value {
             Value::Table(table) => return self.table(table, &format!("{path}."), findings),
             Value::List(list) => {
                 for (i, item) in list.iter().enumerate() {
                     if let Value::Table(table) = &item.value {
                         self.table(table, &format!("{path}[{i}]."), findings);
-                    } else if !matches!(item.origin, Origin::File(_)) {
-                        places.push(findings.place(&item.origin));
+                        continue;
+                    }
+                    // Where the file's own entries stand is known from where their list begins.
+                    let by = in_words(&item.origin, findings);
+                    if !matches!(item.origin, Origin::File(_)) && !written.split(", ").any(|other| other == by) {
+                        written = format!("{written}, {by}");
                     }
                 }
             }
             _ => {}
         }
-        places.dedup();
-        self.places.insert(path, places);
+        self.written.insert(path, written);
     }
 }
 
 impl Whence {
-    /// In few words: `posthouse.toml:12`, `POSTHOUSE__LOG__LEVEL`, `--log-level`, `default`.
-    fn in_words(&self) -> String {
+    fn in_words(&self) -> &str {
         match self {
-            Self::Written(places) => places.iter().map(place_in_words).collect::<Vec<_>>().join(", "),
-            Self::Default => "default".into(),
-            Self::Derived(how) => how.clone(),
+            Self::Written(how) | Self::Derived(how) => how,
+            Self::Default => "default",
         }
     }
 }
 
-fn place_in_words(place: &Place) -> String {
-    match place {
+/// Where somebody wrote it, short enough for the end of a line.
+fn in_words(origin: &Origin, findings: &Findings) -> String {
+    match findings.place(origin) {
         Place::File { file, line, .. } => {
-            let name = Path::new(&file.name).file_name().map(|name| name.display().to_string());
-            format!("{}:{line}", name.unwrap_or_else(|| file.name.clone()))
+            let name =
+                Path::new(&file.name).file_name().map_or(file.name.as_str().into(), |name| name.to_string_lossy());
+            format!("{name}:{line}")
         }
-        Place::Variable(name) | Place::Flag(name) => name.clone(),
+        Place::Variable(name) | Place::Flag(name) => name,
         Place::Nowhere => "default".into(),
     }
 }

@@ -74,7 +74,7 @@ impl<'a> Page<'a> {
 
     fn line(&mut self, key: &str, shown: Shown, otherwise: Whence) {
         let path = format!("{}{key}", self.prefix);
-        let whence = self.origins.places.get(&path).map_or(otherwise, |places| Whence::Written(places.clone()));
+        let whence = self.origins.written.get(&path).map_or(otherwise, |by| Whence::Written(by.clone()));
         self.section.lines.push(Line { path, key: words::key(key), shown, whence });
     }
 }
