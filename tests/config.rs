@@ -5,6 +5,8 @@
 
 #[path = "config/effective.rs"]
 mod effective;
+#[path = "config/file.rs"]
+mod file;
 #[path = "config/schema.rs"]
 mod schema;
 

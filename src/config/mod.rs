@@ -16,6 +16,7 @@ mod paths;
 pub mod report;
 mod schema;
 mod section;
+mod syntax;
 mod tree;
 mod values;
 
@@ -140,6 +141,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, Report> {
         Some(File { path, table, masked }) => (table, Findings::new(Some(masked)), Some(path)),
         None => (Table::default(), Findings::new(None), None),
     };
+    let says_nothing = table.0.is_empty();
     section::survey(&table, keys::ROOT, "", &findings);
     layers::environment(&mut table, &sources.environment, &findings);
     layers::flags(&mut table, &sources.overrides, &findings);
@@ -155,8 +157,13 @@ pub fn load(sources: &Sources) -> Result<Loaded, Report> {
 
     let origins = Origins::new(&table, &findings, &checked.named_files);
     let mut findings = findings.into_sorted();
-    if path.is_none() {
-        say_where_it_was_looked(&mut findings);
+    match &path {
+        None => add_to_what_is_missing(&mut findings, &paths::looked_for()),
+        Some(path) if says_nothing => {
+            let nothing = format!("{} holds no key, only remarks or nothing at all", path.display());
+            add_to_what_is_missing(&mut findings, &nothing);
+        }
+        Some(_) => {}
     }
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(Report { findings });
@@ -164,11 +171,11 @@ pub fn load(sources: &Sources) -> Result<Loaded, Report> {
     Ok(Loaded { config: checked.config, warnings: findings, origin: path, origins })
 }
 
-/// Without any file, what is missing is most likely missing because the file was not found.
-fn say_where_it_was_looked(findings: &mut [Finding]) {
+/// What is missing is most likely missing because the file was not found, or holds nothing.
+fn add_to_what_is_missing(findings: &mut [Finding], why: &str) {
     let missing = |finding: &&mut Finding| finding.severity == Severity::Error && finding.place == Place::Nowhere;
     if let Some(finding) = findings.iter_mut().find(missing) {
-        finding.message = format!("{}; {}", finding.message, paths::looked_for());
+        finding.message = format!("{}; {why}", finding.message);
     }
 }
 
@@ -190,18 +197,15 @@ impl File {
             }
             Err(errors) => {
                 let findings = Findings::new(Some(Masked { name, text: mask::mask(&source, None) }));
-                for error in errors {
-                    let complaint = Complaint::new(format!("this is not TOML: {}", error.message));
-                    findings.error(&Origin::File(error.span), "", complaint.hint(SYNTAX_HINT));
+                for error in syntax::one_a_line(&source, errors) {
+                    let complaint = syntax::explain(&source, &error);
+                    findings.error(&Origin::File(syntax::mark(&source, &error)), "", complaint);
                 }
                 Err(Report { findings: findings.into_sorted() })
             }
         }
     }
 }
-
-const SYNTAX_HINT: &str = "a line is KEY = VALUE; text stands in quotes, numbers and true or false do not; \
-    in a text with \\ in it use single quotes";
 
 /// A report of one error about the whole.
 fn alone(complaint: Complaint) -> Report {

@@ -52,15 +52,15 @@ impl<'a> Section<'a> {
 
     /// Reads a whole number; its range stands in the table of keys.
     pub(super) fn number(&self, key: &str) -> Option<u32> {
-        self.number_or(key, |complaint| complaint)
+        self.number_or(key, |_, complaint| complaint)
     }
 
-    /// Reads a whole number; `more` adds to the complaint about one that is none or out of its range.
-    pub(super) fn number_or(&self, key: &str, more: impl FnOnce(Complaint) -> Complaint) -> Option<u32> {
+    /// Reads a whole number; `more` adds to the complaint about a value that is none or out of its range.
+    pub(super) fn number_or(&self, key: &str, more: impl FnOnce(&Value, Complaint) -> Complaint) -> Option<u32> {
         let Some(Key { shape: Shape::Value(Kind::Number(least, most)), .. }) = keys::find(self.keys, key) else {
             return None;
         };
-        self.get(key, |value| values::number(value, *least..=*most).map_err(more))
+        self.get(key, |value| values::number(value, *least..=*most).map_err(|complaint| more(value, complaint)))
     }
 
     /// Reads one of the words that the table of keys has for this key, or another word for one of them.

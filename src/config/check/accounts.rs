@@ -77,7 +77,7 @@ fn host(section: &Section<'_>) -> String {
 }
 
 fn port(section: &Section<'_>, encryption: Encryption) -> u16 {
-    let written = section.number("port");
+    let written = section.number_or("port", values::no_port);
     let default = if encryption == Encryption::Implicit { 465 } else { 587 };
     written.and_then(|port| u16::try_from(port).ok()).unwrap_or(default)
 }

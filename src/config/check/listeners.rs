@@ -177,8 +177,9 @@ fn limits(section: &Section<'_>, settings: &mut ListenerSettings) {
             section.error("max_message_size", complaint.hint("every mail server must take at least 64 KiB"));
         }
     }
-    let why =
-        |complaint: Complaint| complaint.hint("RFC 5321 §4.5.3.1.8: at least 100 recipients of one mail must be taken");
+    let why = |_: &_, complaint: Complaint| {
+        complaint.hint("RFC 5321 §4.5.3.1.8: at least 100 recipients of one mail must be taken")
+    };
     if let Some(recipients) = section.number_or("max_recipients", why) {
         settings.max_recipients = recipients as usize;
     }
