@@ -132,6 +132,19 @@ fn bad_configurations_are_told_what_is_wrong_with_them() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Keys of which nothing can be wrong yet but that they are there.
+const AWAITED: [&str; 9] = [
+    "listeners.messages_per_hour",
+    "listeners.recipients_per_day",
+    "devices.NAME.senders",
+    "devices.NAME.recipients",
+    "devices.NAME.messages_per_hour",
+    "devices.NAME.recipients_per_day",
+    "accounts.NAME.limits.messages_per_minute",
+    "accounts.NAME.limits.recipients_per_day",
+    "accounts.NAME.limits.size",
+];
+
 #[test]
 fn every_key_is_complained_about_in_a_bad_configuration() {
     let general = |key: &str| {
@@ -143,7 +156,7 @@ fn every_key_is_complained_about_in_a_bad_configuration() {
     };
     let told: Vec<String> = bad_configs().iter().flat_map(|bad| &bad.found).map(|f| general(&f.key)).collect();
     let keys = config::all_keys_and_later().into_iter().map(|(key, _)| key);
-    let missing: Vec<String> = keys.filter(|key| !told.contains(key)).collect();
+    let missing: Vec<String> = keys.filter(|key| !told.contains(key) && !AWAITED.contains(&key.as_str())).collect();
     assert!(missing.is_empty(), "no file in tests/bad_configs is about {}", missing.join(", "));
 }
 

@@ -8,6 +8,7 @@ pub mod book;
 pub mod health;
 pub mod keeper;
 pub mod oauth;
+pub mod origin;
 mod password;
 mod program;
 pub mod signin;

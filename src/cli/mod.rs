@@ -8,6 +8,7 @@ mod demo;
 mod probe;
 mod schema;
 mod serve;
+mod test;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -55,6 +56,14 @@ enum Command {
     },
     /// Print the JSON Schema of the configuration file, for editors and other programs.
     Schema,
+    /// Try an account: look the provider up, connect, TLS, sign in, and with --to send a mail.
+    #[command(after_long_help = test::AFTER_HELP)]
+    Test {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        args: test::Args,
+    },
 }
 
 const EXIT_CODES: &str = "Exit codes:
@@ -91,6 +100,7 @@ pub fn run() -> ExitCode {
         Command::Serve(file) => serve::run(&sources(&arguments, file)),
         Command::Demo(demo) => demo::run(demo, arguments.log_level.as_deref()),
         Command::Schema => schema::run(),
+        Command::Test { file, args } => test::run(args, arguments.log_level.is_some(), &sources(&arguments, file)),
         Command::Check { file, args } => check::run(*args, &sources(&arguments, file)),
     }
 }

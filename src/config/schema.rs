@@ -128,6 +128,7 @@ fn form(kind: Kind, key: &str) -> Map<String, Value> {
         Kind::Size => json!({
             "type": ["string", "integer"], "pattern": "^[0-9]+ ?([KkMmGg]([Ii]?[Bb])?|[Bb])?$", "minimum": 0,
         }),
+        Kind::Pin => text("^(sha256/[A-Za-z0-9+/]{43}=?|certificate/[0-9A-Fa-f: ]{64,})$"),
         Kind::Name => text(NAME),
         Kind::Host => text(r"^[A-Za-z0-9_.:\[\]-]{1,255}$"),
         Kind::Socket => text(r"^([0-9.]+|\[[0-9A-Fa-f:.%]+\]):[0-9]{1,5}$"),

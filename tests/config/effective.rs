@@ -76,7 +76,8 @@ fn what_is_printed_can_be_loaded_and_means_the_same() {
     ];
     let (_, loaded) = everything(&desk);
     let printed = effective(&loaded).toml();
-    let again = config::load(&sources(&desk.write("elsewhere/again.toml", &printed), &hidden)).unwrap().config;
+    let again = config::load(&sources(&desk.write("elsewhere/again.toml", &printed), &hidden));
+    let again = again.unwrap_or_else(|report| panic!("{report}\n{printed}")).config;
     assert_eq!(format!("{again:#?}"), format!("{:#?}", loaded.config), "{printed}");
 
     // Of the defaults nothing is hidden, and they are those of the example.

@@ -77,8 +77,9 @@ fn no_key_takes_a_date_neither_here_nor_there() {
 
 #[test]
 fn other_words_for_a_value_pass_here_and_there() {
-    for word in ["ssl", "tls"] {
-        let text = format!("{ACCOUNT}encryption = \"{word}\"\nmechanism = \"none\"\n");
+    let words = ["verify_none", "verify_peer", "verify_fail_if_no_peer_cert"].map(|word| ("verify", word));
+    for (key, word) in words.into_iter().chain([("encryption", "ssl"), ("encryption", "tls")]) {
+        let text = format!("{ACCOUNT}{key} = \"{word}\"\nmechanism = \"none\"\n");
         assert_eq!(complaints(&text), "");
         assert!(Desk::new().load(&text, &[]).is_ok());
     }

@@ -8,10 +8,10 @@ use std::path::Path;
 use super::super::{Config, Loaded};
 use super::{Effective, Line, Origins, Section, Shown, Whence, words};
 use crate::account::oauth::{ClientSecret, Grant};
-use crate::account::{self, CommandLine, Source};
+use crate::account::{self, CommandLine, Encryption, Source};
 use crate::inbound::settings::{DeviceSettings, ListenerSettings, ListenerTls};
 use crate::net::http::Endpoint;
-use crate::net::trust::Anchors;
+use crate::net::trust::{Anchors, Verify};
 
 const HIDDEN: &str = "<hidden>";
 
@@ -109,9 +109,7 @@ fn account<'a>(settings: &account::Settings, origins: &'a Origins) -> Vec<Page<'
     page.put("host", settings.host.as_str());
     page.derived("port", i64::from(settings.port), "from encryption");
     page.put("encryption", words::encryption(settings.encryption));
-    if let Anchors::File(file) = &settings.trust.anchors {
-        page.put("ca_file", words::path(file));
-    }
+    trust(&mut page, settings);
     page.put_some("helo_name", settings.helo_name.as_deref());
     username(&mut page, settings);
     page.put_some("address", settings.address.as_deref());
@@ -130,6 +128,29 @@ fn account<'a>(settings: &account::Settings, origins: &'a Origins) -> Vec<Page<'
         pages.push(page);
     }
     pages
+}
+
+fn trust(page: &mut Page<'_>, settings: &account::Settings) {
+    let trust = &settings.trust;
+    let encrypted = settings.encryption != Encryption::None;
+    // Written out where they mean nothing, these would be a contradiction.
+    if encrypted {
+        page.put("verify", words::verify(trust.verify));
+    }
+    let asked = encrypted && matches!(trust.verify, Verify::Full | Verify::Chain);
+    match &trust.anchors {
+        Anchors::System if !asked && !matches!(settings.credential, Source::OAuth(_)) => {}
+        Anchors::System => page.put("roots", "system"),
+        Anchors::Bundled => page.put("roots", "bundled"),
+        Anchors::File(file) => page.put("ca_file", words::path(file)),
+    }
+    if !trust.pins.is_empty() {
+        page.put("pins", words::list(&trust.pins));
+    }
+    if let Some(identity) = &trust.identity {
+        page.put("client_certificate", words::path(&identity.certificate));
+        page.put("client_key", words::path(&identity.key));
+    }
 }
 
 fn username(page: &mut Page<'_>, settings: &account::Settings) {

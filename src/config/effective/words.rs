@@ -10,6 +10,7 @@ use crate::account::oauth::ClientAuthentication;
 use crate::account::{Encryption, Mechanism};
 use crate::inbound::settings::{DeviceAuth, LineEndings};
 use crate::journal::log::Format;
+use crate::net::trust::Verify;
 
 /// The largest unit that says it without a fraction.
 pub(super) fn duration(duration: Duration) -> toml::Value {
@@ -71,6 +72,15 @@ pub(super) fn encryption(encryption: Encryption) -> &'static str {
         Encryption::StartTls => "starttls",
         Encryption::StartTlsAuto => "starttls_auto",
         Encryption::None => "none",
+    }
+}
+
+pub(super) fn verify(verify: Verify) -> &'static str {
+    match verify {
+        Verify::Full => "full",
+        Verify::Chain => "chain",
+        Verify::Pin => "pin",
+        Verify::None => "none",
     }
 }
 
