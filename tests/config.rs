@@ -358,6 +358,28 @@ fn secrets_that_everybody_can_read_are_a_risk() {
     assert!(matches!(config.accounts[0].credential, Source::None));
 }
 
+#[test]
+fn a_configuration_that_everybody_can_change_is_a_risk() {
+    use std::os::unix::fs::PermissionsExt;
+    let desk = Desk::new();
+    let path = desk.write("posthouse.toml", &format!("{ACCOUNT}mechanism = \"none\"\n"));
+    let allow = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    let said = || {
+        let warnings = config::load(&sources(&path, &[])).unwrap().warnings;
+        warnings.iter().map(Finding::one_line).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(said(), "");
+    allow(&path, 0o666);
+    assert!(said().contains("can change") && said().ends_with("posthouse.toml`"), "{}", said());
+    allow(&path, 0o600);
+    // Whoever may change the directory can put another file in its place, unless the sticky bit is set.
+    allow(desk.0.path(), 0o777);
+    assert!(said().ends_with(&format!("`chmod o-w {}`", desk.0.path().display())), "{}", said());
+    allow(desk.0.path(), 0o1777);
+    assert_eq!(said(), "");
+    allow(desk.0.path(), 0o700);
+}
+
 /// The example with its lines `#key = …` in force and, if asked for, those with two spaces behind the `#` too.
 fn example(with_examples: bool) -> String {
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/config/posthouse.example.toml")).unwrap();

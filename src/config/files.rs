@@ -192,10 +192,20 @@ pub(super) fn look(named: &[Named], source: Option<&Path>, holds_secret: bool, f
             );
         }
     }
+    if let Some(path) = source.and_then(changeable) {
+        let risk = format!("every user of this machine can change {}, and so read every password", path.display());
+        findings.warning(&Origin::Nowhere, "", Complaint::new(risk).hint(format!("`chmod o-w {}`", path.display())));
+    }
     if let Some(path) = source.filter(|path| holds_secret && open_to_everyone(path)) {
         let risk = format!("{} holds secrets and every user of this machine can read it", path.display());
         findings.warning(&Origin::Nowhere, "", Complaint::new(risk).hint(CLOSE_IT));
     }
+}
+
+/// The configuration file or its directory, whichever everybody may change: who does sends mail where he likes.
+fn changeable(source: &Path) -> Option<&Path> {
+    let directory = source.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    [source, directory].into_iter().find(|path| disk::changeable_by_everyone(path))
 }
 
 const CLOSE_IT: &str = "close it with `chmod o-rwx FILE`, and see that Posthouse's user or group may still read it";

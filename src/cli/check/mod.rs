@@ -9,6 +9,10 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+mod machine;
+
+use machine::Machine;
+
 use super::EX_IOERR;
 use super::probe::{self, Probed};
 use crate::config::{self, Config, Effective, Finding, Severity, Sources, report};
@@ -56,7 +60,10 @@ pub fn run(args: Args, sources: &Sources) -> ExitCode {
 fn report_on(args: Args, sources: &Sources, colours: bool, look: impl Fn(&Config) -> Probed) -> Said {
     let (loaded, findings, notes) = match config::load(sources) {
         Ok(mut loaded) => {
-            let Probed { findings, notes } = look(&loaded.config);
+            let machine = Machine::here();
+            let Probed { mut findings, mut notes } = look(&loaded.config);
+            findings.extend(machine::shared_spool(&loaded.config, &machine));
+            notes.extend(machine::secrets_in_environment(sources, &machine));
             let warnings = std::mem::take(&mut loaded.warnings);
             (Some(loaded), warnings.into_iter().chain(findings).collect::<Vec<_>>(), notes)
         }

@@ -2,13 +2,14 @@
 //! one file it needs, a device's password, is read through a function it is given.
 //!
 //! Each part of the configuration has its page: [`listeners`], [`devices`], [`accounts`], [`oauth`], [`trust`]; [`between`] looks
-//! at what fits each other across them. Guarantees: without an error among the findings the result is usable as it is.
+//! at what fits each other across them, [`risks`] at what is dangerous although it fits. Guarantees: without an error among the findings the result is usable as it is.
 
 mod accounts;
 mod between;
 mod devices;
 mod listeners;
 mod oauth;
+mod risks;
 mod trust;
 
 use std::collections::BTreeMap;
@@ -59,8 +60,11 @@ pub(super) fn check(root: &Section<'_>, surroundings: &Surroundings<'_>) -> Chec
     let default_account = root.get("default_account", values::name);
     between::check(root, &listeners, &devices, &accounts, default_account.as_deref());
 
+    let hostname = root.get("hostname", values::domain);
+    risks::name(root, &listeners, hostname.as_deref());
+
     let config = Config {
-        hostname: root.get("hostname", values::domain),
+        hostname,
         default_domain: root.get("default_domain", values::domain),
         default_account: default_account.as_deref().map(Into::into),
         aliases: aliases(root),
