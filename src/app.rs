@@ -285,7 +285,8 @@ pub fn hostname(config: &Config) -> String {
 }
 
 /// What the operating system calls this machine; `localhost` if it says nothing.
-fn machine_name() -> String {
+#[must_use]
+pub fn machine_name() -> String {
     let asked = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
     let asked = asked.or_else(|| std::env::var("COMPUTERNAME").ok()).unwrap_or_default();
     let name = asked.trim();
