@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use crate::account::book::{Book, BookError};
+use crate::account::book::{Book, BookError, Listed};
 use crate::account::keeper::{Keeper, KeeperError};
 use crate::account::{self};
 use crate::config::Config;
@@ -194,9 +194,15 @@ fn door(
     })
 }
 
-fn policy(config: &Config, listener: &ListenerSettings) -> Result<Policy, StartError> {
-    let names = config.accounts.iter().map(|account| account.name.clone()).collect();
-    let book = Book::new(names, config.default_account.clone())?;
+/// The rules of one listener, as the relay applies them.
+///
+/// # Errors
+/// When a route, a device or `default_account` names an account that is not there.
+pub fn policy(config: &Config, listener: &ListenerSettings) -> Result<Policy, StartError> {
+    let listed =
+        |account: &account::Settings| Listed { name: account.name.clone(), former: account.renamed_from.clone() };
+    let listed = config.accounts.iter().map(listed).collect();
+    let book = Book::new(listed, config.routes.clone(), config.default_account.as_ref())?;
     let facts = |account: &account::Settings| AccountFacts {
         address: account.address.as_ref().and_then(|text| Address::parse(text.as_bytes()).ok()),
         recipients_per_message: account.recipients_per_message,

@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_listener_that_lets_the_default_gateway_in_is_a_warning() {
-        use crate::inbound::settings::{LineEndings, ListenerTls};
+        use crate::inbound::settings::{Limits, LineEndings, ListenerTls};
         let listener = |bind: &str, allow: &str, auth| ListenerSettings {
             name: "lan".into(),
             bind: vec![bind.parse().unwrap()],
@@ -128,6 +128,7 @@ mod tests {
             max_recipients: 100,
             senders: vec![],
             recipients: vec![],
+            limits: Limits::default(),
         };
         let risky =
             |bind, allow, auth| gateway(&listener(bind, allow, auth), Some(Ipv4Addr::new(172, 17, 0, 1))).is_some();

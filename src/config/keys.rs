@@ -90,15 +90,12 @@ pub(super) const ROOT: &[Key] = &[
     Key { name: "aliases", shape: Shape::Map(Kind::Mail) },
     Key { name: "listeners", shape: Shape::Each(LISTENER) },
     Key { name: "devices", shape: Shape::Named(DEVICE) },
+    Key { name: "routes", shape: Shape::Each(ROUTE) },
     Key { name: "accounts", shape: Shape::Named(ACCOUNT) },
     Key { name: "delivery", shape: Shape::Section(DELIVERY) },
     Key { name: "sessions", shape: Shape::Section(SESSIONS) },
     Key { name: "storage", shape: Shape::Section(STORAGE) },
     Key { name: "log", shape: Shape::Section(LOG) },
-    later(
-        "routes",
-        "write default_account = \"NAME\", or give a device its own account: [devices.NAME] account = \"…\"",
-    ),
     later("notices", "the device hears every refusal itself, so there is nothing to send; leave this section out"),
     later("alerts", "watch the log for lines of level warn and error instead"),
     later("journal", "the log holds what happened; write [log] level = \"debug\" for the lines of each session"),
@@ -119,22 +116,32 @@ const LISTENER: &[Key] = &[
     value("max_recipients", Kind::Number),
     value("senders", Kind::Mail),
     value("recipients", Kind::Mail),
-    later("messages_per_hour", "limit the number of connections with [sessions] per_device = … instead"),
-    later("recipients_per_day", "limit one mail with max_recipients = … instead"),
+    value("messages_per_hour", Kind::Number),
+    value("recipients_per_day", Kind::Number),
 ];
 
 const DEVICE: &[Key] = &[
     value("password", Kind::Hidden),
     value("password_file", Kind::Hidden),
     value("account", Kind::Name),
-    later("senders", "write senders = [\"…\"] in the listener the device connects to"),
-    later("recipients", "write recipients = [\"…\"] in the listener the device connects to"),
-    later("messages_per_hour", "limit the number of connections with [sessions] per_device = … instead"),
-    later("recipients_per_day", "limit one mail with max_recipients = … in the listener instead"),
+    value("senders", Kind::Mail),
+    value("recipients", Kind::Mail),
+    value("messages_per_hour", Kind::Number),
+    value("recipients_per_day", Kind::Number),
+];
+
+const ROUTE: &[Key] = &[
+    value("sender", Kind::Mail),
+    value("recipient", Kind::Mail),
+    value("device", Kind::Name),
+    value("source", Kind::Network),
+    value("listener", Kind::Name),
+    value("accounts", Kind::Name),
 ];
 
 /// `[accounts.NAME]`
 pub(super) const ACCOUNT: &[Key] = &[
+    value("renamed_from", Kind::Name),
     value("host", Kind::Name),
     value("port", Kind::Number),
     value("encryption", Kind::Word(ENCRYPTION)),
@@ -311,7 +318,7 @@ mod tests {
 
     #[test]
     fn no_name_stands_twice_in_one_section() {
-        for keys in [ROOT, LISTENER, DEVICE, ACCOUNT, OAUTH, LIMITS, DELIVERY, SESSIONS, STORAGE, LOG] {
+        for keys in [ROOT, LISTENER, DEVICE, ROUTE, ACCOUNT, OAUTH, LIMITS, DELIVERY, SESSIONS, STORAGE, LOG] {
             let names: std::collections::BTreeSet<_> = keys.iter().map(|key| key.name).collect();
             assert_eq!(names.len(), keys.len());
         }

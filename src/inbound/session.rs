@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 
 use super::door::{Door, Tls};
-use super::policy::Login;
-use crate::ids::{AccountName, DeviceName};
+use super::policy::{Caller, Login};
+use crate::account::book::Route;
+use crate::ids::DeviceName;
 use crate::journal::Event as Happened;
 use crate::journal::live::Seat;
 use crate::net::link::{End, Link};
@@ -38,11 +39,9 @@ pub(super) struct Session<'a> {
     pub(super) door: Arc<Door>,
     pub(super) seat: &'a Seat<'a>,
     pub(super) device: DeviceName,
-    pub(super) peer: IpAddr,
-    /// The login of `[devices]` it signed in with.
-    signed_in: Option<DeviceName>,
-    /// Chosen at MAIL.
-    pub(super) account: Option<AccountName>,
+    pub(super) caller: Caller,
+    /// Chosen with the first recipient.
+    pub(super) route: Option<Box<Route>>,
     pub(super) messages: u32,
     /// The relay asked it to end, and the dialogue knows.
     dismissed: bool,
@@ -50,7 +49,8 @@ pub(super) struct Session<'a> {
 
 impl<'a> Session<'a> {
     pub(super) fn new(door: Arc<Door>, seat: &'a Seat<'a>, device: DeviceName, peer: IpAddr) -> Self {
-        Self { door, seat, device, peer, signed_in: None, account: None, messages: 0, dismissed: false }
+        let caller = Caller { source: peer, login: None };
+        Self { door, seat, device, caller, route: None, messages: 0, dismissed: false }
     }
 
     /// Speaks until the end.
@@ -74,7 +74,7 @@ impl<'a> Session<'a> {
                 return;
             }
         };
-        let security = Security { tls: secure, auth_in_clear: self.door.policy.auth_in_clear(self.peer) };
+        let security = Security { tls: secure, auth_in_clear: self.door.policy.auth_in_clear(self.caller.source) };
         let recording = self.door.journal.wants_transcripts();
         let dialogue = Dialogue::new(Arc::clone(&self.door.dialogue), security, recording, Instant::now());
         // Boxed: it would stand in the future once for each function it passes through.
@@ -165,7 +165,7 @@ impl<'a> Session<'a> {
             Ok(Login::Device(device)) => {
                 self.door.journal.record(Happened::DeviceLogin { name: Some(&device), accepted: true });
                 self.device = device.clone();
-                self.signed_in = Some(device);
+                self.caller.login = Some(device);
                 Ok(())
             }
             Ok(Login::Anyone) => Ok(()),
@@ -178,21 +178,19 @@ impl<'a> Session<'a> {
     }
 
     fn sender(&mut self, link: &mut Link<Dialogue>, mut question: SenderQuestion) {
-        let answer = self.door.policy.account(self.signed_in.as_ref()).cloned().and_then(|account| {
-            self.door.policy.sender(&mut question.sender, &account)?;
-            self.account = Some(account);
-            Ok(())
-        });
+        self.route = None;
+        let answer = self.door.policy.sender(&self.caller, &mut question.sender);
         self.note_refusal("sender", &question.sender.reverse_path, &answer);
         link.conversation_mut().answer_sender(question, answer, Instant::now());
     }
 
     fn recipient(&mut self, link: &mut Link<Dialogue>, mut question: RecipientQuestion) {
-        let before = question.envelope().recipients.len();
-        let answer = match &self.account {
-            Some(account) => self.door.policy.recipient(&mut question.recipient, account, before),
-            None => Err(Refusal::new(451, 3, 0, "Internal error, try again later")),
-        };
+        let address = &question.recipient.address;
+        let found = self.door.policy.recipient(&self.caller, question.envelope(), self.route.as_deref(), address);
+        let answer = found.map(|(address, route)| {
+            question.recipient.address = address;
+            self.route.get_or_insert_with(|| Box::new(route));
+        });
         self.note_refusal("recipient", &question.recipient.address, &answer);
         link.conversation_mut().answer_recipient(question, answer, Instant::now());
     }
@@ -212,8 +210,8 @@ impl<'a> Session<'a> {
         match self.unless_dismissed(tls::accept(config, stream.into_plain()?, HANDSHAKE)).await? {
             Ok(stream) => {
                 dialogue.secured(Instant::now());
-                self.device = self.door.policy.device_of(self.peer);
-                self.signed_in = None;
+                self.device = self.door.policy.device_of(self.caller.source);
+                self.caller.login = None;
                 Some(Box::new(Link::new(stream, dialogue, PATIENCE)))
             }
             Err(problem) => {

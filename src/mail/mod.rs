@@ -6,4 +6,5 @@
 pub mod address;
 pub mod envelope;
 pub mod header;
+pub mod pattern;
 pub mod stamp;

@@ -58,7 +58,9 @@ impl Network {
         }
     }
 
-    fn covers(&self, other: &Self) -> bool {
+    /// Whether it holds every address of the other.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
         self.prefix <= other.prefix && self.contains(other.address)
     }
 }

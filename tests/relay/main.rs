@@ -13,6 +13,7 @@ mod login;
 mod matrix;
 mod pool;
 mod refused;
+mod routes;
 mod scene;
 mod stages;
 mod stamp;

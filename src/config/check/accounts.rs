@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use super::{Aside, oauth};
+use super::{Aside, names, oauth};
 use crate::account::{CommandLine, Encryption, Mechanism, Settings, Source};
 use crate::config::files::{Named, NamedFile};
 use crate::config::finding::Complaint;
@@ -19,6 +19,7 @@ use crate::net::trust;
 pub(super) struct Account {
     pub(super) settings: Settings,
     pub(super) host: Origin,
+    pub(super) renamed: Origin,
     pub(super) key: String,
 }
 
@@ -47,6 +48,7 @@ fn read_one(name: &str, section: &Section<'_>, directory: &Path, aside: &mut Asi
     let encrypted = encryption.unwrap_or(Encryption::Implicit);
     let settings = Settings {
         name: name.into(),
+        renamed_from: names::former(section),
         host: host(section),
         port: port(section, encrypted),
         encryption: encrypted,
@@ -67,7 +69,12 @@ fn read_one(name: &str, section: &Section<'_>, directory: &Path, aside: &mut Asi
     if encryption.is_some() || !section.has("encryption") {
         in_clear(section, &settings);
     }
-    Account { settings, host: section.origin_of("host"), key: section.key("host") }
+    Account {
+        settings,
+        host: section.origin_of("host"),
+        renamed: section.origin_of("renamed_from"),
+        key: section.key("host"),
+    }
 }
 
 fn host(section: &Section<'_>) -> String {

@@ -1,14 +1,17 @@
 //! From what the user wrote to every room's settings, and everything that contradicts itself on the way. Pure: the
 //! one file it needs, a device's password, is read through a function it is given.
 //!
-//! Each part of the configuration has its page: [`listeners`], [`devices`], [`accounts`], [`oauth`]; [`between`] looks
+//! Each part of the configuration has its page: [`listeners`], [`devices`], [`accounts`], [`oauth`], [`routes`]; [`between`] looks
 //! at what fits each other across them. Guarantees: without an error among the findings the result is usable as it is.
 
 mod accounts;
 mod between;
 mod devices;
+mod limits;
 mod listeners;
+mod names;
 mod oauth;
+mod routes;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -57,7 +60,9 @@ pub(super) fn check(root: &Section<'_>, surroundings: &Surroundings<'_>) -> Chec
     let devices = devices::read(root, surroundings, &mut aside);
     let accounts = accounts::read(root, surroundings.directory, &mut aside);
     let default_account = root.get("default_account", values::name);
-    between::check(root, &listeners, &devices, &accounts, default_account.as_deref());
+    names::check(root, &accounts);
+    let routes = routes::read(root, &listeners, &devices, &accounts);
+    between::check(root, &listeners, &devices, &accounts, &routes, default_account.as_deref());
 
     let config = Config {
         hostname: root.get("hostname", values::domain),
@@ -65,6 +70,7 @@ pub(super) fn check(root: &Section<'_>, surroundings: &Surroundings<'_>) -> Chec
         default_account: default_account.as_deref().map(Into::into),
         aliases: aliases(root),
         listeners: listeners.into_iter().map(|listener| listener.settings).collect(),
+        routes,
         devices: devices.into_iter().map(|device| device.settings).collect(),
         accounts: accounts.into_iter().map(|account| account.settings).collect(),
         caps: caps(root),
