@@ -15,6 +15,7 @@ use crate::account::{self};
 use crate::config::Config;
 use crate::ids::{AccountName, ListenerName};
 use crate::inbound::door::{Door, Sessions, Tls};
+use crate::inbound::limits::Meters;
 use crate::inbound::policy::{AccountFacts, Policy};
 use crate::inbound::settings::{Addressing, DeviceAuth, ListenerSettings, ListenerTls};
 use crate::journal::{Event, Journal};
@@ -83,8 +84,9 @@ pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<Ap
         desks.push(Desk::new(upstream, Arc::clone(&queue), journal.clone()));
     }
     let mut opened = Vec::new();
+    let meters = Arc::default();
     for listener in &config.listeners {
-        let door = Arc::new(door(config, listener, &hostname, &queue, &journal)?);
+        let door = Arc::new(door(config, listener, &hostname, (&queue, &meters), &journal)?);
         for bound in bind_all(listener)? {
             opened.push((Arc::clone(&door), bound));
         }
@@ -155,7 +157,7 @@ fn door(
     config: &Config,
     listener: &ListenerSettings,
     hostname: &str,
-    queue: &Arc<Queue>,
+    (queue, meters): (&Arc<Queue>, &Arc<Meters>),
     journal: &Journal,
 ) -> Result<Door, StartError> {
     let load = |certificate, key| {
@@ -186,6 +188,7 @@ fn door(
         dialogue: Arc::new(dialogue),
         tls,
         caps: config.caps.clone(),
+        meters: Arc::clone(meters),
         wait: config.delivery.wait,
         spool: config.spool_directory.clone(),
         gateway: Watch::new(default_gateway()),

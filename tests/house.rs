@@ -62,6 +62,7 @@ const SANS_IO: &[&str] = &[
     "queue/entry",
     "queue/schedule",
     "inbound/policy",
+    "inbound/limits",
     "outbound/verdict",
     "config/check",
 ];

@@ -9,7 +9,8 @@ use std::net::IpAddr;
 
 use subtle::ConstantTimeEq;
 
-use super::settings::{Addressing, DeviceAuth, DeviceSettings, ListenerSettings};
+use super::limits::{Claim, Scope, Unit};
+use super::settings::{Addressing, DeviceAuth, DeviceSettings, Limits, ListenerSettings};
 use crate::account::book::{Book, BookError, Condition, Origin, Route, Rule};
 use crate::ids::{AccountName, DeviceName, ListenerName};
 use crate::mail::address::Address;
@@ -174,6 +175,7 @@ impl Policy {
     }
 
     /// How the account of a message to this recipient is found, rule by rule.
+    #[must_use]
     pub fn explain(
         &self,
         caller: &Caller,
@@ -182,6 +184,20 @@ impl Policy {
     ) -> Vec<(usize, Rule, Option<Condition>)> {
         let (address, origin) = (self.redirected(address), self.origin(caller, sender));
         self.book.explain(&origin, &address).map(|(index, rule, why_not)| (index, rule.clone(), why_not)).collect()
+    }
+
+    /// The limits of what this caller may send: its own, and those of each device here.
+    #[must_use]
+    pub fn claims(&self, caller: &Caller, unit: Unit) -> Vec<Claim> {
+        let most = |limits: &Limits| match unit {
+            Unit::Message => limits.messages_per_hour,
+            Unit::Recipient => limits.recipients_per_day,
+        };
+        let own = self.device(caller).and_then(|device| most(&device.limits));
+        let here = most(&self.listener.limits);
+        let own = own.map(|most| Claim { scope: Scope::Login, most });
+        let here = here.map(|most| Claim { scope: Scope::Listener(self.listener.name.clone()), most });
+        own.into_iter().chain(here).collect()
     }
 
     fn origin<'a>(&'a self, caller: &'a Caller, sender: &'a ReversePath) -> Origin<'a> {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 
 use super::door::{Door, Tls};
+use super::limits::{Scope, Unit};
 use super::policy::{Caller, Login};
 use crate::account::book::Route;
 use crate::ids::DeviceName;
@@ -181,21 +182,45 @@ impl<'a> Session<'a> {
         self.route = None;
         let answer = self.door.policy.sender(&self.caller, &mut question.sender);
         self.note_refusal("sender", &question.sender.reverse_path, &answer);
+        let answer = answer.and_then(|()| self.within_limits(Unit::Message));
         link.conversation_mut().answer_sender(question, answer, Instant::now());
     }
 
     fn recipient(&mut self, link: &mut Link<Dialogue>, mut question: RecipientQuestion) {
         let address = &question.recipient.address;
-        let found = self.door.policy.recipient(&self.caller, question.envelope(), self.route.as_deref(), address);
-        let answer = found.map(|(address, route)| {
+        let so_far = self.route.as_deref();
+        let answer = self.door.policy.recipient(&self.caller, question.envelope(), so_far, address);
+        self.note_refusal("recipient", &question.recipient.address, &answer);
+        let answer = answer.and_then(|(address, route)| {
+            self.within_limits(Unit::Recipient)?;
             question.recipient.address = address;
             self.route.get_or_insert_with(|| Box::new(route));
+            Ok(())
         });
-        self.note_refusal("recipient", &question.recipient.address, &answer);
         link.conversation_mut().answer_recipient(question, answer, Instant::now());
     }
 
-    fn note_refusal(&self, what: &'static str, address: impl Display, answer: &Result<(), Refusal>) {
+    /// Counts one more of what the device sends. That a limit is reached is said once, not for every mail.
+    fn within_limits(&self, unit: Unit) -> Result<(), Refusal> {
+        let claims = self.door.policy.claims(&self.caller, unit);
+        self.door.meters.take(&self.device, unit, &claims, Instant::now()).map_err(|over| {
+            if over.is_news {
+                let listener = self.door.policy.listener();
+                let of_login = over.claim.scope == Scope::Login;
+                let limit = over.unit.key();
+                self.door.journal.record(Happened::LimitReached {
+                    device: &self.device,
+                    listener: Some(listener).filter(|_| !of_login),
+                    limit,
+                    most: over.claim.most,
+                    lifts_in: over.lifts_in,
+                });
+            }
+            over.refusal()
+        })
+    }
+
+    fn note_refusal<T>(&self, what: &'static str, address: impl Display, answer: &Result<T, Refusal>) {
         if let Err(refusal) = answer {
             let address = address.to_string();
             self.door.journal.record(Happened::EnvelopeRefused { what, address, reply: refusal.reply() });

@@ -9,6 +9,7 @@ mod certificates;
 mod device;
 mod door;
 mod held;
+mod limits;
 mod login;
 mod matrix;
 mod pool;

@@ -2,7 +2,7 @@
 //!
 //! Pure: a policy is made by hand and asked.
 
-use super::super::settings::{Limits, ListenerTls};
+use super::super::settings::ListenerTls;
 use super::*;
 use crate::account::book::Listed;
 use crate::mail::envelope::Recipient;
