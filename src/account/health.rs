@@ -262,7 +262,7 @@ mod tests {
 
     impl Diagnosis {
         fn because(cause: Cause) -> Self {
-            Self { cause, sentence: "No.".into(), cure: "Help.".into() }
+            Self::new("test", cause, "No.", "Help.")
         }
     }
 

@@ -14,7 +14,7 @@ use super::signin::Credential;
 pub use super::tokens::AfterRefusal;
 use super::tokens::{Issued, Tokens};
 use super::{CommandLine, Settings, Source};
-use crate::diagnosis::{Failure, diagnose};
+use crate::diagnosis::{Context, Failure, diagnose};
 use crate::ids::AccountName;
 use crate::net::http::HttpClient;
 
@@ -154,8 +154,11 @@ impl Issuer {
             Err(failure) => {
                 let kept = self.lock().put_failure(failure.clone(), now());
                 if kept.is_ok() {
-                    let why = diagnose(&failure);
-                    tracing::warn!(%account, "the token could not be renewed and is used on: {}", why.sentence);
+                    let why = diagnose(&failure, Context::default());
+                    tracing::warn!(
+                        %account, code = why.code, cause = %why.cause, cure = %why.cure,
+                        "the token could not be renewed and is used on: {}", why.sentence
+                    );
                 }
                 kept
             }

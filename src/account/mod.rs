@@ -18,6 +18,7 @@ use std::time::Duration;
 
 pub use program::CommandLine;
 
+use crate::diagnosis::{Context, SignIn};
 use crate::ids::AccountName;
 use crate::net::proxy::Proxies;
 use crate::net::trust;
@@ -58,6 +59,19 @@ pub struct Settings {
     pub connections: usize,
     /// Recipients in one transaction; default 100.
     pub recipients_per_message: usize,
+}
+
+impl Settings {
+    /// What of it changes the meaning of a failure.
+    #[must_use]
+    pub fn context(&self) -> Context<'_> {
+        let sign_in = match &self.credential {
+            Source::None => SignIn::None,
+            Source::Password(_) | Source::PasswordFile(_) | Source::PasswordCommand(_) => SignIn::Password,
+            Source::OAuth(_) => SignIn::Token,
+        };
+        Context { provider: self.provider.as_deref(), host: &self.host, sign_in }
+    }
 }
 
 /// `encryption = …`

@@ -13,6 +13,7 @@ mod tls;
 mod token;
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 pub use crate::smtp::client::CannotCarry;
 use crate::smtp::client::Fault;
@@ -113,20 +114,60 @@ pub enum TokenFailure {
     Command { program: String, detail: String },
 }
 
+/// With whom it happened and how we signed in, because the same words mean different things.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Context<'a> {
+    /// The account's preset, by its name.
+    pub provider: Option<&'a str>,
+    /// The account's host; empty when nobody was connected to.
+    pub host: &'a str,
+    /// What the account signs in with.
+    pub sign_in: SignIn,
+}
+
+/// What an account signs in with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SignIn {
+    /// Nothing.
+    #[default]
+    None,
+    /// A password or an app password.
+    Password,
+    /// An OAuth access token.
+    Token,
+}
+
 /// What it means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnosis {
+    /// The same for the same kind of failure for ever, for programs and for the handbook: `google_daily_limit`.
+    pub code: &'static str,
     /// Whose doing it is.
     pub cause: Cause,
     /// What happened, in one sentence a newcomer understands.
     pub sentence: Cow<'static, str>,
     /// What to do next, with the exact key or command where there is one.
     pub cure: Cow<'static, str>,
+    /// When the other side says it is over, counted from when it said so; between a minute and a day.
+    pub lifts_after: Option<Duration>,
 }
 
 impl Diagnosis {
-    fn new(cause: Cause, sentence: impl Into<Cow<'static, str>>, cure: impl Into<Cow<'static, str>>) -> Self {
-        Self { cause, sentence: sentence.into(), cure: cure.into() }
+    /// One that does not say when it is over.
+    #[must_use]
+    pub fn new(
+        code: &'static str,
+        cause: Cause,
+        sentence: impl Into<Cow<'static, str>>,
+        cure: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self { code, cause, sentence: sentence.into(), cure: cure.into(), lifts_after: None }
+    }
+
+    /// The same, and when the other side says it is over.
+    #[must_use]
+    fn lifting(self, lifts_after: Option<Duration>) -> Self {
+        Self { lifts_after, ..self }
     }
 }
 
@@ -154,9 +195,9 @@ impl Failure {
 
 /// Judges a failure.
 #[must_use]
-pub fn diagnose(failure: &Failure) -> Diagnosis {
+pub fn diagnose(failure: &Failure, context: Context<'_>) -> Diagnosis {
     match failure {
-        Failure::Reply { phase, reply } => smtp::judge(*phase, reply),
+        Failure::Reply { phase, reply } => smtp::judge(*phase, reply, context),
         Failure::Closed { phase } => network::closed(*phase),
         Failure::TimedOut { phase, seconds } => network::timed_out(*phase, *seconds),
         Failure::Garbage { phase, text } => network::garbage(*phase, text),
@@ -167,7 +208,7 @@ pub fn diagnose(failure: &Failure) -> Diagnosis {
             let (port, starttls) = (*port, *starttls);
             tls::judge(tls::Peer::Provider { host, port, starttls }, problem)
         }
-        Failure::StartTlsRefused { reply, .. } => smtp::judge(Phase::StartTls, reply),
+        Failure::StartTlsRefused { reply, .. } => smtp::judge(Phase::StartTls, reply, context),
         Failure::StartTlsNotOffered { host } => ours::starttls_not_offered(host),
         Failure::StartTlsInjected { host } => ours::starttls_injected(host),
         Failure::WouldSendInClear { host } => ours::would_send_in_clear(host),
@@ -219,7 +260,7 @@ mod tests {
     #[test]
     fn every_kind_of_failure_is_judged_and_a_cure_is_given() {
         for (failure, cause, phase) in every_kind() {
-            let judged = diagnose(&failure);
+            let judged = diagnose(&failure, Context::default());
             assert_eq!((judged.cause, failure.phase()), (cause, phase), "{failure:?}");
             assert!(!judged.sentence.is_empty() && judged.cure.ends_with('.'), "{failure:?}: {judged:?}");
         }

@@ -4,27 +4,30 @@
 //! a throttle and 5yz the message's. So only replies to AUTH and rows of the table can hold an account. 421 is the
 //! network's wherever no row says better: the server is closing, which says nothing about us (RFC 5321 §3.8).
 
-use super::{Diagnosis, known};
+use super::{Context, Diagnosis, known};
 use crate::smtp::reply::Reply;
 use crate::words::{Cause, Phase};
 
-pub(super) fn judge(phase: Phase, reply: &Reply) -> Diagnosis {
+pub(super) fn judge(phase: Phase, reply: &Reply, context: Context<'_>) -> Diagnosis {
     if let Some(row) = known::find(reply) {
-        return Diagnosis::new(row.cause, row.sentence, row.cure);
+        return Diagnosis::new(row.code, row.cause, row.sentence, row.cure);
     }
     match cause_by_phase(phase, reply) {
         Cause::Network => Diagnosis::new(
+            "not_served",
             Cause::Network,
             format!("The server does not serve us now; to {phase} it said: {reply}"),
             "Nothing to do if it passes: it is tried again later. If it stays, check `host` and `port` of this account, and whether the server accepts this machine's address.",
         ),
         Cause::Account => Diagnosis::new(
+            "sign_in_refused",
             Cause::Account,
             format!("The server refused the sign-in: {reply}"),
             "Check `username` and the credential of this account: with a password, whether the provider wants an app password or OAuth instead; with `oauth`, whether the token is for this user and allows SMTP.",
         ),
-        Cause::Message => Diagnosis::new(Cause::Message, refused(phase, reply), message_cure(phase)),
+        Cause::Message => Diagnosis::new("refused", Cause::Message, refused(phase, reply), message_cure(phase)),
         _ => Diagnosis::new(
+            "refused_for_now",
             Cause::Throttle,
             format!("The server refused {phase} for now: {reply}"),
             "Nothing to do: it is tried again later.",
@@ -114,8 +117,8 @@ mod tests {
     fn every_reply_seen_in_the_field_finds_its_row() {
         for Seen { row, cause, reply } in seen() {
             let found = known::find(&reply).unwrap_or_else(|| panic!("no row knows: {reply}"));
-            assert_eq!(found.name, row, "{reply}");
-            let judged = judge(Phase::Dot, &reply);
+            assert_eq!(found.code, row, "{reply}");
+            let judged = judge(Phase::Dot, &reply, Context::default());
             assert_eq!((judged.cause.to_string().as_str(), &*judged.cure), (cause, found.cure), "{reply}");
         }
     }
@@ -125,19 +128,19 @@ mod tests {
         let shown: BTreeSet<_> = seen().iter().map(|seen| seen.row).collect();
         let mut names = BTreeSet::new();
         for row in known::rows() {
-            assert!(names.insert(row.name), "{} stands twice", row.name);
-            assert!(shown.contains(row.name), "no reply shows the row {}", row.name);
-            assert!(row.words.iter().all(|w| *w == w.to_ascii_lowercase()), "{}: words are lower case", row.name);
-            assert!(row.sentence.ends_with('.') && row.cure.ends_with('.'), "{}: whole sentences", row.name);
+            assert!(names.insert(row.code), "{} stands twice", row.code);
+            assert!(shown.contains(row.code), "no reply shows the row {}", row.code);
+            assert!(row.words.iter().all(|w| *w == w.to_ascii_lowercase()), "{}: words are lower case", row.code);
+            assert!(row.sentence.ends_with('.') && row.cure.ends_with('.'), "{}: whole sentences", row.code);
         }
     }
 
     #[test]
     fn a_row_overrules_digit_and_phase() {
         let closed = reply(430, "STOREDRV; MapiExceptionLogonFailed");
-        assert_eq!(judge(Phase::Dot, &closed).cause, Cause::Account, "a 4yz that never heals");
+        assert_eq!(judge(Phase::Dot, &closed, Context::default()).cause, Cause::Account, "a 4yz that never heals");
         let limit = Reply::new(550, 4, 5, "Daily user sending limit exceeded");
-        assert_eq!(judge(Phase::Mail, &limit).cause, Cause::Quota, "a 5yz that heals by itself");
+        assert_eq!(judge(Phase::Mail, &limit, Context::default()).cause, Cause::Quota, "a 5yz that heals by itself");
     }
 
     #[test]
@@ -145,27 +148,31 @@ mod tests {
         use Phase::{Auth, Data, Dot, Greeting, Hello, Mail, Recipient, StartTls};
         for phase in [Greeting, Hello, StartTls] {
             for code in [450, 554] {
-                assert_eq!(judge(phase, &reply(code, "no")).cause, Cause::Network, "{phase} {code}");
+                assert_eq!(
+                    judge(phase, &reply(code, "no"), Context::default()).cause,
+                    Cause::Network,
+                    "{phase} {code}"
+                );
             }
         }
-        assert_eq!(judge(Auth, &reply(454, "no")).cause, Cause::Throttle);
-        assert_eq!(judge(Auth, &reply(535, "no")).cause, Cause::Account);
+        assert_eq!(judge(Auth, &reply(454, "no"), Context::default()).cause, Cause::Throttle);
+        assert_eq!(judge(Auth, &reply(535, "no"), Context::default()).cause, Cause::Account);
         for phase in [Mail, Recipient, Data, Dot] {
-            assert_eq!(judge(phase, &reply(450, "no")).cause, Cause::Throttle, "{phase}");
-            assert_eq!(judge(phase, &reply(550, "no")).cause, Cause::Message, "{phase}");
+            assert_eq!(judge(phase, &reply(450, "no"), Context::default()).cause, Cause::Throttle, "{phase}");
+            assert_eq!(judge(phase, &reply(550, "no"), Context::default()).cause, Cause::Message, "{phase}");
         }
     }
 
     #[test]
     fn an_unknown_421_is_the_networks_in_every_phase() {
         for phase in [Phase::Greeting, Phase::Auth, Phase::Mail, Phase::Dot] {
-            assert_eq!(judge(phase, &reply(421, "bye")).cause, Cause::Network, "{phase}");
+            assert_eq!(judge(phase, &reply(421, "bye"), Context::default()).cause, Cause::Network, "{phase}");
         }
     }
 
     #[test]
     fn the_sentence_repeats_what_the_server_said() {
-        let said = judge(Phase::Recipient, &Reply::new(550, 1, 1, "no such user"));
+        let said = judge(Phase::Recipient, &Reply::new(550, 1, 1, "no such user"), Context::default());
         assert_eq!(said.sentence, "The server refused the recipient: 550 5.1.1 no such user");
     }
 }

@@ -94,18 +94,21 @@ const DESCRIPTIONS: &[Row] = &[
 pub(super) fn judge(failure: &TokenFailure) -> Diagnosis {
     match failure {
         TokenFailure::Unreachable { endpoint, detail } => Diagnosis::new(
+            "token_endpoint_unreachable",
             Cause::Network,
             format!("The token endpoint {endpoint} cannot be reached: {detail}"),
             "Check `oauth.token_endpoint` of this account and whether a firewall lets this machine out to it.",
         ),
         TokenFailure::Refused { endpoint, error, description } => refused(endpoint, error, description),
         TokenFailure::Odd { endpoint, status, detail } => Diagnosis::new(
+            "token_answer_odd",
             Cause::Network,
             format!("The token endpoint {endpoint} gave an odd answer (HTTP {status}): {detail}"),
             odd_cure(*status),
         ),
         TokenFailure::Tls { endpoint, problem } => tls::judge(tls::Peer::Endpoint(&authority(endpoint)), problem),
         TokenFailure::Command { program, detail } => Diagnosis::new(
+            "token_command_failed",
             Cause::Account,
             format!("The program `{program}`, which should print a token, failed: {detail}"),
             "Run the program by hand as the user Posthouse runs as; it must print a token, or JSON with `access_token`, and exit with 0.",
@@ -115,11 +118,16 @@ pub(super) fn judge(failure: &TokenFailure) -> Diagnosis {
 
 fn refused(endpoint: &str, error: &str, description: &str) -> Diagnosis {
     if let Some(row) = DESCRIPTIONS.iter().find(|row| description.contains(row.text)) {
-        return Diagnosis::new(row.cause, format!("{} ({error}: {description})", row.sentence), row.cure);
+        return Diagnosis::new(
+            "token_known",
+            row.cause,
+            format!("{} ({error}: {description})", row.sentence),
+            row.cure,
+        );
     }
     let (cause, cure) = by_error(error);
     let described = if description.is_empty() { String::new() } else { format!(": {description}") };
-    Diagnosis::new(cause, format!("The token endpoint {endpoint} refused: {error}{described}"), cure)
+    Diagnosis::new("token_refused", cause, format!("The token endpoint {endpoint} refused: {error}{described}"), cure)
 }
 
 /// RFC 6749 §5.2, and the two names of §4.1.2.1 that say the server is away.

@@ -41,10 +41,7 @@ fn read_one(name: &str, section: &Section<'_>, directory: &Path, aside: &mut Asi
     }
     let credential = credential(section, directory, aside);
     let limits = section.section("limits");
-    let limit = |key, range, default| {
-        let written = limits.as_ref().and_then(|limits| limits.get(key, |value| values::number(value, range)));
-        written.unwrap_or(default) as usize
-    };
+    let limit = |key, default| limits.as_ref().and_then(|limits| limits.number(key)).unwrap_or(default) as usize;
     let encrypted = encryption.unwrap_or(Encryption::Implicit);
     let settings = Settings {
         name: name.into(),
@@ -61,8 +58,8 @@ fn read_one(name: &str, section: &Section<'_>, directory: &Path, aside: &mut Asi
         mechanism: mechanism(section),
         credential,
         allow_plaintext_credentials: section.get("allow_plaintext_credentials", values::flag).unwrap_or(false),
-        connections: limit("connections", 1..=100, CONNECTIONS),
-        recipients_per_message: limit("recipients_per_message", 1..=10_000, RECIPIENTS),
+        connections: limit("connections", CONNECTIONS),
+        recipients_per_message: limit("recipients_per_message", RECIPIENTS),
     };
     sign_in(section, &settings);
     encryption_and_port(section, &settings);
@@ -87,7 +84,7 @@ fn host(section: &Section<'_>) -> String {
 }
 
 fn port(section: &Section<'_>, encryption: Encryption) -> u16 {
-    let written = section.get("port", |value| values::number(value, 1..=65535));
+    let written = section.number("port");
     let default = if encryption == Encryption::Implicit { 465 } else { 587 };
     written.and_then(|port| u16::try_from(port).ok()).unwrap_or(default)
 }

@@ -134,7 +134,7 @@ const SHORTEST_IDLE: Duration = Duration::from_secs(30);
 fn caps(root: &Section<'_>) -> Caps {
     let mut caps = Caps { sessions: 1000, sessions_per_device: 100, idle: Duration::from_mins(5), minimum_rate: 500 };
     let Some(section) = root.section("sessions") else { return caps };
-    let count = |key| section.get(key, |value| values::number(value, 1..=100_000)).map(|number| number as usize);
+    let count = |key| section.number(key).map(|number| number as usize);
     if let Some(max) = count("max") {
         caps.sessions = max;
         caps.sessions_per_device = caps.sessions_per_device.min(max);
@@ -155,7 +155,7 @@ fn caps(root: &Section<'_>) -> Caps {
             section.error("idle", complaint.hint("RFC 5321 §4.5.3.2.7 asks for 5 minutes; slow scanners need them"));
         }
     }
-    if let Some(rate) = section.get("minimum_rate", |value| values::number(value, 1..=1_000_000)) {
+    if let Some(rate) = section.number("minimum_rate") {
         caps.minimum_rate = rate.into();
     }
     caps

@@ -9,8 +9,8 @@ use crate::words::Cause;
 pub(super) const ROWS: &[Row] = &[
     // Sign-in.
     Row {
-        name: "microsoft: SMTP AUTH is off",
-        codes: &[535],
+        code: "microsoft_smtp_auth_disabled",
+        replies: &[535],
         enhanced: Some(Enhanced(5, 7, 139)),
         words: &["smtpclientauthentication is disabled"],
         cause: Cause::Account,
@@ -18,8 +18,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "An Exchange administrator runs `Set-CASMailbox -Identity MAILBOX -SmtpClientAuthenticationDisabled $false`, or switches it on for the organisation; see https://aka.ms/smtp_auth_disabled.",
     },
     Row {
-        name: "microsoft: passwords are over",
-        codes: &[535, 550],
+        code: "microsoft_basic_auth_disabled",
+        replies: &[535, 550],
         enhanced: None,
         words: &["basic authentication is"],
         cause: Cause::Account,
@@ -27,8 +27,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "Use `oauth = { … }` instead of a password for this account.",
     },
     Row {
-        name: "microsoft: wrong password",
-        codes: &[535],
+        code: "microsoft_wrong_password",
+        replies: &[535],
         enhanced: Some(Enhanced(5, 7, 139)),
         words: &["credentials were incorrect"],
         cause: Cause::Account,
@@ -36,8 +36,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "Check `username` and the password (`password`, `password_file` or `password_command`) of this account.",
     },
     Row {
-        name: "microsoft: a policy refuses the sign-in",
-        codes: &[535],
+        code: "microsoft_policy",
+        replies: &[535],
         enhanced: Some(Enhanced(5, 7, 139)),
         words: &["did not meet the criteria"],
         cause: Cause::Account,
@@ -45,8 +45,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "Look at the failed sign-in in Entra (Users, the mailbox, Sign-in logs): use OAuth, or exclude this mailbox from the policy named there.",
     },
     Row {
-        name: "microsoft: security defaults",
-        codes: &[535],
+        code: "microsoft_security_defaults",
+        replies: &[535],
         enhanced: Some(Enhanced(5, 7, 139)),
         words: &["security defaults"],
         cause: Cause::Account,
@@ -54,8 +54,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "Use `oauth = { … }` for this account, or let an administrator replace security defaults by a policy that allows it.",
     },
     Row {
-        name: "microsoft: token and mailbox do not fit",
-        codes: &[535],
+        code: "microsoft_token_mailbox_mismatch",
+        replies: &[535],
         enhanced: Some(Enhanced(5, 7, 3)),
         words: &["authentication unsuccessful"],
         cause: Cause::Account,
@@ -63,8 +63,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "`username` of this account must be the mailbox; `scope` must be https://outlook.office365.com/.default; the application needs SMTP.SendAsApp with consent, `New-ServicePrincipal` with the object id shown under Enterprise applications, and `Add-MailboxPermission -AccessRights FullAccess`.",
     },
     Row {
-        name: "microsoft: unreadable token",
-        codes: &[501],
+        code: "microsoft_token_unreadable",
+        replies: &[501],
         enhanced: Some(Enhanced(5, 5, 124)),
         words: &["xoauth2"],
         cause: Cause::Config,
@@ -72,8 +72,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "Check `username` of this account for stray characters, and `host`: the High Volume Email host is not smtp.office365.com.",
     },
     Row {
-        name: "microsoft: mechanism unknown",
-        codes: &[504],
+        code: "mechanism_unknown",
+        replies: &[504],
         enhanced: Some(Enhanced(5, 7, 4)),
         words: &["authentication type"],
         cause: Cause::Config,
@@ -81,8 +81,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "Set `mechanism = \"auto\"` for this account, so that one of the offered mechanisms is used.",
     },
     Row {
-        name: "microsoft: not signed in",
-        codes: &[530],
+        code: "microsoft_not_signed_in",
+        replies: &[530],
         enhanced: Some(Enhanced(5, 7, 57)),
         words: &[],
         cause: Cause::Config,
@@ -91,8 +91,8 @@ pub(super) const ROWS: &[Row] = &[
     },
     // After the sign-in.
     Row {
-        name: "microsoft: mailbox closed to the application",
-        codes: &[430],
+        code: "microsoft_mailbox_closed",
+        replies: &[430],
         enhanced: None,
         words: &["mapiexceptionlogonfailed"],
         cause: Cause::Account,
@@ -100,8 +100,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "An Exchange administrator runs `Add-MailboxPermission -Identity MAILBOX -User SERVICE_PRINCIPAL -AccessRights FullAccess`.",
     },
     Row {
-        name: "microsoft: sender is not the mailbox",
-        codes: &[550, 554],
+        code: "microsoft_send_as_denied",
+        replies: &[550, 554],
         enhanced: None,
         words: &["sendasdenied"],
         cause: Cause::Message,
@@ -109,8 +109,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "Let the device send as `address` of this account, or grant Send As: `Add-RecipientPermission -Identity SENDER -Trustee MAILBOX -AccessRights SendAs`.",
     },
     Row {
-        name: "microsoft: no permission to send as this sender",
-        codes: &[550, 554],
+        code: "microsoft_no_send_as_permission",
+        replies: &[550, 554],
         enhanced: None,
         words: &["permissions to send as this sender"],
         cause: Cause::Message,
@@ -118,8 +118,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "Let the device send as `address` of this account, or grant Send As: `Add-RecipientPermission -Identity SENDER -Trustee MAILBOX -AccessRights SendAs`.",
     },
     Row {
-        name: "microsoft: too many connections",
-        codes: &[421, 432],
+        code: "microsoft_too_many_connections",
+        replies: &[421, 432],
         enhanced: None,
         words: &["concurrent connection"],
         cause: Cause::Throttle,
@@ -127,8 +127,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "Lower `limits.connections` of this account; another program may be using the same mailbox.",
     },
     Row {
-        name: "microsoft: too many submissions at once",
-        codes: &[421, 432],
+        code: "microsoft_too_many_submissions",
+        replies: &[421, 432],
         enhanced: None,
         words: &["sender thread limit"],
         cause: Cause::Throttle,
@@ -136,8 +136,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "Lower `limits.connections` of this account; another program may be using the same mailbox.",
     },
     Row {
-        name: "microsoft: daily recipients used up",
-        codes: &[550, 554],
+        code: "microsoft_daily_recipients",
+        replies: &[550, 554],
         enhanced: None,
         words: &["submissionquotaexceeded"],
         cause: Cause::Quota,
@@ -145,8 +145,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "Nothing but waiting up to 24 hours helps; look in the log for a device that sends too much.",
     },
     Row {
-        name: "microsoft: daily recipients used up (5.1.90)",
-        codes: &[550],
+        code: "microsoft_daily_limit",
+        replies: &[550],
         enhanced: Some(Enhanced(5, 1, 90)),
         words: &[],
         cause: Cause::Quota,
@@ -154,8 +154,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "Nothing but waiting up to 24 hours helps; look in the log for a device that sends too much.",
     },
     Row {
-        name: "microsoft: organisation's outside recipients used up",
-        codes: &[550],
+        code: "microsoft_external_recipients",
+        replies: &[550],
         enhanced: Some(Enhanced(5, 7, 233)),
         words: &[],
         cause: Cause::Quota,
@@ -163,8 +163,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "Nothing but waiting up to 24 hours helps; the Exchange admin centre shows who sends how much.",
     },
     Row {
-        name: "microsoft: mailbox blocked for spam",
-        codes: &[550],
+        code: "microsoft_bad_outbound_sender",
+        replies: &[550],
         enhanced: Some(Enhanced(5, 1, 8)),
         words: &["bad outbound sender"],
         cause: Cause::Account,
@@ -172,8 +172,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "Find out what was sent; then an administrator unblocks the mailbox under Restricted entities in the Defender portal.",
     },
     Row {
-        name: "microsoft: server busy",
-        codes: &[421, 451],
+        code: "microsoft_server_busy",
+        replies: &[421, 451],
         enhanced: Some(Enhanced(4, 7, 500)),
         words: &[],
         cause: Cause::Throttle,

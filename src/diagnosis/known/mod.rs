@@ -13,11 +13,10 @@ use crate::words::Cause;
 
 /// One known reply.
 pub(super) struct Row {
-    /// Short and unique; the provider first. Ties the row to `seen.txt`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "read by people and by the tests"))]
-    pub name: &'static str,
-    /// One of these codes; none means any.
-    pub codes: &'static [u16],
+    /// [`super::Diagnosis::code`]; unique, the provider first.
+    pub code: &'static str,
+    /// One of these reply codes; none means any.
+    pub replies: &'static [u16],
     /// This enhanced code, when given. Leave it out where providers are careless with it.
     pub enhanced: Option<Enhanced>,
     /// All of these in the text; lower case.
@@ -29,7 +28,7 @@ pub(super) struct Row {
 
 impl Row {
     fn matches(&self, reply: &Reply, lower_case_text: &str) -> bool {
-        (self.codes.is_empty() || self.codes.contains(&reply.code))
+        (self.replies.is_empty() || self.replies.contains(&reply.code))
             && self.enhanced.is_none_or(|wanted| reply.enhanced == Some(wanted))
             && self.words.iter().all(|word| lower_case_text.contains(word))
     }

@@ -9,8 +9,8 @@ use crate::words::Cause;
 pub(super) const ROWS: &[Row] = &[
     // Google.
     Row {
-        name: "google: app password wanted",
-        codes: &[534],
+        code: "google_app_password_wanted",
+        replies: &[534],
         enhanced: Some(Enhanced(5, 7, 9)),
         words: &["application-specific password"],
         cause: Cause::Account,
@@ -18,8 +18,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "Make an app password at https://myaccount.google.com/apppasswords and put it into `password_file` of this account, or use `oauth = { … }`.",
     },
     Row {
-        name: "google: sign in by browser",
-        codes: &[534],
+        code: "google_sign_in_by_browser",
+        replies: &[534],
         enhanced: Some(Enhanced(5, 7, 14)),
         words: &[],
         cause: Cause::Account,
@@ -27,8 +27,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "Sign in to the account by browser from the same network as this machine, or use `oauth = { … }`.",
     },
     Row {
-        name: "google: user name and password refused",
-        codes: &[535],
+        code: "google_credential_refused",
+        replies: &[535],
         enhanced: Some(Enhanced(5, 7, 8)),
         words: &["username and password not accepted"],
         cause: Cause::Account,
@@ -36,8 +36,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "With a password: make a new one at https://myaccount.google.com/apppasswords. With OAuth: `username` of this account must be the mailbox the token was made for, and the scope https://mail.google.com/.",
     },
     Row {
-        name: "google: too many logins",
-        codes: &[421, 454],
+        code: "google_too_many_logins",
+        replies: &[421, 454],
         enhanced: Some(Enhanced(4, 7, 0)),
         words: &["too many login attempts"],
         cause: Cause::Throttle,
@@ -45,8 +45,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "Nothing to do: it is tried again later; another program may be using the same account.",
     },
     Row {
-        name: "google: try again later",
-        codes: &[421],
+        code: "google_try_again_later",
+        replies: &[421],
         enhanced: Some(Enhanced(4, 7, 0)),
         words: &["try again later"],
         cause: Cause::Throttle,
@@ -54,8 +54,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "Nothing to do: it is tried again later.",
     },
     Row {
-        name: "google: daily limit",
-        codes: &[550],
+        code: "google_daily_limit",
+        replies: &[550],
         enhanced: Some(Enhanced(5, 4, 5)),
         words: &[],
         cause: Cause::Quota,
@@ -63,8 +63,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "Nothing but waiting up to 24 hours helps; look in the log for a device that sends too much.",
     },
     Row {
-        name: "google: relay limit of the organisation",
-        codes: &[550],
+        code: "google_relay_limit",
+        replies: &[550],
         enhanced: Some(Enhanced(5, 7, 1)),
         words: &["daily smtp relay limit exceeded"],
         cause: Cause::Quota,
@@ -73,8 +73,8 @@ pub(super) const ROWS: &[Row] = &[
     },
     // Apple.
     Row {
-        name: "icloud: sender is not yours",
-        codes: &[550],
+        code: "icloud_sender_not_yours",
+        replies: &[550],
         enhanced: Some(Enhanced(5, 7, 0)),
         words: &["not one of your addresses"],
         cause: Cause::Message,
@@ -82,8 +82,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "Let the device send as `address` of this account.",
     },
     Row {
-        name: "icloud: daily limit",
-        codes: &[450, 451, 452, 550],
+        code: "icloud_daily_limit",
+        replies: &[450, 451, 452, 550],
         enhanced: None,
         words: &["exceeded your daily sending limit"],
         cause: Cause::Quota,
@@ -92,8 +92,8 @@ pub(super) const ROWS: &[Row] = &[
     },
     // Fastmail, Yandex, Mail.ru, Yahoo, Zoho, QQ.
     Row {
-        name: "fastmail: sender is not yours",
-        codes: &[551],
+        code: "fastmail_sender_not_yours",
+        replies: &[551],
         enhanced: Some(Enhanced(5, 7, 1)),
         words: &["not authorised to send from"],
         cause: Cause::Message,
@@ -101,8 +101,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "Let the device send as `address` of this account, or add the sender as an identity at Fastmail.",
     },
     Row {
-        name: "yandex: sender is not yours",
-        codes: &[553],
+        code: "yandex_sender_not_yours",
+        replies: &[553],
         enhanced: Some(Enhanced(5, 7, 1)),
         words: &["not owned by auth user"],
         cause: Cause::Message,
@@ -110,8 +110,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "Let the device send as `address` of this account.",
     },
     Row {
-        name: "yandex: TLS wanted",
-        codes: &[530],
+        code: "yandex_tls_wanted",
+        replies: &[530],
         enhanced: Some(Enhanced(5, 7, 7)),
         words: &["without ssl/tls"],
         cause: Cause::Config,
@@ -119,8 +119,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "Set `encryption = \"implicit\"` with port 465, or `encryption = \"starttls\"` with port 587, for this account.",
     },
     Row {
-        name: "yandex: programs have no access",
-        codes: &[535],
+        code: "yandex_no_access_for_programs",
+        replies: &[535],
         enhanced: Some(Enhanced(5, 7, 8)),
         words: &["does not have access rights to this service"],
         cause: Cause::Account,
@@ -128,8 +128,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "Switch on mail programs in the mailbox settings, make an app password and put it into `password_file` of this account.",
     },
     Row {
-        name: "mail.ru: app password wanted",
-        codes: &[535],
+        code: "mailru_app_password_wanted",
+        replies: &[535],
         enhanced: None,
         words: &["application password is required"],
         cause: Cause::Account,
@@ -137,8 +137,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "Make an app password in the account's security settings and put it into `password_file` of this account.",
     },
     Row {
-        name: "yahoo: too many bad attempts",
-        codes: &[535],
+        code: "yahoo_too_many_bad_attempts",
+        replies: &[535],
         enhanced: None,
         words: &["too many bad auth attempts"],
         cause: Cause::Account,
@@ -146,8 +146,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "Make an app password in the account's security settings and put it into `password_file` of this account.",
     },
     Row {
-        name: "zoho: unusual activity",
-        codes: &[550],
+        code: "zoho_unusual_activity",
+        replies: &[550],
         enhanced: Some(Enhanced(5, 4, 6)),
         words: &["unusual sending activity"],
         cause: Cause::Quota,
@@ -155,8 +155,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "Unblock the account at https://mail.zoho.com/UnblockMe; look in the log for a device that sends too much.",
     },
     Row {
-        name: "qq: authorization code wanted",
-        codes: &[535],
+        code: "qq_authorization_code_wanted",
+        replies: &[535],
         enhanced: None,
         words: &["authorization code"],
         cause: Cause::Account,
@@ -165,8 +165,8 @@ pub(super) const ROWS: &[Row] = &[
     },
     // Amazon SES, SendGrid, IONOS.
     Row {
-        name: "ses: daily quota",
-        codes: &[454],
+        code: "ses_daily_quota",
+        replies: &[454],
         enhanced: None,
         words: &["daily message quota exceeded"],
         cause: Cause::Quota,
@@ -174,8 +174,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "Wait up to 24 hours, or ask AWS for a higher sending quota.",
     },
     Row {
-        name: "ses: sending rate",
-        codes: &[454],
+        code: "ses_sending_rate",
+        replies: &[454],
         enhanced: None,
         words: &["sending rate exceeded"],
         cause: Cause::Throttle,
@@ -183,8 +183,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "Nothing to do: it is tried again later.",
     },
     Row {
-        name: "ses: address not verified",
-        codes: &[554],
+        code: "ses_address_not_verified",
+        replies: &[554],
         enhanced: None,
         words: &["email address is not verified"],
         cause: Cause::Message,
@@ -192,8 +192,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "Verify the address or its domain in this SES region, or ask AWS to leave the sandbox.",
     },
     Row {
-        name: "sendgrid: sender not verified",
-        codes: &[403, 550],
+        code: "sendgrid_sender_not_verified",
+        replies: &[403, 550],
         enhanced: None,
         words: &["not authorized to send from that email address"],
         cause: Cause::Message,
@@ -201,8 +201,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "Verify the sender or its domain at SendGrid, or let the device send as `address` of this account.",
     },
     Row {
-        name: "sendgrid: credits used up",
-        codes: &[451],
+        code: "sendgrid_credits_used_up",
+        replies: &[451],
         enhanced: None,
         words: &["maximum credits exceeded"],
         cause: Cause::Quota,
@@ -210,8 +210,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "Wait for the next period, or buy a larger plan.",
     },
     Row {
-        name: "ionos: hourly limit",
-        codes: &[450],
+        code: "ionos_hourly_limit",
+        replies: &[450],
         enhanced: None,
         words: &["mail send limit exceeded"],
         cause: Cause::Throttle,
@@ -220,8 +220,8 @@ pub(super) const ROWS: &[Row] = &[
     },
     // Everybody.
     Row {
-        name: "any: STARTTLS first",
-        codes: &[530],
+        code: "starttls_wanted",
+        replies: &[530],
         enhanced: None,
         words: &["starttls"],
         cause: Cause::Config,
@@ -229,8 +229,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "Set `encryption = \"starttls\"` for this account.",
     },
     Row {
-        name: "any: sign-in wanted",
-        codes: &[530],
+        code: "sign_in_wanted",
+        replies: &[530],
         enhanced: None,
         words: &["authentication required"],
         cause: Cause::Config,
@@ -238,8 +238,8 @@ pub(super) const ROWS: &[Row] = &[
         cure: "Give this account a password or `oauth = { … }`, and do not set `mechanism = \"none\"`.",
     },
     Row {
-        name: "any: line too long",
-        codes: &[500, 555],
+        code: "line_too_long",
+        replies: &[500, 555],
         enhanced: Some(Enhanced(5, 5, 2)),
         words: &["line too long"],
         cause: Cause::Config,
