@@ -241,6 +241,16 @@ fn bind_all(listener: &ListenerSettings) -> Result<Vec<Listener>, StartError> {
 }
 
 fn bind(listener: &ListenerSettings, address: SocketAddr) -> Result<Listener, StartError> {
+    let guarded =
+        guard(listener, address).map_err(|source| StartError::Guard { listener: listener.name.clone(), source })?;
+    listen::bind(&guarded).map_err(|source| StartError::Bind { listener: listener.name.clone(), source })
+}
+
+/// One address of a listener, past the guard.
+///
+/// # Errors
+/// When the listener would be open to strangers there, or take passwords in clear.
+pub fn guard(listener: &ListenerSettings, address: SocketAddr) -> Result<Guarded, guard::Refused> {
     let rules = Rules {
         allow: &listener.allow,
         auth: match listener.auth {
@@ -255,9 +265,7 @@ fn bind(listener: &ListenerSettings, address: SocketAddr) -> Result<Listener, St
             _ => guard::Passwords::InsideTls,
         },
     };
-    let guarded = Guarded::admit(address, &rules)
-        .map_err(|source| StartError::Guard { listener: listener.name.clone(), source })?;
-    listen::bind(&guarded).map_err(|source| StartError::Bind { listener: listener.name.clone(), source })
+    Guarded::admit(address, &rules)
 }
 
 fn refuse_self_loops(accounts: &[account::Settings], bound: &Bound) -> Result<(), StartError> {

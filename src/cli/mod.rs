@@ -49,6 +49,8 @@ enum Command {
         file: ConfigFile,
         #[command(flatten)]
         args: check::Args,
+        #[command(flatten)]
+        question: check::Question,
     },
 }
 
@@ -85,7 +87,10 @@ pub fn run() -> ExitCode {
     match &arguments.command {
         Command::Serve(file) => serve::run(&sources(&arguments, file)),
         Command::Demo(demo) => demo::run(demo, arguments.log_level.as_deref()),
-        Command::Check { file, args } => check::run(*args, &sources(&arguments, file)),
+        Command::Check { file, args, question } => {
+            let sources = sources(&arguments, file);
+            question.answer(args.json, &sources).unwrap_or_else(|| check::run(*args, &sources))
+        }
     }
 }
 

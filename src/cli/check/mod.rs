@@ -4,12 +4,18 @@
 //! are those of sysexits: 0 when the configuration can be used, 78 (`EX_CONFIG`) when it cannot. Prints findings on
 //! standard output, because they are what was asked for.
 
+mod open_relay;
+mod question;
+mod route;
+
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use super::probe::{self, Probed};
 use crate::config::{self, Config, Finding, Severity, Sources, report};
+
+pub use question::Question;
 
 /// `EX_CONFIG` of sysexits.h: something in the configuration is wrong.
 pub const EX_CONFIG: u8 = 78;
