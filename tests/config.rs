@@ -220,7 +220,7 @@ fn servers_in_the_own_network_may_want_no_sign_in() {
         let text = format!("[accounts.a]\nhost = \"{host}\"\naddress = \"a@example.com\"\n");
         Desk::new().load(&text, &[]).unwrap().warnings.len()
     };
-    for host in ["localhost", "127.0.0.1", "192.168.1.9", "10.0.0.1", "fd00::1", "fe80::1"] {
+    for host in ["localhost", "127.0.0.1", "192.168.1.9", "::ffff:192.168.1.9", "10.0.0.1", "fd00::1", "fe80::1"] {
         assert_eq!(warnings(host), 0, "{host}");
     }
     for host in ["smtp.example.com", "192.0.2.1", "2001:db8::1"] {

@@ -59,7 +59,7 @@ fn spool(directory: &Path) -> Option<Finding> {
 /// A listener that lets the default gateway in lets in whoever a published container port is open to.
 pub(super) fn gateway(listener: &ListenerSettings, gateway: Option<Ipv4Addr>) -> Option<Finding> {
     let gateway = IpAddr::V4(gateway?);
-    let reachable = listener.bind.iter().any(|address| !address.ip().is_loopback());
+    let reachable = listener.bind.iter().any(|address| !address.ip().to_canonical().is_loopback());
     let open = listener.auth != DeviceAuth::Required && listener.allow.iter().any(|network| network.contains(gateway));
     (reachable && open).then(|| Finding {
         severity: Severity::Warning,
