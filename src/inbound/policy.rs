@@ -7,10 +7,8 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use subtle::ConstantTimeEq;
-
 use super::limits::{Claim, Scope, Unit};
-use super::settings::{Addressing, DeviceAuth, DeviceSettings, Limits, ListenerSettings};
+use super::settings::{Addressing, DeviceSettings, Limits, ListenerSettings};
 use crate::account::book::{Book, BookError, Condition, Origin, Route, Rule};
 use crate::ids::{AccountName, DeviceName, ListenerName};
 use crate::mail::address::Address;
@@ -18,6 +16,7 @@ use crate::mail::envelope::{Envelope, ReversePath, Sender};
 use crate::mail::pattern::any_matches;
 use crate::secret::Secret;
 use crate::smtp::reply::Refusal;
+use crate::smtp::sasl::proof::Proof;
 
 /// What the door must know of an account.
 #[derive(Debug, Clone)]
@@ -45,15 +44,6 @@ pub struct Caller {
     pub source: IpAddr,
     /// The login of `[devices]` it signed in with.
     pub login: Option<DeviceName>,
-}
-
-/// Whose a login is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Login {
-    /// One of `[devices]`.
-    Device(DeviceName),
-    /// Any name, accepted and forgotten.
-    Anyone,
 }
 
 /// Why a login is not ours.
@@ -103,19 +93,17 @@ impl Policy {
         self.listener.auth_in_clear || peer.to_canonical().is_loopback()
     }
 
-    /// Checks a login. Takes the same time whatever is wrong, and derives no key.
+    /// Whose a login is, of `[devices]`. Takes the same time whatever is wrong, and derives no key. Where any login
+    /// will do (`accept_any`) the dialogue does not ask.
     ///
     /// # Errors
     /// When it is not one of ours.
-    pub fn login(&self, username: &str, password: &Secret) -> Result<Login, LoginRefused> {
-        if self.listener.auth == DeviceAuth::AcceptAny {
-            return Ok(Login::Anyone);
-        }
+    pub fn login(&self, username: &str, proof: &Proof) -> Result<DeviceName, LoginRefused> {
         let device = self.devices.get(&username.to_ascii_lowercase());
-        let expected = device.map_or("", |d| d.password.expose());
-        let same = bool::from(expected.as_bytes().ct_eq(password.expose().as_bytes()));
+        let nobodys = Secret::new(String::new());
+        let fits = proof.fits(device.map_or(&nobodys, |device| &device.password));
         match device {
-            Some(device) if same => Ok(Login::Device(device.name.clone())),
+            Some(device) if fits => Ok(device.name.clone()),
             device => Err(LoginRefused {
                 known: device.map(|d| d.name.clone()),
                 refusal: Refusal::new(535, 7, 8, "Authentication failed"),

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 
 use super::door::{Door, Tls};
 use super::limits::{Scope, Unit};
-use super::policy::{Caller, Login};
+use super::policy::Caller;
 use crate::account::book::Route;
 use crate::ids::DeviceName;
 use crate::journal::Event as Happened;
@@ -75,7 +75,12 @@ impl<'a> Session<'a> {
                 return;
             }
         };
-        let security = Security { tls: secure, auth_in_clear: self.door.policy.auth_in_clear(self.caller.source) };
+        let nonce = match nonce() {
+            Ok(nonce) => nonce,
+            Err(error) => return self.door.journal.record(Happened::Broken { detail: &error.to_string() }),
+        };
+        let security =
+            Security { tls: secure, auth_in_clear: self.door.policy.auth_in_clear(self.caller.source), nonce };
         let recording = self.door.journal.wants_transcripts();
         let dialogue = Dialogue::new(Arc::clone(&self.door.dialogue), security, recording, Instant::now());
         // Boxed: it would stand in the future once for each function it passes through.
@@ -162,14 +167,13 @@ impl<'a> Session<'a> {
     }
 
     fn login(&mut self, link: &mut Link<Dialogue>, question: LoginQuestion) {
-        let answer = match self.door.policy.login(&question.username, &question.password) {
-            Ok(Login::Device(device)) => {
+        let answer = match self.door.policy.login(&question.username, &question.proof) {
+            Ok(device) => {
                 self.door.journal.record(Happened::DeviceLogin { name: Some(&device), accepted: true });
                 self.device = device.clone();
                 self.caller.login = Some(device);
                 Ok(())
             }
-            Ok(Login::Anyone) => Ok(()),
             Err(refused) => {
                 self.door.journal.record(Happened::DeviceLogin { name: refused.known.as_ref(), accepted: false });
                 Err(refused.refusal)
@@ -245,4 +249,11 @@ impl<'a> Session<'a> {
             }
         }
     }
+}
+
+/// What no other connection has and nobody can guess.
+fn nonce() -> Result<u128, getrandom::Error> {
+    let mut octets = [0; 16];
+    getrandom::fill(&mut octets)?;
+    Ok(u128::from_ne_bytes(octets))
 }

@@ -118,6 +118,13 @@ impl Endpoint {
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
+
+    /// The host, an IPv6 address in brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        // Both schemes it may have want a host.
+        self.0.host_str().unwrap_or_default()
+    }
 }
 
 impl FromStr for Endpoint {
@@ -338,7 +345,7 @@ pub(crate) mod tests {
         let (port, certificate) = serve_tls("localhost").await;
         let address = format!("https://localhost:{port}/token");
         let error = client().exchange(ask(&address)).await.unwrap_err();
-        assert_eq!(error, HttpError::Tls(TlsProblem::UnknownIssuer));
+        assert_eq!(error, HttpError::Tls(TlsProblem::UnknownIssuer { pin: None }));
 
         let mut roots = rustls::RootCertStore::empty();
         roots.add(certificate).unwrap();
