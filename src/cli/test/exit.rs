@@ -15,7 +15,7 @@ const EX_UNAVAILABLE: u8 = 69;
 /// `EX_IOERR`: the output could not be written.
 pub(super) const EX_IOERR: u8 = 74;
 /// `EX_TEMPFAIL`: it may work later.
-const EX_TEMPFAIL: u8 = 75;
+pub(super) const EX_TEMPFAIL: u8 = 75;
 /// `EX_NOPERM`: the account may not.
 const EX_NOPERM: u8 = 77;
 /// `EX_CONFIG`: the configuration does not fit.

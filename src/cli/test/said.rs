@@ -123,3 +123,53 @@ fn duration(life: Duration) -> String {
     let seconds = (life.as_millis() + 500) / 1000;
     if seconds < 120 { format!("{seconds} s") } else { format!("{} min", (seconds + 30) / 60) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::trust::{Pin, Shown};
+
+    fn leaf() -> CertificateFacts {
+        CertificateFacts {
+            subject: "CN=smtp.example.com".into(),
+            issuer: "CN=Example CA".into(),
+            names: vec!["smtp.example.com".into(), "mx.example.com".into()],
+            not_before: Timestamp::now() - Duration::from_hours(30 * 24),
+            not_after: Timestamp::now() + Duration::from_hours(9 * 24 + 5),
+            fingerprint: Pin::Certificate([1; 32]),
+            key: Pin::Key([2; 32]),
+        }
+    }
+
+    #[test]
+    fn a_certificate_is_told_with_the_days_it_has_left() {
+        let line = certificate(&leaf());
+        assert!(
+            line.starts_with(
+                "certificate: CN=smtp.example.com for smtp.example.com, mx.example.com; issued by CN=Example CA; valid "
+            ),
+            "{line}"
+        );
+        assert!(line.ends_with(" (9 days left)"), "{line}");
+        let over = CertificateFacts { not_after: Timestamp::now() - Duration::from_hours(50), ..leaf() };
+        assert!(certificate(&over).ends_with(" (over for 2 days)"), "{}", certificate(&over));
+    }
+
+    #[test]
+    fn what_is_believed_for_less_than_its_name_and_chain_is_told_with_its_pin() {
+        let told = |verified| {
+            let (version, cipher) = ("TLS 1.3", "X");
+            let chain = vec![leaf()];
+            handshake("h", &TlsFacts { version, cipher, resumed: false, chain, verified, shown: Shown::NotAsked }).len()
+        };
+        assert_eq!((told(Verified::Full), told(Verified::FullAndPin)), (2, 2));
+        assert_eq!((told(Verified::Nothing), told(Verified::Chain), told(Verified::Pin)), (3, 3, 3));
+    }
+
+    #[test]
+    fn lives_are_told_in_minutes_once_there_are_two() {
+        for (millis, expected) in [(59_400, "59 s"), (119_000, "119 s"), (3_599_700, "60 min"), (120_000, "2 min")] {
+            assert_eq!(duration(Duration::from_millis(millis)), expected);
+        }
+    }
+}
