@@ -5,9 +5,12 @@
 //! nothing about the mail: that is `outbound/verdict`.
 
 mod known;
+mod lifts;
 mod network;
 mod ours;
 mod said;
+#[cfg(test)]
+mod seen;
 mod smtp;
 mod tls;
 mod token;
@@ -120,8 +123,10 @@ pub enum TokenFailure {
     Unreachable { endpoint: String, detail: String },
     /// An OAuth error (RFC 6749 §5.2).
     Refused { endpoint: String, error: String, description: String },
-    /// Any other HTTP status or an answer that is not what RFC 6749 says.
-    Odd { endpoint: String, status: u16, detail: String },
+    /// Any other HTTP status or an answer that is not what RFC 6749 says; `retry_after` is its header of that name.
+    Odd { endpoint: String, status: u16, detail: String, retry_after: Option<Duration> },
+    /// A web page; its title, or nothing.
+    Page { endpoint: String, status: u16, title: String },
     /// The certificate of the endpoint was refused.
     Tls { endpoint: String, problem: TlsProblem },
     /// The external program failed; its stderr is not repeated.
@@ -229,7 +234,7 @@ pub fn diagnose(failure: &Failure, context: Context<'_>) -> Diagnosis {
         Failure::NoMechanism { offered, wanted } => ours::no_mechanism(offered, wanted),
         Failure::CannotCarry(why) => ours::cannot_carry(*why),
         Failure::SelfLoop { host, port } => network::self_loop(host, *port),
-        Failure::Token(failure) => token::judge(failure),
+        Failure::Token(failure) => token::judge(failure, context),
         Failure::Password { detail } => ours::password(detail),
     }
 }

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use super::{Aside, oauth};
+use super::{Aside, oauth, trust};
 use crate::account::{CommandLine, Encryption, Mechanism, Settings, Source};
 use crate::config::files::{Named, NamedFile};
 use crate::config::finding::Complaint;
@@ -13,7 +13,6 @@ use crate::config::section::Section;
 use crate::config::tree::{Origin, Value};
 use crate::config::values;
 use crate::net::proxy::Proxies;
-use crate::net::trust;
 
 /// An account and where its parts stand.
 pub(super) struct Account {
@@ -33,11 +32,6 @@ pub(super) fn read(root: &Section<'_>, directory: &Path, aside: &mut Aside) -> V
 
 fn read_one(name: &str, section: &Section<'_>, directory: &Path, aside: &mut Aside) -> Account {
     let encryption = section.get("encryption", encryption);
-    let ca_file = section.path("ca_file", directory);
-    if let Some(path) = &ca_file {
-        let (origin, key) = (section.origin_of("ca_file"), section.key("ca_file"));
-        aside.named_files.push(Named { origin, key, file: NamedFile::Certificates(path.clone()) });
-    }
     let credential = credential(section, directory, aside);
     let limits = section.section("limits");
     let limit = |key, default| limits.as_ref().and_then(|limits| limits.number(key)).unwrap_or(default) as usize;
@@ -48,7 +42,7 @@ fn read_one(name: &str, section: &Section<'_>, directory: &Path, aside: &mut Asi
         port: port(section, encrypted),
         encryption: encrypted,
         provider: None,
-        trust: ca_file.map_or_else(trust::Settings::default, trust::Settings::only),
+        trust: trust::read(section, encrypted, directory, aside),
         proxies: Proxies::default(),
         helo_name: section.get("helo_name", values::helo_name),
         username: section.get("username", values::free_text),
