@@ -106,6 +106,13 @@ async fn a_certificate_of_an_unknown_authority() {
 }
 
 #[tokio::test]
+async fn an_account_that_verifies_nothing_is_told_the_pin() {
+    let stand = Stand::new(&IMPLICIT.replace("ca_file = \"ca.pem\"", "verify = \"none\"")).await;
+    let words = ["certificate not verified (verify = \"none\")", "its key as a pin: sha256/", "RISK: accounts.office.verify"];
+    stand.says(&[], 0, &words).await;
+}
+
+#[tokio::test]
 async fn a_port_that_does_not_speak_tls() {
     let stand = Stand::new(&IMPLICIT.replace("{implicit}", "{plain}")).await;
     stand.tells("not_tls", 78, &stand.test(&[]).await);
