@@ -108,6 +108,11 @@ impl Progress {
                 self.enter(Kind::Tcp);
             }
             Seen::Failed(address, error) => self.see(|| Fact::AddressFailed(address, error)),
+            Seen::Connected(peer) => self.see(|| Fact::Connected(peer)),
+            Seen::ProxyAsked { proxy, target } => {
+                self.enter(Kind::Proxy);
+                self.see(|| Fact::Through { proxy, target });
+            }
         }
     }
 

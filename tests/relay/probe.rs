@@ -11,6 +11,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use posthouse::sandbox::fault::{Fault, Stage, Times, TokenFault};
 use posthouse::sandbox::{Certificate, Extension};
 
+use crate::proxy::Proxy;
 use crate::scene::provider_without;
 use stand::{IMPLICIT, Stand};
 
@@ -69,6 +70,22 @@ async fn a_port_nobody_listens_at() {
 }
 
 #[tokio::test]
+async fn a_proxy_has_a_step_of_its_own() {
+    let proxy = Proxy::open().await;
+    let address = proxy.address().to_string();
+    let account = |proxy: &str| format!("{IMPLICIT}proxy = \"socks5://{proxy}\"\n");
+    let stand = Stand::new(&account(&address)).await;
+    let words = [&format!("connected to {}", address.replace(':', " port ")), "ok      proxy ", "leads to 127.0.0.1:"];
+    stand.says(&[], 0, &words.map(|word: &str| word)).await;
+    assert_eq!(proxy.asked(), [stand.sandbox.implicit().to_string()]);
+    drop(proxy);
+    stand.says(&[], 69, &["FAILED  TCP", "Not tried: proxy, TLS", "Nothing is sent past it."]).await;
+    let guarded = Proxy::guarded().await;
+    stand.configure(&account(&guarded.address().to_string()));
+    stand.says(&[], 78, &["ok      TCP", "FAILED  proxy", "Not tried: TLS", "Cause:          config"]).await;
+}
+
+#[tokio::test]
 async fn an_account_that_leads_back_to_us() {
     // As the relay would have it: a listener at the very port, though nobody but the provider listens there now.
     let listener = "[[listeners]]\nname = \"local\"\nbind = [\"127.0.0.1:{implicit}\"]\n";
@@ -108,7 +125,8 @@ async fn a_certificate_of_an_unknown_authority() {
 #[tokio::test]
 async fn an_account_that_verifies_nothing_is_told_the_pin() {
     let stand = Stand::new(&IMPLICIT.replace("ca_file = \"ca.pem\"", "verify = \"none\"")).await;
-    let words = ["certificate not verified (verify = \"none\")", "its key as a pin: sha256/", "RISK: accounts.office.verify"];
+    let words =
+        ["certificate not verified (verify = \"none\")", "its key as a pin: sha256/", "RISK: accounts.office.verify"];
     stand.says(&[], 0, &words).await;
 }
 
@@ -136,6 +154,12 @@ async fn a_server_without_our_mechanism() {
     let provider = provider_without(&Extension::Auth(Vec::new()));
     let stand = Stand::with(provider, IMPLICIT).await;
     stand.says(&[], 78, &["FAILED  AUTH", "AUTH offers none", "Cause:          config"]).await;
+}
+
+#[tokio::test]
+async fn a_mechanism_that_was_written_down_is_told_as_such() {
+    let stand = Stand::new(&format!("{IMPLICIT}mechanism = \"login\"\n")).await;
+    stand.says(&[], 0, &["LOGIN, because `mechanism` says so; offered: LOGIN PLAIN XOAUTH2"]).await;
 }
 
 #[tokio::test]

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::account::Settings;
 use crate::account::origin::Origin;
 use crate::account::signin::Channel;
+use crate::account::{Mechanism, Settings};
 use crate::net::stream::TlsFacts;
 use crate::net::tls::certificate::CertificateFacts;
 use crate::net::trust::Verified;
@@ -22,6 +22,7 @@ pub(super) fn name(kind: Kind) -> &'static str {
         Kind::Credential => "credential",
         Kind::Dns => "DNS",
         Kind::Tcp => "TCP",
+        Kind::Proxy => "proxy",
         Kind::Tls => "TLS",
         Kind::Greeting => "greeting",
         Kind::Hello => "EHLO",
@@ -36,22 +37,23 @@ pub(super) fn name(kind: Kind) -> &'static str {
 
 /// What was seen, one line each.
 pub(super) fn lines(account: &Settings, step: &Step) -> Vec<String> {
-    step.facts.iter().flat_map(|fact| of_fact(&account.host, step.kind, fact)).collect()
+    step.facts.iter().flat_map(|fact| of_fact(account, step.kind, fact)).collect()
 }
 
-fn of_fact(host: &str, kind: Kind, fact: &Fact) -> Vec<String> {
+fn of_fact(account: &Settings, kind: Kind, fact: &Fact) -> Vec<String> {
     let line = match fact {
-        Fact::Tls(facts) => return handshake(host, facts),
+        Fact::Tls(facts) => return handshake(&account.host, facts),
         Fact::Presented(chain) => return chain.iter().map(certificate).collect(),
         Fact::Credential(origin) => credential(origin),
         Fact::TokenLife(life) => format!("good for {}", duration(*life)),
         Fact::Addresses(addresses) => addresses.iter().map(|a| a.ip().to_string()).collect::<Vec<_>>().join(", "),
         Fact::AddressFailed(address, error) => format!("{} failed: {error}", address.ip()),
         Fact::Connected(peer) => connected(*peer),
+        Fact::Through { proxy, target } => format!("{proxy} leads to {target}"),
         Fact::Reply(reply) if kind == Kind::Hello && reply.is_positive() => offer(reply),
         Fact::Reply(reply) => reply.to_string(),
         Fact::StaysClear(channel) => stays_clear(*channel).into(),
-        Fact::Mechanism { chosen, offered } => format!("{chosen}, offered: {}", offered.join(" ")),
+        Fact::Mechanism { chosen, offered } => mechanism(account, chosen, offered),
         Fact::NoSignIn => "not needed: the account has no credential".into(),
     };
     vec![line]
@@ -93,6 +95,15 @@ fn credential(Origin { kind, place }: &Origin) -> String {
         "password_command" => format!("password printed by {place}"),
         "command" => format!("token printed by {place}"),
         grant => format!("token from {place} ({grant})"),
+    }
+}
+
+/// Which, and why this one.
+fn mechanism(account: &Settings, chosen: &str, offered: &[String]) -> String {
+    let offered = offered.join(" ");
+    match account.mechanism {
+        Mechanism::Only(_) => format!("{chosen}, because `mechanism` says so; offered: {offered}"),
+        Mechanism::Auto | Mechanism::None => format!("{chosen}, the first choice for this credential of {offered}"),
     }
 }
 

@@ -92,7 +92,7 @@ impl<W: Write> Page<W> {
 
     pub(super) fn summary(&mut self, account: &Settings, mail: Option<&Mail>, summary: &Summary) -> io::Result<()> {
         let name = &account.name;
-        let left: Vec<&str> = summary.not_tried(account.encryption).into_iter().map(said::name).collect();
+        let left: Vec<&str> = summary.not_tried(account).into_iter().map(said::name).collect();
         let text = match (&summary.failed, mail) {
             (Some((step, _, code)), _) => {
                 let now = if *code == exit::EX_TEMPFAIL { " now" } else { "" };

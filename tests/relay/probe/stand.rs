@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use posthouse::sandbox::{Sandbox, Settings};
+use posthouse::sandbox::{Extension, Mechanism, Offer, Sandbox, Settings};
 use tokio::process::Command;
 
 use crate::scene::provider;
@@ -29,7 +29,14 @@ pub struct Ran {
 impl Stand {
     /// With the account of the defaults; `{…}` in the lines stands for what the provider is.
     pub async fn new(lines: &str) -> Self {
-        Self::with(provider(), lines).await
+        // Its own offer, so that what is shown does not change with the sandbox's.
+        let offer = vec![
+            Extension::Size(Some(35_882_577)),
+            Extension::Auth(vec![Mechanism::Login, Mechanism::Plain, Mechanism::XOAuth2]),
+            Extension::EnhancedStatusCodes,
+            Extension::Pipelining,
+        ];
+        Self::with(Settings { offer: Offer(offer), ..provider() }, lines).await
     }
 
     pub async fn with(provider: Settings, lines: &str) -> Self {
