@@ -74,7 +74,9 @@ const EXIT_CODES: &str = "Exit codes:
   69  something needed is not available, such as a port
   70  a fault of Posthouse or of this machine
   74  the output could not be written
-  78  something in the configuration is wrong";
+  78  something in the configuration is wrong
+
+`posthouse test` tells more causes apart; see its --help.";
 
 /// For the commands that read a configuration.
 #[derive(Debug, clap::Args)]
