@@ -21,7 +21,7 @@ use crate::journal::{Event, Journal};
 use crate::mail::address::Address;
 use crate::net::gateway::{self, Watch};
 use crate::net::guard::{self, Guarded, Rules};
-use crate::net::http::{HttpClient, HttpError};
+use crate::net::http::HttpClient;
 use crate::net::listen::{self, BindError, Listener};
 use crate::net::ours::Bound;
 use crate::net::proxy::Proxy;
@@ -48,8 +48,6 @@ pub enum StartError {
     SelfLoop { account: AccountName, host: String, port: u16 },
     #[error("account {account}: {source}")]
     Trust { account: AccountName, source: TrustError },
-    #[error("account {account}: {source}")]
-    Http { account: AccountName, source: HttpError },
     #[error(transparent)]
     Keeper(#[from] KeeperError),
     #[error(transparent)]
@@ -147,7 +145,7 @@ fn upstream(
 ) -> Result<Upstream, StartError> {
     let name = || account.name.clone();
     let tls = trust::client_config(&account.trust).map_err(|source| StartError::Trust { account: name(), source })?;
-    let http = HttpClient::new(&tls).map_err(|source| StartError::Http { account: name(), source })?;
+    let http = HttpClient::new(&tls, account.proxies.http.clone());
     let keeper = Keeper::new(&account, http)?;
     Ok(Upstream::new(account, keeper, tls, Arc::clone(ours), hostname.to_owned(), timeouts, journal.clone()))
 }

@@ -85,7 +85,7 @@ async fn settings_and_what_is_made_of_them_print_no_secret() {
         let loaded = config::load(&sources).unwrap();
         prints("the configuration", &loaded);
         let tls = trust::client_config(&trust::Settings::default()).unwrap();
-        let http = HttpClient::new(&tls).unwrap();
+        let http = HttpClient::new(&tls, None);
         for account in loaded.config.accounts {
             let keeper = Keeper::new(&account, http.clone()).unwrap();
             // What it holds by now, if it holds something.

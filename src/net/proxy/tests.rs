@@ -104,7 +104,8 @@ async fn socks(answer: Step) -> Proxy {
     proxy(Protocol::Socks5, vec![Hear(vec![5, 1, 0]), Say(vec![5, 0]), socks_request(), answer]).await.0
 }
 
-async fn http(answer: &[u8]) -> Proxy {
+/// An HTTP proxy that answers the first request so.
+pub(crate) async fn http(answer: &[u8]) -> Proxy {
     proxy(Protocol::HttpConnect, vec![HearHead, Say(answer.to_vec())]).await.0
 }
 
