@@ -24,7 +24,7 @@ use crate::net::guard::{self, Guarded, Rules};
 use crate::net::http::HttpClient;
 use crate::net::listen::{self, BindError, Listener};
 use crate::net::ours::Bound;
-use crate::net::proxy::Proxy;
+use crate::net::proxy::{Proxies, Proxy};
 use crate::net::tls::files::{FilesError, ServerTls};
 use crate::net::trust::{self, TrustError};
 use crate::outbound::{Couriers, Desk};
@@ -92,6 +92,7 @@ pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<Ap
     refuse_self_loops(&config.accounts, &bound)?;
     // Set once, here; nobody has connected anywhere before.
     let _ = ours.set(bound);
+    config.accounts.iter().for_each(|account| say_proxies(account, &journal));
     let couriers = Couriers::default();
     for desk in desks {
         desk.open(&couriers);
@@ -259,6 +260,17 @@ fn refuse_self_loops(accounts: &[account::Settings], bound: &Bound) -> Result<()
         Some(account) => {
             Err(StartError::SelfLoop { account: account.name.clone(), host: account.host.clone(), port: account.port })
         }
+    }
+}
+
+/// Which way an account takes out, if it is not straight.
+fn say_proxies(account: &account::Settings, journal: &Journal) {
+    let Proxies { smtp, http } = &account.proxies;
+    let tokens = http.as_ref().filter(|_| matches!(account.credential, account::Source::OAuth(_)));
+    for (what, proxy) in [("mail goes", smtp.as_ref()), ("tokens are fetched", tokens)] {
+        let Some(proxy) = proxy else { continue };
+        let (proxy, set_by) = (proxy.to_string(), proxy.origin.to_string());
+        journal.record(Event::ThroughProxy { account: &account.name, what, proxy, set_by });
     }
 }
 

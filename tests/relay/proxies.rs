@@ -181,6 +181,21 @@ async fn tokens_are_fetched_through_either_kind_of_proxy() {
 }
 
 #[tokio::test]
+async fn which_way_an_account_takes_is_said_at_start_without_the_password() {
+    let log = Log::capture();
+    let proxy = Proxy::guarded().await;
+    let shown = proxy.settings(Protocol::HttpConnect, None).to_string();
+    let _scene = with_tokens(&proxy, Protocol::HttpConnect, Some(PASSWORD)).await;
+    for what in ["mail goes", "tokens are fetched"] {
+        log.assert_line(&[what, "through the proxy set by `proxy` of this account", "account=office", &shown]);
+    }
+    assert!(!log.text().contains(PASSWORD), "{}", log.text());
+    let log = Log::capture();
+    let _straight = Scene::start().await;
+    assert_eq!(log.count(&["proxy"]), 0);
+}
+
+#[tokio::test]
 async fn a_token_is_not_fetched_past_a_dead_proxy() {
     for protocol in BOTH {
         let log = Log::capture();
