@@ -19,6 +19,8 @@ use crate::words::{Cause, Phase};
 pub enum Event<'a> {
     /// A listener accepts.
     Listening { listener: &'a ListenerName, address: SocketAddr },
+    /// An account's connections go through a proxy.
+    ThroughProxy { account: &'a AccountName, what: &'static str, proxy: String, set_by: String },
     /// A connection was turned away before a session began.
     TurnedAway { listener: &'a ListenerName, peer: IpAddr, why: &'static str },
     /// A session began.
@@ -86,7 +88,9 @@ impl Event<'_> {
     pub(super) fn log(&self) {
         match self {
             Self::Message(line) => line.log(),
-            Self::Listening { .. } | Self::TurnedAway { .. } | Self::Risk { .. } => self.log_house(),
+            Self::Listening { .. } | Self::ThroughProxy { .. } | Self::TurnedAway { .. } | Self::Risk { .. } => {
+                self.log_house();
+            }
             Self::Connected { .. }
             | Self::NoAnswer { .. }
             | Self::AttemptFailed { .. }
@@ -99,6 +103,9 @@ impl Event<'_> {
     fn log_house(&self) {
         match self {
             Self::Listening { listener, address } => tracing::info!(%listener, %address, "listening"),
+            Self::ThroughProxy { account, what, proxy, set_by } => {
+                tracing::info!(%account, proxy, "{what} through the proxy set by {set_by}");
+            }
             Self::TurnedAway { listener, peer, why } => tracing::warn!(%listener, %peer, why, "connection turned away"),
             Self::Risk { text } => tracing::warn!("RISK: {text}"),
             _ => {}

@@ -247,7 +247,7 @@ fn a_useless_ca_file_is_an_error_that_names_it() {
     let file = pem_file("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n");
     for said in [
         Terms::new(&Settings::only(file.path())).unwrap_err().to_string(),
-        http_config(&Settings::only(file.path()), Instant::now()).unwrap_err().to_string(),
+        http_terms(&Settings::only(file.path()), Instant::now()).unwrap_err().to_string(),
     ] {
         assert!(said.starts_with("certificate 1 in ") && said.contains(file.path().to_str().unwrap()), "{said}");
     }
