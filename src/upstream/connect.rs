@@ -14,11 +14,11 @@ use crate::account::signin::{self, Channel, Credential, Sasl};
 
 use crate::account::{Encryption, Settings};
 use crate::diagnosis::{Failure, TlsProblem};
-use crate::journal::Journal;
+use crate::journal::{self, Journal};
 use crate::net::link::{Link, LinkError};
 use crate::net::ours::Bound;
 use crate::net::stream::Stream;
-use crate::net::trust::ClientTls;
+use crate::net::trust::{ClientTls, Verified};
 use crate::net::{dial, tls};
 use crate::smtp::Conversation;
 use crate::smtp::client::{self, Client, Event, Fault, Login, StartTls, Timeouts};
@@ -146,11 +146,12 @@ impl Upstream {
         trace.say(Side::Note, &format!("connected to {host} at {peer}"), Instant::now());
         progress.set(Phase::Tls);
         let stream = match self.settings.encryption {
-            Encryption::Implicit => self.secure(tcp, &mut trace).await?,
-            _ => Stream::Plain(tcp),
+            Encryption::Implicit => self.secure(tcp, &mut trace).await,
+            _ => Ok(Stream::Plain(tcp)),
         };
-        let settings = Arc::new(self.dialogue(&stream, credential));
         self.journal.transcript(&trace.take());
+        let stream = stream?;
+        let settings = Arc::new(self.dialogue(&stream, credential));
         let link = Link::new(stream, Client::new(settings, trace, Instant::now()), PATIENCE);
         Ok(Line::new(self.converse(link, credential, progress).await?))
     }
@@ -164,6 +165,9 @@ impl Upstream {
                 let facts = stream.tls_facts();
                 if let Some(facts) = &facts {
                     trace.say(Side::Note, &format!("{facts}, {}", facts.verified.for_host(host)), Instant::now());
+                }
+                if terms.verified == Verified::Nothing {
+                    self.journal.record(journal::Event::Unverified { host });
                 }
                 facts.map(|facts| facts.chain).unwrap_or_default()
             }
@@ -312,3 +316,6 @@ pub(super) fn failure(link: &Link<Client>, fault: Fault) -> Failure {
         (_, fault) => fault.into(),
     }
 }
+
+#[cfg(test)]
+mod tests;

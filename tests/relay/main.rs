@@ -16,4 +16,5 @@ mod refused;
 mod scene;
 mod stages;
 mod stamp;
+mod trust;
 mod window;
