@@ -24,6 +24,7 @@ use crate::net::guard::{self, Guarded, Rules};
 use crate::net::http::{HttpClient, HttpError};
 use crate::net::listen::{self, BindError, Listener};
 use crate::net::ours::Bound;
+use crate::net::proxy::Proxy;
 use crate::net::tls::files::{FilesError, ServerTls};
 use crate::net::trust::{self, ClientTls, TrustError};
 use crate::outbound::{Couriers, Desk};
@@ -74,7 +75,7 @@ const GOODBYES: Duration = Duration::from_secs(2);
 /// # Errors
 /// When a listener cannot be opened or an account cannot be used at all; then nothing is left running.
 pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<App, StartError> {
-    let hostname = config.hostname.clone().unwrap_or_else(machine_name);
+    let hostname = hostname(config);
     let ours = Arc::new(OnceLock::new());
     let queue = Arc::new(Queue::new(config.accounts.iter().map(|account| account.name.clone())));
     let mut desks = Vec::new();
@@ -137,7 +138,11 @@ impl App {
     }
 }
 
-fn upstream(
+/// One account, ready to connect. Asks nobody on the network.
+///
+/// # Errors
+/// When the account cannot be used at all, whatever the provider says.
+pub fn upstream(
     account: account::Settings,
     ours: &Arc<OnceLock<Bound>>,
     hostname: &str,
@@ -175,7 +180,8 @@ fn door(
         starttls: matches!(tls, Tls::StartTls(_)),
         auth: match listener.auth {
             DeviceAuth::None => server::Auth::Off,
-            DeviceAuth::AcceptAny | DeviceAuth::Optional => server::Auth::Optional,
+            DeviceAuth::AcceptAny => server::Auth::AcceptAny,
+            DeviceAuth::Optional => server::Auth::Optional,
             DeviceAuth::Required => server::Auth::Required,
         },
         max_size: listener.max_message_size,
@@ -255,7 +261,10 @@ fn bind(listener: &ListenerSettings, address: SocketAddr) -> Result<Listener, St
 }
 
 fn refuse_self_loops(accounts: &[account::Settings], bound: &Bound) -> Result<(), StartError> {
-    match accounts.iter().find(|account| bound.could_be_ours(&account.host, account.port)) {
+    // To a proxy elsewhere our own address, `localhost` above all, means something else.
+    let is_seen_from_here = |account: &account::Settings| account.proxies.smtp.as_ref().is_none_or(Proxy::is_local);
+    let leads_back = |account: &&account::Settings| bound.could_be_ours(&account.host, account.port);
+    match accounts.iter().filter(|account| is_seen_from_here(account)).find(leads_back) {
         None => Ok(()),
         Some(account) => {
             Err(StartError::SelfLoop { account: account.name.clone(), host: account.host.clone(), port: account.port })
@@ -267,6 +276,12 @@ fn refuse_self_loops(accounts: &[account::Settings], bound: &Bound) -> Result<()
 #[must_use]
 pub fn default_gateway() -> Option<Ipv4Addr> {
     gateway::read(&std::fs::read_to_string("/proc/net/route").ok()?)
+}
+
+/// This machine's name towards devices and providers.
+#[must_use]
+pub fn hostname(config: &Config) -> String {
+    config.hostname.clone().unwrap_or_else(machine_name)
 }
 
 /// What the operating system calls this machine; `localhost` if it says nothing.

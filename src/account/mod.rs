@@ -8,6 +8,7 @@ pub mod book;
 pub mod health;
 pub mod keeper;
 pub mod oauth;
+pub mod origin;
 mod password;
 mod program;
 pub mod signin;
@@ -18,10 +19,12 @@ use std::time::Duration;
 
 pub use program::CommandLine;
 
+use crate::diagnosis::{Context, SignIn};
 use crate::ids::AccountName;
 use crate::net::proxy::Proxies;
 use crate::net::trust;
 use crate::secret::Secret;
+use crate::smtp::sasl;
 
 /// Everything about one account that the administrator decides.
 #[derive(Debug, Clone)]
@@ -58,6 +61,19 @@ pub struct Settings {
     pub recipients_per_message: usize,
 }
 
+impl Settings {
+    /// What of it changes the meaning of a failure.
+    #[must_use]
+    pub fn context(&self) -> Context<'_> {
+        let sign_in = match &self.credential {
+            Source::None => SignIn::None,
+            Source::Password(_) | Source::PasswordFile(_) | Source::PasswordCommand(_) => SignIn::Password,
+            Source::OAuth(_) => SignIn::Token,
+        };
+        Context { provider: self.provider.as_deref(), host: &self.host, sign_in }
+    }
+}
+
 /// `encryption = …`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encryption {
@@ -74,14 +90,11 @@ pub enum Encryption {
 /// `mechanism = …`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mechanism {
-    /// By what is offered and what we hold: XOAUTH2 with OAuth; PLAIN, else LOGIN with a password; none without either.
+    /// By what is offered and what we hold. With OAuth: XOAUTH2, else OAUTHBEARER. With a password: without TLS
+    /// CRAM-MD5, else PLAIN, else LOGIN. Without either: none.
     Auto,
-    /// Google's and Microsoft's.
-    XOAuth2,
-    /// RFC 4616
-    Plain,
-    /// draft-murchison-sasl-login
-    Login,
+    /// This one or none.
+    Only(sasl::Mechanism),
     /// No AUTH at all.
     None,
 }

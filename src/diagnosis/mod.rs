@@ -5,15 +5,21 @@
 //! nothing about the mail: that is `outbound/verdict`.
 
 mod known;
+mod lifts;
 mod network;
 mod ours;
+mod proxy;
 mod said;
+#[cfg(test)]
+mod seen;
 mod smtp;
 mod tls;
 mod token;
 
 use std::borrow::Cow;
+use std::time::Duration;
 
+pub use self::proxy::{ProxyFailure, ProxyOrigin, ProxyProblem};
 pub use crate::smtp::client::CannotCarry;
 use crate::smtp::client::Fault;
 use crate::smtp::reply::Reply;
@@ -35,6 +41,8 @@ pub enum Failure {
     Dns { host: String, detail: String },
     /// No address could be connected to.
     Connect { host: String, port: u16, detail: String },
+    /// The proxy on the way did not lead to the provider.
+    Proxy(ProxyFailure),
     /// The connection broke with an error of the operating system.
     Io { phase: Phase, detail: String },
     /// The TLS handshake failed.
@@ -57,6 +65,12 @@ pub enum Failure {
     Token(TokenFailure),
     /// A password file or command failed.
     Password { detail: String },
+}
+
+impl From<ProxyFailure> for Failure {
+    fn from(failure: ProxyFailure) -> Self {
+        Self::Proxy(failure)
+    }
 }
 
 impl From<Fault> for Failure {
@@ -119,28 +133,72 @@ pub enum TokenFailure {
     Unreachable { endpoint: String, detail: String },
     /// An OAuth error (RFC 6749 §5.2).
     Refused { endpoint: String, error: String, description: String },
-    /// Any other HTTP status or an answer that is not what RFC 6749 says.
-    Odd { endpoint: String, status: u16, detail: String },
+    /// Any other HTTP status or an answer that is not what RFC 6749 says; `retry_after` is its header of that name.
+    Odd { endpoint: String, status: u16, detail: String, retry_after: Option<Duration> },
+    /// A web page; its title, or nothing.
+    Page { endpoint: String, status: u16, title: String },
+    /// The proxy on the way did not lead to the endpoint.
+    Proxy(ProxyFailure),
     /// The certificate of the endpoint was refused.
     Tls { endpoint: String, problem: TlsProblem },
     /// The external program failed; its stderr is not repeated.
     Command { program: String, detail: String },
 }
 
+/// With whom it happened and how we signed in, because the same words mean different things.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Context<'a> {
+    /// The account's preset, by its name.
+    pub provider: Option<&'a str>,
+    /// The account's host; empty when nobody was connected to.
+    pub host: &'a str,
+    /// What the account signs in with.
+    pub sign_in: SignIn,
+}
+
+/// What an account signs in with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SignIn {
+    /// Nothing.
+    #[default]
+    None,
+    /// A password or an app password.
+    Password,
+    /// An OAuth access token.
+    Token,
+}
+
 /// What it means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnosis {
+    /// The same for the same kind of failure for ever, for programs and for the handbook: `google_daily_limit`.
+    pub code: &'static str,
     /// Whose doing it is.
     pub cause: Cause,
     /// What happened, in one sentence a newcomer understands.
     pub sentence: Cow<'static, str>,
     /// What to do next, with the exact key or command where there is one.
     pub cure: Cow<'static, str>,
+    /// When the other side says it is over, counted from when it said so; between a minute and a day.
+    pub lifts_after: Option<Duration>,
 }
 
 impl Diagnosis {
-    fn new(cause: Cause, sentence: impl Into<Cow<'static, str>>, cure: impl Into<Cow<'static, str>>) -> Self {
-        Self { cause, sentence: sentence.into(), cure: cure.into() }
+    /// One that does not say when it is over.
+    #[must_use]
+    pub fn new(
+        code: &'static str,
+        cause: Cause,
+        sentence: impl Into<Cow<'static, str>>,
+        cure: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self { code, cause, sentence: sentence.into(), cure: cure.into(), lifts_after: None }
+    }
+
+    /// The same, and when the other side says it is over.
+    #[must_use]
+    fn lifting(self, lifts_after: Option<Duration>) -> Self {
+        Self { lifts_after, ..self }
     }
 }
 
@@ -154,7 +212,7 @@ impl Failure {
             | Self::TimedOut { phase, .. }
             | Self::Garbage { phase, .. }
             | Self::Io { phase, .. } => *phase,
-            Self::Dns { .. } | Self::Connect { .. } | Self::SelfLoop { .. } => Phase::Connect,
+            Self::Dns { .. } | Self::Connect { .. } | Self::Proxy(_) | Self::SelfLoop { .. } => Phase::Connect,
             Self::Tls { .. } => Phase::Tls,
             Self::StartTlsNotOffered { .. } | Self::StartTlsRefused { .. } | Self::StartTlsInjected { .. } => {
                 Phase::StartTls
@@ -168,27 +226,28 @@ impl Failure {
 
 /// Judges a failure.
 #[must_use]
-pub fn diagnose(failure: &Failure) -> Diagnosis {
+pub fn diagnose(failure: &Failure, context: Context<'_>) -> Diagnosis {
     match failure {
-        Failure::Reply { phase, reply } => smtp::judge(*phase, reply),
+        Failure::Reply { phase, reply } => smtp::judge(*phase, reply, context),
         Failure::Closed { phase } => network::closed(*phase),
         Failure::TimedOut { phase, seconds } => network::timed_out(*phase, *seconds),
         Failure::Garbage { phase, text } => network::garbage(*phase, text),
         Failure::Dns { host, detail } => network::dns(host, detail),
         Failure::Connect { host, port, detail } => network::connect(host, *port, detail),
+        Failure::Proxy(failure) => proxy::judge(failure),
         Failure::Io { phase, detail } => network::broken(*phase, detail),
         Failure::Tls { host, port, starttls, problem } => {
             let (port, starttls) = (*port, *starttls);
             tls::judge(tls::Peer::Provider { host, port, starttls }, problem)
         }
-        Failure::StartTlsRefused { reply, .. } => smtp::judge(Phase::StartTls, reply),
+        Failure::StartTlsRefused { reply, .. } => smtp::judge(Phase::StartTls, reply, context),
         Failure::StartTlsNotOffered { host } => ours::starttls_not_offered(host),
         Failure::StartTlsInjected { host } => ours::starttls_injected(host),
         Failure::WouldSendInClear { host } => ours::would_send_in_clear(host),
         Failure::NoMechanism { offered, wanted } => ours::no_mechanism(offered, wanted),
         Failure::CannotCarry(why) => ours::cannot_carry(*why),
         Failure::SelfLoop { host, port } => network::self_loop(host, *port),
-        Failure::Token(failure) => token::judge(failure),
+        Failure::Token(failure) => token::judge(failure, context),
         Failure::Password { detail } => ours::password(detail),
     }
 }
@@ -209,6 +268,12 @@ mod tests {
         let reply = |code| Reply::bare(code, "no");
         let problem = TlsProblem::Expired;
         let token = TokenFailure::Command { program: text(), detail: text() };
+        let proxy = || ProxyFailure {
+            proxy: text(),
+            origin: ProxyOrigin::Account,
+            target: text(),
+            problem: ProxyProblem::Unreachable { detail: text() },
+        };
         vec![
             (Failure::Reply { phase: AT, reply: reply(535) }, Cause::Account, AT),
             (Failure::Closed { phase: AT }, Cause::Network, AT),
@@ -217,6 +282,8 @@ mod tests {
             (Failure::Io { phase: AT, detail: text() }, Cause::Network, AT),
             (Failure::Dns { host: host(), detail: text() }, Cause::Network, Phase::Connect),
             (Failure::Connect { host: host(), port: 25, detail: text() }, Cause::Network, Phase::Connect),
+            (Failure::Proxy(proxy()), Cause::Network, Phase::Connect),
+            (Failure::Token(TokenFailure::Proxy(proxy())), Cause::Network, Phase::Credential),
             (Failure::SelfLoop { host: host(), port: 25 }, Cause::Config, Phase::Connect),
             (Failure::Tls { host: host(), port: 465, starttls: false, problem }, Cause::Config, Phase::Tls),
             (Failure::StartTlsNotOffered { host: host() }, Cause::Config, Phase::StartTls),
@@ -233,7 +300,7 @@ mod tests {
     #[test]
     fn every_kind_of_failure_is_judged_and_a_cure_is_given() {
         for (failure, cause, phase) in every_kind() {
-            let judged = diagnose(&failure);
+            let judged = diagnose(&failure, Context::default());
             assert_eq!((judged.cause, failure.phase()), (cause, phase), "{failure:?}");
             assert!(!judged.sentence.is_empty() && judged.cure.ends_with('.'), "{failure:?}: {judged:?}");
         }

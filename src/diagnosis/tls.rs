@@ -84,18 +84,22 @@ pub(super) fn judge(peer: Peer<'_>, problem: &TlsProblem) -> Diagnosis {
     let (server, look, key) = (peer.name(), peer.look(), peer.key());
     match problem {
         TlsProblem::Expired => config(
+            "certificate_expired",
             format!("The certificate of {server} has expired."),
             format!("Its owner must renew it; check this machine's clock as well. {look}"),
         ),
         TlsProblem::NotYetValid => config(
+            "certificate_not_yet_valid",
             format!("The certificate of {server} is not valid yet; usually this machine's clock is wrong."),
             format!("Set the clock (`timedatectl`). {look}"),
         ),
         TlsProblem::WrongName { presented } => config(
+            "certificate_wrong_name",
             format!("The certificate of {server} is for another name{}.", names(presented)),
             format!("Set {key} of this account to a name in the certificate{}. {look}", peer.or_ignore_the_name()),
         ),
         TlsProblem::UnknownIssuer { pin } => config(
+            "certificate_unknown_issuer",
             format!("The certificate of {server} is signed by nobody this account trusts."),
             format!(
                 "With a private CA set `ca_file` of this account{}; else something may be reading along. {look}",
@@ -103,6 +107,7 @@ pub(super) fn judge(peer: Peer<'_>, problem: &TlsProblem) -> Diagnosis {
             ),
         ),
         TlsProblem::WrongPin { pin } => config(
+            "certificate_wrong_pin",
             format!(
                 "{server} shows another key than the pinned ones{}.",
                 pin.as_ref().map(|pin| format!(": {pin}")).unwrap_or_default()
@@ -112,45 +117,53 @@ pub(super) fn judge(peer: Peer<'_>, problem: &TlsProblem) -> Diagnosis {
             ),
         ),
         TlsProblem::ClientCertificateRequired => config(
+            "client_certificate_required",
             format!("{server} requires a client certificate and none is configured."),
             "Set `client_certificate` and `client_key` of this account to the files its owner issued for this relay.",
         ),
         TlsProblem::ClientCertificateRefused { detail } => config(
+            "client_certificate_refused",
             format!("{server} does not accept our client certificate: {detail}"),
             "Check `client_certificate` of this account: `openssl x509 -in FILE -noout -subject -issuer -dates` shows it; its issuer must be known to the server, and its intermediate certificates must stand in the same file.",
         ),
         TlsProblem::Revoked => config(
+            "certificate_revoked",
             format!("The certificate of {server} has been revoked by its issuer."),
             format!("Its owner must replace it. {look}"),
         ),
         TlsProblem::BadCertificate { detail } => config(
+            "certificate_unacceptable",
             format!("The certificate of {server} cannot be accepted: {detail}"),
             format!("Its owner must replace it{}. {look}", peer.or_pin_it()),
         ),
-        TlsProblem::NotTls => config(format!("{server} does not speak TLS here."), peer.not_tls_cure()),
+        TlsProblem::NotTls => config("not_tls", format!("{server} does not speak TLS here."), peer.not_tls_cure()),
         TlsProblem::Alert { detail } if detail.to_ascii_lowercase().contains("internal") => Diagnosis::new(
+            "tls_broken_off",
             Cause::Network,
             format!("{server} broke off the TLS handshake with a fault of its own: {detail}"),
             "Nothing to do if it passes: it is tried again later.",
         ),
         TlsProblem::Alert { detail } => config(
+            "tls_refused",
             format!("{server} and Posthouse could not agree on TLS: {detail}"),
             format!("The server must speak TLS 1.2 or newer. {look}"),
         ),
         TlsProblem::Cut { detail } => Diagnosis::new(
+            "tls_cut",
             Cause::Network,
             format!("The TLS handshake with {server} was cut: {detail}"),
             format!("Nothing to do if it passes; if it stays, look for a firewall that intercepts TLS. {look}"),
         ),
         TlsProblem::OwnFile { detail } => config(
+            "own_tls_file",
             format!("A certificate or key file of ours is useless: {detail}"),
             "Correct the file named here: `ca_file`, `client_certificate` or `client_key` of this account.",
         ),
     }
 }
 
-fn config(sentence: String, cure: impl Into<std::borrow::Cow<'static, str>>) -> Diagnosis {
-    Diagnosis::new(Cause::Config, sentence, cure)
+fn config(code: &'static str, sentence: String, cure: impl Into<std::borrow::Cow<'static, str>>) -> Diagnosis {
+    Diagnosis::new(code, Cause::Config, sentence, cure)
 }
 
 fn names(presented: &[String]) -> String {

@@ -42,9 +42,10 @@ async fn notes(trust: trust::Settings, server: Arc<ServerConfig>) -> Vec<String>
         Upstream::new(account, keeper, tls, ours, "relay.test".into(), Timeouts::default(), Journal::default());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let tcp = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    let mut trace = Trace::new(now, true);
-    let accepting = async { tls::accept(server, listener.accept().await.unwrap().0, HANDSHAKE).await };
-    let _ = tokio::join!(upstream.secure(tcp, &mut trace), accepting);
+    let (mut trace, progress) = (Trace::new(now, true), Progress::new());
+    let accepting =
+        async { tls::accept(server, listener.accept().await.unwrap().0, Timeouts::default().handshake).await };
+    let _ = tokio::join!(upstream.secure(tcp, &mut trace, &progress), accepting);
     trace.take().lines().map(|line| line.text.to_string()).collect()
 }
 
