@@ -87,7 +87,8 @@ async fn settings_and_what_is_made_of_them_print_no_secret() {
         prints("the sources", &sources);
         let loaded = config::load(&sources).unwrap();
         prints("the configuration", &loaded);
-        let http = HttpClient::new(trust::http_terms(&trust::Settings::default(), Instant::now()).unwrap(), None);
+        let now = Instant::now();
+        let http = HttpClient::new(trust::http_terms(&trust::Settings::default(), now).unwrap(), None);
         for account in loaded.config.accounts {
             let keeper = Keeper::new(&account, http.clone()).unwrap();
             // What it holds by now, if it holds something.
