@@ -15,6 +15,7 @@ mod pool;
 mod probe;
 mod refused;
 mod scene;
+mod security;
 mod stages;
 mod stamp;
 mod window;

@@ -64,11 +64,8 @@ impl Scene {
         change: impl FnOnce(&mut Config, &Sandbox),
     ) -> Result<Self, (StartError, Sandbox)> {
         let sandbox = Sandbox::start(provider).await.unwrap();
-        let directory = tempfile::tempdir().unwrap();
-        let mut config = config(&sandbox, directory.path());
-        change(&mut config, &sandbox);
-        match app::start(&config, Journal::default(), Timeouts::default()) {
-            Ok(relay) => Ok(Self { sandbox, relay, directory }),
+        match relay_to(&sandbox, |config| change(config, &sandbox)) {
+            Ok((relay, directory)) => Ok(Self { sandbox, relay, directory }),
             Err(error) => Err((error, sandbox)),
         }
     }
@@ -93,6 +90,14 @@ impl Scene {
         assert_eq!(self.sandbox.mailbox().count(), 0);
         self.assert_no_breach();
     }
+}
+
+/// Another relay that uses this provider, and where it keeps its files.
+pub fn relay_to(sandbox: &Sandbox, change: impl FnOnce(&mut Config)) -> Result<(App, tempfile::TempDir), StartError> {
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = config(sandbox, directory.path());
+    change(&mut config);
+    Ok((app::start(&config, Journal::default(), Timeouts::default())?, directory))
 }
 
 /// Returns once a session of the provider waits at this gate.
