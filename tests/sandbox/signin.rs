@@ -59,8 +59,8 @@ async fn answer(client: &mut Client, user: &str, password: &str) -> String {
     assert!(challenge.starts_with(b"<") && challenge.ends_with(b"@sandbox.example>"), "{}", challenge.escape_ascii());
     let mut mac = Hmac::<Md5>::new_from_slice(password.as_bytes()).unwrap();
     mac.update(&challenge);
-    let digest: String = mac.finalize().into_bytes().iter().map(|octet| format!("{octet:02x}")).collect();
-    client.say(&STANDARD.encode(format!("{user} {digest}"))).await
+    let digest = u128::from_be_bytes(mac.finalize().into_bytes().into());
+    client.say(&STANDARD.encode(format!("{user} {digest:032x}"))).await
 }
 
 #[tokio::test]
