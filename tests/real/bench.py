@@ -23,6 +23,8 @@ from world import Authority, Ports
 SENDER = "relay@provider.test"
 # Characters that break careless quoting and encoding; the secret is one that Microsoft could have made.
 PASSWORD = "Real pass/w+rd=1&%ü"
+BY_PASSWORD = ("PLAIN", "LOGIN", "CRAM-MD5")
+BY_TOKEN = ("XOAUTH2", "OAUTHBEARER")
 APPLICATION = Client("5f1c/app", "s3cret+/=%&:~Q", "https://provider.test/.default", SENDER)
 
 
@@ -39,7 +41,7 @@ class Account:
     proxy: str = None
 
     def __str__(self):
-        words = f"{self.server:<12} {self.encryption:<8} {self.mechanism:<8}"
+        words = f"{self.server:<12} {self.encryption:<8} {self.mechanism:<11}"
         words += "" if self.credential == "as usual" else f" ({self.credential})"
         return words if not self.proxy else f"{words} by {self.proxy}"
 
@@ -88,7 +90,7 @@ class Bench:
             "encryption": account.encryption,
             "ca_file": self.authority.certificate,
             "address": SENDER,
-            "mechanism": account.mechanism.lower(),
+            "mechanism": account.mechanism.lower().replace("-", "_"),
             "limits": {"connections": 2},
         }
         settings["host"], settings["port"] = self._address(account)
@@ -96,7 +98,7 @@ class Bench:
         if account.mechanism == "none":
             return settings
         settings["username"] = SENDER
-        return settings | (self._grant(account) if account.mechanism == "XOAUTH2" else self._password(account))
+        return settings | (self._grant(account) if account.mechanism in BY_TOKEN else self._password(account))
 
     def went_through(self, account):
         """How often the account's proxy has connected to its server, and to the token endpoint."""
@@ -120,7 +122,8 @@ class Bench:
             return "localhost", self.ports.take()
         if account.server != "postfix":
             return "localhost", self.postfix.ports[account.server, account.encryption]
-        flavour = {"none": "open", "XOAUTH2": "dovecot"}.get(account.mechanism, "cyrus")
+        by_password = "open" if account.mechanism == "none" else "cyrus"
+        flavour = "dovecot" if account.mechanism in BY_TOKEN else by_password
         return "localhost", self.postfix.ports[flavour, account.encryption]
 
     def _password(self, account):

@@ -19,6 +19,7 @@ mod proxy;
 mod refused;
 mod routes;
 mod scene;
+mod security;
 mod stages;
 mod stamp;
 mod trust;

@@ -65,11 +65,8 @@ impl Scene {
         change: impl FnOnce(&mut Config, &Sandbox),
     ) -> Result<Self, (StartError, Sandbox)> {
         let sandbox = Sandbox::start(provider).await.unwrap();
-        let directory = tempfile::tempdir().unwrap();
-        let mut config = config(&sandbox, directory.path());
-        change(&mut config, &sandbox);
-        match app::start(&config, Journal::default(), Timeouts::default()) {
-            Ok(relay) => Ok(Self { sandbox, relay, config, directory }),
+        match relay_to(&sandbox, |config| change(config, &sandbox)) {
+            Ok((relay, config, directory)) => Ok(Self { sandbox, relay, config, directory }),
             Err(error) => Err((error, sandbox)),
         }
     }
@@ -103,6 +100,17 @@ impl Scene {
         assert_eq!(self.sandbox.mailbox().count(), 0);
         self.assert_no_breach();
     }
+}
+
+/// Another relay that uses this provider, its configuration, and where it keeps its files.
+pub fn relay_to(
+    sandbox: &Sandbox,
+    change: impl FnOnce(&mut Config),
+) -> Result<(App, Config, tempfile::TempDir), StartError> {
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = config(sandbox, directory.path());
+    change(&mut config);
+    Ok((app::start(&config, Journal::default(), Timeouts::default())?, config, directory))
 }
 
 /// Returns once a session of the provider waits at this gate.

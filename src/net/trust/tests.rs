@@ -258,7 +258,7 @@ fn a_useless_ca_file_is_an_error_that_names_it() {
 
 /// As [`outcome`], by what token calls are held to.
 async fn at_token_endpoint(settings: &Settings, read: Instant, server: Arc<ServerConfig>) -> Result<(), TlsProblem> {
-    let terms = Terms { config: http_config(settings, read).unwrap(), verified: Verified::Full };
+    let terms = http_terms(settings, read).unwrap();
     handshake(&terms, HOST, server).await.0.map(drop).map_err(|failed| failed.problem)
 }
 
@@ -288,8 +288,7 @@ async fn a_token_endpoint_never_sees_the_client_certificate() {
     let files = (pem_file(&certificate.pem()), pem_file(&key.serialize_pem()));
     let identity = Identity { certificate: files.0.path().into(), key: files.1.path().into() };
     let settings = Settings { identity: Some(identity), ..Settings::only(authority.file.path()) };
-    let config = http_config(&settings, Instant::now()).unwrap();
-    let terms = Terms { config, verified: Verified::Full };
+    let terms = http_terms(&settings, Instant::now()).unwrap();
     let refused = meet(&terms, strict(&authority, &version::TLS13)).await.unwrap_err();
     let TlsProblem::Alert { detail } = refused else { panic!("{refused:?}") };
     assert!(detail.contains("CertificateRequired"), "{detail}");
@@ -303,7 +302,7 @@ async fn a_replaced_ca_file_counts_for_token_calls_too() {
     // Read long enough ago to be looked at again by the first call.
     let read = Instant::now().checked_sub(INTERVAL).expect("this machine has run for a minute");
     let settings = Settings::only(file.path());
-    let terms = Terms { config: http_config(&settings, read).unwrap(), verified: Verified::Full };
+    let terms = http_terms(&settings, read).unwrap();
     write(file.path(), &new.issuer.pem(), 1);
     assert!(handshake(&terms, HOST, server.tls).await.0.is_ok());
 }

@@ -34,7 +34,7 @@ fn server() -> (Arc<ServerConfig>, tempfile::NamedTempFile, Pin) {
 async fn notes(trust: trust::Settings, server: Arc<ServerConfig>) -> Vec<String> {
     let account = Settings { trust, ..settings() };
     let now = Instant::now();
-    let http = HttpClient::new(&trust::http_config(&account.trust, now).unwrap()).unwrap();
+    let http = HttpClient::new(trust::http_terms(&account.trust, now).unwrap(), None);
     let keeper = Keeper::new(&account, http).unwrap();
     let tls = ClientTls::load(&account.trust, now).unwrap();
     let ours = Arc::new(OnceLock::new());
