@@ -14,6 +14,7 @@ mod matrix;
 mod pool;
 mod probe;
 mod refused;
+mod replies;
 mod scene;
 mod stages;
 mod stamp;

@@ -15,21 +15,21 @@ use crate::scene::provider;
 const RECIPIENT: &str = "you@example.net";
 
 /// A provider, and a file with accounts at it.
-struct Stand {
-    sandbox: Sandbox,
+pub struct Stand {
+    pub sandbox: Sandbox,
     directory: tempfile::TempDir,
 }
 
 /// What the program did.
-struct Ran {
-    code: i32,
-    printed: String,
-    complained: String,
+pub struct Ran {
+    pub code: i32,
+    pub printed: String,
+    pub complained: String,
 }
 
 impl Stand {
     /// With the account of the defaults; `{…}` in the lines stands for what the provider is.
-    async fn new(lines: &str) -> Self {
+    pub async fn new(lines: &str) -> Self {
         Self::with(provider(), lines).await
     }
 
@@ -59,7 +59,7 @@ impl Stand {
         file.persist(path).unwrap();
     }
 
-    async fn test(&self, arguments: &[&str]) -> Ran {
+    pub async fn test(&self, arguments: &[&str]) -> Ran {
         let mut command = Command::new(env!("CARGO_BIN_EXE_posthouse"));
         command.arg("test").args(arguments).current_dir(self.directory.path()).env_clear().kill_on_drop(true);
         let output = tokio::time::timeout(Duration::from_mins(1), command.output()).await.unwrap().unwrap();

@@ -134,7 +134,8 @@ fn listener() -> ListenerSettings {
     }
 }
 
-fn account(sandbox: &Sandbox, authority: &Path) -> account::Settings {
+/// The provider's only user, with a password.
+pub fn account(sandbox: &Sandbox, authority: &Path) -> account::Settings {
     account::Settings {
         name: "office".into(),
         host: "127.0.0.1".into(),
