@@ -108,14 +108,14 @@ impl Health {
     ///
     /// # Errors
     /// The hold that stands in the way.
-    pub fn may_try(&mut self, now: Instant) -> Result<(), Hold> {
+    pub fn may_try(&mut self, now: Instant) -> Result<(), Box<Hold>> {
         let (hold, is_over) = match &*self {
             Self::Well => return Ok(()),
             Self::Held(hold) => (hold.clone(), now >= hold.until),
             Self::Trying { hold, began } => (hold.clone(), now >= *began + LONGEST_TRY),
         };
         if !is_over {
-            return Err(hold);
+            return Err(Box::new(hold));
         }
         *self = Self::Trying { hold, began: now };
         Ok(())

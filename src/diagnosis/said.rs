@@ -57,7 +57,10 @@ impl fmt::Display for TokenFailure {
             Self::Unreachable { endpoint, detail } => write!(f, "{endpoint}: {detail}"),
             Self::Refused { endpoint, error, description } => write!(f, "{endpoint}: {error}: {description}"),
             Self::Odd { endpoint, status, detail, .. } => write!(f, "{endpoint}: HTTP {status}: {detail}"),
-            Self::Page { endpoint, status, title } => write!(f, "{endpoint}: HTTP {status}: a web page `{title}`"),
+            Self::Page { endpoint, status, title } if title.is_empty() => {
+                write!(f, "{endpoint}: HTTP {status}: a web page")
+            }
+            Self::Page { endpoint, status, title } => write!(f, "{endpoint}: HTTP {status}: a web page, `{title}`"),
             Self::Tls { endpoint, problem } => write!(f, "TLS with {endpoint}: {problem}"),
             Self::Command { program, detail } => write!(f, "{program}: {detail}"),
         }
