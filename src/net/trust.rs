@@ -300,6 +300,14 @@ fn bundled() -> RootCertStore {
     webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect()
 }
 
+/// Whether these certificates can be trusted at all.
+///
+/// # Errors
+/// When the file is useless, or a certificate in it is no trust anchor.
+pub fn check_anchors(path: &Path) -> Result<(), TrustError> {
+    listed(path).map(drop)
+}
+
 fn listed(path: &Path) -> Result<RootCertStore, TrustError> {
     let mut store = RootCertStore::empty();
     for (index, certificate) in pem::certificates(path)?.into_iter().enumerate() {

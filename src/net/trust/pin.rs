@@ -27,7 +27,7 @@ pub enum Pin {
 pub enum PinError {
     #[error("a pin begins with `sha256/` (a key) or `certificate/` (a certificate)")]
     Kind,
-    #[error("behind `sha256/` stands the SHA-256 of the key in base64: 44 letters and digits, the last one `=`")]
+    #[error("behind `sha256/` stands the SHA-256 of the key in base64: 44 characters, the last one `=`")]
     NotBase64,
     #[error("behind `sha256/` stand 32 octets in base64, and these are {0}")]
     KeyLength(usize),
