@@ -4,6 +4,8 @@
 //! show, and lets a test hold the example file against it. Keys that a later version will know stand here too, with
 //! what to write until then. What a value must be like in detail is for `values`; what fits together, for `check`.
 
+pub(super) mod providers;
+
 /// One key.
 pub(super) struct Key {
     pub(super) name: &'static str,
@@ -91,6 +93,7 @@ pub(super) const ROOT: &[Key] = &[
     Key { name: "listeners", shape: Shape::Each(LISTENER) },
     Key { name: "devices", shape: Shape::Named(DEVICE) },
     Key { name: "accounts", shape: Shape::Named(ACCOUNT) },
+    Key { name: "providers", shape: Shape::Named(providers::PROVIDER) },
     Key { name: "delivery", shape: Shape::Section(DELIVERY) },
     Key { name: "sessions", shape: Shape::Section(SESSIONS) },
     Key { name: "storage", shape: Shape::Section(STORAGE) },
@@ -135,6 +138,8 @@ const DEVICE: &[Key] = &[
 
 /// `[accounts.NAME]`
 pub(super) const ACCOUNT: &[Key] = &[
+    value("provider", Kind::Name),
+    value("region", Kind::Name),
     value("host", Kind::Name),
     value("port", Kind::Number),
     value("encryption", Kind::Word(ENCRYPTION)),
@@ -149,10 +154,6 @@ pub(super) const ACCOUNT: &[Key] = &[
     Key { name: "oauth", shape: Shape::Section(OAUTH) },
     value("allow_plaintext_credentials", Kind::Flag),
     Key { name: "limits", shape: Shape::Section(LIMITS) },
-    later(
-        "provider",
-        "write host = \"smtp.office365.com\", port = 587 and encryption = \"starttls\" (or those of your provider) yourself",
-    ),
     later("verify", NO_VERIFY),
     later("roots", NO_VERIFY),
     later("pins", NO_VERIFY),
@@ -172,10 +173,7 @@ const OAUTH: &[Key] = &[
     value("scope", Kind::Hidden),
     value("client_authentication", Kind::Word(CLIENT_AUTHENTICATION)),
     value("command", Kind::Hidden),
-    later(
-        "tenant",
-        "write the whole token_endpoint, for instance \"https://login.microsoftonline.com/TENANT/oauth2/v2.0/token\"",
-    ),
+    value("tenant", Kind::Name),
     later("authorization_endpoint", NO_GRANT_KEY),
     later("device_authorization_endpoint", NO_GRANT_KEY),
     later("refresh_token", NO_GRANT_KEY),
@@ -187,9 +185,9 @@ const OAUTH: &[Key] = &[
 const LIMITS: &[Key] = &[
     value("connections", Kind::Number),
     value("recipients_per_message", Kind::Number),
-    later("messages_per_minute", "write connections = 1 to be gentle with the provider"),
-    later("recipients_per_day", "the provider's own limit applies; leave this key out"),
-    later("size", "the provider's own limit is learned from its EHLO reply; leave this key out"),
+    value("messages_per_minute", Kind::Number),
+    value("recipients_per_day", Kind::Number),
+    value("size", Kind::Measure),
 ];
 
 const DELIVERY: &[Key] = &[
@@ -226,7 +224,8 @@ pub(super) fn find(keys: &'static [Key], name: &str) -> Option<&'static Key> {
 
 /// The headers of the sections that have a value of this name; the empty one for the top of the file.
 pub(super) fn homes(name: &str) -> Vec<String> {
-    places(name).into_iter().map(|(header, _)| header).collect()
+    // Nobody who mislaid a key of an account meant to describe a provider.
+    places(name).into_iter().map(|(header, _)| header).filter(|header| !header.starts_with("[providers.")).collect()
 }
 
 /// The kinds of all values of this name, whatever section they are in.
@@ -273,6 +272,11 @@ pub(super) fn nearest_word(words: impl Iterator<Item = &'static str>, written: &
         .filter(|(distance, word)| *distance <= 2.min(word.len() / 2))
         .min()
         .map(|(_, word)| word)
+}
+
+/// Whether a word is a slip of the pen away from another.
+pub(super) fn is_near(word: &str, written: &str) -> bool {
+    written.len() <= 40 && strsim::damerau_levenshtein(word, written) <= 2.min(word.len() / 2)
 }
 
 /// Every key of this version, sections first, as `accounts.NAME.host` or `listeners.name`.

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use super::{Aside, oauth};
+use super::{Aside, Surroundings, oauth, provider};
 use crate::account::{CommandLine, Encryption, Mechanism, Settings, Source};
 use crate::config::files::{Named, NamedFile};
 use crate::config::finding::Complaint;
@@ -26,12 +26,14 @@ const CONNECTIONS: u32 = 2;
 const RECIPIENTS: u32 = 100;
 
 /// Reads all accounts.
-pub(super) fn read(root: &Section<'_>, directory: &Path, aside: &mut Aside) -> Vec<Account> {
+pub(super) fn read(root: &Section<'_>, surroundings: &Surroundings<'_>, aside: &mut Aside) -> Vec<Account> {
     let accounts = root.named("accounts");
-    accounts.iter().map(|(name, section)| read_one(name, section, directory, aside)).collect()
+    accounts.iter().map(|(name, section)| read_one(name, section, surroundings, aside)).collect()
 }
 
-fn read_one(name: &str, section: &Section<'_>, directory: &Path, aside: &mut Aside) -> Account {
+fn read_one(name: &str, section: &Section<'_>, surroundings: &Surroundings<'_>, aside: &mut Aside) -> Account {
+    let directory = surroundings.directory;
+    let preset = provider::of(section, surroundings.presets);
     let encryption = section.get("encryption", encryption);
     let ca_file = section.path("ca_file", directory);
     if let Some(path) = &ca_file {
@@ -45,12 +47,13 @@ fn read_one(name: &str, section: &Section<'_>, directory: &Path, aside: &mut Asi
         written.unwrap_or(default) as usize
     };
     let encrypted = encryption.unwrap_or(Encryption::Implicit);
+    let host = host(section);
     let settings = Settings {
         name: name.into(),
-        host: host(section),
+        host: host.clone(),
         port: port(section, encrypted),
         encryption: encrypted,
-        provider: None,
+        provider: preset.map(|preset| preset.id.clone()),
         trust: ca_file.map_or_else(trust::Settings::default, trust::Settings::only),
         proxies: Proxies::default(),
         helo_name: section.get("helo_name", values::helo_name),
@@ -61,9 +64,19 @@ fn read_one(name: &str, section: &Section<'_>, directory: &Path, aside: &mut Asi
         allow_plaintext_credentials: section.get("allow_plaintext_credentials", values::flag).unwrap_or(false),
         connections: limit("connections", 1..=100, CONNECTIONS),
         recipients_per_message: limit("recipients_per_message", 1..=10_000, RECIPIENTS),
+        messages_per_minute: limits.as_ref().and_then(|limits| provider::count(limits, "messages_per_minute")),
+        recipients_per_day: limits.as_ref().and_then(|limits| provider::count(limits, "recipients_per_day")),
+        size: limits.as_ref().and_then(provider::size),
+        password_spaces: provider::password_spaces(preset, &host, surroundings.presets),
     };
     sign_in(section, &settings);
-    encryption_and_port(section, &settings);
+    let said = match preset {
+        Some(preset) => provider::fits(section, preset, &settings),
+        None => provider::needless(section),
+    };
+    if !said {
+        encryption_and_port(section, &settings);
+    }
     if encryption.is_some() || !section.has("encryption") {
         in_clear(section, &settings);
     }
@@ -71,10 +84,12 @@ fn read_one(name: &str, section: &Section<'_>, directory: &Path, aside: &mut Asi
 }
 
 fn host(section: &Section<'_>) -> String {
-    // A provider would bring its host; that there are none yet is noted at that key.
+    // A provider brings its host; one that is unknown is noted at that key.
     if !section.has("host") && !section.has("provider") {
         let complaint = Complaint::new("an account needs a host");
-        section.error_here(complaint.hint("write host = \"smtp.example.com\", the name your provider gives for SMTP"));
+        section.error_here(complaint.hint(
+            "write provider = \"…\" (`posthouse providers` lists them), or host = \"…\" as your provider gives it for SMTP",
+        ));
     }
     section.get("host", values::host).unwrap_or_default()
 }
@@ -85,7 +100,7 @@ fn port(section: &Section<'_>, encryption: Encryption) -> u16 {
     written.and_then(|port| u16::try_from(port).ok()).unwrap_or(default)
 }
 
-fn encryption(value: &Value) -> Result<Encryption, Complaint> {
+pub(in crate::config) fn encryption(value: &Value) -> Result<Encryption, Complaint> {
     if let Value::Text(text) = value {
         // What mail programs call the two.
         match text.trim().to_ascii_lowercase().as_str() {

@@ -9,6 +9,9 @@ mod between;
 mod devices;
 mod listeners;
 mod oauth;
+mod provider;
+
+pub(super) use accounts::encryption;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,6 +22,7 @@ use super::finding::Complaint;
 use super::keys;
 use super::section::Section;
 use super::{Config, Delivery, values};
+use crate::account::provider::Presets;
 use crate::inbound::settings::Caps;
 use crate::journal::log;
 use crate::mail::address::Address;
@@ -30,6 +34,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) directory: &'a Path,
     /// `storage.directory` when it is not written.
     pub(super) spool: PathBuf,
+    /// The providers there are.
+    pub(super) presets: &'a Presets,
     /// Reads a file of one line with a secret.
     pub(super) read_secret: &'a dyn Fn(&Path) -> Result<Secret, Complaint>,
 }
@@ -55,7 +61,7 @@ pub(super) fn check(root: &Section<'_>, surroundings: &Surroundings<'_>) -> Chec
     let mut aside = Aside::default();
     let listeners = listeners::read(root, surroundings.directory, &mut aside);
     let devices = devices::read(root, surroundings, &mut aside);
-    let accounts = accounts::read(root, surroundings.directory, &mut aside);
+    let accounts = accounts::read(root, surroundings, &mut aside);
     let default_account = root.get("default_account", values::name);
     between::check(root, &listeners, &devices, &accounts, default_account.as_deref());
 
