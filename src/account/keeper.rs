@@ -5,7 +5,7 @@
 //! cancelled, the next in line makes it. Whether an account may try at all is for [`super::health`] to say.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::oauth::client_credentials::ClientCredentials;
 use super::oauth::{self, Grant, Token};
@@ -14,7 +14,7 @@ use super::signin::Credential;
 pub use super::tokens::AfterRefusal;
 use super::tokens::{Issued, Tokens};
 use super::{CommandLine, PasswordSpaces, Settings, Source};
-use crate::diagnosis::{Failure, diagnose};
+use crate::diagnosis::{Context, Failure, diagnose};
 use crate::ids::AccountName;
 use crate::net::http::HttpClient;
 
@@ -98,6 +98,15 @@ impl Keeper {
         }
     }
 
+    /// How long the token at hand is still good; nothing for passwords, and where the issuer did not say.
+    #[must_use]
+    pub fn token_life(&self) -> Option<Duration> {
+        match &self.supply {
+            Supply::Token { tokens, .. } => tokens.lock().life(now()),
+            Supply::None | Supply::Password { .. } => None,
+        }
+    }
+
     /// The server took this credential.
     pub fn accepted(&self, credential: &Credential) {
         if let (Supply::Token { tokens, .. }, Credential::Token { generation, .. }) = (&self.supply, credential) {
@@ -155,8 +164,11 @@ impl Issuer {
             Err(failure) => {
                 let kept = self.lock().put_failure(failure.clone(), now());
                 if kept.is_ok() {
-                    let why = diagnose(&failure);
-                    tracing::warn!(%account, "the token could not be renewed and is used on: {}", why.sentence);
+                    let why = diagnose(&failure, Context::default());
+                    tracing::warn!(
+                        %account, code = why.code, cause = %why.cause, cure = %why.cure,
+                        "the token could not be renewed and is used on: {}", why.sentence
+                    );
                 }
                 kept
             }

@@ -8,6 +8,7 @@ pub mod book;
 pub mod health;
 pub mod keeper;
 pub mod oauth;
+pub mod origin;
 mod password;
 mod program;
 pub mod provider;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 pub use program::CommandLine;
 
+use crate::diagnosis::{Context, SignIn};
 use crate::ids::AccountName;
 use crate::net::proxy::Proxies;
 use crate::net::trust;
@@ -66,6 +68,19 @@ pub struct Settings {
     pub size: Option<u64>,
     /// Whether spaces in the password are those of Google's display.
     pub password_spaces: PasswordSpaces,
+}
+
+impl Settings {
+    /// What of it changes the meaning of a failure.
+    #[must_use]
+    pub fn context(&self) -> Context<'_> {
+        let sign_in = match &self.credential {
+            Source::None => SignIn::None,
+            Source::Password(_) | Source::PasswordFile(_) | Source::PasswordCommand(_) => SignIn::Password,
+            Source::OAuth(_) => SignIn::Token,
+        };
+        Context { provider: self.provider.as_deref(), host: &self.host, sign_in }
+    }
 }
 
 /// `encryption = …`

@@ -1,21 +1,30 @@
-//! Every key of the configuration, in one table: its name, its place, and what kind of value it takes.
+//! Every key of the configuration, in one table: its name, its place, what kind of value it takes and what it is for.
 //!
 //! The table finds unknown keys and variables, guides environment variables to their place, decides what a report may
-//! show, and lets a test hold the example file against it. Keys that a later version will know stand here too, with
-//! what to write until then. What a value must be like in detail is for `values`; what fits together, for `check`.
+//! show, makes the JSON Schema, and lets a test hold the example file against it. Keys that a later version will know
+//! stand here too, with what to write until then. How it is searched stands in `lookup`; what a value must be like in
+//! detail is for `values`; what fits together, for `check`.
 
+mod lookup;
 pub(super) mod providers;
+
+pub use lookup::{all, with_later};
+pub(super) use lookup::{find, homes, is_near, kinds, nearest, nearest_word};
 
 /// One key.
 pub(super) struct Key {
     pub(super) name: &'static str,
     pub(super) shape: Shape,
+    /// What it is for, on one line; empty for keys of a later version.
+    pub(super) about: &'static str,
 }
 
 /// What stands behind a key.
 pub(super) enum Shape {
-    /// One value, or a list of them.
+    /// One value.
     Value(Kind),
+    /// A list of values; a single one stands for a list of one.
+    List(Kind),
     /// `[sessions]`, or an inline table.
     Section(&'static [Key]),
     /// `[accounts.NAME]`
@@ -28,35 +37,70 @@ pub(super) enum Shape {
     Later(&'static str),
 }
 
-/// What kind of value; decides what a report may show of it.
+/// What kind of value; decides what a report may show of it, and its type and form in the schema.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Never shown: secrets, and whatever could hold one. A `password_file` too: people write the password there.
+    /// A secret.
+    Secret,
+    /// Could hold a secret, so reports never show it. A `password_file` too: people write the password there.
     Hidden,
     /// One of these.
     Word(&'static [&'static str]),
-    /// A whole number.
-    Number,
+    /// A whole number, not below the first and not above the second.
+    Number(u32, u32),
     /// `true` or `false`.
     Flag,
-    /// A number with a unit: `15s`, `50MiB`.
-    Measure,
-    /// A host name, an account's name.
+    /// A number with a unit of time: `15s`.
+    Duration,
+    /// Octets, as a number or with a unit: `50MiB`.
+    Size,
+    /// A name of the administrator's choice.
     Name,
-    /// Socket addresses and networks.
+    /// A host name; where an account connects, an address too.
+    Host,
+    /// An IP address and a port.
+    Socket,
+    /// An address or a range of them.
     Network,
-    /// A mail address or a pattern for some.
+    /// A mail address.
     Mail,
+    /// A mail address in which `*` stands for anything.
+    Pattern,
+    /// A key or certificate by its SHA-256: `sha256/…` or `certificate/…`.
+    Pin,
     /// The path of a file.
     Path,
 }
 
+impl Kind {
+    /// Whether values of this kind cannot be secrets.
+    pub(super) fn is_harmless(self) -> bool {
+        !matches!(self, Self::Secret | Self::Hidden)
+    }
+}
+
+impl Key {
+    /// Says what the key is for, on one line.
+    const fn about(mut self, about: &'static str) -> Self {
+        self.about = about;
+        self
+    }
+}
+
+const fn key(name: &'static str, shape: Shape) -> Key {
+    Key { name, shape, about: "" }
+}
+
 const fn value(name: &'static str, kind: Kind) -> Key {
-    Key { name, shape: Shape::Value(kind) }
+    key(name, Shape::Value(kind))
+}
+
+const fn list(name: &'static str, kind: Kind) -> Key {
+    key(name, Shape::List(kind))
 }
 
 const fn later(name: &'static str, instead: &'static str) -> Key {
-    Key { name, shape: Shape::Later(instead) }
+    key(name, Shape::Later(instead))
 }
 
 /// `listeners.tls`
@@ -67,6 +111,10 @@ pub(super) const DEVICE_AUTH: &[&str] = &["none", "accept_any", "optional", "req
 pub(super) const LINE_ENDINGS: &[&str] = &["auto", "strict", "reject"];
 /// `accounts.encryption`
 pub(super) const ENCRYPTION: &[&str] = &["implicit", "starttls", "starttls_auto", "none"];
+/// `accounts.verify`
+pub(super) const VERIFY: &[&str] = &["full", "chain", "pin", "none"];
+/// `accounts.roots`
+pub(super) const ROOTS: &[&str] = &["system", "bundled"];
 /// `accounts.mechanism`
 pub(super) const MECHANISM: &[&str] = &["auto", "xoauth2", "plain", "login", "none"];
 /// `accounts.oauth.grant`
@@ -79,25 +127,23 @@ pub(super) const LEVEL: &[&str] = &["error", "warn", "info", "debug", "trace"];
 pub(super) const FORMAT: &[&str] = &["auto", "text", "json"];
 
 const NO_QUEUE: &str = "this version has no queue and passes every mail on while the device waits; leave this key out";
-const NO_VERIFY: &str =
-    "the server's certificate is always verified in full; for a private authority write ca_file = \"…\"";
 const NO_GRANT_KEY: &str =
     "only the grants client_credentials and command are there; a program named in `command` can do any other";
 
 /// The whole file.
 pub(super) const ROOT: &[Key] = &[
-    value("hostname", Kind::Name),
-    value("default_domain", Kind::Name),
-    value("default_account", Kind::Name),
-    Key { name: "aliases", shape: Shape::Map(Kind::Mail) },
-    Key { name: "listeners", shape: Shape::Each(LISTENER) },
-    Key { name: "devices", shape: Shape::Named(DEVICE) },
-    Key { name: "accounts", shape: Shape::Named(ACCOUNT) },
-    Key { name: "providers", shape: Shape::Named(providers::PROVIDER) },
-    Key { name: "delivery", shape: Shape::Section(DELIVERY) },
-    Key { name: "sessions", shape: Shape::Section(SESSIONS) },
-    Key { name: "storage", shape: Shape::Section(STORAGE) },
-    Key { name: "log", shape: Shape::Section(LOG) },
+    value("hostname", Kind::Host).about("The name this machine gives itself towards devices"),
+    value("default_domain", Kind::Host).about("Completes addresses that have no domain, such as root"),
+    value("default_account", Kind::Name).about("The account that sends when nothing else decides"),
+    key("aliases", Shape::Map(Kind::Mail)).about("Recipients that devices write, and where their mail goes instead"),
+    key("listeners", Shape::Each(LISTENER)).about("Where devices connect"),
+    key("devices", Shape::Named(DEVICE)).about("Logins of devices"),
+    key("accounts", Shape::Named(ACCOUNT)).about("Where mail goes, and how to sign in there"),
+    key("providers", Shape::Named(providers::PROVIDER)).about("Providers of your own, and changes to known ones"),
+    key("delivery", Shape::Section(DELIVERY)).about("How mail is passed on"),
+    key("sessions", Shape::Section(SESSIONS)).about("Limits on the connections of devices"),
+    key("storage", Shape::Section(STORAGE)).about("Where Posthouse keeps its own files"),
+    key("log", Shape::Section(LOG)).about("What is written to standard error"),
     later(
         "routes",
         "write default_account = \"NAME\", or give a device its own account: [devices.NAME] account = \"…\"",
@@ -109,27 +155,27 @@ pub(super) const ROOT: &[Key] = &[
 ];
 
 const LISTENER: &[Key] = &[
-    value("name", Kind::Name),
-    value("bind", Kind::Network),
-    value("tls", Kind::Word(LISTENER_TLS)),
-    value("certificate", Kind::Path),
-    value("key", Kind::Path),
-    value("auth", Kind::Word(DEVICE_AUTH)),
-    value("auth_in_clear", Kind::Flag),
-    value("allow", Kind::Network),
-    value("line_endings", Kind::Word(LINE_ENDINGS)),
-    value("max_message_size", Kind::Measure),
-    value("max_recipients", Kind::Number),
-    value("senders", Kind::Mail),
-    value("recipients", Kind::Mail),
+    value("name", Kind::Name).about("What the log calls this listener"),
+    list("bind", Kind::Socket).about("Addresses and ports to listen on"),
+    value("tls", Kind::Word(LISTENER_TLS)).about("Encryption towards devices"),
+    value("certificate", Kind::Path).about("This machine's certificate and its chain, a PEM file"),
+    value("key", Kind::Path).about("The private key of the certificate, a PEM file without a passphrase"),
+    value("auth", Kind::Word(DEVICE_AUTH)).about("Whether devices may or must sign in"),
+    value("auth_in_clear", Kind::Flag).about("Let devices on other machines sign in without TLS"),
+    list("allow", Kind::Network).about("Addresses and ranges that may connect"),
+    value("line_endings", Kind::Word(LINE_ENDINGS)).about("Which line endings of devices are taken"),
+    value("max_message_size", Kind::Size).about("The largest mail that is taken, 64KiB to 4GiB"),
+    value("max_recipients", Kind::Number(100, 100_000)).about("The most recipients of one mail"),
+    list("senders", Kind::Pattern).about("Senders that are let through"),
+    list("recipients", Kind::Pattern).about("Recipients that are let through"),
     later("messages_per_hour", "limit the number of connections with [sessions] per_device = … instead"),
     later("recipients_per_day", "limit one mail with max_recipients = … instead"),
 ];
 
 const DEVICE: &[Key] = &[
-    value("password", Kind::Hidden),
-    value("password_file", Kind::Hidden),
-    value("account", Kind::Name),
+    value("password", Kind::Secret).about("The password the device signs in with"),
+    value("password_file", Kind::Hidden).about("A file with that password on one line"),
+    value("account", Kind::Name).about("The account this device's mail goes through"),
     later("senders", "write senders = [\"…\"] in the listener the device connects to"),
     later("recipients", "write recipients = [\"…\"] in the listener the device connects to"),
     later("messages_per_hour", "limit the number of connections with [sessions] per_device = … instead"),
@@ -138,42 +184,43 @@ const DEVICE: &[Key] = &[
 
 /// `[accounts.NAME]`
 pub(super) const ACCOUNT: &[Key] = &[
-    value("provider", Kind::Name),
-    value("region", Kind::Name),
-    value("host", Kind::Name),
-    value("port", Kind::Number),
-    value("encryption", Kind::Word(ENCRYPTION)),
-    value("ca_file", Kind::Path),
-    value("helo_name", Kind::Name),
-    value("username", Kind::Hidden),
-    value("address", Kind::Mail),
-    value("mechanism", Kind::Word(MECHANISM)),
-    value("password", Kind::Hidden),
-    value("password_file", Kind::Hidden),
-    value("password_command", Kind::Hidden),
-    Key { name: "oauth", shape: Shape::Section(OAUTH) },
-    value("allow_plaintext_credentials", Kind::Flag),
-    Key { name: "limits", shape: Shape::Section(LIMITS) },
-    later("verify", NO_VERIFY),
-    later("roots", NO_VERIFY),
-    later("pins", NO_VERIFY),
-    later("client_certificate", "sign in with a password or oauth instead"),
-    later("client_key", "sign in with a password or oauth instead"),
+    value("provider", Kind::Name).about("A known provider, which fills in what is not written"),
+    value("region", Kind::Name).about("Which of the provider's servers, where it has one in each region"),
+    value("host", Kind::Host).about("The provider's server for sending: a name or an IP address"),
+    value("port", Kind::Number(1, 65_535)).about("Its port; without it 465 with implicit encryption, else 587"),
+    value("encryption", Kind::Word(ENCRYPTION)).about("How the connection is encrypted"),
+    value("verify", Kind::Word(VERIFY)).about("How much of the server's certificate has to be right"),
+    value("roots", Kind::Word(ROOTS)).about("Whose certificate authorities are trusted"),
+    list("pins", Kind::Pin).about("Keys or certificates of which the server must show one"),
+    value("client_certificate", Kind::Path).about("Our certificate, for servers that ask for one, a PEM file"),
+    value("client_key", Kind::Path).about("The private key of client_certificate, a PEM file without a passphrase"),
+    value("ca_file", Kind::Path).about("Certificate authorities to trust in place of the system's, a PEM file"),
+    value("helo_name", Kind::Host).about("What Posthouse calls itself towards the provider"),
+    value("username", Kind::Hidden).about("The login name, if it is not the address"),
+    value("address", Kind::Mail).about("The address mail is sent from, and the login name"),
+    value("mechanism", Kind::Word(MECHANISM)).about("How to sign in; auto takes what the server offers"),
+    value("password", Kind::Secret).about("The password, for many providers an app password"),
+    value("password_file", Kind::Hidden).about("A file with the password on one line"),
+    list("password_command", Kind::Hidden).about("A program that prints the password, and its arguments"),
+    key("oauth", Shape::Section(OAUTH)).about("Sign-in with OAuth 2.0 instead of a password"),
+    value("allow_plaintext_credentials", Kind::Flag).about("Send the password without encryption too"),
+    key("limits", Shape::Section(LIMITS)).about("What the provider puts up with"),
     later("sender", "make the device send from an address the provider accepts"),
     later("may_send_as", "make the device send from an address the provider accepts"),
     later("smime", "mail is sent as the device made it; leave this key out"),
 ];
 
 const OAUTH: &[Key] = &[
-    value("grant", Kind::Word(GRANT)),
-    value("token_endpoint", Kind::Hidden),
-    value("client_id", Kind::Hidden),
-    value("client_secret", Kind::Hidden),
-    value("client_secret_file", Kind::Hidden),
-    value("scope", Kind::Hidden),
-    value("client_authentication", Kind::Word(CLIENT_AUTHENTICATION)),
-    value("command", Kind::Hidden),
-    value("tenant", Kind::Name),
+    value("grant", Kind::Word(GRANT)).about("How an access token is obtained"),
+    value("token_endpoint", Kind::Hidden).about("The https:// address that gives out tokens"),
+    value("client_id", Kind::Hidden).about("The application's identity, as the provider gave it"),
+    value("client_secret", Kind::Secret).about("The application's secret"),
+    value("client_secret_file", Kind::Hidden).about("A file with the application's secret on one line"),
+    value("scope", Kind::Hidden).about("What the token is to allow; several with spaces between them"),
+    value("client_authentication", Kind::Word(CLIENT_AUTHENTICATION))
+        .about("Where the token endpoint wants the secret"),
+    list("command", Kind::Hidden).about("A program that prints an access token, and its arguments"),
+    value("tenant", Kind::Name).about("Your organisation at the provider: its domain or id"),
     later("authorization_endpoint", NO_GRANT_KEY),
     later("device_authorization_endpoint", NO_GRANT_KEY),
     later("refresh_token", NO_GRANT_KEY),
@@ -183,17 +230,18 @@ const OAUTH: &[Key] = &[
 ];
 
 const LIMITS: &[Key] = &[
-    value("connections", Kind::Number),
-    value("recipients_per_message", Kind::Number),
-    value("messages_per_minute", Kind::Number),
-    value("recipients_per_day", Kind::Number),
-    value("size", Kind::Measure),
+    value("connections", Kind::Number(1, 100)).about("Connections at the same time"),
+    value("recipients_per_message", Kind::Number(1, 10_000)).about("Recipients in one mail"),
+    value("messages_per_minute", Kind::Number(1, 10_000_000)).about("Messages in one minute"),
+    value("recipients_per_day", Kind::Number(1, 10_000_000)).about("Recipients in any 24 hours"),
+    value("size", Kind::Size).about("The largest mail; listeners tell it to devices"),
 ];
 
 const DELIVERY: &[Key] = &[
-    value("wait", Kind::Measure),
-    value("queue", Kind::Flag),
-    value("shutdown_grace", Kind::Measure),
+    value("wait", Kind::Duration).about("How long a device waits for the provider to take its mail, 1s to 10m"),
+    value("queue", Kind::Flag).about("Keep mail and try again later: not in this version, so only false"),
+    value("shutdown_grace", Kind::Duration)
+        .about("How long mail on its way may go on when Posthouse stops, at most 5m"),
     later("max_queue_lifetime", NO_QUEUE),
     later("retry", NO_QUEUE),
     later("uncertain", NO_QUEUE),
@@ -204,120 +252,18 @@ const DELIVERY: &[Key] = &[
 ];
 
 const SESSIONS: &[Key] = &[
-    value("max", Kind::Number),
-    value("per_device", Kind::Number),
-    value("idle", Kind::Measure),
-    value("minimum_rate", Kind::Number),
+    value("max", Kind::Number(1, 100_000)).about("Connections of devices at the same time, in all"),
+    value("per_device", Kind::Number(1, 100_000)).about("Connections of one device at the same time, at most max"),
+    value("idle", Kind::Duration).about("Silence after which a connection is closed, 30s to 1h"),
+    value("minimum_rate", Kind::Number(1, 1_000_000)).about("Octets a second a device must send at least"),
 ];
 
 const STORAGE: &[Key] = &[
-    value("directory", Kind::Path),
+    value("directory", Kind::Path).about("Where large mails lie while they pass through"),
     later("url", "this version stores no mail; write directory = \"…\" for its temporary files"),
 ];
 
-const LOG: &[Key] = &[value("level", Kind::Word(LEVEL)), value("format", Kind::Word(FORMAT))];
-
-/// The key of this name, if there is one.
-pub(super) fn find(keys: &'static [Key], name: &str) -> Option<&'static Key> {
-    keys.iter().find(|key| key.name == name)
-}
-
-/// The headers of the sections that have a value of this name; the empty one for the top of the file.
-pub(super) fn homes(name: &str) -> Vec<String> {
-    // Nobody who mislaid a key of an account meant to describe a provider.
-    places(name).into_iter().map(|(header, _)| header).filter(|header| !header.starts_with("[providers.")).collect()
-}
-
-/// The kinds of all values of this name, whatever section they are in.
-pub(super) fn kinds(name: &str) -> Vec<Kind> {
-    places(name).into_iter().map(|(_, kind)| kind).collect()
-}
-
-fn places(name: &str) -> Vec<(String, Kind)> {
-    fn within(keys: &'static [Key], header: &str, path: &str, name: &str, found: &mut Vec<(String, Kind)>) {
-        for key in keys {
-            let inner = if path.is_empty() { key.name.to_owned() } else { format!("{path}.{}", key.name) };
-            match key.shape {
-                Shape::Value(kind) if key.name == name => found.push((header.to_owned(), kind)),
-                Shape::Section(keys) => within(keys, &format!("[{inner}]"), &inner, name, found),
-                Shape::Each(keys) => within(keys, &format!("[[{inner}]]"), &inner, name, found),
-                Shape::Named(keys) => {
-                    let inner = format!("{inner}.NAME");
-                    within(keys, &format!("[{inner}]"), &inner, name, found);
-                }
-                Shape::Value(_) | Shape::Map(_) | Shape::Later(_) => {}
-            }
-        }
-    }
-    let mut found = Vec::new();
-    within(ROOT, "", "", name, &mut found);
-    found
-}
-
-/// The key that was probably meant: the nearest name of this version within two slips of the pen.
-pub(super) fn nearest(keys: &'static [Key], written: &str) -> Option<&'static str> {
-    let here = keys.iter().filter(|key| !matches!(key.shape, Shape::Later(_))).map(|key| key.name);
-    nearest_word(here, written)
-}
-
-/// The nearest of these words, if one is near enough to have been meant.
-pub(super) fn nearest_word(words: impl Iterator<Item = &'static str>, written: &str) -> Option<&'static str> {
-    let written = written.trim().to_ascii_lowercase().replace('-', "_");
-    // A long text is no slip of the pen, and the distance costs its length squared.
-    if written.len() > 40 {
-        return None;
-    }
-    words
-        .map(|word| (strsim::damerau_levenshtein(word, &written), word))
-        .filter(|(distance, word)| *distance <= 2.min(word.len() / 2))
-        .min()
-        .map(|(_, word)| word)
-}
-
-/// Whether a word is a slip of the pen away from another.
-pub(super) fn is_near(word: &str, written: &str) -> bool {
-    written.len() <= 40 && strsim::damerau_levenshtein(word, written) <= 2.min(word.len() / 2)
-}
-
-/// Every key of this version, sections first, as `accounts.NAME.host` or `listeners.name`.
-#[must_use]
-pub fn all() -> Vec<String> {
-    let mut found = Vec::new();
-    gather(ROOT, "", &mut found);
-    found
-}
-
-fn gather(keys: &'static [Key], prefix: &str, found: &mut Vec<String>) {
-    for key in keys {
-        let path = format!("{prefix}{}", key.name);
-        match key.shape {
-            Shape::Later(_) => {}
-            Shape::Value(_) => found.push(path),
-            Shape::Map(_) => found.push(format!("{path}.NAME")),
-            Shape::Section(inner) | Shape::Each(inner) => gather(inner, &format!("{path}."), found),
-            Shape::Named(inner) => gather(inner, &format!("{path}.NAME."), found),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn slips_of_the_pen_are_understood_and_other_words_are_not() {
-        assert_eq!(nearest(ACCOUNT, "pasword"), Some("password"));
-        assert_eq!(nearest(ACCOUNT, "password-file"), Some("password_file"));
-        assert_eq!(nearest(ACCOUNT, "hsot"), Some("host"));
-        assert_eq!(nearest(ACCOUNT, "colour"), None);
-        assert_eq!(nearest(ACCOUNT, &"password".repeat(1000)), None);
-    }
-
-    #[test]
-    fn no_name_stands_twice_in_one_section() {
-        for keys in [ROOT, LISTENER, DEVICE, ACCOUNT, OAUTH, LIMITS, DELIVERY, SESSIONS, STORAGE, LOG] {
-            let names: std::collections::BTreeSet<_> = keys.iter().map(|key| key.name).collect();
-            assert_eq!(names.len(), keys.len());
-        }
-    }
-}
+const LOG: &[Key] = &[
+    value("level", Kind::Word(LEVEL)).about("How much is written; debug shows the lines of each session"),
+    value("format", Kind::Word(FORMAT)).about("For people (auto, text) or for machines (json)"),
+];

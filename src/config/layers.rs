@@ -76,12 +76,12 @@ fn descend(
     let Some(key) = keys::find(keys, &name) else { return Err(unknown(keys, &name)) };
     match (&key.shape, rest) {
         (Shape::Later(instead), _) => Err(not_yet(instead)),
-        (Shape::Value(_), []) => {
+        (Shape::Value(_) | Shape::List(_), []) => {
             displace_rivals(table, key.name);
             table.put(key.name, text(value, origin));
             Ok(())
         }
-        (Shape::Value(_), [index]) => {
+        (Shape::List(_), [index]) => {
             displace_rivals(table, key.name);
             put_at(table.list(key.name, origin).ok_or_else(no_list)?, index, text(value, origin))
         }
@@ -111,7 +111,7 @@ fn descend(
             Ok(())
         }
         (Shape::Named(_) | Shape::Each(_) | Shape::Map(_), _) => Err(incomplete()),
-        (Shape::Value(_), _) => Err(Complaint::new("this name goes on where a key has ended")),
+        (Shape::Value(_) | Shape::List(_), _) => Err(Complaint::new("this name goes on where a key has ended")),
     }
 }
 

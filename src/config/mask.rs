@@ -108,7 +108,7 @@ impl Mask<'_> {
             // Hidden first: a table that a header implies has its key for its span.
             match keys::kinds(name)[..] {
                 // A key of another section is as harmless here as there.
-                [kind, ..] if !keys::kinds(name).contains(&Kind::Hidden) => self.value(&entry.node, kind),
+                [kind, ..] if keys::kinds(name).into_iter().all(Kind::is_harmless) => self.value(&entry.node, kind),
                 _ => self.hide(&entry.node),
             }
             self.header(&entry.node);
@@ -120,7 +120,7 @@ impl Mask<'_> {
 
     fn behind(&mut self, node: &Node, shape: &Shape) {
         match (shape, &node.value) {
-            (Shape::Value(kind), _) => self.value(node, *kind),
+            (Shape::Value(kind) | Shape::List(kind), _) => self.value(node, *kind),
             (Shape::Section(keys), Value::Table(table)) => {
                 self.frame(node);
                 self.table(table, keys);
@@ -159,7 +159,7 @@ impl Mask<'_> {
 
     fn value(&mut self, node: &Node, kind: Kind) {
         match &node.value {
-            Value::List(list) if kind != Kind::Hidden => {
+            Value::List(list) if kind.is_harmless() => {
                 self.frame(node);
                 for node in list {
                     self.value(node, kind);
@@ -237,26 +237,25 @@ impl Mask<'_> {
 /// Whether a report may show this value: it is of a harmless kind and looks the way that kind looks.
 fn may_be_shown(kind: Kind, value: &Value) -> bool {
     match (kind, value) {
-        (Kind::Number | Kind::Measure, Value::Integer(_)) | (Kind::Flag, Value::Boolean(_) | Value::Integer(0 | 1)) => {
-            true
-        }
+        (Kind::Number(..) | Kind::Duration | Kind::Size, Value::Integer(_))
+        | (Kind::Flag, Value::Boolean(_) | Value::Integer(0 | 1)) => true,
         // Misspelt values are what the reader wants to see; of digits and signs there are none in those words.
         (Kind::Word(words), Value::Text(text)) => {
             keys::nearest_word(words.iter().copied(), text).is_some() || is_plain_word(text, 16)
         }
         (Kind::Flag, Value::Text(text)) => is_plain_word(text, 8),
-        (Kind::Number, Value::Text(text)) => {
+        (Kind::Number(..), Value::Text(text)) => {
             let text = text.trim();
             (text.len() <= 5 && text.bytes().all(|b| b.is_ascii_digit())) || is_plain_word(text, 8)
         }
-        (Kind::Measure, Value::Text(text)) => {
+        (Kind::Duration | Kind::Size, Value::Text(text)) => {
             let unit = |unit: &str| unit.len() <= 3 || is_plain_word(unit, 8);
             text.len() <= 12 && values::split_unit(text).is_some_and(|(_, rest)| unit(rest))
         }
-        (Kind::Name, Value::Text(text)) => {
+        (Kind::Name | Kind::Host, Value::Text(text)) => {
             text.len() <= 255 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/[]".contains(&b))
         }
-        (Kind::Network, Value::Text(text)) => {
+        (Kind::Socket | Kind::Network, Value::Text(text)) => {
             let octets = |b: u8| b.is_ascii_hexdigit() || b".:/[]%*".contains(&b);
             let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
             let port_alone = text.len() <= 5 && text.bytes().all(|b| b.is_ascii_digit());
@@ -267,8 +266,12 @@ fn may_be_shown(kind: Kind, value: &Value) -> bool {
             let named = is_name && is_port && (host.len() < 2 || values::is_domain(host) || host.bytes().all(octets));
             text.len() <= 100 && (port_alone || is_number || named)
         }
-        (Kind::Mail, Value::Text(text)) => {
+        (Kind::Mail | Kind::Pattern, Value::Text(text)) => {
             text.len() <= 254 && text.contains(['@', '*']) && !text.contains(char::is_whitespace)
+        }
+        // A digest says nothing about what it was made of.
+        (Kind::Pin, Value::Text(text)) => {
+            text.len() <= 120 && (text.starts_with("sha256/") || text.starts_with("certificate/"))
         }
         (Kind::Path, Value::Text(text)) => {
             text.len() <= 255 && text.contains(['/', '\\', '.']) && !text.contains(['\n', '\r'])
@@ -292,7 +295,7 @@ fn is_known(word: &str) -> bool {
             key.name == word
                 || match key.shape {
                     Shape::Section(keys) | Shape::Named(keys) | Shape::Each(keys) => within(keys, word),
-                    Shape::Value(_) | Shape::Map(_) | Shape::Later(_) => false,
+                    Shape::Value(_) | Shape::List(_) | Shape::Map(_) | Shape::Later(_) => false,
                 }
         })
     }
@@ -345,16 +348,17 @@ mod tests {
     #[test]
     fn only_values_that_look_like_their_kind_may_be_shown() {
         let text = |text: &str| Value::Text(text.to_owned().into());
-        assert!(may_be_shown(Kind::Name, &text("smtp.example.com:465")));
-        assert!(!may_be_shown(Kind::Name, &text("user:pass@smtp.example.com")));
+        assert!(may_be_shown(Kind::Host, &text("smtp.example.com:465")));
+        assert!(!may_be_shown(Kind::Host, &text("user:pass@smtp.example.com")));
         assert!(may_be_shown(Kind::Network, &text("localhost:25")));
         assert!(!may_be_shown(Kind::Network, &text("deadbeefcafe")));
         assert!(may_be_shown(Kind::Word(&["implicit"]), &text("implict")));
         assert!(!may_be_shown(Kind::Word(&["implicit"]), &text("hunter2")));
         assert!(may_be_shown(Kind::Word(&["implicit"]), &text("ssl/tls")));
-        assert!(may_be_shown(Kind::Number, &text("smtps")));
-        assert!(!may_be_shown(Kind::Number, &text("123456")));
+        assert!(may_be_shown(Kind::Number(1, 9), &text("smtps")));
+        assert!(!may_be_shown(Kind::Number(1, 9), &text("123456")));
         assert!(!may_be_shown(Kind::Network, &text("deadbeefcafe:hunter2")));
         assert!(!may_be_shown(Kind::Hidden, &Value::Integer(1)));
+        assert!(!may_be_shown(Kind::Secret, &Value::Integer(1)));
     }
 }

@@ -31,7 +31,7 @@ use crate::journal::log;
 use crate::mail::address::Address;
 
 pub use finding::{Finding, Masked, Place, Severity};
-pub use keys::all as all_keys;
+pub use keys::{all as all_keys, with_later as all_keys_and_later};
 pub use report::Report;
 
 use finding::{Complaint, Findings};

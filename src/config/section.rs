@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use super::finding::{Complaint, Findings};
-use super::keys::{self, Key, Shape};
+use super::keys::{self, Key, Kind, Shape};
 use super::tree::{Node, Origin, Table, Value};
 use super::values;
 
@@ -17,13 +17,15 @@ pub(super) struct Section<'a> {
     pub(super) path: String,
     /// Where the section itself stands.
     pub(super) origin: Origin,
+    /// The keys it may hold.
+    keys: &'static [Key],
     table: &'a Table,
     findings: &'a Findings,
 }
 
 impl<'a> Section<'a> {
     pub(super) fn root(table: &'a Table, findings: &'a Findings) -> Self {
-        Self { path: String::new(), origin: Origin::Nowhere, table, findings }
+        Self { path: String::new(), origin: Origin::Nowhere, keys: keys::ROOT, table, findings }
     }
 
     /// Whether the key is there at all, readable or not; written, or filled in by a preset.
@@ -51,6 +53,19 @@ impl<'a> Section<'a> {
                 None
             }
         }
+    }
+
+    /// Reads a whole number; its range stands in the table of keys.
+    pub(super) fn number(&self, key: &str) -> Option<u32> {
+        self.number_or(key, |complaint| complaint)
+    }
+
+    /// Reads a whole number; `more` adds to the complaint about one that is none or out of its range.
+    pub(super) fn number_or(&self, key: &str, more: impl FnOnce(Complaint) -> Complaint) -> Option<u32> {
+        let Some(Key { shape: Shape::Value(Kind::Number(least, most)), .. }) = keys::find(self.keys, key) else {
+            return None;
+        };
+        self.get(key, |value| values::number(value, *least..=*most).map_err(more))
     }
 
     /// Reads a list of values, each with its place; `None` if any of them could not be read. A single value stands for a
@@ -89,7 +104,7 @@ impl<'a> Section<'a> {
     /// A section inside this one.
     pub(super) fn section(&self, key: &str) -> Option<Section<'a>> {
         let entry = self.table.get(key)?;
-        self.inner(&entry.node, self.key(key), &entry.origin)
+        self.inner(key, &entry.node, self.key(key), &entry.origin)
     }
 
     /// The sections `[key.NAME]`, with their names; a name with bad characters is noted and passed over.
@@ -99,8 +114,9 @@ impl<'a> Section<'a> {
         for (name, entry) in &table.0 {
             if !values::looks_like_name(name) {
                 self.findings.error(&entry.origin, &format!("{}.NAME", self.key(key)), values::bad_name());
-            } else if let Some(section) = self.inner(&entry.node, format!("{}.{name}", self.key(key)), &entry.origin) {
-                found.push((name.clone(), section));
+            } else {
+                let section = self.inner(key, &entry.node, format!("{}.{name}", self.key(key)), &entry.origin);
+                found.extend(section.map(|section| (name.clone(), section)));
             }
         }
         found
@@ -110,7 +126,9 @@ impl<'a> Section<'a> {
     pub(super) fn each(&self, key: &str) -> Vec<Section<'a>> {
         let Some(Value::List(list)) = self.table.get(key).map(|entry| &entry.node.value) else { return Vec::new() };
         let numbered = list.iter().enumerate();
-        numbered.filter_map(|(i, node)| self.inner(node, format!("{}[{i}]", self.key(key)), &node.origin)).collect()
+        numbered
+            .filter_map(|(i, node)| self.inner(key, node, format!("{}[{i}]", self.key(key)), &node.origin))
+            .collect()
     }
 
     /// The names and values of a section like `[aliases]`.
@@ -122,10 +140,14 @@ impl<'a> Section<'a> {
         table.into_iter().flat_map(|table| table.0.iter().map(|(name, entry)| (name.as_str(), &entry.node)))
     }
 
-    fn inner(&self, node: &'a Node, path: String, origin: &Origin) -> Option<Section<'a>> {
+    fn inner(&self, key: &str, node: &'a Node, path: String, origin: &Origin) -> Option<Section<'a>> {
         // What is no table was noted by the survey.
         let Value::Table(table) = &node.value else { return None };
-        Some(Section { path, origin: origin.clone(), table, findings: self.findings })
+        let keys = match keys::find(self.keys, key)?.shape {
+            Shape::Section(keys) | Shape::Named(keys) | Shape::Each(keys) => keys,
+            Shape::Value(_) | Shape::List(_) | Shape::Map(_) | Shape::Later(_) => return None,
+        };
+        Some(Section { path, origin: origin.clone(), keys, table, findings: self.findings })
     }
 
     /// Notes what is wrong with a key, at its value; at the section if the key is not there.
@@ -204,7 +226,7 @@ fn survey_behind(node: &Node, origin: &Origin, shape: &Shape, path: &str, findin
             }
             return;
         }
-        (Shape::Value(_) | Shape::Later(_), _) | (Shape::Map(_), Value::Table(_)) => return,
+        (Shape::Value(_) | Shape::List(_) | Shape::Later(_), _) | (Shape::Map(_), Value::Table(_)) => return,
         (Shape::Section(_), _) => format!("expected a section: [{path}], or {{ … }} on one line"),
         (Shape::Named(_), _) => format!("expected sections with names: [{path}.NAME]"),
         (Shape::Each(_), _) => format!("expected a list of sections; write [[{path}]] with two brackets"),

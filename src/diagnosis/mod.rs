@@ -5,14 +5,18 @@
 //! nothing about the mail: that is `outbound/verdict`.
 
 mod known;
+mod lifts;
 mod network;
 mod ours;
 mod said;
+#[cfg(test)]
+mod seen;
 mod smtp;
 mod tls;
 mod token;
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 pub use crate::smtp::client::CannotCarry;
 use crate::smtp::client::Fault;
@@ -82,8 +86,14 @@ pub enum TlsProblem {
     NotYetValid,
     /// The certificate is for other names; these, as far as known.
     WrongName { presented: Vec<String> },
-    /// Signed by nobody we trust, or by itself.
-    UnknownIssuer,
+    /// Signed by nobody we trust, or by itself; the pin of the key it is for, where known.
+    UnknownIssuer { pin: Option<String> },
+    /// The server shows another key than the pinned ones; this one, where known.
+    WrongPin { pin: Option<String> },
+    /// The server wants a client certificate and we have none.
+    ClientCertificateRequired,
+    /// The server does not take the client certificate we showed.
+    ClientCertificateRefused { detail: String },
     /// Revoked.
     Revoked,
     /// Any other fault of the certificate.
@@ -98,6 +108,14 @@ pub enum TlsProblem {
     OwnFile { detail: String },
 }
 
+impl TlsProblem {
+    /// Whether it is the server's verdict on a client certificate, which it may give after the handshake.
+    #[must_use]
+    pub fn is_of_our_certificate(&self) -> bool {
+        matches!(self, Self::ClientCertificateRequired | Self::ClientCertificateRefused { .. })
+    }
+}
+
 /// Why no token could be had.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TokenFailure {
@@ -105,28 +123,70 @@ pub enum TokenFailure {
     Unreachable { endpoint: String, detail: String },
     /// An OAuth error (RFC 6749 §5.2).
     Refused { endpoint: String, error: String, description: String },
-    /// Any other HTTP status or an answer that is not what RFC 6749 says.
-    Odd { endpoint: String, status: u16, detail: String },
+    /// Any other HTTP status or an answer that is not what RFC 6749 says; `retry_after` is its header of that name.
+    Odd { endpoint: String, status: u16, detail: String, retry_after: Option<Duration> },
+    /// A web page; its title, or nothing.
+    Page { endpoint: String, status: u16, title: String },
     /// The certificate of the endpoint was refused.
     Tls { endpoint: String, problem: TlsProblem },
     /// The external program failed; its stderr is not repeated.
     Command { program: String, detail: String },
 }
 
+/// With whom it happened and how we signed in, because the same words mean different things.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Context<'a> {
+    /// The account's preset, by its name.
+    pub provider: Option<&'a str>,
+    /// The account's host; empty when nobody was connected to.
+    pub host: &'a str,
+    /// What the account signs in with.
+    pub sign_in: SignIn,
+}
+
+/// What an account signs in with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SignIn {
+    /// Nothing.
+    #[default]
+    None,
+    /// A password or an app password.
+    Password,
+    /// An OAuth access token.
+    Token,
+}
+
 /// What it means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnosis {
+    /// The same for the same kind of failure for ever, for programs and for the handbook: `google_daily_limit`.
+    pub code: &'static str,
     /// Whose doing it is.
     pub cause: Cause,
     /// What happened, in one sentence a newcomer understands.
     pub sentence: Cow<'static, str>,
     /// What to do next, with the exact key or command where there is one.
     pub cure: Cow<'static, str>,
+    /// When the other side says it is over, counted from when it said so; between a minute and a day.
+    pub lifts_after: Option<Duration>,
 }
 
 impl Diagnosis {
-    fn new(cause: Cause, sentence: impl Into<Cow<'static, str>>, cure: impl Into<Cow<'static, str>>) -> Self {
-        Self { cause, sentence: sentence.into(), cure: cure.into() }
+    /// One that does not say when it is over.
+    #[must_use]
+    pub fn new(
+        code: &'static str,
+        cause: Cause,
+        sentence: impl Into<Cow<'static, str>>,
+        cure: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self { code, cause, sentence: sentence.into(), cure: cure.into(), lifts_after: None }
+    }
+
+    /// The same, and when the other side says it is over.
+    #[must_use]
+    fn lifting(self, lifts_after: Option<Duration>) -> Self {
+        Self { lifts_after, ..self }
     }
 }
 
@@ -154,9 +214,9 @@ impl Failure {
 
 /// Judges a failure.
 #[must_use]
-pub fn diagnose(failure: &Failure) -> Diagnosis {
+pub fn diagnose(failure: &Failure, context: Context<'_>) -> Diagnosis {
     match failure {
-        Failure::Reply { phase, reply } => smtp::judge(*phase, reply),
+        Failure::Reply { phase, reply } => smtp::judge(*phase, reply, context),
         Failure::Closed { phase } => network::closed(*phase),
         Failure::TimedOut { phase, seconds } => network::timed_out(*phase, *seconds),
         Failure::Garbage { phase, text } => network::garbage(*phase, text),
@@ -167,14 +227,14 @@ pub fn diagnose(failure: &Failure) -> Diagnosis {
             let (port, starttls) = (*port, *starttls);
             tls::judge(tls::Peer::Provider { host, port, starttls }, problem)
         }
-        Failure::StartTlsRefused { reply, .. } => smtp::judge(Phase::StartTls, reply),
+        Failure::StartTlsRefused { reply, .. } => smtp::judge(Phase::StartTls, reply, context),
         Failure::StartTlsNotOffered { host } => ours::starttls_not_offered(host),
         Failure::StartTlsInjected { host } => ours::starttls_injected(host),
         Failure::WouldSendInClear { host } => ours::would_send_in_clear(host),
         Failure::NoMechanism { offered, wanted } => ours::no_mechanism(offered, wanted),
         Failure::CannotCarry(why) => ours::cannot_carry(*why),
         Failure::SelfLoop { host, port } => network::self_loop(host, *port),
-        Failure::Token(failure) => token::judge(failure),
+        Failure::Token(failure) => token::judge(failure, context),
         Failure::Password { detail } => ours::password(detail),
     }
 }
@@ -219,7 +279,7 @@ mod tests {
     #[test]
     fn every_kind_of_failure_is_judged_and_a_cure_is_given() {
         for (failure, cause, phase) in every_kind() {
-            let judged = diagnose(&failure);
+            let judged = diagnose(&failure, Context::default());
             assert_eq!((judged.cause, failure.phase()), (cause, phase), "{failure:?}");
             assert!(!judged.sentence.is_empty() && judged.cure.ends_with('.'), "{failure:?}: {judged:?}");
         }

@@ -13,35 +13,59 @@ pub(super) fn closed(phase: Phase) -> Diagnosis {
     match phase {
         Phase::Dot => uncertain("The connection ended"),
         Phase::Greeting => Diagnosis::new(
+            "closed_at_greeting",
             Cause::Network,
             "The server closed the connection without a greeting.",
             "Check `port` and `encryption` of this account (465 is implicit, 587 is STARTTLS), and whether the server accepts this machine's address.",
         ),
-        _ => Diagnosis::new(Cause::Network, format!("The server closed the connection at {phase}."), LATER),
+        _ => Diagnosis::new(
+            "connection_closed",
+            Cause::Network,
+            format!("The server closed the connection at {phase}."),
+            LATER,
+        ),
     }
 }
 
 pub(super) fn timed_out(phase: Phase, seconds: u64) -> Diagnosis {
     match phase {
         Phase::Dot => uncertain("No reply came in time"),
+        Phase::Credential => Diagnosis::new(
+            "credential_timeout",
+            Cause::Network,
+            format!("There was no credential within {seconds} s."),
+            "Check that the token endpoint can be reached from this machine, or that the command that prints the credential ends by itself.",
+        ),
         Phase::Connect => Diagnosis::new(
+            "connect_timeout",
             Cause::Network,
             format!("No connection within {seconds} s."),
             "Check `host` and `port` of this account, and whether a firewall lets this machine out to that port.",
         ),
         Phase::Greeting => Diagnosis::new(
+            "greeting_timeout",
             Cause::Network,
             format!("The server did not greet within {seconds} s."),
             "Check `port` and `encryption` of this account: a server of implicit TLS waits in silence for TLS.",
         ),
-        _ => Diagnosis::new(Cause::Network, format!("The server did not answer {phase} within {seconds} s."), LATER),
+        _ => Diagnosis::new(
+            "reply_timeout",
+            Cause::Network,
+            format!("The server did not answer {phase} within {seconds} s."),
+            LATER,
+        ),
     }
 }
 
 pub(super) fn broken(phase: Phase, detail: &str) -> Diagnosis {
     match phase {
         Phase::Dot => uncertain("The connection broke"),
-        _ => Diagnosis::new(Cause::Network, format!("The connection broke at {phase}: {detail}"), LATER),
+        _ => Diagnosis::new(
+            "connection_broken",
+            Cause::Network,
+            format!("The connection broke at {phase}: {detail}"),
+            LATER,
+        ),
     }
 }
 
@@ -49,11 +73,13 @@ pub(super) fn garbage(phase: Phase, text: &str) -> Diagnosis {
     match phase {
         Phase::Dot => uncertain("Something that is not SMTP came"),
         Phase::Greeting => Diagnosis::new(
+            "not_smtp",
             Cause::Network,
             format!("What answers is not an SMTP server: `{text}`"),
             "Check `host`, `port` and `encryption` of this account; a proxy or firewall may be answering instead.",
         ),
         _ => Diagnosis::new(
+            "reply_not_smtp",
             Cause::Network,
             format!("The server's answer at {phase} is not SMTP: `{text}`"),
             "If it stays, something between here and the provider changes the connection, often a firewall's SMTP inspection.",
@@ -63,6 +89,7 @@ pub(super) fn garbage(phase: Phase, text: &str) -> Diagnosis {
 
 pub(super) fn dns(host: &str, detail: &str) -> Diagnosis {
     Diagnosis::new(
+        "dns_failed",
         Cause::Network,
         format!("The name {host} has no address: {detail}"),
         format!("Check `host` of this account and this machine's DNS: `getent hosts {host}` must print an address."),
@@ -71,6 +98,7 @@ pub(super) fn dns(host: &str, detail: &str) -> Diagnosis {
 
 pub(super) fn connect(host: &str, port: u16, detail: &str) -> Diagnosis {
     Diagnosis::new(
+        "connect_failed",
         Cause::Network,
         format!("No connection to {host}:{port}: {detail}"),
         "Check `host` and `port` of this account, and whether a firewall lets this machine out to that port; many networks block port 25.",
@@ -79,6 +107,7 @@ pub(super) fn connect(host: &str, port: u16, detail: &str) -> Diagnosis {
 
 pub(super) fn self_loop(host: &str, port: u16) -> Diagnosis {
     Diagnosis::new(
+        "self_loop",
         Cause::Config,
         format!("{host}:{port} is one of our own listeners: mail would go round in a circle."),
         "Set `host` and `port` of this account to the provider's.",
@@ -87,6 +116,7 @@ pub(super) fn self_loop(host: &str, port: u16) -> Diagnosis {
 
 fn uncertain(what: &str) -> Diagnosis {
     Diagnosis::new(
+        "uncertain",
         Cause::Uncertain,
         format!("{what} after the whole message was sent: the provider may have it or not."),
         "Look into the provider's sent mail before sending it again by hand.",

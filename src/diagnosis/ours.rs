@@ -8,6 +8,7 @@ use crate::words::Cause;
 
 pub(super) fn starttls_not_offered(host: &str) -> Diagnosis {
     Diagnosis::new(
+        "starttls_not_offered",
         Cause::Config,
         format!("{host} does not offer STARTTLS, so nothing was sent: going on would be in clear."),
         "Set `encryption = \"implicit\"` with port 465 for this account; if STARTTLS was there before, something between here and the provider removes it.",
@@ -16,6 +17,7 @@ pub(super) fn starttls_not_offered(host: &str) -> Diagnosis {
 
 pub(super) fn starttls_injected(host: &str) -> Diagnosis {
     Diagnosis::new(
+        "starttls_injected",
         Cause::Config,
         format!("Octets came in clear after {host} had agreed to STARTTLS: someone may be forging replies."),
         "Set `encryption = \"implicit\"` with port 465 for this account, and look for what stands between here and the provider.",
@@ -24,6 +26,7 @@ pub(super) fn starttls_injected(host: &str) -> Diagnosis {
 
 pub(super) fn would_send_in_clear(host: &str) -> Diagnosis {
     Diagnosis::new(
+        "would_send_in_clear",
         Cause::Config,
         format!("The connection to {host} is not encrypted, so the credential was not sent."),
         "Set `encryption = \"implicit\"` or `\"starttls\"` for this account. `allow_plaintext_credentials = true` sends a password in clear all the same; a token never.",
@@ -32,6 +35,7 @@ pub(super) fn would_send_in_clear(host: &str) -> Diagnosis {
 
 pub(super) fn no_mechanism(offered: &str, wanted: &str) -> Diagnosis {
     Diagnosis::new(
+        "no_mechanism",
         Cause::Config,
         format!("No way to sign in: the server offers {offered}; this account needs {wanted}."),
         "Set `mechanism = \"auto\"`, and a credential the server can take: a password for PLAIN and LOGIN, `oauth = { … }` for XOAUTH2. With no mechanism offered, check `port` and `encryption` of this account.",
@@ -41,16 +45,19 @@ pub(super) fn no_mechanism(offered: &str, wanted: &str) -> Diagnosis {
 pub(super) fn cannot_carry(why: CannotCarry) -> Diagnosis {
     match why {
         CannotCarry::TooBig { size, limit } => Diagnosis::new(
+            "message_too_big",
             Cause::Message,
             format!("The message has {size} octets and the provider takes at most {limit}."),
             "Let the device send less: lower resolution, fewer pages, or a link instead of the file.",
         ),
         CannotCarry::EightBit => Diagnosis::new(
+            "message_8bit",
             Cause::Message,
             "The message holds 8-bit text and the provider does not take that.",
             "Let the device encode its mail as quoted-printable or base64.",
         ),
         CannotCarry::Utf8 => Diagnosis::new(
+            "address_not_ascii",
             Cause::Message,
             "An address is not plain ASCII and the provider does not take that.",
             "Use addresses in plain ASCII.",
@@ -60,6 +67,7 @@ pub(super) fn cannot_carry(why: CannotCarry) -> Diagnosis {
 
 pub(super) fn password(detail: &str) -> Diagnosis {
     Diagnosis::new(
+        "password_unavailable",
         Cause::Account,
         format!("The password of this account cannot be had: {detail}"),
         "Correct the file or program named here (`password_file`, `password_command` or `oauth.client_secret_file` of this account); it must work for the user Posthouse runs as.",

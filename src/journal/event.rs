@@ -139,18 +139,18 @@ impl Event<'_> {
             ),
             Self::AttemptFailed { failure, diagnosis } if diagnosis.cause == Cause::Uncertain => tracing::error!(
                 failure = failure.to_string(),
-                cause = %diagnosis.cause, cure = %diagnosis.cure,
+                code = diagnosis.code, cause = %diagnosis.cause, cure = %diagnosis.cure,
                 "uncertain: {}",
                 diagnosis.sentence
             ),
             Self::AttemptFailed { failure, diagnosis } => tracing::warn!(
                 failure = failure.to_string(),
-                cause = %diagnosis.cause, cure = %diagnosis.cure,
+                code = diagnosis.code, cause = %diagnosis.cause, cure = %diagnosis.cure,
                 "attempt failed: {}",
                 diagnosis.sentence
             ),
             Self::Held { account, diagnosis, next_try_s } => tracing::error!(
-                %account, cause = %diagnosis.cause, cure = %diagnosis.cure, next_try_s,
+                %account, code = diagnosis.code, cause = %diagnosis.cause, cure = %diagnosis.cure, next_try_s,
                 "account held, tried again in {next_try_s} s or when the relay is restarted: {}", diagnosis.sentence
             ),
             Self::Released { account } => tracing::info!(%account, "account signs in again"),
@@ -171,12 +171,12 @@ impl MessageLine<'_> {
             tracing::info!(message_id = %message, %device, %from, %to, size, account, reply, took_ms, "delivered");
             return;
         }
-        let Some(Diagnosis { cause, sentence, cure }) = self.diagnosis else {
+        let Some(Diagnosis { code, cause, sentence, cure, .. }) = self.diagnosis else {
             tracing::warn!(message_id = %message, %device, %from, %to, size, account, reply, took_ms, "not delivered");
             return;
         };
         let what = if *cause == Cause::Uncertain { "uncertain" } else { "not delivered" };
-        tracing::warn!(message_id = %message, %device, %from, %to, size, account, reply, took_ms, %cause, %cure, "{what}: {sentence}");
+        tracing::warn!(message_id = %message, %device, %from, %to, size, account, reply, took_ms, code, %cause, %cure, "{what}: {sentence}");
     }
 }
 

@@ -338,7 +338,7 @@ pub(crate) mod tests {
         let (port, certificate) = serve_tls("localhost").await;
         let address = format!("https://localhost:{port}/token");
         let error = client().exchange(ask(&address)).await.unwrap_err();
-        assert_eq!(error, HttpError::Tls(TlsProblem::UnknownIssuer));
+        assert_eq!(error, HttpError::Tls(TlsProblem::UnknownIssuer { pin: None }));
 
         let mut roots = rustls::RootCertStore::empty();
         roots.add(certificate).unwrap();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::verdict;
-use crate::diagnosis::{Diagnosis, Failure, diagnose};
+use crate::diagnosis::{Context, Diagnosis, Failure, diagnose};
 use crate::queue::{Lease, Message, Outcome};
 use crate::smtp::client::{Event, Order, Refused};
 use crate::smtp::reply::{Refusal, Reply};
@@ -68,19 +68,19 @@ impl Answered {
         Self { outcomes, failure: None }
     }
 
-    fn all(message: &Message, failure: Failure) -> Self {
-        let diagnosis = diagnose(&failure);
+    fn all(message: &Message, failure: Failure, context: Context<'_>) -> Self {
+        let diagnosis = diagnose(&failure, context);
         let outcome = verdict::of_failure(&failure, diagnosis.clone());
         Self { outcomes: vec![outcome; message.envelope.recipients.len()], failure: Some((failure, diagnosis)) }
     }
 
     /// Some recipients were refused, and so the message for all.
-    fn some(message: &Message, replies: Vec<(usize, Refusal)>) -> Self {
+    fn some(message: &Message, replies: Vec<(usize, Refusal)>, context: Context<'_>) -> Self {
         let mut outcomes = vec![verdict::of_spared(); message.envelope.recipients.len()];
         let mut first = None;
         for (index, refusal) in replies {
             let failure = Failure::Reply { phase: Phase::Recipient, reply: refusal.reply().clone() };
-            let diagnosis = diagnose(&failure);
+            let diagnosis = diagnose(&failure, context);
             if let Some(outcome) = outcomes.get_mut(index) {
                 *outcome = verdict::of_recipient(refusal, diagnosis.clone());
             }
@@ -90,8 +90,8 @@ impl Answered {
     }
 }
 
-/// Carries the message of a lease.
-pub(super) async fn carry(lease: &Lease, line: &mut Line) -> Ended {
+/// Carries the message of a lease; `context` is the account's.
+pub(super) async fn carry(lease: &Lease, line: &mut Line, context: Context<'_>) -> Ended {
     let message = lease.message();
     line.begin();
     let order = Order {
@@ -102,7 +102,7 @@ pub(super) async fn carry(lease: &Lease, line: &mut Line) -> Ended {
         all_or_nothing: true,
     };
     if let Err(why) = line.client().transfer(order, Instant::now()) {
-        return Ended::Answered(Answered::all(message, Failure::CannotCarry(why)));
+        return Ended::Answered(Answered::all(message, Failure::CannotCarry(why), context));
     }
     let mut body = Streamed { offset: 0, block: Vec::new() };
     loop {
@@ -121,22 +121,22 @@ pub(super) async fn carry(lease: &Lease, line: &mut Line) -> Ended {
                 return Ended::Answered(Answered::taken(message, &reply));
             }
             Ok(Event::Finished(reply)) => {
-                return Ended::Answered(Answered::all(message, Failure::Reply { phase: Phase::Dot, reply }));
+                return Ended::Answered(Answered::all(message, Failure::Reply { phase: Phase::Dot, reply }, context));
             }
-            Ok(Event::Refused(why)) => return Ended::Answered(refused_before_body(message, why)),
+            Ok(Event::Refused(why)) => return Ended::Answered(refused_before_body(message, why, context)),
             Ok(_) => {}
             Err(failure) => return Ended::Broken(failure),
         }
     }
 }
 
-fn refused_before_body(message: &Message, why: Refused) -> Answered {
+fn refused_before_body(message: &Message, why: Refused, context: Context<'_>) -> Answered {
     let (phase, refusal) = match why {
-        Refused::Recipients(replies) => return Answered::some(message, replies),
+        Refused::Recipients(replies) => return Answered::some(message, replies, context),
         Refused::Mail(refusal) => (Phase::Mail, refusal),
         Refused::Data(refusal) => (Phase::Data, refusal),
     };
-    Answered::all(message, Failure::Reply { phase, reply: refusal.into_reply() })
+    Answered::all(message, Failure::Reply { phase, reply: refusal.into_reply() }, context)
 }
 
 /// The body on its way out.

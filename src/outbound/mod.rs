@@ -157,7 +157,7 @@ impl Desk {
             }
         };
         if let Some(mut line) = warm {
-            let ended = attempt::carry(&lease, &mut line).await;
+            let ended = attempt::carry(&lease, &mut line, self.upstream.settings.context()).await;
             line.write_down(&self.journal);
             if !ended.is_stale() {
                 return self.conclude(lease, ended).then_some(line);
@@ -176,7 +176,7 @@ impl Desk {
             // The device did not wait so long; the next message finds a warm line.
             return Some(line);
         }
-        let ended = attempt::carry(&lease, &mut line).await;
+        let ended = attempt::carry(&lease, &mut line, self.upstream.settings.context()).await;
         line.write_down(&self.journal);
         self.conclude(lease, ended).then_some(line)
     }
@@ -196,7 +196,7 @@ impl Desk {
                 true
             }
             Ended::Broken(failure) => {
-                let diagnosis = diagnose(&failure);
+                let diagnosis = diagnose(&failure, self.upstream.settings.context());
                 self.journal.record(Happened::AttemptFailed { failure: &failure, diagnosis: &diagnosis });
                 self.report(now, self.health().failed(now, Stage::Mail, &diagnosis));
                 settle_all(lease, &verdict::of_failure(&failure, diagnosis));
@@ -235,7 +235,7 @@ impl Desk {
                 Ok(Some(line))
             }
             Err(ConnectError { failure, stage }) => {
-                let diagnosis = diagnose(&failure);
+                let diagnosis = diagnose(&failure, self.upstream.settings.context());
                 self.journal.record(Happened::AttemptFailed { failure: &failure, diagnosis: &diagnosis });
                 self.report(now, self.health().failed(now, stage, &diagnosis));
                 Err(verdict::of_failure(&failure, diagnosis))

@@ -38,11 +38,12 @@ pub fn of_recipient(refusal: Refusal, diagnosis: Diagnosis) -> Outcome {
 /// The outcome for a recipient that was accepted in a transaction another recipient ended.
 #[must_use]
 pub fn of_spared() -> Outcome {
-    let diagnosis = Diagnosis {
-        cause: Cause::Message,
-        sentence: "another recipient of this message was refused, so it was sent to nobody".into(),
-        cure: "correct or remove the refused recipient and send again".into(),
-    };
+    let diagnosis = Diagnosis::new(
+        "another_recipient_refused",
+        Cause::Message,
+        "another recipient of this message was refused, so it was sent to nobody",
+        "correct or remove the refused recipient and send again",
+    );
     Outcome::Later(None, diagnosis)
 }
 
@@ -67,12 +68,12 @@ fn cannot_carry(why: CannotCarry) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnosis::diagnose;
+    use crate::diagnosis::{Context, diagnose};
     use crate::words::Phase;
 
     fn outcome(phase: Phase, code: u16) -> Outcome {
         let failure = Failure::Reply { phase, reply: Reply::new(code, 0, 0, "said so") };
-        of_failure(&failure, diagnose(&failure))
+        of_failure(&failure, diagnose(&failure, Context::default()))
     }
 
     #[test]
@@ -97,14 +98,17 @@ mod tests {
     fn only_from_the_dot_on_is_silence_uncertain() {
         for phase in [Phase::Connect, Phase::Greeting, Phase::Auth, Phase::Mail, Phase::Data, Phase::Body] {
             let failure = Failure::Closed { phase };
-            assert!(matches!(of_failure(&failure, diagnose(&failure)), Outcome::Later(..)), "{phase}");
+            assert!(
+                matches!(of_failure(&failure, diagnose(&failure, Context::default())), Outcome::Later(..)),
+                "{phase}"
+            );
         }
         for failure in [
             Failure::Closed { phase: Phase::Dot },
             Failure::TimedOut { phase: Phase::Dot, seconds: 600 },
             Failure::Garbage { phase: Phase::Dot, text: "?".into() },
         ] {
-            assert!(matches!(of_failure(&failure, diagnose(&failure)), Outcome::Uncertain(_)));
+            assert!(matches!(of_failure(&failure, diagnose(&failure, Context::default())), Outcome::Uncertain(_)));
         }
     }
 }

@@ -50,22 +50,24 @@ impl Answer {
 
     /// The window is over and the attempt was cancelled before the dot.
     pub(super) fn too_late() -> Self {
-        let diagnosis = Diagnosis {
-            cause: Cause::Network,
-            sentence: "the provider did not take the message in the time a device waits".into(),
-            cure: "the warning of the attempt beside this one says where it stands; for a provider that is only slow raise delivery.wait".into(),
-        };
+        let diagnosis = Diagnosis::new(
+            "window_over",
+            Cause::Network,
+            "the provider did not take the message in the time a device waits",
+            "the warning of the attempt beside this one says where it stands; for a provider that is only slow raise delivery.wait",
+        );
         Self::Refused(Refusal::new(451, 4, 1, "The provider did not answer in time, try again later"), Some(diagnosis))
     }
 
     /// The device hung up and the attempt was cancelled before the dot. Nobody hears this; the journal keeps it.
     #[must_use]
     pub fn hung_up() -> Self {
-        let diagnosis = Diagnosis {
-            cause: Cause::Message,
-            sentence: "the device hung up before the provider had taken the message, so it was not sent".into(),
-            cure: "if the device gives up too early, raise its SMTP time-out; one minute is common".into(),
-        };
+        let diagnosis = Diagnosis::new(
+            "device_hung_up",
+            Cause::Message,
+            "the device hung up before the provider had taken the message, so it was not sent",
+            "if the device gives up too early, raise its SMTP time-out; one minute is common",
+        );
         Self::Refused(Refusal::new(451, 4, 2, "The device hung up"), Some(diagnosis))
     }
 
@@ -77,10 +79,13 @@ impl Answer {
 
     /// The dot was sent and nobody knows what became of it.
     pub(super) fn uncertain(diagnosis: Option<Diagnosis>) -> Self {
-        let diagnosis = diagnosis.unwrap_or_else(|| Diagnosis {
-            cause: Cause::Uncertain,
-            sentence: "the attempt ended after the whole message was sent and before the provider answered".into(),
-            cure: "look into the provider's sent mail before sending it again by hand".into(),
+        let diagnosis = diagnosis.unwrap_or_else(|| {
+            Diagnosis::new(
+                "uncertain",
+                Cause::Uncertain,
+                "the attempt ended after the whole message was sent and before the provider answered",
+                "look into the provider's sent mail before sending it again by hand",
+            )
         });
         let text = "The provider did not confirm the message, it may have arrived";
         Self::Refused(Refusal::new(451, 4, 2, text), Some(diagnosis))

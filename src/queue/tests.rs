@@ -26,7 +26,7 @@ fn message(recipients: &[&str]) -> Message {
 }
 
 fn why(cause: Cause) -> Diagnosis {
-    Diagnosis { cause, sentence: "because".into(), cure: "mend it".into() }
+    Diagnosis::new("test", cause, "because", "mend it")
 }
 
 fn never(code: u16) -> Outcome {

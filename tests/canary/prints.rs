@@ -12,7 +12,7 @@ use posthouse::account::signin::Credential;
 use posthouse::config::{self, Override, Sources, report};
 use posthouse::journal::Journal;
 use posthouse::net::http::HttpClient;
-use posthouse::net::trust;
+use posthouse::net::trust::{self, ClientTls};
 use posthouse::sandbox::{Sandbox, Settings};
 use posthouse::secret::Secret;
 use posthouse::smtp::client::{Client, Login, Timeouts};
@@ -84,8 +84,8 @@ async fn settings_and_what_is_made_of_them_print_no_secret() {
         prints("the sources", &sources);
         let loaded = config::load(&sources).unwrap();
         prints("the configuration", &loaded);
-        let tls = trust::client_config(&trust::Settings::default()).unwrap();
-        let http = HttpClient::new(&tls).unwrap();
+        let now = Instant::now();
+        let http = HttpClient::new(&trust::http_config(&trust::Settings::default(), now).unwrap()).unwrap();
         for account in loaded.config.accounts {
             let keeper = Keeper::new(&account, http.clone()).unwrap();
             // What it holds by now, if it holds something.
@@ -93,7 +93,8 @@ async fn settings_and_what_is_made_of_them_print_no_secret() {
             prints("a keeper", &keeper);
             prints("a credential", &credential);
             let (ours, timeouts) = (Arc::new(OnceLock::new()), Timeouts::default());
-            let upstream = Upstream::new(account, keeper, tls.clone(), ours, "h".into(), timeouts, Journal::default());
+            let tls = ClientTls::load(&account.trust, now).unwrap();
+            let upstream = Upstream::new(account, keeper, tls, ours, "h".into(), timeouts, Journal::default());
             prints("an upstream", &upstream);
         }
     }

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use super::{Aside, Surroundings, oauth, provider};
+use super::{Aside, Surroundings, oauth, provider, trust};
 use crate::account::{CommandLine, Encryption, Mechanism, Settings, Source};
 use crate::config::files::{Named, NamedFile};
 use crate::config::finding::Complaint;
@@ -13,7 +13,6 @@ use crate::config::section::Section;
 use crate::config::tree::{Origin, Value};
 use crate::config::values;
 use crate::net::proxy::Proxies;
-use crate::net::trust;
 
 /// An account and where its parts stand.
 pub(super) struct Account {
@@ -35,17 +34,9 @@ fn read_one(name: &str, section: &Section<'_>, surroundings: &Surroundings<'_>, 
     let directory = surroundings.directory;
     let preset = provider::of(section, surroundings.presets);
     let encryption = section.get("encryption", encryption);
-    let ca_file = section.path("ca_file", directory);
-    if let Some(path) = &ca_file {
-        let (origin, key) = (section.origin_of("ca_file"), section.key("ca_file"));
-        aside.named_files.push(Named { origin, key, file: NamedFile::Certificates(path.clone()) });
-    }
     let credential = credential(section, directory, aside);
     let limits = section.section("limits");
-    let limit = |key, range, default| {
-        let written = limits.as_ref().and_then(|limits| limits.get(key, |value| values::number(value, range)));
-        written.unwrap_or(default) as usize
-    };
+    let limit = |key, default| limits.as_ref().and_then(|limits| limits.number(key)).unwrap_or(default) as usize;
     let encrypted = encryption.unwrap_or(Encryption::Implicit);
     let host = host(section);
     let settings = Settings {
@@ -54,7 +45,7 @@ fn read_one(name: &str, section: &Section<'_>, surroundings: &Surroundings<'_>, 
         port: port(section, encrypted),
         encryption: encrypted,
         provider: preset.map(|preset| preset.id.clone()),
-        trust: ca_file.map_or_else(trust::Settings::default, trust::Settings::only),
+        trust: trust::read(section, encrypted, directory, aside),
         proxies: Proxies::default(),
         helo_name: section.get("helo_name", values::helo_name),
         username: section.get("username", values::free_text),
@@ -62,10 +53,10 @@ fn read_one(name: &str, section: &Section<'_>, surroundings: &Surroundings<'_>, 
         mechanism: mechanism(section),
         credential,
         allow_plaintext_credentials: section.get("allow_plaintext_credentials", values::flag).unwrap_or(false),
-        connections: limit("connections", 1..=100, CONNECTIONS),
-        recipients_per_message: limit("recipients_per_message", 1..=10_000, RECIPIENTS),
-        messages_per_minute: limits.as_ref().and_then(|limits| provider::count(limits, "messages_per_minute")),
-        recipients_per_day: limits.as_ref().and_then(|limits| provider::count(limits, "recipients_per_day")),
+        connections: limit("connections", CONNECTIONS),
+        recipients_per_message: limit("recipients_per_message", RECIPIENTS),
+        messages_per_minute: limits.as_ref().and_then(|limits| limits.number("messages_per_minute")),
+        recipients_per_day: limits.as_ref().and_then(|limits| limits.number("recipients_per_day")),
         size: limits.as_ref().and_then(provider::size),
         password_spaces: provider::password_spaces(preset, &host, surroundings.presets),
     };
@@ -95,7 +86,7 @@ fn host(section: &Section<'_>) -> String {
 }
 
 fn port(section: &Section<'_>, encryption: Encryption) -> u16 {
-    let written = section.get("port", |value| values::number(value, 1..=65535));
+    let written = section.number("port");
     let default = if encryption == Encryption::Implicit { 465 } else { 587 };
     written.and_then(|port| u16::try_from(port).ok()).unwrap_or(default)
 }

@@ -178,12 +178,9 @@ fn limits(section: &Section<'_>, settings: &mut ListenerSettings) {
             section.error("max_message_size", complaint.hint("every mail server must take at least 64 KiB"));
         }
     }
-    let at_least_100 = |value: &_| {
-        values::number(value, 100..=100_000).map_err(|complaint| {
-            complaint.hint("RFC 5321 §4.5.3.1.8: at least 100 recipients of one mail must be taken")
-        })
-    };
-    if let Some(recipients) = section.get("max_recipients", at_least_100) {
+    let why =
+        |complaint: Complaint| complaint.hint("RFC 5321 §4.5.3.1.8: at least 100 recipients of one mail must be taken");
+    if let Some(recipients) = section.number_or("max_recipients", why) {
         settings.max_recipients = recipients as usize;
     }
     for (key, patterns) in [("senders", &mut settings.senders), ("recipients", &mut settings.recipients)] {

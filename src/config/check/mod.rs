@@ -1,7 +1,7 @@
 //! From what the user wrote to every room's settings, and everything that contradicts itself on the way. Pure: the
 //! one file it needs, a device's password, is read through a function it is given.
 //!
-//! Each part of the configuration has its page: [`listeners`], [`devices`], [`accounts`], [`oauth`]; [`between`] looks
+//! Each part of the configuration has its page: [`listeners`], [`devices`], [`accounts`], [`oauth`], [`trust`]; [`between`] looks
 //! at what fits each other across them. Guarantees: without an error among the findings the result is usable as it is.
 
 mod accounts;
@@ -10,6 +10,7 @@ mod devices;
 mod listeners;
 mod oauth;
 mod provider;
+mod trust;
 
 pub(super) use accounts::encryption;
 
@@ -134,7 +135,7 @@ const SHORTEST_IDLE: Duration = Duration::from_secs(30);
 fn caps(root: &Section<'_>) -> Caps {
     let mut caps = Caps { sessions: 1000, sessions_per_device: 100, idle: Duration::from_mins(5), minimum_rate: 500 };
     let Some(section) = root.section("sessions") else { return caps };
-    let count = |key| section.get(key, |value| values::number(value, 1..=100_000)).map(|number| number as usize);
+    let count = |key| section.number(key).map(|number| number as usize);
     if let Some(max) = count("max") {
         caps.sessions = max;
         caps.sessions_per_device = caps.sessions_per_device.min(max);
@@ -155,7 +156,7 @@ fn caps(root: &Section<'_>) -> Caps {
             section.error("idle", complaint.hint("RFC 5321 §4.5.3.2.7 asks for 5 minutes; slow scanners need them"));
         }
     }
-    if let Some(rate) = section.get("minimum_rate", |value| values::number(value, 1..=1_000_000)) {
+    if let Some(rate) = section.number("minimum_rate") {
         caps.minimum_rate = rate.into();
     }
     caps

@@ -21,11 +21,6 @@ pub(super) fn of<'a>(section: &Section<'_>, presets: &'a Presets) -> Option<&'a 
     section.get("provider", find).flatten()
 }
 
-/// `limits.messages_per_minute` and its like.
-pub(super) fn count(limits: &Section<'_>, key: &str) -> Option<u32> {
-    limits.get(key, |value| values::number(value, 1..=10_000_000))
-}
-
 /// `limits.size`: not below what every server must take (RFC 5321 §4.5.3.1.7).
 pub(super) fn size(limits: &Section<'_>) -> Option<u64> {
     let size = limits.get("size", values::size)?;

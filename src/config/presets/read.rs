@@ -138,7 +138,7 @@ fn sender(value: &Value) -> Result<SenderRule, Complaint> {
 }
 
 fn limits(section: &Section<'_>) -> Limits {
-    let count = |key| section.get(key, |value| values::number(value, 1..=u32::MAX));
+    let count = |key| section.number(key);
     Limits {
         connections: count("connections"),
         recipients_per_message: count("recipients_per_message"),

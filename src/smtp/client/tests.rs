@@ -81,6 +81,8 @@ impl Owner {
             }
             Event::Ready | Event::LoggedIn | Event::Refused(_) => self.begin(now),
             Event::Recipient { index, .. } => assert!(index < 3),
+            // Told only on request, and it asks for nothing.
+            Event::Heard { .. } => {}
             Event::Go => self.client.body(b".page\r\n", now),
             Event::More => {
                 self.client.finish(now);
@@ -139,10 +141,14 @@ proptest! {
         whims in proptest::collection::vec(whim(), 0..60),
         all_or_nothing: bool,
         sign_in: bool,
+        narrate: bool,
         starttls in prop_oneof![Just(StartTls::Never), Just(StartTls::IfOffered)],
     ) {
         let mut now = Instant::now();
-        let client = client(starttls, now);
+        let mut client = client(starttls, now);
+        if narrate {
+            client.narrate();
+        }
         let mut owner = Owner { client, all_or_nothing, sign_in, dot: Dot::NotAskedFor, closed: false };
         for whim in whims {
             match whim {

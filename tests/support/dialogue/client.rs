@@ -74,6 +74,7 @@ impl Adapter for ClientSide {
                 let each = |(index, refusal): &(usize, Refusal)| format!("{index}: {}", refusal.reply());
                 format!("refused recipients: {}", refusals.iter().map(each).collect::<Vec<_>>().join("; "))
             }
+            Event::Heard { phase, reply } => format!("heard at {phase}: {reply}"),
             Event::Failed(fault) => format!("failed: {fault}"),
         })
     }
@@ -81,6 +82,7 @@ impl Adapter for ClientSide {
     fn act(&mut self, order: &str, now: Instant) -> Result<Option<String>, String> {
         let (verb, rest) = order.split_once(' ').unwrap_or((order, ""));
         match verb {
+            "narrate" => self.client.narrate(),
             "secured" => self.client.secured(now),
             "login" => self.login(rest, now)?,
             "transfer" => {
