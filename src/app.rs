@@ -179,7 +179,8 @@ fn door(
         starttls: matches!(tls, Tls::StartTls(_)),
         auth: match listener.auth {
             DeviceAuth::None => server::Auth::Off,
-            DeviceAuth::AcceptAny | DeviceAuth::Optional => server::Auth::Optional,
+            DeviceAuth::AcceptAny => server::Auth::AcceptAny,
+            DeviceAuth::Optional => server::Auth::Optional,
             DeviceAuth::Required => server::Auth::Required,
         },
         max_size: listener.max_message_size,

@@ -35,11 +35,10 @@ const FLOORS: &[&[&str]] = &[
 const SECRET_READERS: &[(&str, &str)] = &[
     ("secret", "it is the secret"),
     ("redact/mod", "to find it in what comes back"),
-    ("smtp/sasl", "to put it into a SASL response"),
+    ("smtp/sasl", "to put it into a SASL response, and to compare a device's password"),
     ("smtp/client/wire", "to write the response to the provider"),
     ("account/oauth/client_credentials", "to send the client's secret to the token endpoint"),
     ("account/password", "to check what was configured, and to take the spaces of an app password out"),
-    ("inbound/policy", "to compare a device's password"),
     ("cli/demo", "the demo writes the practice provider's own secrets into its temporary configuration"),
     ("sandbox/credentials", "the practice provider has made it up itself, and compares"),
     ("sandbox/echo", "to repeat it on demand"),

@@ -116,7 +116,7 @@ pub(super) const VERIFY: &[&str] = &["full", "chain", "pin", "none"];
 /// `accounts.roots`
 pub(super) const ROOTS: &[&str] = &["system", "bundled"];
 /// `accounts.mechanism`
-pub(super) const MECHANISM: &[&str] = &["auto", "xoauth2", "plain", "login", "none"];
+pub(super) const MECHANISM: &[&str] = &["auto", "xoauth2", "oauthbearer", "plain", "login", "cram_md5", "none"];
 /// `accounts.oauth.grant`
 pub(super) const GRANT: &[&str] = &["client_credentials", "command"];
 /// `accounts.oauth.client_authentication`

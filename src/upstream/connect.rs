@@ -13,7 +13,7 @@ use super::step::Fact;
 use crate::account::health::Stage;
 use crate::account::keeper::{AfterRefusal, Keeper};
 use crate::account::origin::Origin;
-use crate::account::signin::{self, Channel, Credential, Sasl};
+use crate::account::signin::{self, Channel, Credential};
 use crate::account::{Encryption, Settings};
 use crate::diagnosis::{Failure, TlsProblem};
 use crate::journal::Journal;
@@ -310,23 +310,12 @@ impl Upstream {
         progress.set(Phase::Auth);
         let offered: Vec<String> =
             link.conversation().offered().map(|o| o.auth.iter().map(ToString::to_string).collect()).unwrap_or_default();
-        let sasl = signin::choose(&self.settings, credential, &offered, channel(link.stream()))?;
-        progress.see(|| match sasl {
-            Some(sasl) => Fact::Mechanism { chosen: sasl.name(), offered },
+        let login = signin::choose(&self.settings, credential, &offered, channel(link.stream()))?;
+        progress.see(|| match &login {
+            Some(login) => Fact::Mechanism { chosen: login.mechanism().name(), offered },
             None => Fact::NoSignIn,
         });
-        Ok(match (sasl, credential.clone()) {
-            (Some(Sasl::XOAuth2), Credential::Token { username: user, token, .. }) => {
-                Some(Login::XOAuth2 { user, token })
-            }
-            (Some(Sasl::Plain), Credential::Password { username: user, password }) => {
-                Some(Login::Plain { user, password })
-            }
-            (Some(Sasl::Login), Credential::Password { username: user, password }) => {
-                Some(Login::Login { user, password })
-            }
-            _ => None,
-        })
+        Ok(login)
     }
 }
 

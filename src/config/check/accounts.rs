@@ -13,6 +13,7 @@ use crate::config::section::Section;
 use crate::config::tree::{Origin, Value};
 use crate::config::values;
 use crate::net::proxy::Proxies;
+use crate::smtp::sasl::Mechanism as Sasl;
 
 /// An account and where its parts stand.
 pub(super) struct Account {
@@ -109,17 +110,12 @@ pub(in crate::config) fn encryption(value: &Value) -> Result<Encryption, Complai
 }
 
 fn mechanism(section: &Section<'_>) -> Mechanism {
-    let read = |value: &Value| match value {
-        Value::Text(text) if matches!(text.to_ascii_lowercase().as_str(), "oauthbearer" | "cram_md5") => {
-            Err(Complaint::new("this mechanism is not available in this version")
-                .hint("write mechanism = \"auto\": XOAUTH2 with oauth, PLAIN or LOGIN with a password"))
-        }
-        value => values::word(value, keys::MECHANISM),
-    };
-    match section.get("mechanism", read) {
-        Some("xoauth2") => Mechanism::XOAuth2,
-        Some("plain") => Mechanism::Plain,
-        Some("login") => Mechanism::Login,
+    match section.get("mechanism", |value| values::word(value, keys::MECHANISM)) {
+        Some("xoauth2") => Mechanism::Only(Sasl::XOAuth2),
+        Some("oauthbearer") => Mechanism::Only(Sasl::OAuthBearer),
+        Some("plain") => Mechanism::Only(Sasl::Plain),
+        Some("login") => Mechanism::Only(Sasl::Login),
+        Some("cram_md5") => Mechanism::Only(Sasl::CramMd5),
         Some("none") => Mechanism::None,
         _ => Mechanism::Auto,
     }
@@ -178,15 +174,15 @@ fn sign_in(section: &Section<'_>, settings: &Settings) {
             Complaint::new(format!("mechanism = \"none\" never signs in, but `{given}` is given"))
                 .hint("leave out one of the two"),
         ),
-        (Mechanism::Plain | Mechanism::Login, _) if by_oauth => Some(
+        (Mechanism::Only(only), _) if by_oauth && !only.takes_token() => Some(
             Complaint::new("OAuth never falls back to a password mechanism")
-                .hint("write mechanism = \"xoauth2\", or leave the key out"),
+                .hint("write mechanism = \"xoauth2\" or \"oauthbearer\", or leave the key out"),
         ),
-        (Mechanism::Plain | Mechanism::Login, None) => Some(
+        (Mechanism::Only(only), None) if !only.takes_token() => Some(
             Complaint::new("this mechanism needs a password and none is given")
                 .hint("write password_file = \"…\", or mechanism = \"none\" for a server that wants no sign-in"),
         ),
-        (Mechanism::XOAuth2, _) if !by_oauth => Some(
+        (Mechanism::Only(only), _) if !by_oauth && only.takes_token() => Some(
             Complaint::new("this mechanism needs OAuth and there is no `oauth` in this account")
                 .hint("write oauth = { grant = \"client_credentials\", … }, or leave `mechanism` out"),
         ),
