@@ -109,19 +109,6 @@ pub enum Mechanism {
     None,
 }
 
-impl Mechanism {
-    /// As it stands in EHLO; `None` where none is meant.
-    #[must_use]
-    pub fn name(self) -> Option<&'static str> {
-        match self {
-            Self::Auto | Self::None => None,
-            Self::XOAuth2 => Some("XOAUTH2"),
-            Self::Plain => Some("PLAIN"),
-            Self::Login => Some("LOGIN"),
-        }
-    }
-}
-
 /// What spaces in a password are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PasswordSpaces {

@@ -119,7 +119,10 @@ fn grants(section: &Section<'_>, preset: &Preset) {
 }
 
 fn mechanism(section: &Section<'_>, preset: &Preset, mechanism: Mechanism) {
-    let Some(name) = mechanism.name().filter(|_| section.wrote("mechanism")) else { return };
+    let name = match mechanism {
+        Mechanism::Only(only) if section.wrote("mechanism") => only.name(),
+        _ => return,
+    };
     if preset.offers(name) == Some(false) {
         let known = preset.mechanisms.join(", ");
         let complaint = Complaint::new(format!("{name} is not offered by {}; there is {known}", preset.title));
