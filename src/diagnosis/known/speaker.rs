@@ -84,7 +84,9 @@ impl Speaker {
                 &["zoho"],
                 &["zoho.com", "zoho.eu", "zoho.in", "zoho.com.au", "zoho.jp", "zoho.sa", "zoho.com.cn", "zohocloud.ca"],
             ),
-            Self::Gmx => marks(&["gmx", "webde", "web.de", "web_de", "mailcom", "mail.com"], &["gmx.net", "gmx.com", "web.de"]),
+            Self::Gmx => {
+                marks(&["gmx", "webde", "web.de", "web_de", "mailcom", "mail.com"], &["gmx.net", "gmx.com", "web.de"])
+            }
             Self::Ionos => {
                 marks(&["ionos", "1und1"], &["ionos.com", "ionos.de", "ionos.co.uk", "ionos.fr", "1und1.de"])
             }
