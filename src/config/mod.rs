@@ -152,6 +152,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, Report> {
         directory,
         presets: &presets,
         spool: paths::spool(&sources.environment),
+        proxies: check::Environment::new(&sources.environment),
         read_secret: &|path| files::read_secret(path, directory),
     };
     let checked = check::check(&Section::root(&table, &findings), &surroundings);

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use super::{Aside, Surroundings, oauth, provider, trust};
+use super::{Aside, Surroundings, oauth, provider, proxy, trust};
 use crate::account::{CommandLine, Encryption, Mechanism, Settings, Source};
 use crate::config::files::{Named, NamedFile};
 use crate::config::finding::Complaint;
@@ -12,7 +12,6 @@ use crate::config::keys;
 use crate::config::section::Section;
 use crate::config::tree::{Origin, Value};
 use crate::config::values;
-use crate::net::proxy::Proxies;
 use crate::smtp::sasl::Mechanism as Sasl;
 
 /// An account and where its parts stand.
@@ -36,18 +35,19 @@ fn read_one(name: &str, section: &Section<'_>, surroundings: &Surroundings<'_>, 
     let preset = provider::of(section, surroundings.presets);
     let encryption = section.get("encryption", encryption);
     let credential = credential(section, directory, aside);
+    let host = host(section);
     let limits = section.section("limits");
     let limit = |key, default| limits.as_ref().and_then(|limits| limits.number(key)).unwrap_or(default) as usize;
     let encrypted = encryption.unwrap_or(Encryption::Implicit);
-    let host = host(section);
     let settings = Settings {
         name: name.into(),
-        host: host.clone(),
+        password_spaces: provider::password_spaces(preset, &host, surroundings.presets),
+        proxies: proxy::read(section, &host, &credential, surroundings, aside),
+        host,
         port: port(section, encrypted),
         encryption: encrypted,
         provider: preset.map(|preset| preset.id.clone()),
         trust: trust::read(section, encrypted, directory, aside),
-        proxies: Proxies::default(),
         helo_name: section.get("helo_name", values::helo_name),
         username: section.get("username", values::free_text),
         address: section.get("address", values::address).map(|address| address.as_str().to_owned()),
@@ -59,7 +59,6 @@ fn read_one(name: &str, section: &Section<'_>, surroundings: &Surroundings<'_>, 
         messages_per_minute: limits.as_ref().and_then(|limits| limits.number("messages_per_minute")),
         recipients_per_day: limits.as_ref().and_then(|limits| limits.number("recipients_per_day")),
         size: limits.as_ref().and_then(provider::size),
-        password_spaces: provider::password_spaces(preset, &host, surroundings.presets),
     };
     sign_in(section, &settings);
     let said = match preset {
@@ -210,7 +209,8 @@ fn sign_in(section: &Section<'_>, settings: &Settings) {
 fn in_clear(section: &Section<'_>, settings: &Settings) {
     let credential = CREDENTIALS.into_iter().any(|key| section.has(key));
     let by_oauth = section.has("oauth");
-    let local = values::is_loopback(&settings.host);
+    // Behind a proxy 127.0.0.1 is whatever the proxy takes it for.
+    let local = values::is_loopback(&settings.host) && settings.proxies.smtp.is_none();
     let allowed = settings.allow_plaintext_credentials;
     if allowed && by_oauth {
         let complaint = Complaint::new("tokens never go in clear text, so this cannot be allowed for OAuth");

@@ -1,7 +1,7 @@
 //! From what the user wrote to every room's settings, and everything that contradicts itself on the way. Pure: the
 //! one file it needs, a device's password, is read through a function it is given.
 //!
-//! Each part of the configuration has its page: [`listeners`], [`devices`], [`accounts`], [`oauth`], [`trust`]; [`between`] looks
+//! Each part of the configuration has its page: [`listeners`], [`devices`], [`accounts`], [`oauth`], [`proxy`], [`trust`]; [`between`] looks
 //! at what fits each other across them. Guarantees: without an error among the findings the result is usable as it is.
 
 mod accounts;
@@ -10,6 +10,7 @@ mod devices;
 mod listeners;
 mod oauth;
 mod provider;
+mod proxy;
 mod trust;
 
 pub(super) use accounts::encryption;
@@ -29,6 +30,8 @@ use crate::journal::log;
 use crate::mail::address::Address;
 use crate::secret::Secret;
 
+pub(super) use proxy::Environment;
+
 /// What the check must be told of the world.
 pub(super) struct Surroundings<'a> {
     /// Where relative paths of the file count from.
@@ -37,6 +40,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) spool: PathBuf,
     /// The providers there are.
     pub(super) presets: &'a Presets,
+    /// What the environment says about proxies.
+    pub(super) proxies: Environment,
     /// Reads a file of one line with a secret.
     pub(super) read_secret: &'a dyn Fn(&Path) -> Result<Secret, Complaint>,
 }
