@@ -13,6 +13,7 @@ mod login;
 mod matrix;
 mod pool;
 mod probe;
+mod providers;
 mod proxies;
 mod proxy;
 mod refused;

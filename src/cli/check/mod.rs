@@ -44,6 +44,7 @@ fn report_on(args: Args, sources: &Sources, colours: bool, look: impl Fn(&Config
     let (origin, findings, notes) = match config::load(sources) {
         Ok(loaded) => {
             let Probed { findings, notes } = look(&loaded.config);
+            let notes = loaded.notes.into_iter().chain(notes).collect();
             (loaded.origin, loaded.warnings.into_iter().chain(findings).collect::<Vec<_>>(), notes)
         }
         Err(report) => (None, report.findings, Vec::new()),

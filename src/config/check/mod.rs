@@ -9,8 +9,11 @@ mod between;
 mod devices;
 mod listeners;
 mod oauth;
+mod provider;
 mod proxy;
 mod trust;
+
+pub(super) use accounts::encryption;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,6 +24,7 @@ use super::finding::Complaint;
 use super::keys;
 use super::section::Section;
 use super::{Config, Delivery, values};
+use crate::account::provider::Presets;
 use crate::inbound::settings::Caps;
 use crate::journal::log;
 use crate::mail::address::Address;
@@ -34,6 +38,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) directory: &'a Path,
     /// `storage.directory` when it is not written.
     pub(super) spool: PathBuf,
+    /// The providers there are.
+    pub(super) presets: &'a Presets,
     /// What the environment says about proxies.
     pub(super) proxies: Environment,
     /// Reads a file of one line with a secret.
