@@ -18,7 +18,7 @@ use posthouse::smtp::client::Timeouts;
 use posthouse::upstream::Progress;
 use posthouse::upstream::probe::{Mail, probe};
 
-use crate::probe::Stand;
+use crate::probe::stand::Stand;
 use crate::scene;
 
 #[path = "../support/replies.rs"]
