@@ -45,6 +45,8 @@ pub enum Event<'a> {
     Message(MessageLine<'a>),
     /// A connection to a provider is ready. The span of the attempt says which account and message.
     Connected { detail: &'a str, took: Duration },
+    /// A handshake in which nothing was verified (`verify = "none"`); shouted for each connection.
+    Unverified { host: &'a str },
     /// Nobody waits any more, and this is where the attempt stands.
     NoAnswer { host: &'a str, port: u16, phase: Phase },
     /// An attempt failed.
@@ -80,6 +82,7 @@ impl Event<'_> {
             Self::Message(line) => line.log(),
             Self::Listening { .. } | Self::TurnedAway { .. } | Self::Risk { .. } => self.log_house(),
             Self::Connected { .. }
+            | Self::Unverified { .. }
             | Self::NoAnswer { .. }
             | Self::AttemptFailed { .. }
             | Self::Held { .. }
@@ -132,6 +135,10 @@ impl Event<'_> {
             Self::Connected { detail, took } => {
                 tracing::debug!(detail, took_ms = millis(*took), "connected to the provider");
             }
+            Self::Unverified { host } => tracing::warn!(
+                cure = "set `verify = \"pin\"` of this account with the server's key in `pins`",
+                "RISK: the certificate of {host} was not verified (verify = \"none\"): whoever answered gets the mail and the credential"
+            ),
             Self::NoAnswer { host, port, phase } => tracing::warn!(
                 %phase,
                 cure = "check `host`, `port` and `encryption` of this account (465 goes with implicit, 587 with starttls), and the firewall",

@@ -21,4 +21,5 @@ mod replies;
 mod scene;
 mod stages;
 mod stamp;
+mod trust;
 mod window;
