@@ -199,7 +199,7 @@ pub(super) fn connect(host: &str, port: u16, problem: ConnectProblem, detail: &s
         ConnectProblem::Refused => (
             "connect_refused",
             "is refused",
-            "Check `port` of this account (465 or 587 at nearly every provider); the host is there, but nobody listens, or a firewall refuses.",
+            "Check `host` and `port` of this account (465 or 587 at nearly every provider): the host is there, but nobody listens, or a firewall refuses.",
         ),
         ConnectProblem::Reset => (
             "connect_reset",

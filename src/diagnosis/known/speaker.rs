@@ -91,7 +91,9 @@ impl Speaker {
                 &["zoho", "zoho-pro"],
                 &["zoho.com", "zoho.eu", "zoho.in", "zoho.com.au", "zoho.jp", "zoho.sa", "zoho.com.cn", "zohocloud.ca"],
             ),
-            Self::Gmx => marks(&["gmx", "gmx.com", "web.de", "mail.com"], &["gmx.net", "gmx.com", "web.de", "mail.com"]),
+            Self::Gmx => {
+                marks(&["gmx", "gmx.com", "web.de", "mail.com"], &["gmx.net", "gmx.com", "web.de", "mail.com"])
+            }
             Self::Ionos => {
                 marks(&["ionos", "1und1"], &["ionos.com", "ionos.de", "ionos.co.uk", "ionos.fr", "1und1.de"])
             }
@@ -120,7 +122,10 @@ mod tests {
 
     const EVERYBODY: [Speaker; 19] = {
         use Speaker::*;
-        [Apple, Brevo, Comcast, Fastmail, Gmx, Google, Ionos, MailRu, Mailgun, Mailjet, Microsoft, NetEase, Postmark, Qq, SendGrid, Ses, Yahoo, Yandex, Zoho]
+        [
+            Apple, Brevo, Comcast, Fastmail, Gmx, Google, Ionos, MailRu, Mailgun, Mailjet, Microsoft, NetEase,
+            Postmark, Qq, SendGrid, Ses, Yahoo, Yandex, Zoho,
+        ]
     };
 
     fn of(provider: Option<&'static str>, host: &'static str) -> Context<'static> {
