@@ -9,12 +9,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use crate::account::book::{Book, BookError};
+use crate::account::book::{Book, BookError, Listed};
 use crate::account::keeper::{Keeper, KeeperError};
 use crate::account::{self};
 use crate::config::Config;
 use crate::ids::{AccountName, ListenerName};
 use crate::inbound::door::{Door, Sessions, Tls};
+use crate::inbound::limits::Meters;
 use crate::inbound::policy::{AccountFacts, Policy};
 use crate::inbound::settings::{Addressing, DeviceAuth, ListenerSettings, ListenerTls};
 use crate::journal::{Event, Journal};
@@ -24,6 +25,7 @@ use crate::net::guard::{self, Guarded, Rules};
 use crate::net::http::{HttpClient, HttpError};
 use crate::net::listen::{self, BindError, Listener};
 use crate::net::ours::Bound;
+use crate::net::proxy::Proxy;
 use crate::net::tls::files::{FilesError, ServerTls};
 use crate::net::trust::{self, ClientTls, TrustError};
 use crate::outbound::{Couriers, Desk};
@@ -83,8 +85,9 @@ pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<Ap
         desks.push(Desk::new(upstream, Arc::clone(&queue), journal.clone()));
     }
     let mut opened = Vec::new();
+    let meters = Arc::default();
     for listener in &config.listeners {
-        let door = Arc::new(door(config, listener, &hostname, &queue, &journal)?);
+        let door = Arc::new(door(config, listener, &hostname, (&queue, &meters), &journal)?);
         for bound in bind_all(listener)? {
             opened.push((Arc::clone(&door), bound));
         }
@@ -162,7 +165,7 @@ fn door(
     config: &Config,
     listener: &ListenerSettings,
     hostname: &str,
-    queue: &Arc<Queue>,
+    (queue, meters): (&Arc<Queue>, &Arc<Meters>),
     journal: &Journal,
 ) -> Result<Door, StartError> {
     let load = |certificate, key| {
@@ -194,6 +197,7 @@ fn door(
         dialogue: Arc::new(dialogue),
         tls,
         caps: config.caps.clone(),
+        meters: Arc::clone(meters),
         wait: config.delivery.wait,
         spool: config.spool_directory.clone(),
         gateway: Watch::new(default_gateway()),
@@ -202,9 +206,15 @@ fn door(
     })
 }
 
-fn policy(config: &Config, listener: &ListenerSettings) -> Result<Policy, StartError> {
-    let names = config.accounts.iter().map(|account| account.name.clone()).collect();
-    let book = Book::new(names, config.default_account.clone())?;
+/// The rules of one listener, as the relay applies them.
+///
+/// # Errors
+/// When a route, a device or `default_account` names an account that is not there.
+pub fn policy(config: &Config, listener: &ListenerSettings) -> Result<Policy, StartError> {
+    let listed =
+        |account: &account::Settings| Listed { name: account.name.clone(), former: account.renamed_from.clone() };
+    let listed = config.accounts.iter().map(listed).collect();
+    let book = Book::new(listed, config.routes.clone(), config.default_account.as_ref())?;
     let facts = |account: &account::Settings| AccountFacts {
         address: account.address.as_ref().and_then(|text| Address::parse(text.as_bytes()).ok()),
         recipients_per_message: account.recipients_per_message,
@@ -240,6 +250,16 @@ fn bind_all(listener: &ListenerSettings) -> Result<Vec<Listener>, StartError> {
 }
 
 fn bind(listener: &ListenerSettings, address: SocketAddr) -> Result<Listener, StartError> {
+    let guarded =
+        guard(listener, address).map_err(|source| StartError::Guard { listener: listener.name.clone(), source })?;
+    listen::bind(&guarded).map_err(|source| StartError::Bind { listener: listener.name.clone(), source })
+}
+
+/// One address of a listener, past the guard.
+///
+/// # Errors
+/// When the listener would be open to strangers there, or take passwords in clear.
+pub fn guard(listener: &ListenerSettings, address: SocketAddr) -> Result<Guarded, guard::Refused> {
     let rules = Rules {
         allow: &listener.allow,
         auth: match listener.auth {
@@ -254,13 +274,14 @@ fn bind(listener: &ListenerSettings, address: SocketAddr) -> Result<Listener, St
             _ => guard::Passwords::InsideTls,
         },
     };
-    let guarded = Guarded::admit(address, &rules)
-        .map_err(|source| StartError::Guard { listener: listener.name.clone(), source })?;
-    listen::bind(&guarded).map_err(|source| StartError::Bind { listener: listener.name.clone(), source })
+    Guarded::admit(address, &rules)
 }
 
 fn refuse_self_loops(accounts: &[account::Settings], bound: &Bound) -> Result<(), StartError> {
-    match accounts.iter().find(|account| bound.could_be_ours(&account.host, account.port)) {
+    // To a proxy elsewhere our own address, `localhost` above all, means something else.
+    let is_seen_from_here = |account: &account::Settings| account.proxies.smtp.as_ref().is_none_or(Proxy::is_local);
+    let leads_back = |account: &&account::Settings| bound.could_be_ours(&account.host, account.port);
+    match accounts.iter().filter(|account| is_seen_from_here(account)).find(leads_back) {
         None => Ok(()),
         Some(account) => {
             Err(StartError::SelfLoop { account: account.name.clone(), host: account.host.clone(), port: account.port })
@@ -281,7 +302,8 @@ pub fn hostname(config: &Config) -> String {
 }
 
 /// What the operating system calls this machine; `localhost` if it says nothing.
-fn machine_name() -> String {
+#[must_use]
+pub fn machine_name() -> String {
     let asked = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
     let asked = asked.or_else(|| std::env::var("COMPUTERNAME").ok()).unwrap_or_default();
     let name = asked.trim();

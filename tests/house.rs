@@ -37,6 +37,8 @@ const SECRET_READERS: &[(&str, &str)] = &[
     ("redact/mod", "to find it in what comes back"),
     ("smtp/sasl", "to put it into a SASL response, and to compare a device's password"),
     ("smtp/client/wire", "to write the response to the provider"),
+    ("net/proxy/socks5", "to log in at the proxy"),
+    ("net/proxy/http_connect", "to log in at the proxy"),
     ("account/oauth/client_credentials", "to send the client's secret to the token endpoint"),
     ("account/password", "to check what was configured, and to take the spaces of an app password out"),
     ("cli/demo", "the demo writes the practice provider's own secrets into its temporary configuration"),
@@ -61,6 +63,7 @@ const SANS_IO: &[&str] = &[
     "queue/entry",
     "queue/schedule",
     "inbound/policy",
+    "inbound/limits",
     "outbound/verdict",
     "config/check",
 ];

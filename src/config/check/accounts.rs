@@ -4,21 +4,21 @@
 
 use std::path::Path;
 
-use super::{Aside, oauth, trust};
+use super::{Aside, Surroundings, names, oauth, proxy, trust};
 use crate::account::{CommandLine, Encryption, Mechanism, Settings, Source};
 use crate::config::files::{Named, NamedFile};
 use crate::config::finding::Complaint;
 use crate::config::keys;
 use crate::config::section::Section;
-use crate::config::tree::{Origin, Value};
+use crate::config::tree::Origin;
 use crate::config::values;
-use crate::net::proxy::Proxies;
 use crate::smtp::sasl::Mechanism as Sasl;
 
 /// An account and where its parts stand.
 pub(super) struct Account {
     pub(super) settings: Settings,
     pub(super) host: Origin,
+    pub(super) renamed: Origin,
     pub(super) key: String,
 }
 
@@ -26,25 +26,28 @@ const CONNECTIONS: u32 = 2;
 const RECIPIENTS: u32 = 100;
 
 /// Reads all accounts.
-pub(super) fn read(root: &Section<'_>, directory: &Path, aside: &mut Aside) -> Vec<Account> {
+pub(super) fn read(root: &Section<'_>, surroundings: &Surroundings<'_>, aside: &mut Aside) -> Vec<Account> {
     let accounts = root.named("accounts");
-    accounts.iter().map(|(name, section)| read_one(name, section, directory, aside)).collect()
+    accounts.iter().map(|(name, section)| read_one(name, section, surroundings, aside)).collect()
 }
 
-fn read_one(name: &str, section: &Section<'_>, directory: &Path, aside: &mut Aside) -> Account {
-    let encryption = section.get("encryption", encryption);
+fn read_one(name: &str, section: &Section<'_>, surroundings: &Surroundings<'_>, aside: &mut Aside) -> Account {
+    let directory = surroundings.directory;
+    let encryption = encryption(section);
     let credential = credential(section, directory, aside);
+    let host = host(section);
     let limits = section.section("limits");
     let limit = |key, default| limits.as_ref().and_then(|limits| limits.number(key)).unwrap_or(default) as usize;
     let encrypted = encryption.unwrap_or(Encryption::Implicit);
     let settings = Settings {
         name: name.into(),
-        host: host(section),
+        renamed_from: names::former(section),
+        proxies: proxy::read(section, &host, &credential, surroundings, aside),
+        host,
         port: port(section, encrypted),
         encryption: encrypted,
         provider: None,
         trust: trust::read(section, encrypted, directory, aside),
-        proxies: Proxies::default(),
         helo_name: section.get("helo_name", values::helo_name),
         username: section.get("username", values::free_text),
         address: section.get("address", values::address).map(|address| address.as_str().to_owned()),
@@ -59,7 +62,12 @@ fn read_one(name: &str, section: &Section<'_>, directory: &Path, aside: &mut Asi
     if encryption.is_some() || !section.has("encryption") {
         in_clear(section, &settings);
     }
-    Account { settings, host: section.origin_of("host"), key: section.key("host") }
+    Account {
+        settings,
+        host: section.origin_of("host"),
+        renamed: section.origin_of("renamed_from"),
+        key: section.key("host"),
+    }
 }
 
 fn host(section: &Section<'_>) -> String {
@@ -72,21 +80,13 @@ fn host(section: &Section<'_>) -> String {
 }
 
 fn port(section: &Section<'_>, encryption: Encryption) -> u16 {
-    let written = section.number("port");
+    let written = section.number_or("port", values::no_port);
     let default = if encryption == Encryption::Implicit { 465 } else { 587 };
     written.and_then(|port| u16::try_from(port).ok()).unwrap_or(default)
 }
 
-fn encryption(value: &Value) -> Result<Encryption, Complaint> {
-    if let Value::Text(text) = value {
-        // What mail programs call the two.
-        match text.trim().to_ascii_lowercase().as_str() {
-            "ssl" => return Ok(Encryption::Implicit),
-            "tls" => return Ok(Encryption::StartTls),
-            _ => {}
-        }
-    }
-    Ok(match values::word(value, keys::ENCRYPTION)? {
+fn encryption(section: &Section<'_>) -> Option<Encryption> {
+    Some(match section.word("encryption")? {
         "starttls" => Encryption::StartTls,
         "starttls_auto" => Encryption::StartTlsAuto,
         "none" => Encryption::None,
@@ -195,7 +195,8 @@ fn sign_in(section: &Section<'_>, settings: &Settings) {
 fn in_clear(section: &Section<'_>, settings: &Settings) {
     let credential = CREDENTIALS.into_iter().any(|key| section.has(key));
     let by_oauth = section.has("oauth");
-    let local = values::is_loopback(&settings.host);
+    // Behind a proxy 127.0.0.1 is whatever the proxy takes it for.
+    let local = values::is_loopback(&settings.host) && settings.proxies.smtp.is_none();
     let allowed = settings.allow_plaintext_credentials;
     if allowed && by_oauth {
         let complaint = Complaint::new("tokens never go in clear text, so this cannot be allowed for OAuth");

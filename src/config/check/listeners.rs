@@ -5,15 +5,14 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use super::Aside;
+use super::{Aside, limits};
 use crate::config::files::{Named, NamedFile};
 use crate::config::finding::Complaint;
-use crate::config::keys;
 use crate::config::section::Section;
 use crate::config::tree::Origin;
 use crate::config::values;
 use crate::ids::ListenerName;
-use crate::inbound::settings::{DeviceAuth, LineEndings, ListenerSettings, ListenerTls};
+use crate::inbound::settings::{DeviceAuth, Limits, LineEndings, ListenerSettings, ListenerTls};
 use crate::net::network::Network;
 
 /// A listener and where its parts stand.
@@ -60,6 +59,7 @@ fn default() -> ListenerSettings {
         max_recipients: MAX_RECIPIENTS as usize,
         senders: vec!["*".into()],
         recipients: vec!["*".into()],
+        limits: Limits::default(),
     }
 }
 
@@ -83,19 +83,19 @@ fn read_one(
         free(section, &bind, taken);
     }
     settings.tls = tls(section, directory, aside);
-    settings.auth = match section.get("auth", |value| values::word(value, keys::DEVICE_AUTH)) {
+    settings.auth = match section.word("auth") {
         Some("accept_any") => DeviceAuth::AcceptAny,
         Some("optional") => DeviceAuth::Optional,
         Some("required") => DeviceAuth::Required,
         _ => DeviceAuth::None,
     };
     settings.auth_in_clear = section.get("auth_in_clear", values::flag).unwrap_or(false);
-    settings.line_endings = match section.get("line_endings", |value| values::word(value, keys::LINE_ENDINGS)) {
+    settings.line_endings = match section.word("line_endings") {
         Some("strict") => LineEndings::Strict,
         Some("reject") => LineEndings::Reject,
         _ => LineEndings::Auto,
     };
-    limits(section, &mut settings);
+    sizes(section, &mut settings);
     guard(section, &mut settings);
     Listener { settings, auth: section.origin_of("auth"), key: section.key("auth") }
 }
@@ -129,7 +129,7 @@ fn free(section: &Section<'_>, bind: &[(SocketAddr, Origin)], taken: &mut Vec<(S
 }
 
 fn tls(section: &Section<'_>, directory: &Path, aside: &mut Aside) -> ListenerTls {
-    let word = section.get("tls", |value| values::word(value, keys::LISTENER_TLS));
+    let word = section.word("tls");
     let certificate = section.path("certificate", directory);
     let key = section.path("key", directory);
     let mut name = |of: &str, file| {
@@ -169,7 +169,7 @@ fn tls(section: &Section<'_>, directory: &Path, aside: &mut Aside) -> ListenerTl
     }
 }
 
-fn limits(section: &Section<'_>, settings: &mut ListenerSettings) {
+fn sizes(section: &Section<'_>, settings: &mut ListenerSettings) {
     if let Some(size) = section.get("max_message_size", values::size) {
         settings.max_message_size = size;
         if !(SMALLEST_MESSAGE_SIZE..=4 << 30).contains(&size) {
@@ -178,20 +178,15 @@ fn limits(section: &Section<'_>, settings: &mut ListenerSettings) {
             section.error("max_message_size", complaint.hint("every mail server must take at least 64 KiB"));
         }
     }
-    let why =
-        |complaint: Complaint| complaint.hint("RFC 5321 §4.5.3.1.8: at least 100 recipients of one mail must be taken");
+    let why = |_: &_, complaint: Complaint| {
+        complaint.hint("RFC 5321 §4.5.3.1.8: at least 100 recipients of one mail must be taken")
+    };
     if let Some(recipients) = section.number_or("max_recipients", why) {
         settings.max_recipients = recipients as usize;
     }
-    for (key, patterns) in [("senders", &mut settings.senders), ("recipients", &mut settings.recipients)] {
-        if let Some(list) = section.list(key, values::pattern) {
-            if list.is_empty() {
-                let complaint = Complaint::new("an empty list lets nothing through");
-                section.error(key, complaint.hint("leave the key out to let everything through"));
-            }
-            *patterns = list.into_iter().map(|(pattern, _)| pattern).collect();
-        }
-    }
+    settings.limits = limits::limits(section);
+    settings.senders = limits::patterns(section, "senders");
+    settings.recipients = limits::patterns(section, "recipients");
 }
 
 /// Promise 8, with the way out for each case.
