@@ -6,6 +6,7 @@
 pub mod check;
 mod demo;
 mod probe;
+mod providers;
 mod serve;
 mod test;
 
@@ -51,6 +52,13 @@ enum Command {
         #[command(flatten)]
         args: check::Args,
     },
+    /// List the providers that are known, or show one with what to write into the configuration.
+    Providers {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        args: providers::Args,
+    },
     /// Try an account: look the provider up, connect, TLS, sign in, and with --to send a mail.
     #[command(after_long_help = test::AFTER_HELP)]
     Test {
@@ -95,6 +103,7 @@ pub fn run() -> ExitCode {
         Command::Serve(file) => serve::run(&sources(&arguments, file)),
         Command::Demo(demo) => demo::run(demo, arguments.log_level.as_deref()),
         Command::Test { file, args } => test::run(args, arguments.log_level.is_some(), &sources(&arguments, file)),
+        Command::Providers { file, args } => providers::run(args, &sources(&arguments, file)),
         Command::Check { file, args } => check::run(*args, &sources(&arguments, file)),
     }
 }
