@@ -86,7 +86,9 @@ fn write(preset: &Preset, sandbox: &Sandbox, directory: &Path, password: Option<
     let issued = sandbox.issue_token(&settings.username, Duration::from_hours(1)).unwrap();
     std::fs::write(&token, issued.expose()).unwrap();
     let credential = match preset.password {
-        PasswordKind::Ended => format!("oauth = {{ grant = \"command\", command = [\"cat\", {token:?}] }}"),
+        PasswordKind::Ended => {
+            format!("oauth = {{ grant = \"command\", command = [\"cat\", \"{}\"] }}", token.display())
+        }
         _ => format!("password = {:?}", password.unwrap_or(settings.password.expose())),
     };
     let username = match preset.username {
@@ -95,9 +97,10 @@ fn write(preset: &Preset, sandbox: &Sandbox, directory: &Path, password: Option<
     };
     let configuration = format!(
         "hostname = \"relay.test\"\n[accounts.office]\nprovider = {:?}\nhost = \"127.0.0.1\"\nport = {port}\n\
-         address = {SENDER:?}\nca_file = {authority:?}\n{username}{credential}\n[storage]\ndirectory = {:?}\n",
+         address = {SENDER:?}\nca_file = \"{}\"\n{username}{credential}\n[storage]\ndirectory = \"{}\"\n",
         preset.id,
-        directory.join("spool"),
+        authority.display(),
+        directory.join("spool").display(),
     );
     let path = directory.join("posthouse.toml");
     std::fs::write(&path, configuration).unwrap();

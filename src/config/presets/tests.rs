@@ -19,7 +19,7 @@ fn the_file_of_the_program_has_no_finding_and_no_unknown_key() {
     let table = tree::parse(FILE).ok().expect("it is TOML");
     super::super::section::survey(&table, super::super::keys::ROOT, "", &findings);
     let presets = gather(&Table::default(), &findings);
-    let said: Vec<_> = findings.into_sorted().iter().map(|found| found.one_line()).collect();
+    let said: Vec<_> = findings.into_sorted().iter().map(super::super::finding::Finding::one_line).collect();
     assert_eq!(said, [""; 0]);
     assert!(presets.iter().count() >= 70, "{} presets", presets.iter().count());
 }
