@@ -16,6 +16,8 @@ use posthouse::account::{Encryption, Source};
 use posthouse::config::{self, Config, Finding, Loaded, Override, Place, Report, Severity, Sources, report};
 use posthouse::inbound::settings::{DeviceAuth, ListenerTls};
 
+#[path = "config/providers.rs"]
+mod providers;
 #[path = "config/proxies.rs"]
 mod proxies;
 

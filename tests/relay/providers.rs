@@ -86,7 +86,9 @@ fn write(preset: &Preset, sandbox: &Sandbox, directory: &Path, password: Option<
     let issued = sandbox.issue_token(&settings.username, Duration::from_hours(1)).unwrap();
     std::fs::write(&token, issued.expose()).unwrap();
     let credential = match preset.password {
-        PasswordKind::Ended => format!("oauth = {{ grant = \"command\", command = [\"cat\", {token:?}] }}"),
+        PasswordKind::Ended => {
+            format!("oauth = {{ grant = \"command\", command = [\"cat\", \"{}\"] }}", token.display())
+        }
         _ => format!("password = {:?}", password.unwrap_or(settings.password.expose())),
     };
     let username = match preset.username {
@@ -95,9 +97,10 @@ fn write(preset: &Preset, sandbox: &Sandbox, directory: &Path, password: Option<
     };
     let configuration = format!(
         "hostname = \"relay.test\"\n[accounts.office]\nprovider = {:?}\nhost = \"127.0.0.1\"\nport = {port}\n\
-         address = {SENDER:?}\nca_file = {authority:?}\n{username}{credential}\n[storage]\ndirectory = {:?}\n",
+         address = {SENDER:?}\nca_file = \"{}\"\n{username}{credential}\n[storage]\ndirectory = \"{}\"\n",
         preset.id,
-        directory.join("spool"),
+        authority.display(),
+        directory.join("spool").display(),
     );
     let path = directory.join("posthouse.toml");
     std::fs::write(&path, configuration).unwrap();
@@ -255,4 +258,31 @@ async fn devices_are_told_the_size_the_provider_takes() {
     device.reply().await;
     let offer = device.say("EHLO device.example").await;
     assert!(offer.contains("SIZE 35882577"), "{offer}");
+}
+
+/// The program's demo, told to send its sample through this provider.
+async fn demo(arguments: &[&str]) -> (i32, String) {
+    let mut program = tokio::process::Command::new(env!("CARGO_BIN_EXE_posthouse"));
+    program.args(["demo", "--send", "--listen", "127.0.0.1:0"]).args(arguments).kill_on_drop(true);
+    let ran = program.output().await.unwrap();
+    (ran.status.code().unwrap(), text(&ran.stdout) + &text(&ran.stderr))
+}
+
+#[tokio::test]
+async fn the_demo_plays_any_of_them() {
+    for (arguments, said) in [
+        (&["--provider", "gmail"][..], "S: 220 smtp.gmail.com ESMTP - gsmtp"),
+        (&["--provider", "microsoft365", "--sign-in", "oauth"], "C: AUTH XOAUTH2"),
+        (&["--provider", "outlook.com"], "C: AUTH XOAUTH2"),
+        (&["--provider", "sendgrid"], "S: 220 smtp.sendgrid.net ESMTP"),
+        (&["--provider", "ses"], "S: 220 email-smtp.eu-west-1.amazonaws.com ESMTP"),
+    ] {
+        let (code, shown) = demo(arguments).await;
+        assert_eq!(code, 0, "{arguments:?}: {shown}");
+        assert!(shown.contains(said), "{arguments:?}: {shown}");
+    }
+    let (code, shown) = demo(&["--provider", "gmail", "--wrong-secret"]).await;
+    assert!(code != 0 && shown.contains("Username and Password not accepted"), "{shown}");
+    let (code, shown) = demo(&["--provider", "gmial"]).await;
+    assert!(code != 0 && shown.contains("did you mean \"gmail\"?"), "{shown}");
 }

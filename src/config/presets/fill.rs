@@ -93,7 +93,7 @@ fn unknown(name: &str, presets: &Presets) -> Complaint {
 }
 
 /// The names that may have been meant: nearly the same, one the beginning of the other, or the provider of that domain.
-fn nearest(name: &str, presets: &Presets) -> Vec<String> {
+pub(super) fn nearest(name: &str, presets: &Presets) -> Vec<String> {
     let name = name.trim().to_ascii_lowercase();
     let by_domain = presets.of_domain(&name).or_else(|| presets.of_host(&name));
     if let Some(preset) = by_domain {

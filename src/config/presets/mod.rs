@@ -7,9 +7,12 @@
 pub(super) mod fill;
 mod read;
 
+use std::path::Path;
+
 use super::finding::{Complaint, Findings};
 use super::section::Section;
 use super::tree::{self, Entry, Node, Origin, Table, Value};
+use super::{Sources, files, layers, paths};
 use crate::account::provider::{Preset, Presets};
 
 /// The file of the program.
@@ -22,6 +25,24 @@ const PROVIDERS: &str = "providers";
 pub fn builtin() -> Presets {
     // What the test holds to have no finding needs nobody to hear one.
     gather(&Table::default(), &Findings::new(None))
+}
+
+/// All providers, those of the configuration among them, if there is one that can be read. What is wrong with it is not
+/// said here.
+#[must_use]
+pub fn known(sources: &Sources) -> Presets {
+    let path = paths::find(sources, Path::exists).ok().flatten();
+    let source = path.and_then(|path| files::read_source(&path).ok());
+    let mut table = source.and_then(|source| tree::parse(&source).ok()).unwrap_or_default();
+    let unheard = Findings::new(None);
+    layers::environment(&mut table, &sources.environment, &unheard);
+    gather(&table, &unheard)
+}
+
+/// The names that may have been meant by one that is unknown, in quotes.
+#[must_use]
+pub fn nearest(name: &str, presets: &Presets) -> Vec<String> {
+    fill::nearest(name, presets)
 }
 
 /// All providers; what is wrong with those of the user is noted. `user` is the whole tree the user wrote.
