@@ -16,7 +16,7 @@ from postfix import Postfix
 from relay import DEVICE, Relay
 from sink import Sink
 from token_server import Client, TokenServer
-from world import Authority, Ports
+from world import Authority, Ports, run_tool
 
 SENDER = "relay@provider.test"
 # Characters that break careless quoting and encoding; the secret is one that Microsoft could have made.
@@ -26,16 +26,25 @@ APPLICATION = Client("5f1c/app", "s3cret+/=%&:~Q", "https://provider.test/.defau
 
 @dataclass(frozen=True)
 class Account:
-    """One account: `server` is postfix, dovecot, or one of the servers that must not be trusted or are not there."""
+    """One account: `server` is postfix, dovecot, or one of the servers that must not be trusted or are not there.
+
+    `trust` is what the account says of the server's certificate: full, chain, pin (the right one), `wrong pin` (beside
+    full), none. `shown` is the client certificate: ours, or a stranger's.
+    """
 
     server: str
     encryption: str
     mechanism: str
     credential: str = "as usual"
+    trust: str = "full"
+    shown: str = "nothing"
 
     def __str__(self):
         words = f"{self.server:<12} {self.encryption:<8} {self.mechanism:<8}"
-        return words if self.credential == "as usual" else f"{words} ({self.credential})"
+        special = [self.credential] if self.credential != "as usual" else []
+        special += [self.trust] if self.trust != "full" else []
+        special += [f"shows {self.shown}"] if self.shown != "nothing" else []
+        return f"{words} ({', '.join(special)})" if special else words
 
 
 class Bench:
@@ -65,6 +74,8 @@ class Bench:
 
     def server(self, account):
         """The running server whose log and trace field tell about this account's deliveries."""
+        if account.server == "strict dovecot":
+            return self.strict_dovecot
         return self.dovecot if account.server == "dovecot" else self.postfix
 
     def secrets(self):
@@ -86,12 +97,28 @@ class Bench:
             "limits": {"connections": 2},
         }
         settings["host"], settings["port"] = self._address(account)
+        settings |= self._trust(account)
         if account.mechanism == "none":
             return settings
         settings["username"] = SENDER
         return settings | (self._grant(account) if account.mechanism == "XOAUTH2" else self._password(account))
 
+    def _trust(self, account):
+        if account.trust == "pin":
+            return {"verify": "pin", "pins": [_pin(self._certificates[account.server][0])]} | self._identity(account)
+        if account.trust == "wrong pin":
+            return {"pins": [_pin(self.authority.certificate)]}
+        return {"verify": account.trust} | self._identity(account)
+
+    def _identity(self, account):
+        if account.shown == "nothing":
+            return {}
+        certificate, key = self._identities[account.shown]
+        return {"client_certificate": certificate, "client_key": key}
+
     def _address(self, account):
+        if account.server == "strict dovecot":
+            return dovecot.ADDRESS, self.strict_dovecot.ports[account.encryption]
         if account.server == "dovecot":
             return dovecot.ADDRESS, self.dovecot.ports[account.encryption]
         if account.server == "no STARTTLS":
@@ -144,6 +171,12 @@ class Bench:
             "foreign": stranger.issue("foreign", "DNS:localhost"),
             "misnamed": self.authority.issue("misnamed", "DNS:elsewhere.test"),
         }
+        usual = dict.fromkeys(("postfix", "dovecot", "strict", "strict dovecot"), self.certificate)
+        self._certificates = certificates | usual
+        self._identities = {
+            "ours": self.authority.issue("relay", "DNS:relay.test", "clientAuth"),
+            "a stranger's": stranger.issue("relay", "DNS:relay.test", "clientAuth"),
+        }
         self._stale_token = "stale-" + "0123456789abcdef" * 3
         self.sink = self._keep(Sink(self.ports.take()))
         self.tokens = self._keep(TokenServer(self.ports, self.certificate, APPLICATION))
@@ -158,6 +191,18 @@ class Bench:
                 PASSWORD,
             )
         )
+        self.strict_dovecot = self._keep(
+            Dovecot(
+                self.home / "strict-dovecot",
+                self.ports,
+                self.sink.port,
+                self.tokens.introspection,
+                self.certificate,
+                SENDER,
+                PASSWORD,
+                clients=self.authority.certificate,
+            )
+        )
         self.postfix = self._keep(
             Postfix(
                 self.home / "postfix",
@@ -165,6 +210,7 @@ class Bench:
                 self.sink.port,
                 self.dovecot.auth_socket,
                 certificates,
+                self.authority.certificate,
                 SENDER,
                 PASSWORD,
             )
@@ -173,3 +219,9 @@ class Bench:
     def _keep(self, service):
         self._running.callback(service.stop)
         return service
+
+
+def _pin(certificate):
+    """The pin of its key, by the commands that certs/README.md gives."""
+    commands = f"openssl x509 -in {certificate} -pubkey -noout | openssl pkey -pubin -outform der"
+    return "sha256/" + run_tool(["bash", "-c", f"{commands} | openssl dgst -sha256 -binary | base64"]).strip()
