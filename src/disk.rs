@@ -13,6 +13,25 @@ pub fn open_to_everyone(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|facts| facts.permissions().mode() & 0o004 != 0)
 }
 
+/// Whether every user of this machine may change the file, or put others in the place of those in the directory. A
+/// directory such as `/tmp`, where everybody may only change what is theirs (the sticky bit), is not one.
+#[cfg(unix)]
+#[must_use]
+pub fn changeable_by_everyone(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).is_ok_and(|facts| {
+        let mode = facts.permissions().mode();
+        mode & 0o002 != 0 && !(facts.is_dir() && mode & 0o1000 != 0)
+    })
+}
+
+/// Other systems keep access lists, which are not looked at.
+#[cfg(not(unix))]
+#[must_use]
+pub fn changeable_by_everyone(_: &Path) -> bool {
+    false
+}
+
 /// Other systems keep access lists, which are not looked at.
 #[cfg(not(unix))]
 #[must_use]

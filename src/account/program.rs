@@ -29,7 +29,8 @@ impl CommandLine {
     }
 
     /// What the program may be called in a text.
-    pub(super) fn name(&self) -> &str {
+    #[must_use]
+    pub fn name(&self) -> &str {
         match self.0.first() {
             Some(program) if Path::new(program).is_absolute() => program,
             _ => "[first word of the command]",

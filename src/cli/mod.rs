@@ -6,6 +6,7 @@
 pub mod check;
 mod demo;
 mod probe;
+mod schema;
 mod serve;
 mod test;
 
@@ -22,6 +23,8 @@ const EX_USAGE: u8 = 64;
 const EX_UNAVAILABLE: u8 = 69;
 /// `EX_SOFTWARE`
 const EX_SOFTWARE: u8 = 70;
+/// `EX_IOERR`: the output could not be written.
+const EX_IOERR: u8 = 74;
 
 /// A local SMTP relay: takes mail from devices that only speak plain SMTP, and sends it on through a provider that
 /// wants TLS and OAuth 2.0 or an app password.
@@ -53,6 +56,8 @@ enum Command {
         #[command(flatten)]
         question: check::Question,
     },
+    /// Print the JSON Schema of the configuration file, for editors and other programs.
+    Schema,
     /// Try an account: look the provider up, connect, TLS, sign in, and with --to send a mail.
     #[command(after_long_help = test::AFTER_HELP)]
     Test {
@@ -69,7 +74,9 @@ const EXIT_CODES: &str = "Exit codes:
   69  something needed is not available, such as a port
   70  a fault of Posthouse or of this machine
   74  the output could not be written
-  78  something in the configuration is wrong";
+  78  something in the configuration is wrong
+
+`posthouse test` tells more causes apart; see its --help.";
 
 /// For the commands that read a configuration.
 #[derive(Debug, clap::Args)]
@@ -96,6 +103,7 @@ pub fn run() -> ExitCode {
     match &arguments.command {
         Command::Serve(file) => serve::run(&sources(&arguments, file)),
         Command::Demo(demo) => demo::run(demo, arguments.log_level.as_deref()),
+        Command::Schema => schema::run(),
         Command::Test { file, args } => test::run(args, arguments.log_level.is_some(), &sources(&arguments, file)),
         Command::Check { file, args, question } => {
             let sources = sources(&arguments, file);

@@ -68,12 +68,37 @@ impl NamedFile {
 
 /// Reads the configuration file.
 pub(super) fn read_source(path: &Path) -> Result<Zeroizing<String>, Complaint> {
-    let fail = |why: String| Complaint::new(format!("cannot read {}: {why}", path.display()));
-    let bytes = read_at_most(path, LARGEST_SOURCE).map_err(|why| fail(why.clone()))?;
+    let bytes = open_at_most(path, LARGEST_SOURCE).map_err(|why| unreadable_source(path, &why))?;
     match std::str::from_utf8(&bytes) {
         Ok(text) => Ok(Zeroizing::new(text.to_owned())),
-        Err(_) => Err(fail("it is not UTF-8".into()).hint("save it again as plain text in UTF-8")),
+        Err(error) => Err(not_utf8(path, &bytes, error.valid_up_to())),
     }
+}
+
+/// Why the configuration file cannot be read, and what to do about it.
+fn unreadable_source(path: &Path, why: &io::Error) -> Complaint {
+    let shown = path.display();
+    match why.kind() {
+        io::ErrorKind::IsADirectory => Complaint::new(format!("{shown} is a directory, and a file is wanted"))
+            .hint(format!("name the file in it: {}", path.join("posthouse.toml").display())),
+        io::ErrorKind::PermissionDenied => {
+            let user = disk::our_user().unwrap_or_else(|| "USER".into());
+            Complaint::new(format!("user {user} may not read {shown}"))
+                .hint(format!("run as the user the file is for, or `chown {user} {shown}`"))
+        }
+        _ => Complaint::new(format!("cannot read {shown}: {why}")),
+    }
+}
+
+fn not_utf8(path: &Path, bytes: &[u8], valid: usize) -> Complaint {
+    let shown = path.display();
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        let complaint = Complaint::new(format!("{shown} is UTF-16, as Windows programs write it, and UTF-8 is wanted"));
+        return complaint.hint(format!("save it as UTF-8, or `iconv -f UTF-16 -t UTF-8 {shown}`"));
+    }
+    let line = bytes[..valid].iter().filter(|octet| **octet == b'\n').count() + 1;
+    Complaint::new(format!("{shown} is not UTF-8 in line {line}"))
+        .hint(format!("save it as UTF-8; if it comes from an old Windows program, `iconv -f CP1252 -t UTF-8 {shown}`"))
 }
 
 /// Reads one line with a secret; one final line ending is cut off. `directory` is where relative paths count from.
@@ -138,16 +163,12 @@ fn is_surely_a_path(path: &Path, directory: &Path) -> bool {
     path.exists() || first.is_some() || ending.is_some_and(|ending| ENDINGS.contains(&ending))
 }
 
-fn read_at_most(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, String> {
-    open_at_most(path, limit).map_err(|error| error.to_string())
-}
-
 fn open_at_most(path: &Path, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
     let file = std::fs::File::open(path)?;
     let mut bytes = Zeroizing::new(Vec::new());
     file.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
-        return Err(io::Error::other(format!("it is larger than {} KiB", limit / 1024)));
+        return Err(io::Error::other(format!("it is larger than {} KiB; is it the right file?", limit / 1024)));
     }
     Ok(bytes)
 }
@@ -171,10 +192,20 @@ pub(super) fn look(named: &[Named], source: Option<&Path>, holds_secret: bool, f
             );
         }
     }
+    if let Some(path) = source.and_then(changeable) {
+        let risk = format!("every user of this machine can change {}, and so read every password", path.display());
+        findings.warning(&Origin::Nowhere, "", Complaint::new(risk).hint(format!("`chmod o-w {}`", path.display())));
+    }
     if let Some(path) = source.filter(|path| holds_secret && open_to_everyone(path)) {
         let risk = format!("{} holds secrets and every user of this machine can read it", path.display());
         findings.warning(&Origin::Nowhere, "", Complaint::new(risk).hint(CLOSE_IT));
     }
+}
+
+/// The configuration file or its directory, whichever everybody may change: who does sends mail where he likes.
+fn changeable(source: &Path) -> Option<&Path> {
+    let directory = source.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    [source, directory].into_iter().find(|path| disk::changeable_by_everyone(path))
 }
 
 const CLOSE_IT: &str = "close it with `chmod o-rwx FILE`, and see that Posthouse's user or group may still read it";
@@ -231,6 +262,14 @@ fn open_to_everyone(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_configuration_that_may_not_be_read_is_said_to_whom() {
+        let refused = unreadable_source(Path::new("/etc/x.toml"), &io::ErrorKind::PermissionDenied.into());
+        let user = disk::our_user().unwrap_or_else(|| "USER".into());
+        assert_eq!(refused.message, format!("user {user} may not read /etc/x.toml"));
+        assert!(refused.hint.unwrap().ends_with(&format!("`chown {user} /etc/x.toml`")));
+    }
 
     #[test]
     fn a_certificate_of_ours_is_warned_about_a_month_before_its_end() {

@@ -121,7 +121,8 @@ impl Findings {
         self.found.borrow_mut().push(Finding { severity, place, key: key.to_owned(), message, hint });
     }
 
-    fn place(&self, origin: &Origin) -> Place {
+    /// The place of an origin, as it may be shown.
+    pub(super) fn place(&self, origin: &Origin) -> Place {
         match (origin, &self.file) {
             (Origin::File(span), Some(file)) => {
                 let (line, column) = position(&file.text, span.start);

@@ -283,3 +283,21 @@ const LOG: &[Key] = &[
     value("level", Kind::Word(LEVEL)).about("How much is written; debug shows the lines of each session"),
     value("format", Kind::Word(FORMAT)).about("For people (auto, text) or for machines (json)"),
 ];
+
+/// Other words for some values, as mail programs say them: the key, the word, and what it means.
+pub(super) const ALIASES: &[(&str, &str, &str)] = &[
+    ("encryption", "ssl", "implicit"),
+    ("encryption", "tls", "starttls"),
+    // OpenSSL's names for the two, as other relays have them in their settings.
+    ("verify", "verify_none", "none"),
+    ("verify", "verify_peer", "full"),
+    ("verify", "verify_fail_if_no_peer_cert", "full"),
+];
+
+/// Of these keys a section needs one, whatever else it holds.
+pub(super) const NEEDED: &[(&str, &[&str])] = &[
+    ("", &["accounts"]),
+    ("devices.NAME", &["password", "password_file"]),
+    ("accounts.NAME", &["host", "provider"]),
+    ("accounts.NAME.oauth", &["grant"]),
+];

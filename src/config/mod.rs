@@ -6,6 +6,7 @@
 //! risky comes back beside the settings. Nothing here reads the process's environment or opens a connection.
 
 mod check;
+mod effective;
 mod files;
 mod finding;
 mod keys;
@@ -13,7 +14,9 @@ mod layers;
 mod mask;
 mod paths;
 pub mod report;
+mod schema;
 mod section;
+mod syntax;
 mod tree;
 mod values;
 
@@ -29,9 +32,11 @@ use crate::inbound::settings::{Caps, DeviceSettings, ListenerSettings};
 use crate::journal::log;
 use crate::mail::address::Address;
 
+pub use effective::{Effective, Origins};
 pub use finding::{Finding, Masked, Place, Severity};
 pub use keys::{all as all_keys, with_later as all_keys_and_later};
 pub use report::Report;
+pub use schema::schema;
 
 use finding::{Complaint, Findings};
 use section::Section;
@@ -121,6 +126,8 @@ pub struct Loaded {
     pub warnings: Vec<Finding>,
     /// The file they came from; `None` if there was none and variables or flags said everything.
     pub origin: Option<PathBuf>,
+    /// Where each key was written.
+    pub origins: Origins,
 }
 
 /// Finds, reads and checks the configuration.
@@ -137,6 +144,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, Report> {
         Some(File { path, table, masked }) => (table, Findings::new(Some(masked)), Some(path)),
         None => (Table::default(), Findings::new(None), None),
     };
+    let says_nothing = table.0.is_empty();
     section::survey(&table, keys::ROOT, "", &findings);
     layers::environment(&mut table, &sources.environment, &findings);
     layers::flags(&mut table, &sources.overrides, &findings);
@@ -151,21 +159,27 @@ pub fn load(sources: &Sources) -> Result<Loaded, Report> {
     let checked = check::check(&Section::root(&table, &findings), &surroundings);
     files::look(&checked.named_files, path.as_deref(), checked.holds_secret, &findings);
 
+    let origins = Origins::new(&table, &findings, &checked.named_files);
     let mut findings = findings.into_sorted();
-    if path.is_none() {
-        say_where_it_was_looked(&mut findings);
+    match &path {
+        None => add_to_what_is_missing(&mut findings, &paths::looked_for()),
+        Some(path) if says_nothing => {
+            let nothing = format!("{} holds no key, only remarks or nothing at all", path.display());
+            add_to_what_is_missing(&mut findings, &nothing);
+        }
+        Some(_) => {}
     }
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(Report { findings });
     }
-    Ok(Loaded { config: checked.config, warnings: findings, origin: path })
+    Ok(Loaded { config: checked.config, warnings: findings, origin: path, origins })
 }
 
-/// Without any file, what is missing is most likely missing because the file was not found.
-fn say_where_it_was_looked(findings: &mut [Finding]) {
+/// What is missing is most likely missing because the file was not found, or holds nothing.
+fn add_to_what_is_missing(findings: &mut [Finding], why: &str) {
     let missing = |finding: &&mut Finding| finding.severity == Severity::Error && finding.place == Place::Nowhere;
     if let Some(finding) = findings.iter_mut().find(missing) {
-        finding.message = format!("{}; {}", finding.message, paths::looked_for());
+        finding.message = format!("{}; {why}", finding.message);
     }
 }
 
@@ -187,18 +201,15 @@ impl File {
             }
             Err(errors) => {
                 let findings = Findings::new(Some(Masked { name, text: mask::mask(&source, None) }));
-                for error in errors {
-                    let complaint = Complaint::new(format!("this is not TOML: {}", error.message));
-                    findings.error(&Origin::File(error.span), "", complaint.hint(SYNTAX_HINT));
+                for error in syntax::one_a_line(&source, errors) {
+                    let complaint = syntax::explain(&source, &error);
+                    findings.error(&Origin::File(syntax::mark(&source, &error)), "", complaint);
                 }
                 Err(Report { findings: findings.into_sorted() })
             }
         }
     }
 }
-
-const SYNTAX_HINT: &str = "a line is KEY = VALUE; text stands in quotes, numbers and true or false do not; \
-    in a text with \\ in it use single quotes";
 
 /// A report of one error about the whole.
 fn alone(complaint: Complaint) -> Report {

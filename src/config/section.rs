@@ -52,15 +52,26 @@ impl<'a> Section<'a> {
 
     /// Reads a whole number; its range stands in the table of keys.
     pub(super) fn number(&self, key: &str) -> Option<u32> {
-        self.number_or(key, |complaint| complaint)
+        self.number_or(key, |_, complaint| complaint)
     }
 
-    /// Reads a whole number; `more` adds to the complaint about one that is none or out of its range.
-    pub(super) fn number_or(&self, key: &str, more: impl FnOnce(Complaint) -> Complaint) -> Option<u32> {
+    /// Reads a whole number; `more` adds to the complaint about a value that is none or out of its range.
+    pub(super) fn number_or(&self, key: &str, more: impl FnOnce(&Value, Complaint) -> Complaint) -> Option<u32> {
         let Some(Key { shape: Shape::Value(Kind::Number(least, most)), .. }) = keys::find(self.keys, key) else {
             return None;
         };
-        self.get(key, |value| values::number(value, *least..=*most).map_err(more))
+        self.get(key, |value| values::number(value, *least..=*most).map_err(|complaint| more(value, complaint)))
+    }
+
+    /// Reads one of the words that the table of keys has for this key, or another word for one of them.
+    pub(super) fn word(&self, key: &str) -> Option<&'static str> {
+        let Some(Key { shape: Shape::Value(Kind::Word(words)), .. }) = keys::find(self.keys, key) else {
+            return None;
+        };
+        self.get(key, |value| match alias(key, value) {
+            Some(word) => Ok(word),
+            None => values::word(value, words),
+        })
     }
 
     /// Reads a list of values, each with its place; `None` if any of them could not be read. A single value stands for a
@@ -184,6 +195,13 @@ impl<'a> Section<'a> {
     pub(super) fn key(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
+}
+
+/// What another word for a value means.
+fn alias(key: &str, value: &Value) -> Option<&'static str> {
+    let Value::Text(text) = value else { return None };
+    let mut aliases = keys::ALIASES.iter().filter(|(owner, _, _)| *owner == key);
+    aliases.find(|(_, word, _)| text.trim().eq_ignore_ascii_case(word)).map(|(_, _, meaning)| *meaning)
 }
 
 /// Notes every key the table does not know, those of a later version, and sections that are no sections.

@@ -4,14 +4,21 @@
 //! one. No complaint repeats the value (promise 4). A value from a variable or a flag is always text, so numbers and
 //! `true` are read from text as well. What fits together is for `check`.
 
+mod host;
+mod mail;
+
+pub(super) use host::{domain, helo_name, host, is_domain, is_loopback, is_nearby, no_port};
+pub(super) use mail::{address, is_mail_address};
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::mail::address::Address;
 use crate::mail::pattern::Pattern;
 use crate::net::network::Network;
 use crate::secret::Secret;
+
+use host::is_address;
 
 use super::finding::Complaint;
 use super::keys::nearest_word;
@@ -46,11 +53,20 @@ fn listed(words: &[&str]) -> String {
 
 /// `true` or `false`.
 pub(super) fn flag(value: &Value) -> Read<bool> {
-    match value {
-        Value::Boolean(flag) => Ok(*flag),
-        Value::Text(text) if text.as_str() == "true" => Ok(true),
-        Value::Text(text) if text.as_str() == "false" => Ok(false),
-        _ => Err(Complaint::new("expected true or false, without quotes")),
+    let complaint = Complaint::new("expected true or false, without quotes");
+    let text = match value {
+        Value::Boolean(flag) => return Ok(*flag),
+        Value::Integer(1) => return Err(complaint.hint("write true")),
+        Value::Integer(0) => return Err(complaint.hint("write false")),
+        Value::Text(text) => text.trim().to_ascii_lowercase(),
+        _ => return Err(complaint),
+    };
+    match text.as_str() {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        "yes" | "on" | "1" | "enabled" => Err(complaint.hint("write true")),
+        "no" | "off" | "0" | "disabled" => Err(complaint.hint("write false")),
+        _ => Err(complaint),
     }
 }
 
@@ -75,7 +91,7 @@ pub(super) fn duration(value: &Value) -> Read<Duration> {
         Value::Text(text) => text.trim(),
         _ => return Err(complaint()),
     };
-    let (number, unit) = split_unit(text).ok_or_else(complaint)?;
+    let (number, unit) = split_unit(text).ok_or_else(|| complaint().hint("a whole number and one unit behind it"))?;
     let millis: u64 = match unit {
         "ms" => 1,
         "s" => 1000,
@@ -83,6 +99,10 @@ pub(super) fn duration(value: &Value) -> Read<Duration> {
         "h" => 3_600_000,
         "d" => 86_400_000,
         "" if number == 0 => 1,
+        "" => return Err(complaint().hint("add a unit: ms, s, m or h")),
+        unit if unit.contains(|c: char| c.is_ascii_digit()) => {
+            return Err(complaint().hint("one number and one unit: \"90m\" instead of \"1h30m\" or \"1.5h\""));
+        }
         _ => return Err(complaint().hint("the units are ms, s, m, h and d")),
     };
     number.checked_mul(millis).map(Duration::from_millis).ok_or_else(complaint)
@@ -96,7 +116,7 @@ pub(super) fn size(value: &Value) -> Read<u64> {
         Value::Text(text) => text.trim(),
         _ => return Err(complaint()),
     };
-    let (number, unit) = split_unit(text).ok_or_else(complaint)?;
+    let (number, unit) = split_unit(text).ok_or_else(|| complaint().hint("a whole number and one unit behind it"))?;
     let octets: u64 = match unit.to_ascii_lowercase().as_str() {
         "" | "b" => 1,
         "kb" => 1000,
@@ -143,10 +163,6 @@ pub(super) fn socket_address(value: &Value) -> Read<SocketAddr> {
     })
 }
 
-fn is_address(host: &str) -> bool {
-    host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok()
-}
-
 /// An address or a range of addresses.
 pub(super) fn network(value: &Value) -> Read<Network> {
     let text = text(value, "an address or a range such as \"192.168.1.0/24\"")?;
@@ -174,85 +190,6 @@ pub(super) fn bad_name() -> Complaint {
     Complaint::new("a name here has 1 to 64 characters, each a letter (a–z, A–Z), a digit, `-`, `_` or `.`")
 }
 
-/// A host name as in DNS.
-pub(super) fn domain(value: &Value) -> Read<String> {
-    let text = text(value, "a host name such as \"relay.example.com\"")?;
-    if is_domain(text) {
-        Ok(text.to_owned())
-    } else {
-        Err(Complaint::new("expected a host name such as \"relay.example.com\": letters, digits, hyphens and dots"))
-    }
-}
-
-/// What can stand behind EHLO: a host name or an address literal (RFC 5321 §4.1.3).
-pub(super) fn helo_name(value: &Value) -> Read<String> {
-    let text = text(value, "a host name or an address literal")?;
-    let literal = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).is_some_and(|inner| {
-        match inner.strip_prefix("IPv6:") {
-            Some(v6) => v6.parse::<std::net::Ipv6Addr>().is_ok(),
-            None => inner.parse::<std::net::Ipv4Addr>().is_ok(),
-        }
-    });
-    if literal || is_domain(text) {
-        return Ok(text.to_owned());
-    }
-    let complaint = Complaint::new(
-        "expected a host name such as \"relay.example.com\" or an address literal such as \"[192.0.2.1]\"",
-    );
-    Err(if text.parse::<IpAddr>().is_ok() { complaint.hint("put the address in square brackets") } else { complaint })
-}
-
-/// The provider's host: a name or an address, and nothing else.
-pub(super) fn host(value: &Value) -> Read<String> {
-    let text = text(value, "a host name such as \"smtp.example.com\"")?.trim();
-    if is_domain(text) || text.parse::<IpAddr>().is_ok() {
-        return Ok(text.to_owned());
-    }
-    let separately = "write host = \"smtp.example.com\" and port = 465, each on a line of its own";
-    Err(if text.is_empty() {
-        Complaint::new("the host is empty")
-            .hint("write host = \"smtp.example.com\", the name your provider gives for SMTP")
-    } else if text.contains("://") {
-        Complaint::new("a host has no scheme such as smtp:// before it").hint(separately)
-    } else if text.contains('@') {
-        Complaint::new("this is an address or holds a login, not a host")
-            .hint("write host = \"smtp.example.com\", and username = \"…\" for the login")
-    } else if is_address(text) {
-        Complaint::new("an address stands here without brackets").hint("write host = \"2001:db8::25\"")
-    } else if let Some((host, port)) = text.rsplit_once(':').filter(|(host, _)| is_domain(host) || is_address(host)) {
-        let hint = apart(host, port).unwrap_or_else(|| separately.into());
-        Complaint::new("the port does not stand in the host").hint(hint)
-    } else {
-        Complaint::new("expected a host name such as \"smtp.example.com\" or an IP address")
-    })
-}
-
-/// The two lines to write for `host:port`; only for what can hardly be anything else, since a login and its password are
-/// written with a colon between them as well.
-fn apart(host: &str, port: &str) -> Option<String> {
-    let port: u16 = port.parse().ok().filter(|port| *port != 0)?;
-    if !is_domain(host) || !host.contains('.') {
-        return None;
-    }
-    Some(match port {
-        25 | 587 => {
-            format!("write host = \"{host}\", port = {port} and encryption = \"starttls\", each on a line of its own")
-        }
-        _ => format!("write host = \"{host}\" and port = {port}, each on a line of its own"),
-    })
-}
-
-/// A mail address with a domain.
-pub(super) fn address(value: &Value) -> Read<Address> {
-    let complaint = || Complaint::new("expected a mail address such as \"scanner@example.com\"");
-    let Value::Text(text) = value else { return Err(complaint()) };
-    let address = Address::parse(text.trim().as_bytes()).map_err(|error| complaint().hint(error.to_string()))?;
-    match address.domain() {
-        Some(_) => Ok(address),
-        None => Err(complaint().hint("the part from the @ on is missing")),
-    }
-}
-
 /// `*`, `*@example.com`, `scanner@*`: a mail address in which `*` stands for anything.
 pub(super) fn pattern(value: &Value) -> Read<Pattern> {
     let complaint = || Complaint::new("expected a pattern such as \"*@example.com\" or \"*\"");
@@ -268,11 +205,18 @@ pub(super) fn pattern(value: &Value) -> Read<Pattern> {
     Ok(text.into())
 }
 
-/// The path of a file.
+/// The path of a file or a directory.
 pub(super) fn path(value: &Value) -> Read<PathBuf> {
     let text = text(value, "the path of a file")?;
     if text.is_empty() || text.contains(['\n', '\0']) || text.contains("-----BEGIN") {
         return Err(Complaint::new("expected the path of a file, not what stands in it"));
+    }
+    if text.starts_with('~') || text.contains('$') {
+        let complaint = Complaint::new("`~` and `$` have no meaning in a path here: no shell reads it");
+        return Err(complaint.hint("write the whole path, beginning with /"));
+    }
+    if text.to_ascii_lowercase().starts_with("file:") {
+        return Err(Complaint::new("expected a path, not an address").hint("leave `file:` out"));
     }
     Ok(PathBuf::from(text))
 }
@@ -296,37 +240,6 @@ pub(super) fn free_text(value: &Value) -> Read<String> {
         text if text.contains(char::is_control) => Err(Complaint::new("expected text on one line")),
         text => Ok(text.to_owned()),
     }
-}
-
-/// RFC 1123 §2.1, and the underscore that some private networks use.
-pub(super) fn is_domain(text: &str) -> bool {
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-    };
-    // A last label of digits alone would be an address that is none.
-    let numeric = |last: &str| last.bytes().all(|b| b.is_ascii_digit());
-    text.len() <= 253 && text.split('.').all(label) && !text.rsplit('.').next().is_some_and(numeric)
-}
-
-/// Whether a host is this machine by its very name: a loopback literal, or `localhost`.
-pub(super) fn is_loopback(host: &str) -> bool {
-    match host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
-        Ok(ip) => ip.to_canonical().is_loopback(),
-        Err(_) => host.eq_ignore_ascii_case("localhost") || host.to_ascii_lowercase().ends_with(".localhost"),
-    }
-}
-
-/// Whether a host is this machine, or by its address one of the own network (RFC 1918, RFC 4193, link-local).
-pub(super) fn is_nearby(host: &str) -> bool {
-    is_loopback(host)
-        || match host.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
-            Ok(IpAddr::V4(ip)) => ip.is_private() || ip.is_link_local(),
-            Ok(IpAddr::V6(ip)) => ip.is_unique_local() || ip.is_unicast_link_local(),
-            Err(_) => false,
-        }
 }
 
 /// Whether a text can be a name of the administrator's choice.
@@ -365,29 +278,5 @@ mod tests {
             assert!(size(&written(bad)).is_err(), "{bad}");
         }
         assert!(size(&Value::Integer(-1)).is_err());
-    }
-
-    #[test]
-    fn hosts_are_names_or_addresses_and_nothing_else() {
-        for good in
-            ["smtp.example.com", "localhost", "mail_1.lan", "192.0.2.1", "2001:db8::25", "xn--bcher-kva.example"]
-        {
-            assert!(host(&written(good)).is_ok(), "{good}");
-        }
-        for bad in
-            ["", "1.2.3", "smtp.example.com.", "-a.example", "a..b", "smtp.example.com/", "a b", "bücher.example"]
-        {
-            assert!(host(&written(bad)).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn this_machine_has_several_names() {
-        for host in ["localhost", "LOCALHOST", "127.0.0.1", "127.8.8.8", "::1", "[::1]", "::ffff:127.0.0.1"] {
-            assert!(is_loopback(host), "{host}");
-        }
-        for host in ["localhost.example.com", "128.0.0.1", "127.0.0.1.example.com", "::2"] {
-            assert!(!is_loopback(host), "{host}");
-        }
     }
 }

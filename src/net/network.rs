@@ -58,6 +58,18 @@ impl Network {
         }
     }
 
+    /// How many bits of an address belong to the network.
+    #[must_use]
+    pub fn prefix(&self) -> u8 {
+        self.prefix
+    }
+
+    /// Whether it is a network of IPv4.
+    #[must_use]
+    pub fn is_ipv4(&self) -> bool {
+        self.address.is_ipv4()
+    }
+
     /// Its first and its last address.
     #[must_use]
     pub fn ends(&self) -> (IpAddr, IpAddr) {

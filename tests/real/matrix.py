@@ -74,6 +74,7 @@ def cells():
     yield from _mishaps(rotating)
     yield from _bodies()
     yield from _devices()
+    yield from _proxies(rotating)
     yield from _failures(rotating)
 
 
@@ -119,6 +120,18 @@ def _devices():
     for client in clients.ALL:
         yield Cell(account, client, door="clear, login", login="wrong", refusal=WRONG_LOGIN)
         yield Cell(account, client, door="clear, login", refusal=LOGIN_FIRST)
+
+
+def _proxies(rotating):
+    """Mail and token calls through a SOCKS5 and an HTTP proxy; with a dead one nothing goes past it."""
+    for proxy in ("SOCKS5", "CONNECT"):
+        yield Cell(Account("postfix", "starttls", "PLAIN", proxy=proxy), next(rotating))
+        yield Cell(Account("dovecot", "implicit", "XOAUTH2", proxy=proxy), next(rotating))
+        away = Refusal(451, 451, "cannot be reached")
+        yield Cell(Account("postfix", "implicit", "PLAIN", proxy=f"dead {proxy}"), next(rotating), refusal=away)
+        yield Cell(Account("dovecot", "starttls", "XOAUTH2", proxy=f"dead {proxy}"), next(rotating), refusal=away)
+    wrong = Refusal(451, 451, "refuses the login")
+    yield Cell(Account("postfix", "implicit", "PLAIN", proxy="CONNECT, wrong login"), next(rotating), refusal=wrong)
 
 
 def _failures(rotating):

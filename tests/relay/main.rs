@@ -21,4 +21,5 @@ mod routes;
 mod scene;
 mod stages;
 mod stamp;
+mod trust;
 mod window;

@@ -28,6 +28,7 @@ use crate::device::Device;
 pub struct Scene {
     pub sandbox: Sandbox,
     pub relay: App,
+    pub config: Config,
     pub directory: tempfile::TempDir,
 }
 
@@ -68,9 +69,18 @@ impl Scene {
         let mut config = config(&sandbox, directory.path());
         change(&mut config, &sandbox);
         match app::start(&config, Journal::default(), Timeouts::default()) {
-            Ok(relay) => Ok(Self { sandbox, relay, directory }),
+            Ok(relay) => Ok(Self { sandbox, relay, config, directory }),
             Err(error) => Err((error, sandbox)),
         }
+    }
+
+    /// The same provider, and a relay that was started anew with another account.
+    pub async fn restarted(self, change: impl FnOnce(&mut account::Settings)) -> Self {
+        let Self { sandbox, relay, mut config, directory } = self;
+        relay.shut_down().await;
+        change(&mut config.accounts[0]);
+        let relay = app::start(&config, Journal::default(), Timeouts::default()).unwrap();
+        Self { sandbox, relay, config, directory }
     }
 
     /// Where the relay listens.

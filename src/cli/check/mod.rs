@@ -2,7 +2,8 @@
 //!
 //! Looks at this machine too: whether the spool directory can be written and the ports can be had (`probe`). Exit codes
 //! are those of sysexits: 0 when the configuration can be used, 78 (`EX_CONFIG`) when it cannot. Prints findings on
-//! standard output, because they are what was asked for.
+//! standard output, because they are what was asked for; with `--print-effective` what is in force is printed there, and
+//! the findings go to standard error.
 
 mod open_relay;
 mod question;
@@ -12,15 +13,18 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+mod machine;
+
+use machine::Machine;
+
+use super::EX_IOERR;
 use super::probe::{self, Probed};
-use crate::config::{self, Config, Finding, Severity, Sources, report};
+use crate::config::{self, Config, Effective, Finding, Severity, Sources, report};
 
 pub use question::Question;
 
 /// `EX_CONFIG` of sysexits.h: something in the configuration is wrong.
 pub const EX_CONFIG: u8 = 78;
-/// `EX_IOERR`: the report could not be written.
-const EX_IOERR: u8 = 74;
 
 /// Flags of `posthouse check`.
 #[derive(Debug, Clone, Copy, clap::Args)]
@@ -31,42 +35,65 @@ pub struct Args {
     /// Fail on warnings too.
     #[arg(long)]
     pub strict: bool,
+    /// Print the configuration in force as TOML, secrets hidden, with the origin of each value.
+    #[arg(long)]
+    pub print_effective: bool,
+}
+
+/// What goes where.
+struct Said {
+    out: String,
+    err: String,
+    code: u8,
 }
 
 /// Checks the configuration that `sources` lead to, and prints what it found.
 #[must_use]
 pub fn run(args: Args, sources: &Sources) -> ExitCode {
-    let mut out = std::io::stdout().lock();
-    let colours = out.is_terminal() && !sources.environment.contains_key("NO_COLOR");
-    let (text, code) = report_on(args, sources, colours, probe::look);
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Ok(()) => ExitCode::from(code),
+    let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());
+    let terminal = if args.print_effective { err.is_terminal() } else { out.is_terminal() };
+    let colours = terminal && !sources.environment.contains_key("NO_COLOR");
+    let said = report_on(args, sources, colours, probe::look);
+    // What cannot be said on standard error cannot be complained about either.
+    let _ = err.write_all(said.err.as_bytes());
+    match out.write_all(said.out.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => ExitCode::from(said.code),
         Err(_) => ExitCode::from(EX_IOERR),
     }
 }
 
 /// What to print, and the exit code.
-fn report_on(args: Args, sources: &Sources, colours: bool, look: impl Fn(&Config) -> Probed) -> (String, u8) {
-    let (origin, findings, notes) = match config::load(sources) {
-        Ok(loaded) => {
-            let Probed { findings, notes } = look(&loaded.config);
-            (loaded.origin, loaded.warnings.into_iter().chain(findings).collect::<Vec<_>>(), notes)
+fn report_on(args: Args, sources: &Sources, colours: bool, look: impl Fn(&Config) -> Probed) -> Said {
+    let (loaded, findings, notes) = match config::load(sources) {
+        Ok(mut loaded) => {
+            let machine = Machine::here();
+            let Probed { mut findings, mut notes } = look(&loaded.config);
+            findings.extend(machine::shared_spool(&loaded.config, &machine));
+            notes.extend(machine::secrets_in_environment(sources, &machine));
+            let warnings = std::mem::take(&mut loaded.warnings);
+            (Some(loaded), warnings.into_iter().chain(findings).collect::<Vec<_>>(), notes)
         }
         Err(report) => (None, report.findings, Vec::new()),
     };
+    let effective = loaded.as_ref().filter(|_| args.print_effective);
+    let effective = effective.map(|loaded| Effective::new(loaded, &crate::app::machine_name()));
     let worst = |severity| findings.iter().any(|finding| finding.severity == severity);
     let failed = worst(Severity::Error) || (args.strict && worst(Severity::Warning));
     let passed = !failed;
     let code = if passed { 0 } else { EX_CONFIG };
     if args.json {
-        return (json(passed, &findings, &notes), code);
+        return Said { out: json(passed, &findings, &notes, effective.as_ref()), err: String::new(), code };
     }
     let mut text = report::text(&findings, colours);
     text.extend(notes.iter().map(|note| format!("Note: {note}\n")));
-    if passed {
-        text += &verdict(origin.as_deref());
+    if args.print_effective {
+        let out = effective.map(|effective| effective.toml()).unwrap_or_default();
+        return Said { out, err: text, code };
     }
-    (text, code)
+    if passed {
+        text += &verdict(loaded.and_then(|loaded| loaded.origin).as_deref());
+    }
+    Said { out: text, err: String::new(), code }
 }
 
 fn verdict(origin: Option<&Path>) -> String {
@@ -76,8 +103,11 @@ fn verdict(origin: Option<&Path>) -> String {
     }
 }
 
-fn json(passed: bool, findings: &[Finding], notes: &[String]) -> String {
-    let object = serde_json::json!({ "ok": passed, "findings": report::json(findings), "notes": notes });
+fn json(passed: bool, findings: &[Finding], notes: &[String], effective: Option<&Effective>) -> String {
+    let mut object = serde_json::json!({ "ok": passed, "findings": report::json(findings), "notes": notes });
+    if let Some(effective) = effective {
+        object["effective"] = effective.json();
+    }
     format!("{object:#}\n")
 }
 
@@ -90,10 +120,11 @@ mod tests {
         let empty = tempfile::NamedTempFile::new().unwrap();
         let environment = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let sources = Sources { path: Some(empty.path().into()), environment, overrides: Vec::new() };
-        report_on(args, &sources, false, |_| Probed::default())
+        let said = report_on(args, &sources, false, |_| Probed::default());
+        (said.out, said.code)
     }
 
-    const PLAIN: Args = Args { json: false, strict: false };
+    const PLAIN: Args = Args { json: false, strict: false, print_effective: false };
     const RISKY: [(&str, &str); 3] = [
         ("POSTHOUSE__ACCOUNTS__LAN__HOST", "mail.example.com"),
         ("POSTHOUSE__ACCOUNTS__LAN__MECHANISM", "none"),
@@ -106,13 +137,33 @@ mod tests {
         let (text, code) = report(&RISKY, PLAIN);
         assert_eq!(code, 0);
         assert!(text.contains("0 errors, 1 warning") && text.contains("can be used"), "{text}");
-        assert_eq!(report(&RISKY, Args { json: false, strict: true }).1, 78);
-        assert_eq!(report(&RISKY[..2], Args { json: false, strict: true }).1, 0);
+        assert_eq!(report(&RISKY, Args { strict: true, ..PLAIN }).1, 78);
+        assert_eq!(report(&RISKY[..2], Args { strict: true, ..PLAIN }).1, 0);
+    }
+
+    #[test]
+    fn what_is_in_force_is_alone_on_standard_output() {
+        let effective = Args { print_effective: true, ..PLAIN };
+        let empty = tempfile::NamedTempFile::new().unwrap();
+        let environment = RISKY.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let mut sources = Sources { path: Some(empty.path().into()), environment, overrides: Vec::new() };
+        let said = report_on(effective, &sources, false, |_| Probed::default());
+        assert!(said.out.contains("encryption = \"none\"") && !said.out.contains("warning"), "{}", said.out);
+        assert!(said.err.contains("0 errors, 1 warning") && said.code == 0, "{}", said.err);
+        let both = report_on(Args { json: true, ..effective }, &sources, false, |_| Probed::default());
+        let object: serde_json::Value = serde_json::from_str(&both.out).unwrap();
+        let settings = object["effective"]["settings"].as_array().unwrap();
+        let port = settings.iter().find(|line| line["key"] == "accounts.lan.port").unwrap();
+        assert_eq!((&port["value"], &port["origin"]), (&587.into(), &"from encryption".into()));
+        // With a mistake nothing is in force.
+        sources.environment.clear();
+        let said = report_on(effective, &sources, false, |_| Probed::default());
+        assert!(said.out.is_empty() && said.err.contains("no account") && said.code == 78, "{}", said.err);
     }
 
     #[test]
     fn json_names_the_variable() {
-        let (text, _) = report(&RISKY, Args { json: true, strict: false });
+        let (text, _) = report(&RISKY, Args { json: true, ..PLAIN });
         let object: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(object["ok"], true);
         assert_eq!(object["findings"][0]["severity"], "warning");

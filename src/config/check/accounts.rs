@@ -10,7 +10,7 @@ use crate::config::files::{Named, NamedFile};
 use crate::config::finding::Complaint;
 use crate::config::keys;
 use crate::config::section::Section;
-use crate::config::tree::{Origin, Value};
+use crate::config::tree::Origin;
 use crate::config::values;
 use crate::smtp::sasl::Mechanism as Sasl;
 
@@ -33,7 +33,7 @@ pub(super) fn read(root: &Section<'_>, surroundings: &Surroundings<'_>, aside: &
 
 fn read_one(name: &str, section: &Section<'_>, surroundings: &Surroundings<'_>, aside: &mut Aside) -> Account {
     let directory = surroundings.directory;
-    let encryption = section.get("encryption", encryption);
+    let encryption = encryption(section);
     let credential = credential(section, directory, aside);
     let host = host(section);
     let limits = section.section("limits");
@@ -80,21 +80,13 @@ fn host(section: &Section<'_>) -> String {
 }
 
 fn port(section: &Section<'_>, encryption: Encryption) -> u16 {
-    let written = section.number("port");
+    let written = section.number_or("port", values::no_port);
     let default = if encryption == Encryption::Implicit { 465 } else { 587 };
     written.and_then(|port| u16::try_from(port).ok()).unwrap_or(default)
 }
 
-fn encryption(value: &Value) -> Result<Encryption, Complaint> {
-    if let Value::Text(text) = value {
-        // What mail programs call the two.
-        match text.trim().to_ascii_lowercase().as_str() {
-            "ssl" => return Ok(Encryption::Implicit),
-            "tls" => return Ok(Encryption::StartTls),
-            _ => {}
-        }
-    }
-    Ok(match values::word(value, keys::ENCRYPTION)? {
+fn encryption(section: &Section<'_>) -> Option<Encryption> {
+    Some(match section.word("encryption")? {
         "starttls" => Encryption::StartTls,
         "starttls_auto" => Encryption::StartTlsAuto,
         "none" => Encryption::None,

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use super::{Aside, limits};
 use crate::config::files::{Named, NamedFile};
 use crate::config::finding::Complaint;
-use crate::config::keys;
 use crate::config::section::Section;
 use crate::config::tree::Origin;
 use crate::config::values;
@@ -84,14 +83,14 @@ fn read_one(
         free(section, &bind, taken);
     }
     settings.tls = tls(section, directory, aside);
-    settings.auth = match section.get("auth", |value| values::word(value, keys::DEVICE_AUTH)) {
+    settings.auth = match section.word("auth") {
         Some("accept_any") => DeviceAuth::AcceptAny,
         Some("optional") => DeviceAuth::Optional,
         Some("required") => DeviceAuth::Required,
         _ => DeviceAuth::None,
     };
     settings.auth_in_clear = section.get("auth_in_clear", values::flag).unwrap_or(false);
-    settings.line_endings = match section.get("line_endings", |value| values::word(value, keys::LINE_ENDINGS)) {
+    settings.line_endings = match section.word("line_endings") {
         Some("strict") => LineEndings::Strict,
         Some("reject") => LineEndings::Reject,
         _ => LineEndings::Auto,
@@ -130,7 +129,7 @@ fn free(section: &Section<'_>, bind: &[(SocketAddr, Origin)], taken: &mut Vec<(S
 }
 
 fn tls(section: &Section<'_>, directory: &Path, aside: &mut Aside) -> ListenerTls {
-    let word = section.get("tls", |value| values::word(value, keys::LISTENER_TLS));
+    let word = section.word("tls");
     let certificate = section.path("certificate", directory);
     let key = section.path("key", directory);
     let mut name = |of: &str, file| {
@@ -179,8 +178,9 @@ fn sizes(section: &Section<'_>, settings: &mut ListenerSettings) {
             section.error("max_message_size", complaint.hint("every mail server must take at least 64 KiB"));
         }
     }
-    let why =
-        |complaint: Complaint| complaint.hint("RFC 5321 §4.5.3.1.8: at least 100 recipients of one mail must be taken");
+    let why = |_: &_, complaint: Complaint| {
+        complaint.hint("RFC 5321 §4.5.3.1.8: at least 100 recipients of one mail must be taken")
+    };
     if let Some(recipients) = section.number_or("max_recipients", why) {
         settings.max_recipients = recipients as usize;
     }

@@ -1,9 +1,9 @@
 //! From what the user wrote to every room's settings, and everything that contradicts itself on the way. Pure: the
 //! one file it needs, a device's password, is read through a function it is given.
 //!
-//! Each part of the configuration has its page: [`listeners`], [`devices`], [`accounts`], [`oauth`], [`proxy`], [`trust`],
-//! [`limits`], [`names`], [`routes`]; [`between`] looks at what fits each other across them. Guarantees: without an error
-//! among the findings the result is usable as it is.
+//! Each part of the configuration has its page: [`listeners`], [`devices`], [`accounts`], [`oauth`], [`proxy`],
+//! [`trust`], [`limits`], [`names`], [`routes`]; [`between`] looks at what fits each other across them, [`risks`] at
+//! what is dangerous although it fits. Guarantees: without an error among the findings the result is usable as it is.
 
 mod accounts;
 mod between;
@@ -13,6 +13,7 @@ mod listeners;
 mod names;
 mod oauth;
 mod proxy;
+mod risks;
 mod routes;
 mod trust;
 
@@ -22,7 +23,6 @@ use std::time::Duration;
 
 use super::files::Named;
 use super::finding::Complaint;
-use super::keys;
 use super::section::Section;
 use super::{Config, Delivery, values};
 use crate::inbound::settings::Caps;
@@ -71,8 +71,11 @@ pub(super) fn check(root: &Section<'_>, surroundings: &Surroundings<'_>) -> Chec
     let routes = routes::read(root, &listeners, &devices, &accounts);
     between::check(root, &listeners, &devices, &accounts, &routes, default_account.as_deref());
 
+    let hostname = root.get("hostname", values::domain);
+    risks::name(root, &listeners, hostname.as_deref());
+
     let config = Config {
-        hostname: root.get("hostname", values::domain),
+        hostname,
         default_domain: root.get("default_domain", values::domain),
         default_account: default_account.as_deref().map(Into::into),
         aliases: aliases(root),
@@ -176,14 +179,14 @@ fn spool(root: &Section<'_>, surroundings: &Surroundings<'_>) -> PathBuf {
 fn log(root: &Section<'_>) -> log::Settings {
     let mut log = log::Settings::default();
     let Some(section) = root.section("log") else { return log };
-    match section.get("level", |value| values::word(value, keys::LEVEL)) {
+    match section.word("level") {
         Some("error") => log.level = tracing::Level::ERROR,
         Some("warn") => log.level = tracing::Level::WARN,
         Some("debug") => log.level = tracing::Level::DEBUG,
         Some("trace") => log.level = tracing::Level::TRACE,
         _ => {}
     }
-    match section.get("format", |value| values::word(value, keys::FORMAT)) {
+    match section.word("format") {
         Some("text") => log.format = log::Format::Text,
         Some("json") => log.format = log::Format::Json,
         _ => {}

@@ -66,7 +66,7 @@ fn client_credentials(section: &Section<'_>, directory: &Path, aside: &mut Aside
         let complaint = Complaint::new("`command` has no meaning with grant = \"client_credentials\"");
         section.error("command", complaint.hint("leave it out, or write grant = \"command\""));
     }
-    let authentication = section.get("client_authentication", |value| values::word(value, keys::CLIENT_AUTHENTICATION));
+    let authentication = section.word("client_authentication");
     // All keys are read before one that is missing ends it, so that the mistakes in each come to light.
     let token_endpoint = section.get("token_endpoint", token_endpoint);
     let client_id = section.get("client_id", values::free_text);

@@ -10,15 +10,13 @@ use super::Aside;
 use crate::account::Encryption;
 use crate::config::files::{Named, NamedFile};
 use crate::config::finding::Complaint;
-use crate::config::keys;
 use crate::config::section::Section;
 use crate::config::tree::Value;
-use crate::config::values;
 use crate::net::trust::{Anchors, Identity, MOST_PINS, Pin, PinError, Settings, Verify};
 
 /// Reads them all. `encryption` is what the account was understood to ask for.
 pub(super) fn read(section: &Section<'_>, encryption: Encryption, directory: &Path, aside: &mut Aside) -> Settings {
-    let verify = section.get("verify", verify);
+    let verify = verify(section);
     let pins = pins(section);
     let readable = pins.is_some();
     let settings = Settings {
@@ -35,16 +33,8 @@ pub(super) fn read(section: &Section<'_>, encryption: Encryption, directory: &Pa
     settings
 }
 
-fn verify(value: &Value) -> Result<Verify, Complaint> {
-    if let Value::Text(text) = value {
-        // OpenSSL's names for the two, as other relays have them in their settings.
-        match text.trim().to_ascii_lowercase().as_str() {
-            "verify_none" => return Ok(Verify::None),
-            "verify_peer" | "verify_fail_if_no_peer_cert" => return Ok(Verify::Full),
-            _ => {}
-        }
-    }
-    Ok(match values::word(value, keys::VERIFY)? {
+fn verify(section: &Section<'_>) -> Option<Verify> {
+    Some(match section.word("verify")? {
         "chain" => Verify::Chain,
         "pin" => Verify::Pin,
         "none" => Verify::None,
@@ -53,7 +43,7 @@ fn verify(value: &Value) -> Result<Verify, Complaint> {
 }
 
 fn anchors(section: &Section<'_>, directory: &Path, aside: &mut Aside) -> Anchors {
-    let roots = section.get("roots", |value| values::word(value, keys::ROOTS));
+    let roots = section.word("roots");
     let Some(path) = section.path("ca_file", directory) else {
         return if roots == Some("bundled") { Anchors::Bundled } else { Anchors::System };
     };

@@ -1,0 +1,290 @@
+//! From the settings to the lines of [`Effective`]: one page per section, keys in the order of their table.
+//!
+//! Shows no secret: of those only that there is one. A test holds the pages against the table of keys, so that a new
+//! key is not forgotten here.
+
+use std::path::Path;
+
+use super::super::{Config, Loaded};
+use super::{Effective, Line, Origins, Section, Shown, Whence, words};
+use crate::account::oauth::{ClientSecret, Grant};
+use crate::account::{self, CommandLine, Encryption, Source};
+use crate::inbound::settings::{DeviceSettings, ListenerSettings, ListenerTls};
+use crate::net::http::Endpoint;
+use crate::net::trust::{Anchors, Verify};
+
+const HIDDEN: &str = "<hidden>";
+
+impl Effective {
+    /// What holds after `loaded` was taken over; `machine` is what the operating system calls this machine.
+    #[must_use]
+    pub fn new(loaded: &Loaded, machine: &str) -> Self {
+        let Loaded { config, origins, origin, .. } = loaded;
+        let mut pages = vec![top(config, origins, machine)];
+        pages.push(aliases(config, origins));
+        pages.extend(config.accounts.iter().flat_map(|settings| account(settings, origins)));
+        let listeners = config.listeners.iter().enumerate();
+        pages.extend(listeners.map(|(i, settings)| listener(settings, i, origins)));
+        pages.extend(config.devices.iter().map(|settings| device(settings, origins)));
+        pages.extend([delivery(config, origins), sessions(config, origins)]);
+        pages.extend([storage(config, origins), log(config, origins)]);
+        let written = pages.into_iter().map(|page| page.section).filter(|section| !section.lines.is_empty());
+        Self { file: origin.clone(), sections: written.collect() }
+    }
+}
+
+/// One section in the making.
+struct Page<'a> {
+    /// As in `accounts.office.`; empty at the top.
+    prefix: String,
+    section: Section,
+    origins: &'a Origins,
+}
+
+impl<'a> Page<'a> {
+    fn new(header: &str, path: &str, origins: &'a Origins) -> Self {
+        let prefix = if path.is_empty() { String::new() } else { format!("{path}.") };
+        Self { prefix, section: Section { header: header.to_owned(), lines: Vec::new() }, origins }
+    }
+
+    /// A value that was written, or is the default.
+    fn put(&mut self, key: &str, value: impl Into<toml::Value>) {
+        self.line(key, Shown::Whole(value.into()), Whence::Default);
+    }
+
+    /// A value that has no default.
+    fn put_some(&mut self, key: &str, value: Option<impl Into<toml::Value>>) {
+        value.into_iter().for_each(|value| self.put(key, value));
+    }
+
+    /// A value that follows from something else when it was not written.
+    fn derived(&mut self, key: &str, value: impl Into<toml::Value>, how: &str) {
+        self.line(key, Shown::Whole(value.into()), Whence::Derived(how.to_owned()));
+    }
+
+    /// What the relay uses although nobody wrote it.
+    fn unwritten(&mut self, key: &str, value: impl Into<toml::Value>, how: &str) {
+        self.line(key, Shown::Unwritten(value.into()), Whence::Derived(how.to_owned()));
+    }
+
+    /// A value of which only this may be seen.
+    fn hidden(&mut self, key: &str, seen: impl Into<toml::Value>) {
+        self.line(key, Shown::Hidden(seen.into()), Whence::Default);
+    }
+
+    fn line(&mut self, key: &str, shown: Shown, otherwise: Whence) {
+        let path = format!("{}{key}", self.prefix);
+        let whence = self.origins.written.get(&path).map_or(otherwise, |by| Whence::Written(by.clone()));
+        self.section.lines.push(Line { path, key: words::key(key), shown, whence });
+    }
+}
+
+fn top<'a>(config: &Config, origins: &'a Origins, machine: &str) -> Page<'a> {
+    let mut page = Page::new("", "", origins);
+    match &config.hostname {
+        Some(name) => page.put("hostname", name.as_str()),
+        None => page.unwritten("hostname", machine, "this machine's name"),
+    }
+    page.put_some("default_domain", config.default_domain.as_deref());
+    match (&config.default_account, &config.accounts[..]) {
+        (Some(name), _) => page.put("default_account", name.as_str()),
+        (None, [only]) => page.unwritten("default_account", only.name.as_str(), "the only account"),
+        (None, _) => {}
+    }
+    page
+}
+
+fn aliases<'a>(config: &Config, origins: &'a Origins) -> Page<'a> {
+    let mut page = Page::new("[aliases]", "aliases", origins);
+    for (name, address) in &config.aliases {
+        page.put(name, address.as_str());
+    }
+    page
+}
+
+fn account<'a>(settings: &account::Settings, origins: &'a Origins) -> Vec<Page<'a>> {
+    let path = format!("accounts.{}", settings.name);
+    let header = format!("accounts.{}", words::key(settings.name.as_str()));
+    let mut page = Page::new(&format!("[{header}]"), &path, origins);
+    page.put("host", settings.host.as_str());
+    page.derived("port", i64::from(settings.port), "from encryption");
+    page.put("encryption", words::encryption(settings.encryption));
+    trust(&mut page, settings);
+    page.put_some("helo_name", settings.helo_name.as_deref());
+    username(&mut page, settings);
+    page.put_some("address", settings.address.as_deref());
+    page.put("mechanism", words::mechanism(settings.mechanism));
+    let oauth = credential(&mut page, &settings.credential);
+    page.put("allow_plaintext_credentials", settings.allow_plaintext_credentials);
+
+    let mut limits = Page::new(&format!("[{header}.limits]"), &format!("{path}.limits"), origins);
+    limits.put("connections", words::whole(settings.connections));
+    limits.put("recipients_per_message", words::whole(settings.recipients_per_message));
+
+    let mut pages = vec![page, limits];
+    if let Some(grant) = oauth {
+        let mut page = Page::new(&format!("[{header}.oauth]"), &format!("{path}.oauth"), origins);
+        fill_oauth(&mut page, grant);
+        pages.push(page);
+    }
+    pages
+}
+
+fn trust(page: &mut Page<'_>, settings: &account::Settings) {
+    let trust = &settings.trust;
+    let encrypted = settings.encryption != Encryption::None;
+    // Written out where they mean nothing, these would be a contradiction.
+    if encrypted {
+        page.put("verify", words::verify(trust.verify));
+    }
+    let asked = encrypted && matches!(trust.verify, Verify::Full | Verify::Chain);
+    match &trust.anchors {
+        Anchors::System if !asked && !matches!(settings.credential, Source::OAuth(_)) => {}
+        Anchors::System => page.put("roots", "system"),
+        Anchors::Bundled => page.put("roots", "bundled"),
+        Anchors::File(file) => page.put("ca_file", words::path(file)),
+    }
+    if !trust.pins.is_empty() {
+        page.put("pins", words::list(&trust.pins));
+    }
+    if let Some(identity) = &trust.identity {
+        page.put("client_certificate", words::path(&identity.certificate));
+        page.put("client_key", words::path(&identity.key));
+    }
+}
+
+fn username(page: &mut Page<'_>, settings: &account::Settings) {
+    match (&settings.username, &settings.address) {
+        (Some(name), _) if words::looks_like_identity(name) => page.put("username", name.as_str()),
+        (Some(_), _) => page.hidden("username", HIDDEN),
+        (None, Some(address)) if !matches!(settings.credential, Source::None) => {
+            page.unwritten("username", address.as_str(), "from address");
+        }
+        (None, _) => {}
+    }
+}
+
+/// Shows where the credential comes from; OAuth has a page of its own.
+fn credential<'s>(page: &mut Page<'_>, source: &'s Source) -> Option<&'s Grant> {
+    match source {
+        Source::None => {}
+        Source::Password(_) => page.hidden("password", HIDDEN),
+        Source::PasswordFile(path) => page.put("password_file", words::path(path)),
+        Source::PasswordCommand(command) => page.hidden("password_command", program(command)),
+        Source::OAuth(grant) => return Some(grant),
+    }
+    None
+}
+
+fn fill_oauth(page: &mut Page<'_>, grant: &Grant) {
+    match grant {
+        Grant::ClientCredentials { token_endpoint, client_id, client_secret, scope, authentication } => {
+            page.put("grant", "client_credentials");
+            endpoint(page, "token_endpoint", token_endpoint);
+            shown_if(page, "client_id", client_id, words::looks_like_identity);
+            match client_secret {
+                ClientSecret::Given(_) => page.hidden("client_secret", HIDDEN),
+                ClientSecret::File(path) => page.put("client_secret_file", words::path(path)),
+            }
+            if let Some(scope) = scope {
+                shown_if(page, "scope", scope, words::looks_like_scope);
+            }
+            page.put("client_authentication", words::client_authentication(*authentication));
+        }
+        Grant::Command { command } => {
+            page.put("grant", "command");
+            page.hidden("command", program(command));
+        }
+    }
+}
+
+fn shown_if(page: &mut Page<'_>, key: &str, text: &str, harmless: impl Fn(&str) -> bool) {
+    if harmless(text) { page.put(key, text) } else { page.hidden(key, HIDDEN) }
+}
+
+/// The query of an address can hold a key.
+fn endpoint(page: &mut Page<'_>, key: &str, endpoint: &Endpoint) {
+    if endpoint.as_str().contains('?') {
+        page.hidden(key, format!("{endpoint}?{HIDDEN}"));
+    } else {
+        page.put(key, endpoint.as_str());
+    }
+}
+
+/// The program; its arguments can be secrets.
+fn program(command: &CommandLine) -> toml::Value {
+    words::list(&[command.name(), HIDDEN])
+}
+
+fn listener<'a>(settings: &ListenerSettings, index: usize, origins: &'a Origins) -> Page<'a> {
+    let mut page = Page::new("[[listeners]]", &format!("listeners[{index}]"), origins);
+    page.put("name", settings.name.as_str());
+    page.put("bind", words::list(&settings.bind));
+    match &settings.tls {
+        ListenerTls::None => page.put("tls", "none"),
+        ListenerTls::StartTls { certificate, key } => identity(&mut page, "starttls", certificate, key),
+        ListenerTls::Implicit { certificate, key } => identity(&mut page, "implicit", certificate, key),
+    }
+    page.put("auth", words::device_auth(settings.auth));
+    page.put("auth_in_clear", settings.auth_in_clear);
+    page.put("allow", words::list(&settings.allow));
+    page.put("line_endings", words::line_endings(settings.line_endings));
+    page.put("max_message_size", words::size(settings.max_message_size));
+    page.put("max_recipients", words::whole(settings.max_recipients));
+    page.put("senders", words::list(&settings.senders));
+    page.put("recipients", words::list(&settings.recipients));
+    page
+}
+
+fn identity(page: &mut Page<'_>, tls: &str, certificate: &Path, key: &Path) {
+    page.put("tls", tls);
+    page.put("certificate", words::path(certificate));
+    page.put("key", words::path(key));
+}
+
+fn device<'a>(settings: &DeviceSettings, origins: &'a Origins) -> Page<'a> {
+    let path = format!("devices.{}", settings.name);
+    let mut page = Page::new(&format!("[devices.{}]", words::key(settings.name.as_str())), &path, origins);
+    match origins.secret_files.get(&format!("{path}.password_file")) {
+        Some(file) => page.put("password_file", words::path(file)),
+        None => page.hidden("password", HIDDEN),
+    }
+    page.put_some("account", settings.account.as_ref().map(|name| name.as_str()));
+    page
+}
+
+fn delivery<'a>(config: &Config, origins: &'a Origins) -> Page<'a> {
+    let mut page = Page::new("[delivery]", "delivery", origins);
+    page.put("wait", words::duration(config.delivery.wait));
+    // This version has none.
+    page.put("queue", false);
+    page.put("shutdown_grace", words::duration(config.delivery.shutdown_grace));
+    page
+}
+
+fn sessions<'a>(config: &Config, origins: &'a Origins) -> Page<'a> {
+    let mut page = Page::new("[sessions]", "sessions", origins);
+    page.put("max", words::whole(config.caps.sessions));
+    let per_device = words::whole(config.caps.sessions_per_device);
+    if config.caps.sessions_per_device == config.caps.sessions {
+        page.derived("per_device", per_device, "from max");
+    } else {
+        page.put("per_device", per_device);
+    }
+    page.put("idle", words::duration(config.caps.idle));
+    page.put("minimum_rate", words::whole(config.caps.minimum_rate));
+    page
+}
+
+fn storage<'a>(config: &Config, origins: &'a Origins) -> Page<'a> {
+    let mut page = Page::new("[storage]", "storage", origins);
+    page.derived("directory", words::path(&config.spool_directory), "the usual place for this user");
+    page
+}
+
+fn log<'a>(config: &Config, origins: &'a Origins) -> Page<'a> {
+    let mut page = Page::new("[log]", "log", origins);
+    page.put("level", config.log.level.as_str().to_ascii_lowercase());
+    page.put("format", words::log_format(config.log.format));
+    page
+}
