@@ -26,7 +26,7 @@ use crate::net::listen::{self, BindError, Listener};
 use crate::net::ours::Bound;
 use crate::net::proxy::{Proxies, Proxy};
 use crate::net::tls::files::{FilesError, ServerTls};
-use crate::net::trust::{self, TrustError};
+use crate::net::trust::{self, ClientTls, TrustError};
 use crate::outbound::{Couriers, Desk};
 use crate::queue::Queue;
 use crate::smtp::client::Timeouts;
@@ -73,7 +73,7 @@ const GOODBYES: Duration = Duration::from_secs(2);
 /// # Errors
 /// When a listener cannot be opened or an account cannot be used at all; then nothing is left running.
 pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<App, StartError> {
-    let hostname = config.hostname.clone().unwrap_or_else(machine_name);
+    let hostname = hostname(config);
     let ours = Arc::new(OnceLock::new());
     let queue = Arc::new(Queue::new(config.accounts.iter().map(|account| account.name.clone())));
     let mut desks = Vec::new();
@@ -137,7 +137,11 @@ impl App {
     }
 }
 
-fn upstream(
+/// One account, ready to connect. Asks nobody on the network.
+///
+/// # Errors
+/// When the account cannot be used at all, whatever the provider says.
+pub fn upstream(
     account: account::Settings,
     ours: &Arc<OnceLock<Bound>>,
     hostname: &str,
@@ -145,8 +149,11 @@ fn upstream(
     journal: &Journal,
 ) -> Result<Upstream, StartError> {
     let name = || account.name.clone();
-    let tls = trust::client_config(&account.trust).map_err(|source| StartError::Trust { account: name(), source })?;
-    let http = HttpClient::new(&tls, account.proxies.http.clone());
+    let now = Instant::now();
+    let untrusted = |source| StartError::Trust { account: name(), source };
+    let tls = ClientTls::load(&account.trust, now).map_err(untrusted)?;
+    let http = trust::http_config(&account.trust, now).map_err(untrusted)?;
+    let http = HttpClient::new(&http, account.proxies.http.clone());
     let keeper = Keeper::new(&account, http)?;
     Ok(Upstream::new(account, keeper, tls, Arc::clone(ours), hostname.to_owned(), timeouts, journal.clone()))
 }
@@ -172,7 +179,8 @@ fn door(
         starttls: matches!(tls, Tls::StartTls(_)),
         auth: match listener.auth {
             DeviceAuth::None => server::Auth::Off,
-            DeviceAuth::AcceptAny | DeviceAuth::Optional => server::Auth::Optional,
+            DeviceAuth::AcceptAny => server::Auth::AcceptAny,
+            DeviceAuth::Optional => server::Auth::Optional,
             DeviceAuth::Required => server::Auth::Required,
         },
         max_size: listener.max_message_size,
@@ -278,6 +286,12 @@ fn say_proxies(account: &account::Settings, journal: &Journal) {
 #[must_use]
 pub fn default_gateway() -> Option<Ipv4Addr> {
     gateway::read(&std::fs::read_to_string("/proc/net/route").ok()?)
+}
+
+/// This machine's name towards devices and providers.
+#[must_use]
+pub fn hostname(config: &Config) -> String {
+    config.hostname.clone().unwrap_or_else(machine_name)
 }
 
 /// What the operating system calls this machine; `localhost` if it says nothing.

@@ -35,13 +35,12 @@ const FLOORS: &[&[&str]] = &[
 const SECRET_READERS: &[(&str, &str)] = &[
     ("secret", "it is the secret"),
     ("redact/mod", "to find it in what comes back"),
-    ("smtp/sasl", "to put it into a SASL response"),
+    ("smtp/sasl", "to put it into a SASL response, and to compare a device's password"),
     ("smtp/client/wire", "to write the response to the provider"),
     ("net/proxy/socks5", "to log in at the proxy"),
     ("net/proxy/http_connect", "to log in at the proxy"),
     ("account/oauth/client_credentials", "to send the client's secret to the token endpoint"),
     ("account/password", "to check what was configured, and to take the spaces of an app password out"),
-    ("inbound/policy", "to compare a device's password"),
     ("cli/demo", "the demo writes the practice provider's own secrets into its temporary configuration"),
     ("sandbox/credentials", "the practice provider has made it up itself, and compares"),
     ("sandbox/echo", "to repeat it on demand"),
@@ -240,7 +239,7 @@ fn platform(said: &Said) -> Option<String> {
 fn touches_world(path: &[String]) -> bool {
     let reads_clock = path.len() > 1 && path.last().is_some_and(|name| name == "now" || name.starts_with("now_"));
     let sockets = ["TcpStream", "TcpListener", "UdpSocket", "ToSocketAddrs"];
-    let world = ["std::fs", "std::env", "std::process", "std::thread", "tokio", "socket2", "reqwest", "tempfile"];
+    let world = ["std::fs", "std::env", "std::process", "std::thread", "tokio", "socket2", "hyper", "tempfile"];
     reads_clock
         || path.len() > 1 && world.iter().any(|prefix| starts(path, prefix))
         || starts(path, "std::net") && path.get(2).is_some_and(|name| sockets.contains(&name.as_str()))

@@ -169,7 +169,7 @@ impl Hold {
             Stage::Password | Stage::SignIn => Proof::SignIn,
             Stage::Mail => Proof::Delivery,
         };
-        let until = now + rhythm.pause(0);
+        let until = now + rhythm.wait(0, diagnosis);
         Self { since: now, until, step: 0, diagnosis: diagnosis.clone(), rhythm, ends_by }
     }
 
@@ -182,7 +182,7 @@ impl Hold {
     /// After a try that failed. Another kind of failure starts its own rhythm; the hold as such goes on.
     fn renewed(&self, now: Instant, rhythm: Rhythm, stage: Stage, diagnosis: &Diagnosis) -> Self {
         let step = if rhythm == self.rhythm { self.step.saturating_add(1) } else { 0 };
-        let until = now + rhythm.pause(step);
+        let until = now + rhythm.wait(step, diagnosis);
         Self { since: self.since, until, step, ..Self::begin(now, rhythm, stage, diagnosis) }
     }
 }
@@ -198,7 +198,15 @@ impl Rhythm {
         }
     }
 
-    /// The wait before try number `step`, counted from 0.
+    /// The wait before try number `step`, counted from 0; of a quota the provider may know better.
+    fn wait(self, step: u32, diagnosis: &Diagnosis) -> Duration {
+        match (self, diagnosis.lifts_after) {
+            (Self::Quota, Some(told)) => told,
+            _ => self.pause(step),
+        }
+    }
+
+    /// The wait when nobody says how long.
     fn pause(self, step: u32) -> Duration {
         match (self, step) {
             (Self::SignIn | Self::Password, 0) => 5 * MINUTE,
@@ -274,6 +282,23 @@ mod tests {
         assert_eq!(Story::waits(Stage::SignIn, Cause::Config, 3), [60, 60, 60]);
         assert_eq!(Story::waits(Stage::Mail, Cause::Quota, 7), [60, 120, 240, 480, 960, 1440, 1440]);
         assert_eq!(Rhythm::Quota.pause(u32::MAX), 24 * HOUR);
+    }
+
+    #[test]
+    fn a_quota_is_waited_out_for_as_long_as_the_provider_says() {
+        let told = |cause| Diagnosis { lifts_after: Some(Duration::from_hours(3)), ..Diagnosis::because(cause) };
+        let mut story = Story::begin();
+        let Some(Change::Held(hold)) = story.health.failed(story.start, Stage::Mail, &told(Cause::Quota)) else {
+            panic!("held")
+        };
+        assert_eq!(hold.until, story.start + 3 * HOUR);
+        story.minutes = 180;
+        assert!(story.may_try());
+        story.fails(Stage::Mail, Cause::Quota);
+        assert_eq!(story.health.hold().unwrap().until, story.now() + 2 * HOUR, "without a word it doubles");
+        let mut other = Health::Well;
+        other.failed(story.start, Stage::SignIn, &told(Cause::Account));
+        assert_eq!(other.hold().unwrap().until, story.start + 5 * MINUTE, "nobody can say when a sign-in works again");
     }
 
     #[test]

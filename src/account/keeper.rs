@@ -5,7 +5,7 @@
 //! cancelled, the next in line makes it. Whether an account may try at all is for [`super::health`] to say.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::oauth::client_credentials::ClientCredentials;
 use super::oauth::{self, Grant, Token};
@@ -94,6 +94,15 @@ impl Keeper {
                 let Issued { token, generation } = tokens.token(&self.account).await?;
                 Ok(Credential::Token { username: username.clone(), token, generation })
             }
+        }
+    }
+
+    /// How long the token at hand is still good; nothing for passwords, and where the issuer did not say.
+    #[must_use]
+    pub fn token_life(&self) -> Option<Duration> {
+        match &self.supply {
+            Supply::Token { tokens, .. } => tokens.lock().life(now()),
+            Supply::None | Supply::Password { .. } => None,
         }
     }
 

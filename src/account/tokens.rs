@@ -45,6 +45,8 @@ struct Current {
     issued: Issued,
     renew_at: Instant,
     ends_at: Instant,
+    /// Whether the issuer said when it ends.
+    is_told: bool,
 }
 
 /// How the last call for a token ended; shared by everybody who waited for it.
@@ -89,6 +91,12 @@ impl Tokens {
         self.current.as_ref().filter(|current| now < current.renew_at).map(|current| current.issued.clone())
     }
 
+    /// How long the current token is still good, if its issuer said.
+    pub(super) fn life(&self, now: Instant) -> Option<Duration> {
+        let current = self.current.as_ref().filter(|current| current.is_told)?;
+        Some(current.ends_at.saturating_duration_since(now))
+    }
+
     /// The last token issued, to be looked for in what comes back.
     pub(super) fn last(&self) -> Option<Secret> {
         self.last.clone()
@@ -124,7 +132,8 @@ impl Tokens {
         let issued = Issued { token: token.access_token, generation: Generation(self.issued) };
         let renew_at = now + life.saturating_sub(margin + early);
         self.last = Some(issued.token.clone());
-        self.current = Some(Current { issued: issued.clone(), renew_at, ends_at: now + life });
+        let (ends_at, is_told) = (now + life, token.life.is_some());
+        self.current = Some(Current { issued: issued.clone(), renew_at, ends_at, is_told });
         self.calls += 1;
         self.landing = Landing::Token;
         issued

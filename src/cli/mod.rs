@@ -7,6 +7,7 @@ pub mod check;
 mod demo;
 mod probe;
 mod serve;
+mod test;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -50,6 +51,14 @@ enum Command {
         #[command(flatten)]
         args: check::Args,
     },
+    /// Try an account: look the provider up, connect, TLS, sign in, and with --to send a mail.
+    #[command(after_long_help = test::AFTER_HELP)]
+    Test {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        args: test::Args,
+    },
 }
 
 const EXIT_CODES: &str = "Exit codes:
@@ -85,6 +94,7 @@ pub fn run() -> ExitCode {
     match &arguments.command {
         Command::Serve(file) => serve::run(&sources(&arguments, file)),
         Command::Demo(demo) => demo::run(demo, arguments.log_level.as_deref()),
+        Command::Test { file, args } => test::run(args, arguments.log_level.is_some(), &sources(&arguments, file)),
         Command::Check { file, args } => check::run(*args, &sources(&arguments, file)),
     }
 }

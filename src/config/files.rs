@@ -7,12 +7,15 @@
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use jiff::{SignedDuration, Timestamp};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroizing;
 
 use super::finding::{Complaint, Findings};
 use super::tree::Origin;
 use crate::disk;
+use crate::net::tls::certificate::CertificateFacts;
+use crate::net::trust::{self, Identity};
 use crate::pem;
 use crate::secret::Secret;
 
@@ -20,6 +23,9 @@ use crate::secret::Secret;
 const LARGEST_SOURCE: u64 = 1 << 20;
 /// A password or client secret with its line ending.
 const LARGEST_SECRET: u64 = 64 << 10;
+
+/// How long before its end a certificate of ours is warned about.
+const WARNED_AHEAD: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// A file the configuration names, to be looked at.
 pub(super) struct Named {
@@ -30,12 +36,34 @@ pub(super) struct Named {
 
 /// What the file is to be.
 pub(super) enum NamedFile {
-    /// Certificates: a listener's own chain, or trust anchors.
+    /// A certificate of ours and its chain.
     Certificates(PathBuf),
+    /// Trust anchors.
+    Anchors(PathBuf),
+    /// A key for signing in to a provider, and the certificate it must belong to.
+    Identity(Identity),
     /// A listener's private key, and the certificate it must belong to.
     Key { key: PathBuf, certificate: PathBuf },
     /// One line with a secret.
     Secret(PathBuf),
+}
+
+impl NamedFile {
+    /// What others must not read.
+    fn private(&self) -> Option<&Path> {
+        match self {
+            Self::Secret(path) | Self::Key { key: path, .. } | Self::Identity(Identity { key: path, .. }) => Some(path),
+            Self::Certificates(_) | Self::Anchors(_) => None,
+        }
+    }
+
+    /// Whose end would be our own fault.
+    fn own_certificate(&self) -> Option<&Path> {
+        match self {
+            Self::Certificates(path) => Some(path),
+            Self::Key { .. } | Self::Identity(_) | Self::Anchors(_) | Self::Secret(_) => None,
+        }
+    }
 }
 
 /// Reads the configuration file.
@@ -131,7 +159,10 @@ pub(super) fn look(named: &[Named], source: Option<&Path>, holds_secret: bool, f
         if let Err(complaint) = usable(file, directory) {
             findings.error(origin, key, complaint);
         }
-        let (NamedFile::Secret(private) | NamedFile::Key { key: private, .. }) = file else { continue };
+        if let Some(complaint) = file.own_certificate().and_then(|path| ending(path, Timestamp::now())) {
+            findings.warning(origin, key, complaint);
+        }
+        let Some(private) = file.private() else { continue };
         if open_to_everyone(private) {
             findings.warning(
                 origin,
@@ -152,6 +183,10 @@ fn usable(file: &NamedFile, directory: &Path) -> Result<(), Complaint> {
     match file {
         NamedFile::Secret(path) => read_secret(path, directory).map(drop),
         NamedFile::Certificates(path) => pem::certificates(path).map(drop).map_err(|error| said(&error)),
+        NamedFile::Anchors(path) => trust::check_anchors(path).map_err(|error| said(&error)),
+        // An unusable certificate is noted at its own place.
+        NamedFile::Identity(identity) if pem::certificates(&identity.certificate).is_err() => Ok(()),
+        NamedFile::Identity(identity) => identity.load().map(drop).map_err(|error| said(&error)),
         NamedFile::Key { key, certificate } => {
             let key = pem::private_key(key).map_err(|error| said(&error))?;
             // An unusable certificate is noted at its own place.
@@ -169,8 +204,23 @@ fn belong_together(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'stat
     })
 }
 
-fn said(error: &pem::PemError) -> Complaint {
+fn said(error: &dyn std::error::Error) -> Complaint {
     Complaint::new(error.to_string())
+}
+
+/// A certificate whose time is over, or nearly so. One that cannot be read is noted elsewhere.
+fn ending(path: &Path, now: Timestamp) -> Option<Complaint> {
+    let facts = pem::certificates(path).ok().and_then(|chain| CertificateFacts::of(chain.first()?))?;
+    let until = facts.not_after.strftime("%Y-%m-%d");
+    if now >= facts.not_after {
+        let complaint = Complaint::new(format!("the certificate in {} has expired on {until}", path.display()));
+        Some(complaint.hint("replace the file by a renewed one; it is taken up without a restart"))
+    } else if now.duration_until(facts.not_after) < WARNED_AHEAD {
+        let complaint = Complaint::new(format!("the certificate in {} expires on {until}", path.display()));
+        Some(complaint.hint("renew it in time; the new file is taken up without a restart"))
+    } else {
+        None
+    }
 }
 
 /// Secrets that a container engine mounts are open inside the container by design, where nobody else is.
@@ -181,6 +231,22 @@ fn open_to_everyone(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_certificate_of_ours_is_warned_about_a_month_before_its_end() {
+        let mut params = rcgen::CertificateParams::new(["relay.example.com".to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(2030, 3, 4);
+        let certificate = params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), certificate.pem()).unwrap();
+        let said = |day: &str| {
+            let now: Timestamp = format!("{day}T00:00:00Z").parse().unwrap();
+            ending(file.path(), now).map_or("nothing".to_owned(), |complaint| complaint.message)
+        };
+        assert_eq!(said("2030-02-01"), "nothing");
+        assert!(said("2030-02-03").ends_with("expires on 2030-03-04"), "{}", said("2030-02-03"));
+        assert!(said("2030-03-04").ends_with("has expired on 2030-03-04"), "{}", said("2030-03-04"));
+    }
 
     #[test]
     fn a_path_is_named_only_where_it_can_be_no_password() {

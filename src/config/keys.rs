@@ -65,6 +65,8 @@ pub(super) enum Kind {
     Mail,
     /// A mail address in which `*` stands for anything.
     Pattern,
+    /// A key or certificate by its SHA-256: `sha256/…` or `certificate/…`.
+    Pin,
     /// The path of a file.
     Path,
 }
@@ -108,8 +110,12 @@ pub(super) const DEVICE_AUTH: &[&str] = &["none", "accept_any", "optional", "req
 pub(super) const LINE_ENDINGS: &[&str] = &["auto", "strict", "reject"];
 /// `accounts.encryption`
 pub(super) const ENCRYPTION: &[&str] = &["implicit", "starttls", "starttls_auto", "none"];
+/// `accounts.verify`
+pub(super) const VERIFY: &[&str] = &["full", "chain", "pin", "none"];
+/// `accounts.roots`
+pub(super) const ROOTS: &[&str] = &["system", "bundled"];
 /// `accounts.mechanism`
-pub(super) const MECHANISM: &[&str] = &["auto", "xoauth2", "plain", "login", "none"];
+pub(super) const MECHANISM: &[&str] = &["auto", "xoauth2", "oauthbearer", "plain", "login", "cram_md5", "none"];
 /// `accounts.oauth.grant`
 pub(super) const GRANT: &[&str] = &["client_credentials", "command"];
 /// `accounts.oauth.client_authentication`
@@ -120,8 +126,6 @@ pub(super) const LEVEL: &[&str] = &["error", "warn", "info", "debug", "trace"];
 pub(super) const FORMAT: &[&str] = &["auto", "text", "json"];
 
 const NO_QUEUE: &str = "this version has no queue and passes every mail on while the device waits; leave this key out";
-const NO_VERIFY: &str =
-    "the server's certificate is always verified in full; for a private authority write ca_file = \"…\"";
 const NO_GRANT_KEY: &str =
     "only the grants client_credentials and command are there; a program named in `command` can do any other";
 
@@ -181,6 +185,11 @@ pub(super) const ACCOUNT: &[Key] = &[
     value("host", Kind::Host).about("The provider's server for sending: a name or an IP address"),
     value("port", Kind::Number(1, 65_535)).about("Its port; without it 465 with implicit encryption, else 587"),
     value("encryption", Kind::Word(ENCRYPTION)).about("How the connection is encrypted"),
+    value("verify", Kind::Word(VERIFY)).about("How much of the server's certificate has to be right"),
+    value("roots", Kind::Word(ROOTS)).about("Whose certificate authorities are trusted"),
+    list("pins", Kind::Pin).about("Keys or certificates of which the server must show one"),
+    value("client_certificate", Kind::Path).about("Our certificate, for servers that ask for one, a PEM file"),
+    value("client_key", Kind::Path).about("The private key of client_certificate, a PEM file without a passphrase"),
     value("ca_file", Kind::Path).about("Certificate authorities to trust in place of the system's, a PEM file"),
     value("helo_name", Kind::Host).about("What Posthouse calls itself towards the provider"),
     value("username", Kind::Hidden).about("The login name, if it is not the address"),
@@ -200,11 +209,6 @@ pub(super) const ACCOUNT: &[Key] = &[
         "provider",
         "write host = \"smtp.office365.com\", port = 587 and encryption = \"starttls\" (or those of your provider) yourself",
     ),
-    later("verify", NO_VERIFY),
-    later("roots", NO_VERIFY),
-    later("pins", NO_VERIFY),
-    later("client_certificate", "sign in with a password or oauth instead"),
-    later("client_key", "sign in with a password or oauth instead"),
     later("sender", "make the device send from an address the provider accepts"),
     later("may_send_as", "make the device send from an address the provider accepts"),
     later("smime", "mail is sent as the device made it; leave this key out"),

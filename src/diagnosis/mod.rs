@@ -5,10 +5,13 @@
 //! nothing about the mail: that is `outbound/verdict`.
 
 mod known;
+mod lifts;
 mod network;
 mod ours;
 mod proxy;
 mod said;
+#[cfg(test)]
+mod seen;
 mod smtp;
 mod tls;
 mod token;
@@ -93,8 +96,14 @@ pub enum TlsProblem {
     NotYetValid,
     /// The certificate is for other names; these, as far as known.
     WrongName { presented: Vec<String> },
-    /// Signed by nobody we trust, or by itself.
-    UnknownIssuer,
+    /// Signed by nobody we trust, or by itself; the pin of the key it is for, where known.
+    UnknownIssuer { pin: Option<String> },
+    /// The server shows another key than the pinned ones; this one, where known.
+    WrongPin { pin: Option<String> },
+    /// The server wants a client certificate and we have none.
+    ClientCertificateRequired,
+    /// The server does not take the client certificate we showed.
+    ClientCertificateRefused { detail: String },
     /// Revoked.
     Revoked,
     /// Any other fault of the certificate.
@@ -109,6 +118,14 @@ pub enum TlsProblem {
     OwnFile { detail: String },
 }
 
+impl TlsProblem {
+    /// Whether it is the server's verdict on a client certificate, which it may give after the handshake.
+    #[must_use]
+    pub fn is_of_our_certificate(&self) -> bool {
+        matches!(self, Self::ClientCertificateRequired | Self::ClientCertificateRefused { .. })
+    }
+}
+
 /// Why no token could be had.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TokenFailure {
@@ -116,8 +133,10 @@ pub enum TokenFailure {
     Unreachable { endpoint: String, detail: String },
     /// An OAuth error (RFC 6749 §5.2).
     Refused { endpoint: String, error: String, description: String },
-    /// Any other HTTP status or an answer that is not what RFC 6749 says.
-    Odd { endpoint: String, status: u16, detail: String },
+    /// Any other HTTP status or an answer that is not what RFC 6749 says; `retry_after` is its header of that name.
+    Odd { endpoint: String, status: u16, detail: String, retry_after: Option<Duration> },
+    /// A web page; its title, or nothing.
+    Page { endpoint: String, status: u16, title: String },
     /// The proxy on the way did not lead to the endpoint.
     Proxy(ProxyFailure),
     /// The certificate of the endpoint was refused.
@@ -228,7 +247,7 @@ pub fn diagnose(failure: &Failure, context: Context<'_>) -> Diagnosis {
         Failure::NoMechanism { offered, wanted } => ours::no_mechanism(offered, wanted),
         Failure::CannotCarry(why) => ours::cannot_carry(*why),
         Failure::SelfLoop { host, port } => network::self_loop(host, *port),
-        Failure::Token(failure) => token::judge(failure),
+        Failure::Token(failure) => token::judge(failure, context),
         Failure::Password { detail } => ours::password(detail),
     }
 }

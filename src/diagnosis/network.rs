@@ -30,6 +30,12 @@ pub(super) fn closed(phase: Phase) -> Diagnosis {
 pub(super) fn timed_out(phase: Phase, seconds: u64) -> Diagnosis {
     match phase {
         Phase::Dot => uncertain("No reply came in time"),
+        Phase::Credential => Diagnosis::new(
+            "credential_timeout",
+            Cause::Network,
+            format!("There was no credential within {seconds} s."),
+            "Check that the token endpoint can be reached from this machine, or that the command that prints the credential ends by itself.",
+        ),
         Phase::Connect => Diagnosis::new(
             "connect_timeout",
             Cause::Network,

@@ -37,7 +37,11 @@ impl fmt::Display for TlsProblem {
             Self::Expired => f.write_str("the certificate has expired"),
             Self::NotYetValid => f.write_str("the certificate is not valid yet"),
             Self::WrongName { presented } => write!(f, "the certificate is for {}", presented.join(", ")),
-            Self::UnknownIssuer => f.write_str("the certificate's issuer is not trusted"),
+            Self::UnknownIssuer { .. } => f.write_str("the certificate's issuer is not trusted"),
+            Self::WrongPin { pin: Some(pin) } => write!(f, "the server's key is none of `pins`: it shows {pin}"),
+            Self::WrongPin { pin: None } => f.write_str("the server's key is none of `pins`"),
+            Self::ClientCertificateRequired => f.write_str("the server requires a client certificate"),
+            Self::ClientCertificateRefused { detail } => write!(f, "the client certificate was refused: {detail}"),
             Self::Revoked => f.write_str("the certificate is revoked"),
             Self::NotTls => f.write_str("the answer is not TLS"),
             Self::BadCertificate { detail }
@@ -53,7 +57,8 @@ impl fmt::Display for TokenFailure {
         match self {
             Self::Unreachable { endpoint, detail } => write!(f, "{endpoint}: {detail}"),
             Self::Refused { endpoint, error, description } => write!(f, "{endpoint}: {error}: {description}"),
-            Self::Odd { endpoint, status, detail } => write!(f, "{endpoint}: HTTP {status}: {detail}"),
+            Self::Odd { endpoint, status, detail, .. } => write!(f, "{endpoint}: HTTP {status}: {detail}"),
+            Self::Page { endpoint, status, title } => write!(f, "{endpoint}: HTTP {status}: a web page `{title}`"),
             Self::Proxy(failure) => failure.fmt(f),
             Self::Tls { endpoint, problem } => write!(f, "TLS with {endpoint}: {problem}"),
             Self::Command { program, detail } => write!(f, "{program}: {detail}"),

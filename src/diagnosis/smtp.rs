@@ -4,14 +4,33 @@
 //! a throttle and 5yz the message's. So only replies to AUTH and rows of the table can hold an account. 421 is the
 //! network's wherever no row says better: the server is closing, which says nothing about us (RFC 5321 §3.8).
 
-use super::{Context, Diagnosis, known};
+use super::{Context, Diagnosis, SignIn, known, lifts};
 use crate::smtp::reply::Reply;
 use crate::words::{Cause, Phase};
 
 pub(super) fn judge(phase: Phase, reply: &Reply, context: Context<'_>) -> Diagnosis {
-    if let Some(row) = known::find(reply) {
-        return Diagnosis::new(row.code, row.cause, row.sentence, row.cure);
+    let judged = match known::find(phase, reply, context) {
+        Some(row) => match token_reason(context, reply) {
+            Some(reason) => {
+                Diagnosis::new(row.code, row.cause, format!("{} The server adds: {reason}.", row.sentence), row.cure)
+            }
+            None => Diagnosis::new(row.code, row.cause, row.sentence, row.cure),
+        },
+        None => by_phase(phase, reply, context),
+    };
+    match judged.cause {
+        Cause::Quota | Cause::Throttle => judged.lifting(lifts::told(&reply.text)),
+        _ => judged,
     }
+}
+
+/// What the server said about a token in the challenge before the reply; the dialogue puts it behind the text.
+fn token_reason<'a>(context: Context<'_>, reply: &'a Reply) -> Option<&'a str> {
+    let (_, reason) = reply.text.strip_suffix(')')?.rsplit_once('(')?;
+    (context.sign_in == SignIn::Token && reason.contains("status ")).then_some(reason)
+}
+
+fn by_phase(phase: Phase, reply: &Reply, context: Context<'_>) -> Diagnosis {
     match cause_by_phase(phase, reply) {
         Cause::Network => Diagnosis::new(
             "not_served",
@@ -19,12 +38,7 @@ pub(super) fn judge(phase: Phase, reply: &Reply, context: Context<'_>) -> Diagno
             format!("The server does not serve us now; to {phase} it said: {reply}"),
             "Nothing to do if it passes: it is tried again later. If it stays, check `host` and `port` of this account, and whether the server accepts this machine's address.",
         ),
-        Cause::Account => Diagnosis::new(
-            "sign_in_refused",
-            Cause::Account,
-            format!("The server refused the sign-in: {reply}"),
-            "Check `username` and the credential of this account: with a password, whether the provider wants an app password or OAuth instead; with `oauth`, whether the token is for this user and allows SMTP.",
-        ),
+        Cause::Account => sign_in_refused(reply, context.sign_in),
         Cause::Message => Diagnosis::new("refused", Cause::Message, refused(phase, reply), message_cure(phase)),
         _ => Diagnosis::new(
             "refused_for_now",
@@ -33,6 +47,27 @@ pub(super) fn judge(phase: Phase, reply: &Reply, context: Context<'_>) -> Diagno
             "Nothing to do: it is tried again later.",
         ),
     }
+}
+
+fn sign_in_refused(reply: &Reply, sign_in: SignIn) -> Diagnosis {
+    let (code, sentence, cure) = match sign_in {
+        SignIn::Password => (
+            "password_refused",
+            format!("The server refused the user name or the password: {reply}"),
+            "Check `username` and the password of this account; where the provider offers app passwords, the account's own password is refused, and where it offers only OAuth, every password.",
+        ),
+        SignIn::Token => (
+            "token_refused",
+            format!("The server refused the token: {reply}"),
+            "`username` of this account must be the mailbox the token was made for, and `oauth.scope` must allow SMTP.",
+        ),
+        SignIn::None => (
+            "sign_in_refused",
+            format!("The server refused the sign-in: {reply}"),
+            "Check `username` and the credential of this account.",
+        ),
+    };
+    Diagnosis::new(code, Cause::Account, sentence, cure)
 }
 
 fn cause_by_phase(phase: Phase, reply: &Reply) -> Cause {
@@ -74,65 +109,10 @@ fn message_cure(phase: Phase) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
-    use super::super::known;
     use super::*;
-    use crate::smtp::reply::Enhanced;
-
-    /// One line of `known/seen.txt`: a reply as it was seen, the row it must find, and the cause.
-    struct Seen {
-        row: &'static str,
-        cause: &'static str,
-        reply: Reply,
-    }
-
-    fn seen() -> Vec<Seen> {
-        let lines = include_str!("known/seen.txt").lines().filter(|line| !line.starts_with('#'));
-        lines
-            .map(|line| {
-                let [row, cause, reply] = line.splitn(3, " | ").collect::<Vec<_>>().try_into().expect(line);
-                let (code, rest) = reply.split_once(' ').expect(line);
-                let (enhanced, text) = match rest.split_once(' ') {
-                    Some((first, text)) if enhanced(first).is_some() => (enhanced(first), text),
-                    _ => (None, rest),
-                };
-                let text = text.replace("\\n", "\n").into();
-                Seen { row, cause, reply: Reply { code: code.parse().expect(line), enhanced, text } }
-            })
-            .collect()
-    }
-
-    fn enhanced(text: &str) -> Option<Enhanced> {
-        let mut parts = text.split('.').map(|part| part.parse::<u16>().ok());
-        let (class, subject, detail) = (parts.next()??, parts.next()??, parts.next()??);
-        Some(Enhanced(u8::try_from(class).ok()?, subject, detail))
-    }
 
     fn reply(code: u16, text: &'static str) -> Reply {
         Reply::bare(code, text)
-    }
-
-    #[test]
-    fn every_reply_seen_in_the_field_finds_its_row() {
-        for Seen { row, cause, reply } in seen() {
-            let found = known::find(&reply).unwrap_or_else(|| panic!("no row knows: {reply}"));
-            assert_eq!(found.code, row, "{reply}");
-            let judged = judge(Phase::Dot, &reply, Context::default());
-            assert_eq!((judged.cause.to_string().as_str(), &*judged.cure), (cause, found.cure), "{reply}");
-        }
-    }
-
-    #[test]
-    fn every_row_has_a_name_of_its_own_and_a_reply_that_shows_it() {
-        let shown: BTreeSet<_> = seen().iter().map(|seen| seen.row).collect();
-        let mut names = BTreeSet::new();
-        for row in known::rows() {
-            assert!(names.insert(row.code), "{} stands twice", row.code);
-            assert!(shown.contains(row.code), "no reply shows the row {}", row.code);
-            assert!(row.words.iter().all(|w| *w == w.to_ascii_lowercase()), "{}: words are lower case", row.code);
-            assert!(row.sentence.ends_with('.') && row.cure.ends_with('.'), "{}: whole sentences", row.code);
-        }
     }
 
     #[test]
@@ -140,7 +120,8 @@ mod tests {
         let closed = reply(430, "STOREDRV; MapiExceptionLogonFailed");
         assert_eq!(judge(Phase::Dot, &closed, Context::default()).cause, Cause::Account, "a 4yz that never heals");
         let limit = Reply::new(550, 4, 5, "Daily user sending limit exceeded");
-        assert_eq!(judge(Phase::Mail, &limit, Context::default()).cause, Cause::Quota, "a 5yz that heals by itself");
+        let gmail = Context { provider: Some("gmail"), ..Context::default() };
+        assert_eq!(judge(Phase::Mail, &limit, gmail).cause, Cause::Quota, "a 5yz that heals by itself");
     }
 
     #[test]
@@ -174,5 +155,15 @@ mod tests {
     fn the_sentence_repeats_what_the_server_said() {
         let said = judge(Phase::Recipient, &Reply::new(550, 1, 1, "no such user"), Context::default());
         assert_eq!(said.sentence, "The server refused the recipient: 550 5.1.1 no such user");
+    }
+
+    #[test]
+    fn a_time_the_server_tells_goes_with_what_passes_by_time() {
+        let lifts = |code, text| judge(Phase::Mail, &reply(code, text), Context::default()).lifts_after;
+        let hours = |hours| Some(std::time::Duration::from_hours(hours));
+        assert_eq!(lifts(550, "Daily limit exceeded, try again in 3 hours"), hours(3));
+        assert_eq!(lifts(451, "Too fast, try again in 1 hour"), hours(1));
+        assert_eq!(lifts(550, "Daily limit exceeded"), None);
+        assert_eq!(lifts(550, "No such user, try again in 3 hours"), None, "a refusal for good has no end");
     }
 }

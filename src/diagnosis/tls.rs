@@ -41,6 +41,35 @@ impl Peer<'_> {
         }
     }
 
+    /// What an account may leave out towards its SMTP server; a token endpoint is always verified in full.
+    fn or_ignore_the_name(self) -> &'static str {
+        match self {
+            Self::Provider { .. } => ", or, if the name never matches, set `verify = \"chain\"`",
+            Self::Endpoint(_) => "",
+        }
+    }
+
+    /// Trust in one key instead of an authority.
+    fn or_pin(self, pin: Option<&str>) -> String {
+        match (self, pin) {
+            (Self::Provider { .. }, Some(pin)) => {
+                format!(
+                    ", or trust this very key, once its owner confirms it: `verify = \"pin\"` and `pins = [\"{pin}\"]`"
+                )
+            }
+            _ => String::new(),
+        }
+    }
+
+    fn or_pin_it(self) -> &'static str {
+        match self {
+            Self::Provider { .. } => {
+                "; if it is the right one all the same, pin its key: `verify = \"pin\"`, `pins = [\"sha256/…\"]`"
+            }
+            Self::Endpoint(_) => "",
+        }
+    }
+
     fn not_tls_cure(self) -> &'static str {
         match self {
             Self::Provider { .. } => {
@@ -67,12 +96,35 @@ pub(super) fn judge(peer: Peer<'_>, problem: &TlsProblem) -> Diagnosis {
         TlsProblem::WrongName { presented } => config(
             "certificate_wrong_name",
             format!("The certificate of {server} is for another name{}.", names(presented)),
-            format!("Set {key} of this account to a name in the certificate. {look}"),
+            format!("Set {key} of this account to a name in the certificate{}. {look}", peer.or_ignore_the_name()),
         ),
-        TlsProblem::UnknownIssuer => config(
+        TlsProblem::UnknownIssuer { pin } => config(
             "certificate_unknown_issuer",
-            format!("The certificate of {server} is signed by nobody this machine trusts."),
-            format!("With a private CA set `ca_file` of this account; else something may be reading along. {look}"),
+            format!("The certificate of {server} is signed by nobody this account trusts."),
+            format!(
+                "With a private CA set `ca_file` of this account{}; else something may be reading along. {look}",
+                peer.or_pin(pin.as_deref())
+            ),
+        ),
+        TlsProblem::WrongPin { pin } => config(
+            "certificate_wrong_pin",
+            format!(
+                "{server} shows another key than the pinned ones{}.",
+                pin.as_ref().map(|pin| format!(": {pin}")).unwrap_or_default()
+            ),
+            format!(
+                "If its owner changed the key, and confirms this one, write it into `pins` of this account; else something may be reading along. {look}"
+            ),
+        ),
+        TlsProblem::ClientCertificateRequired => config(
+            "client_certificate_required",
+            format!("{server} requires a client certificate and none is configured."),
+            "Set `client_certificate` and `client_key` of this account to the files its owner issued for this relay.",
+        ),
+        TlsProblem::ClientCertificateRefused { detail } => config(
+            "client_certificate_refused",
+            format!("{server} does not accept our client certificate: {detail}"),
+            "Check `client_certificate` of this account: `openssl x509 -in FILE -noout -subject -issuer -dates` shows it; its issuer must be known to the server, and its intermediate certificates must stand in the same file.",
         ),
         TlsProblem::Revoked => config(
             "certificate_revoked",
@@ -82,7 +134,7 @@ pub(super) fn judge(peer: Peer<'_>, problem: &TlsProblem) -> Diagnosis {
         TlsProblem::BadCertificate { detail } => config(
             "certificate_unacceptable",
             format!("The certificate of {server} cannot be accepted: {detail}"),
-            format!("Its owner must replace it. {look}"),
+            format!("Its owner must replace it{}. {look}", peer.or_pin_it()),
         ),
         TlsProblem::NotTls => config("not_tls", format!("{server} does not speak TLS here."), peer.not_tls_cure()),
         TlsProblem::Alert { detail } if detail.to_ascii_lowercase().contains("internal") => Diagnosis::new(
@@ -105,7 +157,7 @@ pub(super) fn judge(peer: Peer<'_>, problem: &TlsProblem) -> Diagnosis {
         TlsProblem::OwnFile { detail } => config(
             "own_tls_file",
             format!("A certificate or key file of ours is useless: {detail}"),
-            "Correct `ca_file` of this account.",
+            "Correct the file named here: `ca_file`, `client_certificate` or `client_key` of this account.",
         ),
     }
 }
@@ -135,7 +187,8 @@ mod tests {
             TlsProblem::Expired,
             TlsProblem::NotYetValid,
             TlsProblem::WrongName { presented: vec![] },
-            TlsProblem::UnknownIssuer,
+            TlsProblem::UnknownIssuer { pin: None },
+            TlsProblem::WrongPin { pin: None },
             TlsProblem::Revoked,
             TlsProblem::BadCertificate { detail: "odd".into() },
         ] {
@@ -170,7 +223,28 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_issuer_names_the_key_to_set() {
-        assert!(judge(SERVER, &TlsProblem::UnknownIssuer).cure.contains("`ca_file` of this account"));
+    fn an_unknown_issuer_names_the_keys_to_set_and_the_pin_to_copy() {
+        let problem = TlsProblem::UnknownIssuer { pin: Some("sha256/AbC=".into()) };
+        let said = judge(SERVER, &problem);
+        assert!(said.cure.contains("`ca_file` of this account"), "{}", said.cure);
+        assert!(said.cure.contains("`verify = \"pin\"` and `pins = [\"sha256/AbC=\"]`"), "{}", said.cure);
+        let endpoint = judge(Peer::Endpoint("login.example.com:443"), &problem);
+        assert!(!endpoint.cure.contains("pin"), "pins are the SMTP server's: {}", endpoint.cure);
+    }
+
+    #[test]
+    fn another_key_than_the_pinned_ones_is_shown_to_be_copied() {
+        let said = judge(SERVER, &TlsProblem::WrongPin { pin: Some("sha256/AbC=".into()) });
+        assert!(said.sentence.contains("another key than the pinned ones: sha256/AbC=."), "{}", said.sentence);
+        assert!(said.cure.contains("`pins` of this account"), "{}", said.cure);
+    }
+
+    #[test]
+    fn a_client_certificate_that_is_wanted_or_refused_names_the_keys() {
+        let wanted = judge(SERVER, &TlsProblem::ClientCertificateRequired);
+        assert!(wanted.cure.contains("`client_certificate` and `client_key`"), "{}", wanted.cure);
+        let refused = judge(SERVER, &TlsProblem::ClientCertificateRefused { detail: "UnknownCA".into() });
+        assert!(refused.sentence.contains("UnknownCA") && refused.cure.contains("`client_certificate`"), "{refused:?}");
+        assert_eq!((wanted.cause, refused.cause), (Cause::Config, Cause::Config));
     }
 }

@@ -1,97 +1,17 @@
 //! Token endpoints and the programs that stand in for them.
 //!
-//! A refusal in the words of RFC 6749 §5.2 is judged by its error name; Microsoft's AADSTS numbers and Google's texts,
-//! which stand in the description, say more and are looked at first. An endpoint that is away or answers oddly is the
-//! network's: it must not hold the account. An error name nobody knows counts as odd.
+//! A refusal is judged by Microsoft's AADSTS number, if there is one, then by the table of known refusals, in which the
+//! error names of RFC 6749 §5.2 stand last. An endpoint that is away or answers oddly is the network's: it must not
+//! hold the account. An error name nobody knows counts as odd. Repeats what was said, which holds no secret by then.
 
-use super::{Diagnosis, TokenFailure, tls};
+use super::known::{entra, tokens};
+use super::{Context, Diagnosis, TokenFailure, lifts, tls};
 use crate::words::Cause;
 
-/// A known text in a description, and what it means.
-struct Row {
-    /// Found in the description as it stands; for AADSTS numbers with the `:` that ends them.
-    text: &'static str,
-    cause: Cause,
-    sentence: &'static str,
-    cure: &'static str,
-}
+const LATER: &str = "Nothing to do if it passes: it is tried again later.";
+const SOMETHING_ELSE_ANSWERS: &str = "Check `oauth.token_endpoint` of this account; if it is right, something between here and the provider answers instead: sign in to the network's own page (hotel, guest WLAN), or name the proxy in `proxy` of this account.";
 
-const DESCRIPTIONS: &[Row] = &[
-    Row {
-        text: "AADSTS7000215:",
-        cause: Cause::Account,
-        sentence: "Microsoft does not know this client secret.",
-        cure: "Make a new secret in Entra and put its *value*, not its id, into `oauth.client_secret_file` of this account.",
-    },
-    Row {
-        text: "AADSTS7000222:",
-        cause: Cause::Account,
-        sentence: "The client secret has expired.",
-        cure: "Make a new secret in Entra (Certificates & secrets) and put its value into `oauth.client_secret_file` of this account.",
-    },
-    Row {
-        text: "AADSTS700016:",
-        cause: Cause::Account,
-        sentence: "Microsoft does not know this application in this tenant.",
-        cure: "Check `oauth.client_id` of this account, and that the tenant in `oauth.token_endpoint` is your own, not `common`.",
-    },
-    Row {
-        text: "AADSTS90002:",
-        cause: Cause::Account,
-        sentence: "Microsoft does not know this tenant.",
-        cure: "Put your tenant's id or domain into `oauth.token_endpoint` of this account.",
-    },
-    Row {
-        text: "AADSTS700025:",
-        cause: Cause::Config,
-        sentence: "The application is registered as a public client, which has no secret.",
-        cure: "Register it as a confidential client in Entra (Authentication), or use a grant without `oauth.client_secret`.",
-    },
-    Row {
-        text: "AADSTS65001:",
-        cause: Cause::Account,
-        sentence: "Nobody has consented to what the application asks for.",
-        cure: "An administrator grants consent in Entra (App registrations, API permissions).",
-    },
-    Row {
-        text: "AADSTS53003:",
-        cause: Cause::Account,
-        sentence: "A Conditional Access policy refuses the token.",
-        cure: "Look at the failed sign-in in Entra (Sign-in logs) and exclude this application from the policy named there.",
-    },
-    Row {
-        text: "AADSTS70011:",
-        cause: Cause::Config,
-        sentence: "The scope is not valid.",
-        cure: "For client credentials set `oauth.scope = \"https://outlook.office365.com/.default\"` of this account.",
-    },
-    Row {
-        text: "AADSTS1002012:",
-        cause: Cause::Config,
-        sentence: "With client credentials Microsoft wants a scope that ends in /.default.",
-        cure: "Set `oauth.scope = \"https://outlook.office365.com/.default\"` of this account.",
-    },
-    Row {
-        text: "AADSTS500011:",
-        cause: Cause::Config,
-        sentence: "The scope names a resource Microsoft does not know.",
-        cure: "Set `oauth.scope = \"https://outlook.office365.com/.default\"` of this account.",
-    },
-    Row {
-        text: "AADSTS54005:",
-        cause: Cause::Throttle,
-        sentence: "The same grant was redeemed twice at once.",
-        cure: "Nothing to do: it is tried again later; another program may be using the same grant.",
-    },
-    Row {
-        text: "Token has been expired or revoked",
-        cause: Cause::Account,
-        sentence: "Google has ended this grant; with a consent screen in Testing this happens every seven days.",
-        cure: "Publish the consent screen in the Google Cloud console, then make a new token.",
-    },
-];
-
-pub(super) fn judge(failure: &TokenFailure) -> Diagnosis {
+pub(super) fn judge(failure: &TokenFailure, context: Context<'_>) -> Diagnosis {
     match failure {
         TokenFailure::Unreachable { endpoint, detail } => Diagnosis::new(
             "token_endpoint_unreachable",
@@ -99,13 +19,11 @@ pub(super) fn judge(failure: &TokenFailure) -> Diagnosis {
             format!("The token endpoint {endpoint} cannot be reached: {detail}"),
             "Check `oauth.token_endpoint` of this account and whether a firewall lets this machine out to it.",
         ),
-        TokenFailure::Refused { endpoint, error, description } => refused(endpoint, error, description),
-        TokenFailure::Odd { endpoint, status, detail } => Diagnosis::new(
-            "token_answer_odd",
-            Cause::Network,
-            format!("The token endpoint {endpoint} gave an odd answer (HTTP {status}): {detail}"),
-            odd_cure(*status),
-        ),
+        TokenFailure::Refused { endpoint, error, description } => refused(endpoint, error, description, context),
+        TokenFailure::Odd { endpoint, status, detail, retry_after } => {
+            odd(endpoint, *status, detail).lifting(retry_after.map(lifts::bounded))
+        }
+        TokenFailure::Page { endpoint, status, title } => page(endpoint, *status, title),
         TokenFailure::Proxy(failure) => super::proxy::judge(failure),
         TokenFailure::Tls { endpoint, problem } => tls::judge(tls::Peer::Endpoint(&authority(endpoint)), problem),
         TokenFailure::Command { program, detail } => Diagnosis::new(
@@ -117,47 +35,67 @@ pub(super) fn judge(failure: &TokenFailure) -> Diagnosis {
     }
 }
 
-fn refused(endpoint: &str, error: &str, description: &str) -> Diagnosis {
-    if let Some(row) = DESCRIPTIONS.iter().find(|row| description.contains(row.text)) {
-        return Diagnosis::new(
-            "token_known",
-            row.cause,
-            format!("{} ({error}: {description})", row.sentence),
-            row.cure,
-        );
+fn refused(endpoint: &str, error: &str, description: &str, context: Context<'_>) -> Diagnosis {
+    let said = said(error, description);
+    if let Some(row) = entra::find(description) {
+        return Diagnosis::new(row.code, row.cause, format!("{} ({said})", row.sentence), row.cure);
     }
-    let (cause, cure) = by_error(error);
-    let described = if description.is_empty() { String::new() } else { format!(": {description}") };
-    Diagnosis::new("token_refused", cause, format!("The token endpoint {endpoint} refused: {error}{described}"), cure)
-}
-
-/// RFC 6749 §5.2, and the two names of §4.1.2.1 that say the server is away.
-fn by_error(error: &str) -> (Cause, &'static str) {
-    match error {
-        "invalid_client" => (
-            Cause::Account,
-            "Check `oauth.client_id` and the client secret of this account; some servers want `oauth.client_authentication = \"basic\"`.",
-        ),
-        "invalid_grant" => (Cause::Account, "The grant has ended: consent again, or make a new token."),
-        "unauthorized_client" | "access_denied" => {
-            (Cause::Account, "Allow this grant for the application where it is registered.")
-        }
-        "unsupported_grant_type" => (Cause::Config, "Use another `oauth.grant` for this account."),
-        "invalid_scope" => (Cause::Config, "Check `oauth.scope` of this account."),
-        "invalid_request" => {
-            (Cause::Config, "Check `oauth.client_id`, `oauth.scope` and `oauth.token_endpoint` of this account.")
-        }
-        _ => (Cause::Network, "Nothing to do if it passes: it is tried again later."),
+    let authority = authority(endpoint);
+    let host = authority.rsplit_once(':').map_or(&*authority, |(host, _)| host);
+    let row = tokens::find(error, description, Context { host, ..context });
+    let (code, cause) = row.map_or(("token_error_unknown", Cause::Network), |row| (row.code, row.cause));
+    if let Some(number) = entra::number(description) {
+        let sentence = format!("Microsoft gives no token: {said}");
+        let cure =
+            format!("Microsoft says what this number means at https://login.microsoftonline.com/error?code={number}.");
+        return Diagnosis::new(code, cause, sentence, cure);
+    }
+    match row {
+        Some(row) => Diagnosis::new(code, cause, format!("{} ({said})", row.sentence), row.cure),
+        None => Diagnosis::new(code, cause, format!("The token endpoint {endpoint} refused: {said}"), LATER),
     }
 }
 
-fn odd_cure(status: u16) -> &'static str {
+/// What the endpoint said, without the identifiers that Microsoft puts behind it; the log has them all.
+fn said(error: &str, description: &str) -> String {
+    let description = description.split(" Trace ID:").next().unwrap_or(description);
+    if description.is_empty() { error.to_owned() } else { format!("{error}: {description}") }
+}
+
+fn odd(endpoint: &str, status: u16, detail: &str) -> Diagnosis {
+    let sentence = format!("The token endpoint {endpoint} gave an odd answer (HTTP {status}): {detail}");
     match status {
-        300..=399 => {
-            "Redirects are not followed: set `oauth.token_endpoint` of this account to the address it leads to, or look for a captive portal."
-        }
-        429 | 500..=599 => "Nothing to do if it passes: it is tried again later.",
-        _ => "Check `oauth.token_endpoint` of this account; a proxy or captive portal may be answering instead.",
+        300..=399 => Diagnosis::new(
+            "token_endpoint_redirects",
+            Cause::Network,
+            sentence,
+            "Redirects are not followed: set `oauth.token_endpoint` of this account to the address it leads to, or look for a captive portal.",
+        ),
+        404 | 405 | 410 => Diagnosis::new(
+            "token_endpoint_not_there",
+            Cause::Network,
+            sentence,
+            "Check the path in `oauth.token_endpoint` of this account: the server is there and knows no token endpoint under that name.",
+        ),
+        407 => Diagnosis::new(
+            "token_proxy_sign_in",
+            Cause::Network,
+            sentence,
+            "A proxy wants a sign-in: put user and password into `proxy` of this account.",
+        ),
+        429 => Diagnosis::new("token_endpoint_throttles", Cause::Throttle, sentence, LATER),
+        500..=599 => Diagnosis::new("token_endpoint_broken", Cause::Network, sentence, LATER),
+        _ => Diagnosis::new("token_answer_odd", Cause::Network, sentence, SOMETHING_ELSE_ANSWERS),
+    }
+}
+
+/// RFC 6585 §6 gives captive portals a status of their own; most use 200 or a redirect.
+fn page(endpoint: &str, status: u16, title: &str) -> Diagnosis {
+    let titled = if title.is_empty() { String::new() } else { format!(", titled `{title}`") };
+    let sentence = format!("Instead of a token {endpoint} answered with a web page (HTTP {status}{titled}).");
+    match status {
+        500..=510 | 512..=599 => Diagnosis::new("token_gateway_broken", Cause::Network, sentence, LATER),
+        _ => Diagnosis::new("token_captive_portal", Cause::Network, sentence, SOMETHING_ELSE_ANSWERS),
     }
 }
 
@@ -172,6 +110,8 @@ fn authority(endpoint: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::TlsProblem;
     use super::*;
 
@@ -179,36 +119,63 @@ mod tests {
 
     fn refusal(error: &str, description: &str) -> Diagnosis {
         let endpoint = ENDPOINT.into();
-        judge(&TokenFailure::Refused { endpoint, error: error.into(), description: description.into() })
+        judge(
+            &TokenFailure::Refused { endpoint, error: error.into(), description: description.into() },
+            Context::default(),
+        )
     }
 
     #[test]
-    fn every_known_description_is_found_and_says_more_than_the_error_name() {
-        for row in DESCRIPTIONS {
-            let said = refusal("invalid_anything", &format!("{} and so on", row.text));
-            assert_eq!((said.cause, &*said.cure), (row.cause, row.cure), "{}", row.text);
-            assert!(said.sentence.starts_with(row.sentence), "{}", row.text);
+    fn what_microsoft_says_stands_behind_the_sentence_without_its_identifiers() {
+        let said =
+            refusal("invalid_client", "AADSTS7000222: The secret is expired. Trace ID: 0815 Correlation ID: 4711");
+        assert_eq!(
+            said.sentence,
+            "The client secret has expired. (invalid_client: AADSTS7000222: The secret is expired.)"
+        );
+    }
+
+    #[test]
+    fn a_number_nobody_has_written_down_leads_to_microsofts_own_page() {
+        for (error, cause) in [("invalid_client", Cause::Account), ("server_error", Cause::Network)] {
+            let said = refusal(error, "AADSTS123456: Something new.");
+            assert_eq!(said.cause, cause);
+            assert_eq!(
+                said.cure,
+                "Microsoft says what this number means at https://login.microsoftonline.com/error?code=123456."
+            );
         }
     }
 
     #[test]
-    fn numbers_are_not_mistaken_for_their_beginnings() {
-        assert!(refusal("x", "AADSTS700025: public").sentence.contains("public client"));
-        assert!(refusal("x", "AADSTS7000215: invalid secret").sentence.contains("does not know this client secret"));
+    fn googles_endpoint_is_known_by_its_name() {
+        let endpoint = "https://oauth2.googleapis.com/token".to_owned();
+        let (error, description) = ("invalid_grant".to_owned(), "Bad Request".to_owned());
+        let failure = TokenFailure::Refused { endpoint, error, description };
+        assert_eq!(judge(&failure, Context::default()).code, "google_grant_refused");
+        assert_eq!(refusal("invalid_grant", "Bad Request").code, "oauth_invalid_grant");
     }
 
     #[test]
-    fn error_names_of_the_standard_are_the_accounts_or_the_configurations() {
-        for (error, cause) in [
-            ("invalid_client", Cause::Account),
-            ("invalid_grant", Cause::Account),
-            ("unauthorized_client", Cause::Account),
-            ("access_denied", Cause::Account),
-            ("unsupported_grant_type", Cause::Config),
-            ("invalid_scope", Cause::Config),
-            ("invalid_request", Cause::Config),
-        ] {
-            assert_eq!(refusal(error, "").cause, cause, "{error}");
+    fn a_time_to_come_back_is_kept_within_a_minute_and_a_day() {
+        for (told, kept) in [(Some(120), Some(120)), (Some(0), Some(60)), (Some(u64::MAX), Some(86_400)), (None, None)]
+        {
+            let retry_after = told.map(Duration::from_secs);
+            let failure =
+                TokenFailure::Odd { endpoint: ENDPOINT.into(), status: 429, detail: String::new(), retry_after };
+            let said = judge(&failure, Context::default());
+            assert_eq!((said.cause, said.lifts_after), (Cause::Throttle, kept.map(Duration::from_secs)));
+        }
+    }
+
+    #[test]
+    fn a_web_page_is_a_portal_unless_a_gateway_says_that_it_is_broken() {
+        let (portal, gateway) = ("token_captive_portal", "token_gateway_broken");
+        for (status, code) in [(200, portal), (302, portal), (511, portal), (502, gateway)] {
+            let failure = TokenFailure::Page { endpoint: ENDPOINT.into(), status, title: "Welcome".into() };
+            let said = judge(&failure, Context::default());
+            assert_eq!((said.code, said.cause), (code, Cause::Network), "{status}");
+            assert!(said.sentence.contains("titled `Welcome`"));
         }
     }
 
@@ -219,10 +186,10 @@ mod tests {
         }
         let endpoint = || ENDPOINT.to_owned();
         let away = TokenFailure::Unreachable { endpoint: endpoint(), detail: "refused".into() };
-        assert_eq!(judge(&away).cause, Cause::Network);
-        let odd = TokenFailure::Odd { endpoint: endpoint(), status: 302, detail: "empty".into() };
-        assert_eq!(judge(&odd).cause, Cause::Network);
-        assert!(judge(&odd).cure.contains("Redirects are not followed"));
+        assert_eq!(judge(&away, Context::default()).cause, Cause::Network);
+        let odd = TokenFailure::Odd { endpoint: endpoint(), status: 302, detail: "empty".into(), retry_after: None };
+        assert_eq!(judge(&odd, Context::default()).cause, Cause::Network);
+        assert!(judge(&odd, Context::default()).cure.contains("Redirects are not followed"));
     }
 
     #[test]
@@ -233,7 +200,7 @@ mod tests {
             ("https://[::1]/x", "-connect [::1]:443`"),
         ] {
             let failure = TokenFailure::Tls { endpoint: endpoint.into(), problem: TlsProblem::Expired };
-            let said = judge(&failure);
+            let said = judge(&failure, Context::default());
             assert_eq!(said.cause, Cause::Config);
             assert!(said.cure.contains(shown), "{}", said.cure);
         }
@@ -242,7 +209,7 @@ mod tests {
     #[test]
     fn a_program_without_a_token_holds_the_account() {
         let failure = TokenFailure::Command { program: "get-token".into(), detail: "exit status 3".into() };
-        let said = judge(&failure);
+        let said = judge(&failure, Context::default());
         assert_eq!(said.cause, Cause::Account);
         assert!(said.sentence.contains("`get-token`") && said.sentence.contains("exit status 3"));
     }

@@ -1,4 +1,4 @@
-//! What a message is: addresses, the envelope, the header as bytes, the stamps we put on it.
+//! What a message is: addresses, the envelope, the header as bytes, the stamps we put on it, and a sample.
 //!
 //! Pure: no socket, file, clock or environment. Message bytes are the device's own; whatever this room changes is a
 //! documented rule and is reported to the caller by name.
@@ -6,4 +6,5 @@
 pub mod address;
 pub mod envelope;
 pub mod header;
+pub mod sample;
 pub mod stamp;

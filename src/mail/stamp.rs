@@ -52,8 +52,7 @@ impl Protocol {
 /// The octets to put before the message.
 #[must_use]
 pub fn stamp(trace: Trace<'_>, id: MessageId, header: &Header, now: &Zoned) -> String {
-    // RFC 5322 §3.3; the formatter fails only for years beyond four digits.
-    let date = jiff::fmt::rfc2822::to_string(now).unwrap_or_else(|_| "Thu, 1 Jan 1970 00:00:00 +0000".into());
+    let date = date(now);
     let mut out = received(trace, id, &date);
     if !header.has_date {
         out.extend(["Date: ", &date, "\r\n"]);
@@ -66,6 +65,13 @@ pub fn stamp(trace: Trace<'_>, id: MessageId, header: &Header, now: &Zoned) -> S
         out.push_str("\r\n");
     }
     out
+}
+
+/// A moment as it stands in `Date` (RFC 5322 §3.3).
+#[must_use]
+pub fn date(now: &Zoned) -> String {
+    // The formatter fails only for years beyond four digits.
+    jiff::fmt::rfc2822::to_string(now).unwrap_or_else(|_| "Thu, 1 Jan 1970 00:00:00 +0000".into())
 }
 
 fn received(trace: Trace<'_>, id: MessageId, date: &str) -> String {

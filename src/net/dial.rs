@@ -15,8 +15,6 @@ use tokio::time::{Instant, timeout_at};
 use super::ours::Bound;
 use crate::diagnosis::Failure;
 
-/// Time for everything, from the name to the connection; what Postfix gives a connect.
-pub const DEADLINE: Duration = Duration::from_secs(30);
 /// Head start of one address before the next is tried as well (RFC 8305 §5).
 const HEAD_START: Duration = Duration::from_millis(250);
 /// Addresses tried, however many the name has.
@@ -46,19 +44,38 @@ impl From<DialError> for Failure {
     }
 }
 
-/// Connects to a host by name or literal address, without Nagle's delay.
+/// What is seen on the way to a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// The name was looked up; in the order in which they will be tried.
+    Addresses(Vec<SocketAddr>),
+    /// This address had failed when another one answered.
+    Failed(SocketAddr, String),
+}
+
+/// Connects to a host by name or literal address, without Nagle's delay. `seen` is told on the way.
 ///
 /// # Errors
-/// When the name or all its addresses fail within `limit` (usually [`DEADLINE`]), or the connection leads back to
-/// us. Dropping the future ends every attempt.
-pub async fn dial(host: &str, port: u16, ours: &Bound, limit: Duration) -> Result<TcpStream, DialError> {
+/// When the name or all its addresses fail within `limit`, or the connection leads back to us. Dropping the future
+/// ends every attempt.
+pub async fn dial(
+    host: &str,
+    port: u16,
+    ours: &Bound,
+    limit: Duration,
+    seen: &(dyn Fn(Seen) + Sync),
+) -> Result<TcpStream, DialError> {
     let until = Instant::now() + limit;
     let addresses = resolve(host, port, until, limit).await?;
-    let socket = race(&addresses, until).await.map_err(|tried| DialError::Connect {
-        host: host.to_owned(),
-        port,
-        detail: describe(&tried, limit),
-    })?;
+    seen(Seen::Addresses(addresses.clone()));
+    let raced = race(&addresses, until).await;
+    let (socket, tried) =
+        raced.map_err(|tried| DialError::Connect { host: host.to_owned(), port, detail: describe(&tried, limit) })?;
+    for (address, error) in tried {
+        if let Some(error) = error {
+            seen(Seen::Failed(address, error.to_string()));
+        }
+    }
     let broken = |error: io::Error| DialError::Connect { host: host.to_owned(), port, detail: error.to_string() };
     let (peer, local) = (socket.peer_addr().map_err(broken)?, socket.local_addr().map_err(broken)?);
     if ours.is_ours(peer, local) {
@@ -104,7 +121,7 @@ fn interleave(found: impl IntoIterator<Item = SocketAddr>) -> Vec<SocketAddr> {
 /// What became of one address: its error, or nothing if it had not answered when time was up.
 type Tried = Vec<(SocketAddr, Option<io::Error>)>;
 
-async fn race(addresses: &[SocketAddr], until: Instant) -> Result<TcpStream, Tried> {
+async fn race(addresses: &[SocketAddr], until: Instant) -> Result<(TcpStream, Tried), Tried> {
     let mut tried: Tried = Vec::new();
     let mut running = JoinSet::new();
     let mut waiting = addresses.iter().copied();
@@ -120,7 +137,7 @@ async fn race(addresses: &[SocketAddr], until: Instant) -> Result<TcpStream, Tri
             None => until,
         };
         match timeout_at(patience, running.join_next()).await {
-            Ok(Some(Ok((_, Ok(socket))))) => return Ok(socket),
+            Ok(Some(Ok((_, Ok(socket))))) => return Ok((socket, tried)),
             Ok(Some(Ok((address, Err(error))))) => {
                 if let Some(entry) = tried.iter_mut().find(|entry| entry.0 == address) {
                     entry.1 = Some(error);
@@ -146,6 +163,8 @@ mod tests {
     use super::*;
     use tokio::net::{TcpListener, TcpSocket};
 
+    const DEADLINE: Duration = Duration::from_secs(30);
+
     fn at(text: &str) -> SocketAddr {
         text.parse().unwrap()
     }
@@ -163,7 +182,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         for host in ["127.0.0.1", "localhost"] {
-            let socket = dial(host, port, &Bound::default(), DEADLINE).await.unwrap();
+            let socket = dial(host, port, &Bound::default(), DEADLINE, &|_| {}).await.unwrap();
             assert!(socket.nodelay().unwrap());
         }
     }
@@ -172,7 +191,7 @@ mod tests {
     async fn our_own_listener_is_not_a_provider() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let refused = dial("localhost", address.port(), &Bound::new([address]), DEADLINE).await.unwrap_err();
+        let refused = dial("localhost", address.port(), &Bound::new([address]), DEADLINE, &|_| {}).await.unwrap_err();
         assert_eq!(refused, DialError::SelfLoop { host: "localhost".into(), port: address.port() });
         assert_eq!(Failure::from(refused), Failure::SelfLoop { host: "localhost".into(), port: address.port() });
     }
@@ -180,7 +199,7 @@ mod tests {
     #[tokio::test]
     async fn a_refused_connection_names_the_address() {
         let (_deaf, address) = deaf();
-        let refused = dial("127.0.0.1", address.port(), &Bound::default(), DEADLINE).await.unwrap_err();
+        let refused = dial("127.0.0.1", address.port(), &Bound::default(), DEADLINE, &|_| {}).await.unwrap_err();
         let DialError::Connect { detail, .. } = &refused else { panic!("{refused:?}") };
         assert!(detail.starts_with("127.0.0.1: ") && detail.contains("refused"), "{detail}");
     }
@@ -188,7 +207,7 @@ mod tests {
     #[tokio::test]
     async fn a_name_without_an_address_is_a_failure_of_the_dns() {
         // RFC 6761 §6.4: `.invalid` never exists.
-        let refused = dial("smtp.invalid", 465, &Bound::default(), DEADLINE).await.unwrap_err();
+        let refused = dial("smtp.invalid", 465, &Bound::default(), DEADLINE, &|_| {}).await.unwrap_err();
         assert!(matches!(&refused, DialError::Dns { host, .. } if host == "smtp.invalid"), "{refused:?}");
     }
 
@@ -198,7 +217,7 @@ mod tests {
         let alive = listener.local_addr().unwrap();
         let (_deaf, dead) = deaf();
         let began = Instant::now();
-        let socket = race(&[dead, alive], Instant::now() + DEADLINE).await.unwrap();
+        let (socket, _) = race(&[dead, alive], Instant::now() + DEADLINE).await.unwrap();
         assert_eq!(socket.peer_addr().unwrap(), alive);
         assert!(began.elapsed() < HEAD_START / 2, "the next address starts at once when one has failed");
     }
@@ -209,7 +228,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let alive = listener.local_addr().unwrap();
         let began = Instant::now();
-        let socket = race(&[silent.address, alive], Instant::now() + DEADLINE).await.unwrap();
+        let (socket, _) = race(&[silent.address, alive], Instant::now() + DEADLINE).await.unwrap();
         assert_eq!(socket.peer_addr().unwrap(), alive);
         assert!(began.elapsed() >= HEAD_START && began.elapsed() < HEAD_START * 2, "{:?}", began.elapsed());
     }

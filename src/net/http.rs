@@ -26,6 +26,7 @@ use super::ours::Bound;
 use super::proxy::{self, Proxy};
 use super::stream::Stream;
 use super::tls::{self, problem};
+use super::trust::{Terms, Verified};
 use crate::diagnosis::{ProxyFailure, TlsProblem};
 
 /// From the first name lookup to the last octet of the answer.
@@ -69,16 +70,17 @@ pub enum HttpError {
 /// Asks and listens. Cheap to clone: clones share the trust they were made with.
 #[derive(Debug, Clone)]
 pub struct HttpClient {
-    tls: Arc<rustls::ClientConfig>,
+    terms: Terms,
     proxy: Option<Proxy>,
     deadline: Duration,
 }
 
 impl HttpClient {
-    /// A client that trusts whom `tls` trusts, and reaches other machines through this proxy if there is one.
+    /// A client that trusts whom `tls` trusts, in full, and reaches other machines through this proxy if there is one.
     #[must_use]
     pub fn new(tls: &rustls::ClientConfig, proxy: Option<Proxy>) -> Self {
-        Self { tls: Arc::new(tls.clone()), proxy, deadline: DEADLINE }
+        let terms = Terms { config: Arc::new(tls.clone()), verified: Verified::Full };
+        Self { terms, proxy, deadline: DEADLINE }
     }
 
     /// One request, one answer, whatever its status.
@@ -98,7 +100,7 @@ impl HttpClient {
         let ours = Bound::default();
         let straight = || async {
             let away = |error: dial::DialError| HttpError::Unreachable { detail: error.to_string() };
-            dial::dial(host, port, &ours, self.deadline).await.map_err(away)
+            dial::dial(host, port, &ours, self.deadline, &|_| {}).await.map_err(away)
         };
         if endpoint.0.scheme() != "https" {
             // In clear only to this machine; through a proxy that would be another one.
@@ -106,9 +108,12 @@ impl HttpClient {
         }
         let tcp = match &self.proxy {
             None => straight().await?,
-            Some(proxy) => proxy::connect(proxy, host, port, &ours, self.deadline).await.map_err(HttpError::Proxy)?,
+            Some(proxy) => {
+                proxy::connect(proxy, host, port, &ours, self.deadline, &|_| {}).await.map_err(HttpError::Proxy)?
+            }
         };
-        tls::connect(Arc::clone(&self.tls), host, tcp, self.deadline).await.map_err(HttpError::Tls)
+        let secured = tls::connect(&self.terms, host, tcp, self.deadline).await;
+        secured.map_err(|failed| HttpError::Tls(failed.problem))
     }
 }
 

@@ -211,7 +211,7 @@ impl<C: Conversation> Link<C> {
             let since = match &mut self.outgoing {
                 Outgoing::Nothing => return Poll::Ready(Ok(())),
                 Outgoing::Writing { octets, written, since } => match stream.poll_write(cx, &octets.0[*written..]) {
-                    Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into())),
+                    Poll::Ready(Ok(0)) => return Poll::Ready(Err(self.fault_of(&io::ErrorKind::WriteZero.into()))),
                     Poll::Ready(Ok(count)) => {
                         *written += count;
                         *since = now();
@@ -220,7 +220,7 @@ impl<C: Conversation> Link<C> {
                         }
                         continue;
                     }
-                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(self.fault_of(&error))),
                     Poll::Pending => *since,
                 },
                 Outgoing::Flushing { since } => match stream.poll_flush(cx) {
@@ -228,7 +228,7 @@ impl<C: Conversation> Link<C> {
                         self.outgoing = Outgoing::Nothing;
                         continue;
                     }
-                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(self.fault_of(&error))),
                     Poll::Pending => *since,
                 },
             };
@@ -269,7 +269,7 @@ impl<C: Conversation> Link<C> {
         match result {
             Ok(0) => self.stage = Stage::PeerDone,
             Ok(count) => return count,
-            Err(error) => self.stage = Stage::Broken(error.into()),
+            Err(error) => self.stage = Stage::Broken(self.fault_of(&error)),
         }
         self.conversation.hung_up(now());
         0
@@ -288,6 +288,11 @@ impl<C: Conversation> Link<C> {
         while self.ahead < READ_AHEAD {
             match self.poll_hear(cx) {
                 Poll::Ready(Ok(count)) if count > 0 => self.ahead += count,
+                // An alert says why it was closed, which the failed write does not.
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
+                    self.stage = Stage::Broken(self.fault_of(&error));
+                    break;
+                }
                 Poll::Ready(_) => break,
                 Poll::Pending => {
                     ready!(self.alarm.poll(cx, until));
@@ -300,6 +305,10 @@ impl<C: Conversation> Link<C> {
         }
         self.conversation.hung_up(now());
         Poll::Ready(())
+    }
+
+    fn fault_of(&self, error: &io::Error) -> LinkError {
+        LinkError::of(error, self.stream.shown())
     }
 
     fn close(&mut self, moment: Instant) {

@@ -16,6 +16,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
+use super::tls::certificate::CertificateFacts;
+use super::trust::{Shown, Verified};
+
 /// Octets one read can bring.
 pub const SCRATCH: usize = 64 * 1024;
 /// How far into a piece of input or output a credential can reach: an AUTH line of 12,288 octets (RFC 4954 §4) and
@@ -32,11 +35,19 @@ pub enum Stream {
     /// In clear.
     Plain(TcpStream),
     /// The handshake is done. Boxed: the TLS state is many times larger than a socket.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<Secured>),
+}
+
+/// An encrypted connection and what its handshake has proven. Made by [`super::tls`].
+#[derive(Debug)]
+pub struct Secured {
+    pub(super) tls: TlsStream<TcpStream>,
+    pub(super) verified: Verified,
+    pub(super) shown: Shown,
 }
 
 /// What a handshake agreed on, for logs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFacts {
     /// `TLS 1.3` or `TLS 1.2`.
     pub version: &'static str,
@@ -44,6 +55,12 @@ pub struct TlsFacts {
     pub cipher: &'static str,
     /// Whether an earlier session was resumed, which spares the certificates.
     pub resumed: bool,
+    /// The chain of the other side, leaf first; that of the first session when one was resumed. Empty for a device.
+    pub chain: Vec<CertificateFacts>,
+    /// How it was verified.
+    pub verified: Verified,
+    /// Whether it saw a certificate of ours.
+    pub shown: Shown,
 }
 
 impl fmt::Display for TlsFacts {
@@ -73,8 +90,8 @@ impl Stream {
     /// What the handshake agreed on; nothing for a connection in clear.
     #[must_use]
     pub fn tls_facts(&self) -> Option<TlsFacts> {
-        let Self::Tls(tls) = self else { return None };
-        let (_, state) = tls.get_ref();
+        let Self::Tls(secured) = self else { return None };
+        let (_, state) = secured.tls.get_ref();
         Some(TlsFacts {
             version: match state.protocol_version() {
                 Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
@@ -83,7 +100,18 @@ impl Stream {
             },
             cipher: state.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).unwrap_or("unknown"),
             resumed: state.handshake_kind() == Some(HandshakeKind::Resumed),
+            chain: CertificateFacts::of_chain(state.peer_certificates().unwrap_or_default()),
+            verified: secured.verified,
+            shown: secured.shown,
         })
+    }
+
+    /// What the server got to see of us: it decides what an alert of it means.
+    pub(super) fn shown(&self) -> Shown {
+        match self {
+            Self::Plain(_) => Shown::NotAsked,
+            Self::Tls(secured) => secured.shown,
+        }
     }
 
     /// The socket of a connection in clear, for the upgrade to TLS; nothing when it is encrypted already.
@@ -143,7 +171,7 @@ impl Stream {
     fn tcp(&self) -> &TcpStream {
         match self {
             Self::Plain(tcp) => tcp,
-            Self::Tls(tls) => tls.get_ref().0,
+            Self::Tls(secured) => secured.tls.get_ref().0,
         }
     }
 }
@@ -180,7 +208,7 @@ impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buffer),
-            Self::Tls(tls) => Pin::new(tls.as_mut()).poll_read(cx, buffer),
+            Self::Tls(secured) => Pin::new(&mut secured.tls).poll_read(cx, buffer),
         }
     }
 }
@@ -189,21 +217,21 @@ impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, octets),
-            Self::Tls(tls) => Pin::new(tls.as_mut()).poll_write(cx, octets),
+            Self::Tls(secured) => Pin::new(&mut secured.tls).poll_write(cx, octets),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
-            Self::Tls(tls) => Pin::new(tls.as_mut()).poll_flush(cx),
+            Self::Tls(secured) => Pin::new(&mut secured.tls).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
-            Self::Tls(tls) => Pin::new(tls.as_mut()).poll_shutdown(cx),
+            Self::Tls(secured) => Pin::new(&mut secured.tls).poll_shutdown(cx),
         }
     }
 }

@@ -1,45 +1,64 @@
 //! TLS handshakes, both sides, with a deadline and an answer to "why not".
 //!
-//! [`connect`] verifies what [`super::trust`] says against the configured host and nothing else; [`accept`] answers
-//! with what [`server_config`] or [`files::ServerTls`] made. Every failure comes back as a [`TlsProblem`], which
-//! [`crate::diagnosis`] explains. Does not decide when TLS is used.
+//! [`connect`] holds the server to the [`Terms`] of an account and to nothing else; [`accept`] answers with what
+//! [`server_config`] or [`files::ServerTls`] made. Every failure comes back as a [`TlsProblem`], which
+//! [`crate::diagnosis`] explains, and with it what the server presented. Does not decide when TLS is used.
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, ServerConfig};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use super::stream::Stream;
-use super::trust;
+use super::stream::{Secured, Stream};
+use super::trust::witness::{self, Seen};
+use super::trust::{self, Shown, Terms, Verified};
 use crate::diagnosis::TlsProblem;
+use certificate::CertificateFacts;
 
+pub mod certificate;
 pub mod files;
 pub(in crate::net) mod problem;
 
-/// Makes a plain connection an encrypted and verified one.
+/// A handshake that failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}")]
+pub struct HandshakeError {
+    /// Why.
+    pub problem: TlsProblem,
+    /// The chain the server presented, leaf first, as far as it came and can be read; nothing of it is proven.
+    pub presented: Vec<CertificateFacts>,
+}
+
+/// Makes a plain connection an encrypted one, verified the way the account says.
 ///
 /// `host` is the configured host, a name or a literal address; a name also goes out as SNI, an address is looked for
 /// among the certificate's iPAddress entries (RFC 9525 §6.4). Dropping the future closes the connection.
 ///
 /// # Errors
 /// When the handshake fails or takes longer than `limit`.
-pub async fn connect(
-    config: Arc<ClientConfig>,
-    host: &str,
-    tcp: TcpStream,
-    limit: Duration,
-) -> Result<Stream, TlsProblem> {
-    let name = ServerName::try_from(host.to_owned()).map_err(|_| TlsProblem::BadCertificate {
-        detail: "the configured host is neither a host name nor an address, so no certificate can match it".to_owned(),
+pub async fn connect(terms: &Terms, host: &str, tcp: TcpStream, limit: Duration) -> Result<Stream, HandshakeError> {
+    let name = ServerName::try_from(host.to_owned()).map_err(|_| HandshakeError {
+        problem: TlsProblem::BadCertificate {
+            detail: "the configured host is neither a host name nor an address, so no certificate can match it"
+                .to_owned(),
+        },
+        presented: Vec::new(),
     })?;
     // On the heap: the state of a handshake is large, and most of a session's life is spent elsewhere.
-    let handshake = Box::pin(TlsConnector::from(config).connect(name, tcp));
-    let tls = within(limit, handshake).await?;
-    Ok(Stream::Tls(Box::new(tls.into())))
+    let handshake = Box::pin(TlsConnector::from(Arc::clone(&terms.config)).connect(name, tcp));
+    let (result, Seen { presented, shown }) = witness::during(within(limit, handshake)).await;
+    match result {
+        Ok(tls) => Ok(Stream::Tls(Box::new(Secured { tls: tls.into(), verified: terms.verified, shown }))),
+        Err(failed) => {
+            let presented = CertificateFacts::of_chain(&presented);
+            let problem = problem::with_pin(failed.problem(shown), presented.first());
+            Err(HandshakeError { problem, presented })
+        }
+    }
 }
 
 /// Answers a client's handshake.
@@ -48,15 +67,33 @@ pub async fn connect(
 /// When the handshake fails or takes longer than `limit`.
 pub async fn accept(config: Arc<ServerConfig>, tcp: TcpStream, limit: Duration) -> Result<Stream, TlsProblem> {
     let handshake = Box::pin(TlsAcceptor::from(config).accept(tcp));
-    let tls = within(limit, handshake).await?;
-    Ok(Stream::Tls(Box::new(tls.into())))
+    let (verified, shown) = (Verified::NotAsked, Shown::NotAsked);
+    match within(limit, handshake).await {
+        Ok(tls) => Ok(Stream::Tls(Box::new(Secured { tls: tls.into(), verified, shown }))),
+        Err(failed) => Err(failed.problem(shown)),
+    }
 }
 
-async fn within<T>(limit: Duration, handshake: impl Future<Output = io::Result<T>>) -> Result<T, TlsProblem> {
+enum Failed {
+    Io(io::Error),
+    TimedOut(Duration),
+}
+
+impl Failed {
+    fn problem(&self, shown: Shown) -> TlsProblem {
+        match self {
+            Self::Io(error) => problem::of(error, shown),
+            Self::TimedOut(limit) => {
+                TlsProblem::Cut { detail: format!("the handshake was not finished in {} s", limit.as_secs()) }
+            }
+        }
+    }
+}
+
+async fn within<T>(limit: Duration, handshake: impl Future<Output = io::Result<T>>) -> Result<T, Failed> {
     match tokio::time::timeout(limit, handshake).await {
-        Ok(Ok(tls)) => Ok(tls),
-        Ok(Err(error)) => Err(problem::of(&error)),
-        Err(_) => Err(TlsProblem::Cut { detail: format!("the handshake was not finished in {} s", limit.as_secs()) }),
+        Ok(result) => result.map_err(Failed::Io),
+        Err(_) => Err(Failed::TimedOut(limit)),
     }
 }
 

@@ -4,32 +4,28 @@
 //! once more and never again, and that a failure says at which stage it stood.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
-
-use rustls::ClientConfig;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use super::line::Line;
+use super::progress::Progress;
+use super::step::Fact;
 use crate::account::health::Stage;
 use crate::account::keeper::{AfterRefusal, Keeper};
-use crate::account::signin::{self, Channel, Credential, Sasl};
-
+use crate::account::origin::Origin;
+use crate::account::signin::{self, Channel, Credential};
 use crate::account::{Encryption, Settings};
-use crate::diagnosis::Failure;
+use crate::diagnosis::{Failure, TlsProblem};
 use crate::journal::Journal;
-use crate::net::link::Link;
+use crate::net::link::{Link, LinkError};
 use crate::net::ours::Bound;
 use crate::net::stream::Stream;
+use crate::net::trust::ClientTls;
 use crate::net::{dial, proxy, tls};
 use crate::smtp::Conversation;
 use crate::smtp::client::{self, Client, Event, Fault, Login, StartTls, Timeouts};
 use crate::smtp::trace::{Side, Trace};
 use crate::words::Phase;
-
-/// For a handshake with a provider.
-const HANDSHAKE: Duration = Duration::from_secs(30);
-/// A provider that takes nothing of a block for so long is given up (RFC 5321 §4.5.3.2.5).
-const PATIENCE: Duration = Duration::from_mins(3);
 
 /// One account, ready to connect.
 #[derive(Debug)]
@@ -37,7 +33,7 @@ pub struct Upstream {
     /// The account.
     pub settings: Settings,
     keeper: Keeper,
-    tls: Arc<ClientConfig>,
+    tls: ClientTls,
     /// Our own listeners, known once they are bound; a connection to one of them is a loop.
     ours: Arc<OnceLock<Bound>>,
     hostname: String,
@@ -51,35 +47,6 @@ enum Step {
     Again,
     Upgrade,
     Done,
-}
-
-/// How far a sign-in has come, for whoever loses patience with it.
-#[derive(Debug)]
-pub struct Progress(Mutex<Phase>);
-
-impl Progress {
-    /// Nothing has begun.
-    #[must_use]
-    pub fn new() -> Self {
-        Self(Mutex::new(Phase::Credential))
-    }
-
-    /// Where it stands.
-    #[must_use]
-    pub fn phase(&self) -> Phase {
-        // A phase is set whole or not at all, so a panic elsewhere left nothing half done.
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn set(&self, phase: Phase) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = phase;
-    }
-}
-
-impl Default for Progress {
-    fn default() -> Self {
-        Self::new()
-    }
 }
 
 /// Why there is no line.
@@ -97,13 +64,18 @@ impl Upstream {
     pub fn new(
         settings: Settings,
         keeper: Keeper,
-        tls: Arc<ClientConfig>,
+        tls: ClientTls,
         ours: Arc<OnceLock<Bound>>,
         hostname: String,
         timeouts: Timeouts,
         journal: Journal,
     ) -> Self {
         Self { settings, keeper, tls, ours, hostname, timeouts, starttls_seen: AtomicBool::new(false), journal }
+    }
+
+    /// Where its transcripts go.
+    pub(super) fn journal(&self) -> &Journal {
+        &self.journal
     }
 
     /// Connects and signs in. `progress` shows all the while how far it has come.
@@ -115,8 +87,7 @@ impl Upstream {
         loop {
             progress.set(Phase::Credential);
             let credential = self
-                .keeper
-                .credential()
+                .credential(progress)
                 .await
                 .map_err(|failure| ConnectError { failure, stage: Stage::of(Phase::Credential, &Credential::None) })?;
             let failure = match self.sign_in(&credential, progress).await {
@@ -128,6 +99,7 @@ impl Upstream {
             };
             let refused = matches!(&failure, Failure::Reply { phase: Phase::Auth, reply } if reply.is_permanent());
             if refused && self.keeper.refused(&credential) == AfterRefusal::Again && !renewed {
+                progress.again(&failure);
                 renewed = true;
                 continue;
             }
@@ -136,11 +108,23 @@ impl Upstream {
         }
     }
 
+    async fn credential(&self, progress: &Progress) -> Result<Credential, Failure> {
+        let limit = self.timeouts.credential;
+        progress.see(|| Fact::Credential(Origin::of(&self.settings.credential)));
+        let credential = tokio::time::timeout(limit, self.keeper.credential())
+            .await
+            .map_err(|_| Failure::TimedOut { phase: Phase::Credential, seconds: limit.as_secs() })??;
+        if let Some(life) = self.keeper.token_life() {
+            progress.see(|| Fact::TokenLife(life));
+        }
+        Ok(credential)
+    }
+
     async fn sign_in(&self, credential: &Credential, progress: &Progress) -> Result<Line, Failure> {
         progress.set(Phase::Connect);
         let began = Instant::now();
         let Settings { host, port, .. } = &self.settings;
-        let tcp = self.dial().await?;
+        let tcp = self.dial(progress).await?;
         let mut trace = Trace::new(began, self.journal.wants_transcripts());
         let peer = tcp.peer_addr().map(|address| address.to_string()).unwrap_or_default();
         let way = match &self.settings.proxies.smtp {
@@ -148,36 +132,68 @@ impl Upstream {
             Some(proxy) => format!("connected to {host} port {port} through {proxy} at {peer}"),
         };
         trace.say(Side::Note, &way, Instant::now());
-        progress.set(Phase::Tls);
+        if let Ok(peer) = tcp.peer_addr() {
+            progress.see(|| Fact::Connected(peer));
+        }
         let stream = match self.settings.encryption {
-            Encryption::Implicit => self.secure(tcp, &mut trace).await?,
+            Encryption::Implicit => self.secure(tcp, &mut trace, progress).await?,
             _ => Stream::Plain(tcp),
         };
         let settings = Arc::new(self.dialogue(&stream, credential));
         self.journal.transcript(&trace.take());
-        let link = Link::new(stream, Client::new(settings, trace, Instant::now()), PATIENCE);
+        let mut client = Client::new(settings, trace, Instant::now());
+        if progress.is_watched() {
+            client.narrate();
+        }
+        let link = Link::new(stream, client, self.timeouts.block);
         Ok(Line::new(self.converse(link, credential, progress).await?))
     }
 
-    async fn dial(&self) -> Result<tokio::net::TcpStream, Failure> {
+    async fn dial(&self, progress: &Progress) -> Result<tokio::net::TcpStream, Failure> {
         let Settings { host, port, proxies, .. } = &self.settings;
         let nothing = Bound::new([]);
         let ours = self.ours.get().unwrap_or(&nothing);
+        let (limit, seen) = (self.timeouts.connect, |seen| progress.dial(seen));
         Ok(match &proxies.smtp {
-            None => dial::dial(host, *port, ours, dial::DEADLINE).await?,
-            Some(proxy) => proxy::connect(proxy, host, *port, ours, dial::DEADLINE).await?,
+            None => dial::dial(host, *port, ours, limit, &seen).await?,
+            Some(proxy) => proxy::connect(proxy, host, *port, ours, limit, &seen).await?,
         })
     }
 
-    async fn secure(&self, tcp: tokio::net::TcpStream, trace: &mut Trace) -> Result<Stream, Failure> {
+    async fn secure(
+        &self,
+        tcp: tokio::net::TcpStream,
+        trace: &mut Trace,
+        progress: &Progress,
+    ) -> Result<Stream, Failure> {
+        progress.set(Phase::Tls);
+        let host = &self.settings.host;
+        let terms = self.tls.current(Instant::now());
+        let result = tls::connect(&terms, host, tcp, self.timeouts.handshake).await;
+        let chain = match &result {
+            Ok(stream) => {
+                let facts = stream.tls_facts();
+                if let Some(facts) = &facts {
+                    progress.see(|| Fact::Tls(facts.clone()));
+                    trace.say(Side::Note, &format!("{facts}, {}", facts.verified.for_host(host)), Instant::now());
+                }
+                facts.map(|facts| facts.chain).unwrap_or_default()
+            }
+            Err(failed) => {
+                progress.see(|| Fact::Presented(failed.presented.clone()));
+                failed.presented.clone()
+            }
+        };
+        for certificate in &chain {
+            trace.say(Side::Note, &format!("certificate of {certificate}"), Instant::now());
+        }
+        result.map_err(|failed| self.tls_failure(failed.problem))
+    }
+
+    fn tls_failure(&self, problem: TlsProblem) -> Failure {
         let Settings { host, port, encryption, .. } = &self.settings;
         let starttls = *encryption != Encryption::Implicit;
-        let stream = tls::connect(Arc::clone(&self.tls), host, tcp, HANDSHAKE)
-            .await
-            .map_err(|problem| Failure::Tls { host: host.clone(), port: *port, starttls, problem })?;
-        let facts = stream.tls_facts().map(|facts| facts.to_string()).unwrap_or_default();
-        trace.say(Side::Note, &format!("{facts}, certificate verified for {host}"), Instant::now());
-        Ok(stream)
+        Failure::Tls { host: host.clone(), port: *port, starttls, problem }
     }
 
     fn dialogue(&self, stream: &Stream, credential: &Credential) -> client::Settings {
@@ -219,12 +235,12 @@ impl Upstream {
         progress: &Progress,
     ) -> Result<Link<Client>, Failure> {
         loop {
-            progress.set(link.conversation().phase());
-            let step = self.step(&mut link, credential).await;
+            progress.follow(link.conversation());
+            let step = self.step(&mut link, credential, progress).await;
             let trace = link.conversation_mut().trace().take();
             match step {
                 Ok(Step::Again) => self.journal.transcript(&trace),
-                Ok(Step::Upgrade) => link = self.upgrade(link, trace).await?,
+                Ok(Step::Upgrade) => link = self.upgrade(link, trace, progress).await?,
                 Ok(Step::Done) => {
                     self.journal.transcript(&trace);
                     return Ok(link);
@@ -238,12 +254,23 @@ impl Upstream {
         }
     }
 
-    async fn step(&self, link: &mut Link<Client>, credential: &Credential) -> Result<Step, Failure> {
+    async fn step(
+        &self,
+        link: &mut Link<Client>,
+        credential: &Credential,
+        progress: &Progress,
+    ) -> Result<Step, Failure> {
         let phase = link.conversation().phase();
-        match link.next().await {
+        let event = link.next().await;
+        if let Some(LinkError::Tls { problem }) = link.fault()
+            && problem.is_of_our_certificate()
+        {
+            return Err(self.tls_failure(problem.clone()));
+        }
+        match event {
             // Octets that are here before the handshake are not the server's: the dialogue must see them, and fails.
             Ok(Event::Upgrade) if !link.receive_now() => Ok(Step::Upgrade),
-            Ok(Event::Ready) => Ok(match self.login(link, credential)? {
+            Ok(Event::Ready) => Ok(match self.login(link, credential, progress)? {
                 Some(login) => {
                     link.conversation_mut().login(&login, Instant::now());
                     Step::Again
@@ -252,43 +279,60 @@ impl Upstream {
             }),
             Ok(Event::LoggedIn) => Ok(Step::Done),
             Ok(Event::Failed(fault)) => Err(failure(link, fault)),
+            Ok(Event::Heard { phase, reply }) => {
+                progress.hear(phase, reply);
+                self.look_for_starttls(link, phase, progress);
+                Ok(Step::Again)
+            }
             Ok(_) => Ok(Step::Again),
             Err(end) => Err(Failure::Io { phase, detail: end.to_string() }),
         }
     }
 
-    async fn upgrade(&self, link: Link<Client>, mut trace: Trace) -> Result<Link<Client>, Failure> {
+    /// Where TLS would be taken if it were offered, that it is not must not go unseen.
+    fn look_for_starttls(&self, link: &Link<Client>, phase: Phase, progress: &Progress) {
+        let wanted = phase == Phase::Hello && self.settings.encryption == Encryption::StartTlsAuto;
+        if wanted && link.conversation().phase() == Phase::Auth && self.channel(link.stream()) != Channel::Tls {
+            progress.see(|| Fact::StaysClear(self.channel(link.stream())));
+        }
+    }
+
+    async fn upgrade(
+        &self,
+        link: Link<Client>,
+        mut trace: Trace,
+        progress: &Progress,
+    ) -> Result<Link<Client>, Failure> {
         let (stream, mut client) = link.into_parts();
         let phase = Phase::Tls;
         let tcp = stream.into_plain().ok_or(Failure::Closed { phase })?;
-        let secured = self.secure(tcp, &mut trace).await;
+        let secured = self.secure(tcp, &mut trace, progress).await;
         self.journal.transcript(&trace);
         self.starttls_seen.store(true, Ordering::Relaxed);
         client.secured(Instant::now());
-        Ok(Link::new(secured?, client, PATIENCE))
+        Ok(Link::new(secured?, client, self.timeouts.block))
     }
 
     /// The login for this server, or none at all (promise 3).
-    fn login(&self, link: &Link<Client>, credential: &Credential) -> Result<Option<Login>, Failure> {
+    fn login(
+        &self,
+        link: &Link<Client>,
+        credential: &Credential,
+        progress: &Progress,
+    ) -> Result<Option<Login>, Failure> {
+        progress.set(Phase::Auth);
         let offered: Vec<String> =
             link.conversation().offered().map(|o| o.auth.iter().map(ToString::to_string).collect()).unwrap_or_default();
-        let sasl = signin::choose(&self.settings, credential, &offered, self.channel(link.stream()))?;
-        Ok(match (sasl, credential.clone()) {
-            (Some(Sasl::XOAuth2), Credential::Token { username: user, token, .. }) => {
-                Some(Login::XOAuth2 { user, token })
-            }
-            (Some(Sasl::Plain), Credential::Password { username: user, password }) => {
-                Some(Login::Plain { user, password })
-            }
-            (Some(Sasl::Login), Credential::Password { username: user, password }) => {
-                Some(Login::Login { user, password })
-            }
-            _ => None,
-        })
+        let login = signin::choose(&self.settings, credential, &offered, self.channel(link.stream()))?;
+        progress.see(|| match &login {
+            Some(login) => Fact::Mechanism { chosen: login.mechanism().name(), offered },
+            None => Fact::NoSignIn,
+        });
+        Ok(login)
     }
 
     fn channel(&self, stream: &Stream) -> Channel {
-        let is_loopback = || stream.peer_addr().is_ok_and(|peer| peer.ip().is_loopback());
+        let is_loopback = || stream.peer_addr().is_ok_and(|peer| peer.ip().to_canonical().is_loopback());
         match (stream, &self.settings.proxies.smtp) {
             (Stream::Tls(_), _) => Channel::Tls,
             (Stream::Plain(_), None) if is_loopback() => Channel::ClearLoopback,

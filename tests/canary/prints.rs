@@ -13,7 +13,7 @@ use posthouse::account::signin::Credential;
 use posthouse::config::{self, Override, Sources, report};
 use posthouse::journal::Journal;
 use posthouse::net::http::HttpClient;
-use posthouse::net::trust;
+use posthouse::net::trust::{self, ClientTls};
 use posthouse::sandbox::{Sandbox, Settings};
 use posthouse::secret::Secret;
 use posthouse::smtp::client::{Client, Login, Timeouts};
@@ -87,8 +87,8 @@ async fn settings_and_what_is_made_of_them_print_no_secret() {
         prints("the sources", &sources);
         let loaded = config::load(&sources).unwrap();
         prints("the configuration", &loaded);
-        let tls = trust::client_config(&trust::Settings::default()).unwrap();
-        let http = HttpClient::new(&tls, None);
+        let now = Instant::now();
+        let http = HttpClient::new(&trust::http_config(&trust::Settings::default(), now).unwrap(), None);
         for account in loaded.config.accounts {
             let keeper = Keeper::new(&account, http.clone()).unwrap();
             // What it holds by now, if it holds something.
@@ -96,7 +96,8 @@ async fn settings_and_what_is_made_of_them_print_no_secret() {
             prints("a keeper", &keeper);
             prints("a credential", &credential);
             let (ours, timeouts) = (Arc::new(OnceLock::new()), Timeouts::default());
-            let upstream = Upstream::new(account, keeper, tls.clone(), ours, "h".into(), timeouts, Journal::default());
+            let tls = ClientTls::load(&account.trust, now).unwrap();
+            let upstream = Upstream::new(account, keeper, tls, ours, "h".into(), timeouts, Journal::default());
             prints("an upstream", &upstream);
         }
     }
@@ -126,7 +127,9 @@ fn logins_and_tokens_print_no_secret() {
     for login in [
         Login::Plain { user: "u".into(), password: secret() },
         Login::Login { user: "u".into(), password: secret() },
+        Login::CramMd5 { user: "u".into(), password: secret() },
         Login::XOAuth2 { user: "u".into(), token: secret() },
+        Login::OAuthBearer { user: "u".into(), token: secret(), host: "h".into(), port: 587 },
     ] {
         prints("a login", &login);
     }
@@ -139,8 +142,14 @@ fn a_server_in_the_middle_of_an_exchange_prints_no_secret() {
     let stray = planted::stray().secret;
     let inline = format!("AUTH PLAIN {}", base64(format!("\0{stray}\0{stray}")));
     let user = base64(stray.clone());
-    let scripts: [&[&str]; 4] =
-        [&[&inline], &["AUTH LOGIN", &user, &user], &[&user, &stray], &["AUTH LOGIN", "*", &stray]];
+    let answer = base64(format!("{stray} 00112233445566778899aabbccddeeff"));
+    let scripts: [&[&str]; 5] = [
+        &[&inline],
+        &["AUTH LOGIN", &user, &user],
+        &[&user, &stray],
+        &["AUTH LOGIN", "*", &stray],
+        &["AUTH CRAM-MD5", &answer],
+    ];
     for script in scripts {
         let now = Instant::now();
         let mut dialogue: Server<()> = Server::new(Arc::new(settings()), security(), true, now);
@@ -188,7 +197,7 @@ fn settings() -> server::Settings {
 }
 
 fn security() -> Security {
-    Security { tls: true, auth_in_clear: true }
+    Security { tls: true, auth_in_clear: true, nonce: 7 }
 }
 
 /// The dialogue with a provider: its events and faults when the provider repeats the password at once.

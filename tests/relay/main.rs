@@ -12,6 +12,7 @@ mod held;
 mod login;
 mod matrix;
 mod pool;
+mod probe;
 mod proxies;
 mod proxy;
 mod refused;

@@ -5,12 +5,14 @@
 //! answer that may hold a token.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use oauth2::basic::{
     BasicErrorResponse, BasicRequestTokenError, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
 };
-use oauth2::http::{StatusCode, header::CONTENT_TYPE};
+use oauth2::http::StatusCode;
+use oauth2::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use oauth2::{
     AsyncHttpClient, AuthType, Client, ClientId, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse,
     RequestTokenError, Scope, StandardRevocableToken, TokenUrl,
@@ -56,14 +58,14 @@ impl ClientCredentials {
             ClientSecret::Given(secret) => secret.clone(),
             ClientSecret::File(path) => password::from_file(path).await?,
         };
-        let exchange = Exchange { http, status: AtomicU16::new(0) };
+        let exchange = Exchange { http, head: OnceLock::new() };
         let client = self.client(&secret)?;
         let scopes = self.scope.iter().flat_map(|scope| scope.split_whitespace());
         let request = client.exchange_client_credentials().add_scopes(scopes.map(|scope| Scope::new(scope.to_owned())));
         let answer = request.request_async(&exchange).await;
         let heard = Heard {
             endpoint: self.endpoint.to_string(),
-            status: exchange.status.into_inner(),
+            head: exchange.head.into_inner().unwrap_or_default(),
             redactor: watch(&secret, last),
         };
         match answer.map(Answer::into_token) {
@@ -80,6 +82,7 @@ impl ClientCredentials {
                 endpoint: self.endpoint.to_string(),
                 status: 0,
                 detail: "the address of the endpoint cannot be used".into(),
+                retry_after: None,
             })
         })?;
         Ok(Client::new(ClientId::new(self.client_id.clone()))
@@ -92,10 +95,25 @@ impl ClientCredentials {
     }
 }
 
-/// The HTTP client as the `oauth2` crate wants it; remembers the status, which that crate's errors leave out.
+/// The HTTP client as the `oauth2` crate wants it; remembers what that crate's errors leave out.
 struct Exchange<'a> {
     http: &'a HttpClient,
-    status: AtomicU16,
+    head: OnceLock<Head>,
+}
+
+/// What the header of the answer said.
+#[derive(Debug, Clone, Copy, Default)]
+struct Head {
+    status: u16,
+    retry_after: Option<Duration>,
+}
+
+impl Head {
+    /// RFC 9110 §10.2.3 allows a date as well; token endpoints send seconds.
+    fn of(response: &HttpResponse) -> Self {
+        let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        Self { status: response.status().as_u16(), retry_after: seconds.map(Duration::from_secs) }
+    }
 }
 
 impl<'c> AsyncHttpClient<'c> for Exchange<'_> {
@@ -106,7 +124,8 @@ impl<'c> AsyncHttpClient<'c> for Exchange<'_> {
     fn call(&'c self, request: HttpRequest) -> Self::Future {
         Box::pin(async move {
             let response = self.http.exchange(request).await?;
-            self.status.store(response.status().as_u16(), Ordering::Relaxed);
+            // One exchange, one answer: nothing can be set already.
+            let _ = self.head.set(Head::of(&response));
             Ok(straighten(response))
         })
     }
@@ -154,7 +173,7 @@ fn names_token(text: &[u8]) -> bool {
 /// What is known of an exchange once it has failed.
 struct Heard {
     endpoint: String,
-    status: u16,
+    head: Head,
     redactor: Redactor,
 }
 
@@ -178,35 +197,37 @@ impl Heard {
         let error = self.shown(refusal.error().as_ref().as_bytes());
         let description = self.shown(refusal.error_description().map_or(&[], String::as_bytes));
         // A server that is overloaded or broken says nothing about us, even if it says it in the words of the RFC.
-        if self.status == 429 || self.status >= 500 {
+        if self.head.status == 429 || self.head.status >= 500 {
             return self.odd(&format!("{error} {description}"));
         }
         TokenFailure::Refused { endpoint: self.endpoint, error, description }
     }
 
     fn unreadable(self, body: &[u8]) -> TokenFailure {
-        let is_success = (200..300).contains(&self.status);
+        let is_success = (200..300).contains(&self.head.status);
         let detail = match body.trim_ascii_start() {
+            [b'<', ..] if !names_token(body) => return self.page(body),
             _ if is_success => "there is no JSON with an `access_token` in it".to_owned(),
             [] => "there is nothing to read in it".to_owned(),
             // A token that comes with an error is a token all the same, and nobody has told the redactor of it.
             text if names_token(text) => "it is not shown here, because it speaks of a token".to_owned(),
-            [b'<', ..] => format!("a web page instead of JSON{}", self.title(body)),
             text => self.shown(text),
         };
         self.odd(&detail)
     }
 
     fn odd(self, detail: &str) -> TokenFailure {
-        TokenFailure::Odd { endpoint: self.endpoint, status: self.status, detail: detail.trim().to_owned() }
+        let Head { status, retry_after } = self.head;
+        TokenFailure::Odd { endpoint: self.endpoint, status, detail: detail.trim().to_owned(), retry_after }
     }
 
-    /// The title of a web page, because it tells a captive portal from a gateway error.
-    fn title(&self, body: &[u8]) -> String {
+    /// A web page; its title tells a captive portal from a gateway error.
+    fn page(self, body: &[u8]) -> TokenFailure {
         let lower = body.to_ascii_lowercase();
         let after = |tag: &[u8], from: usize| Some(from + memchr::memmem::find(lower.get(from..)?, tag)?);
         let title = after(b"<title>", 0).and_then(|start| Some(&body[start + 7..after(b"</title>", start)?]));
-        title.map(|title| format!(", titled `{}`", self.shown(title))).unwrap_or_default()
+        let title = title.map(|title| self.shown(title)).unwrap_or_default();
+        TokenFailure::Page { endpoint: self.endpoint, status: self.head.status, title }
     }
 
     /// Text from outside as one short line without secrets.

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use super::{Aside, Surroundings, oauth, proxy};
+use super::{Aside, Surroundings, oauth, proxy, trust};
 use crate::account::{CommandLine, Encryption, Mechanism, Settings, Source};
 use crate::config::files::{Named, NamedFile};
 use crate::config::finding::Complaint;
@@ -12,7 +12,7 @@ use crate::config::keys;
 use crate::config::section::Section;
 use crate::config::tree::{Origin, Value};
 use crate::config::values;
-use crate::net::trust;
+use crate::smtp::sasl::Mechanism as Sasl;
 
 /// An account and where its parts stand.
 pub(super) struct Account {
@@ -33,11 +33,6 @@ pub(super) fn read(root: &Section<'_>, surroundings: &Surroundings<'_>, aside: &
 fn read_one(name: &str, section: &Section<'_>, surroundings: &Surroundings<'_>, aside: &mut Aside) -> Account {
     let directory = surroundings.directory;
     let encryption = section.get("encryption", encryption);
-    let ca_file = section.path("ca_file", directory);
-    if let Some(path) = &ca_file {
-        let (origin, key) = (section.origin_of("ca_file"), section.key("ca_file"));
-        aside.named_files.push(Named { origin, key, file: NamedFile::Certificates(path.clone()) });
-    }
     let credential = credential(section, directory, aside);
     let host = host(section);
     let limits = section.section("limits");
@@ -50,7 +45,7 @@ fn read_one(name: &str, section: &Section<'_>, surroundings: &Surroundings<'_>, 
         port: port(section, encrypted),
         encryption: encrypted,
         provider: None,
-        trust: ca_file.map_or_else(trust::Settings::default, trust::Settings::only),
+        trust: trust::read(section, encrypted, directory, aside),
         helo_name: section.get("helo_name", values::helo_name),
         username: section.get("username", values::free_text),
         address: section.get("address", values::address).map(|address| address.as_str().to_owned()),
@@ -101,17 +96,12 @@ fn encryption(value: &Value) -> Result<Encryption, Complaint> {
 }
 
 fn mechanism(section: &Section<'_>) -> Mechanism {
-    let read = |value: &Value| match value {
-        Value::Text(text) if matches!(text.to_ascii_lowercase().as_str(), "oauthbearer" | "cram_md5") => {
-            Err(Complaint::new("this mechanism is not available in this version")
-                .hint("write mechanism = \"auto\": XOAUTH2 with oauth, PLAIN or LOGIN with a password"))
-        }
-        value => values::word(value, keys::MECHANISM),
-    };
-    match section.get("mechanism", read) {
-        Some("xoauth2") => Mechanism::XOAuth2,
-        Some("plain") => Mechanism::Plain,
-        Some("login") => Mechanism::Login,
+    match section.get("mechanism", |value| values::word(value, keys::MECHANISM)) {
+        Some("xoauth2") => Mechanism::Only(Sasl::XOAuth2),
+        Some("oauthbearer") => Mechanism::Only(Sasl::OAuthBearer),
+        Some("plain") => Mechanism::Only(Sasl::Plain),
+        Some("login") => Mechanism::Only(Sasl::Login),
+        Some("cram_md5") => Mechanism::Only(Sasl::CramMd5),
         Some("none") => Mechanism::None,
         _ => Mechanism::Auto,
     }
@@ -170,15 +160,15 @@ fn sign_in(section: &Section<'_>, settings: &Settings) {
             Complaint::new(format!("mechanism = \"none\" never signs in, but `{given}` is given"))
                 .hint("leave out one of the two"),
         ),
-        (Mechanism::Plain | Mechanism::Login, _) if by_oauth => Some(
+        (Mechanism::Only(only), _) if by_oauth && !only.takes_token() => Some(
             Complaint::new("OAuth never falls back to a password mechanism")
-                .hint("write mechanism = \"xoauth2\", or leave the key out"),
+                .hint("write mechanism = \"xoauth2\" or \"oauthbearer\", or leave the key out"),
         ),
-        (Mechanism::Plain | Mechanism::Login, None) => Some(
+        (Mechanism::Only(only), None) if !only.takes_token() => Some(
             Complaint::new("this mechanism needs a password and none is given")
                 .hint("write password_file = \"…\", or mechanism = \"none\" for a server that wants no sign-in"),
         ),
-        (Mechanism::XOAuth2, _) if !by_oauth => Some(
+        (Mechanism::Only(only), _) if !by_oauth && only.takes_token() => Some(
             Complaint::new("this mechanism needs OAuth and there is no `oauth` in this account")
                 .hint("write oauth = { grant = \"client_credentials\", … }, or leave `mechanism` out"),
         ),

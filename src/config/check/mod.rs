@@ -1,7 +1,7 @@
 //! From what the user wrote to every room's settings, and everything that contradicts itself on the way. Pure: the
 //! one file it needs, a device's password, is read through a function it is given.
 //!
-//! Each part of the configuration has its page: [`listeners`], [`devices`], [`accounts`], [`oauth`], [`proxy`]; [`between`] looks
+//! Each part of the configuration has its page: [`listeners`], [`devices`], [`accounts`], [`oauth`], [`proxy`], [`trust`]; [`between`] looks
 //! at what fits each other across them. Guarantees: without an error among the findings the result is usable as it is.
 
 mod accounts;
@@ -10,6 +10,7 @@ mod devices;
 mod listeners;
 mod oauth;
 mod proxy;
+mod trust;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

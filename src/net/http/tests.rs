@@ -155,7 +155,7 @@ async fn certificates_are_checked_and_their_fault_is_named() {
     let (port, certificate) = serve_tls("localhost").await;
     let address = format!("https://localhost:{port}/token");
     let error = client().exchange(ask(&address)).await.unwrap_err();
-    assert_eq!(error, HttpError::Tls(TlsProblem::UnknownIssuer));
+    assert_eq!(error, HttpError::Tls(TlsProblem::UnknownIssuer { pin: None }));
 
     let mut roots = rustls::RootCertStore::empty();
     roots.add(certificate).unwrap();

@@ -4,7 +4,9 @@
 
 use std::io;
 
-use crate::diagnosis::Failure;
+use crate::diagnosis::{Failure, TlsProblem};
+use crate::net::tls::problem;
+use crate::net::trust::Shown;
 use crate::words::Phase;
 
 /// How a link ended.
@@ -28,27 +30,26 @@ pub enum LinkError {
     #[error("the other side read nothing for {seconds} s")]
     Stalled { seconds: u64 },
     /// A record that cannot be decrypted, an alert.
-    #[error("TLS failed: {detail}")]
-    Tls { detail: String },
+    #[error("TLS failed: {problem}")]
+    Tls { problem: TlsProblem },
     /// Anything else the operating system reports.
     #[error("{detail}")]
     Io { kind: io::ErrorKind, detail: String },
 }
 
-impl From<io::Error> for LinkError {
-    fn from(error: io::Error) -> Self {
+impl LinkError {
+    /// What the operating system or rustls reports; `shown` is what the other side saw of us in the handshake.
+    pub(super) fn of(error: &io::Error, shown: Shown) -> Self {
         match error.kind() {
             io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::BrokenPipe
             | io::ErrorKind::NotConnected => Self::Cut,
-            io::ErrorKind::InvalidData => Self::Tls { detail: error.to_string() },
+            io::ErrorKind::InvalidData => Self::Tls { problem: problem::of(error, shown) },
             kind => Self::Io { kind, detail: error.to_string() },
         }
     }
-}
 
-impl LinkError {
     /// The same towards a provider, as the diagnosis knows it; `phase` is how far the dialogue had come.
     #[must_use]
     pub fn in_phase(self, phase: Phase) -> Failure {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
-use super::dial::{DialError, dial};
+use super::dial::{DialError, Seen, dial};
 use super::ours::{Bound, is_localhost};
 use crate::diagnosis::{ProxyFailure, ProxyOrigin, ProxyProblem};
 use crate::secret::Secret;
@@ -89,6 +89,7 @@ pub async fn connect(
     port: u16,
     ours: &Bound,
     limit: Duration,
+    seen: &(dyn Fn(Seen) + Sync),
 ) -> Result<TcpStream, ProxyFailure> {
     let until = Instant::now() + limit;
     let failed = |problem| ProxyFailure {
@@ -97,7 +98,7 @@ pub async fn connect(
         target: authority(host, port),
         problem,
     };
-    let mut tcp = dial(&proxy.host, proxy.port, ours, limit).await.map_err(|error| failed(error.into()))?;
+    let mut tcp = dial(&proxy.host, proxy.port, ours, limit, seen).await.map_err(|error| failed(error.into()))?;
     let asked = async {
         match proxy.protocol {
             Protocol::Socks5 => socks5::ask(&mut tcp, proxy.login.as_ref(), host, port).await,

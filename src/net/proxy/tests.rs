@@ -65,7 +65,7 @@ fn with_login(proxy: Proxy) -> Proxy {
 }
 
 async fn go(proxy: &Proxy) -> Result<TcpStream, ProxyFailure> {
-    connect(proxy, HOST, 587, &Bound::default(), Duration::from_secs(20)).await
+    connect(proxy, HOST, 587, &Bound::default(), Duration::from_secs(20), &|_| ()).await
 }
 
 async fn problem(proxy: &Proxy) -> ProxyProblem {
@@ -285,7 +285,7 @@ async fn a_proxy_that_is_away_or_is_ourselves_is_told_from_one_that_is_there() {
     let origin = ProxyOrigin::Variable("ALL_PROXY".into());
     let mut away =
         Proxy { protocol: Protocol::Socks5, host: "localhost".into(), port: address.port(), login: None, origin };
-    let circle = connect(&away, HOST, 587, &Bound::new([address]), Duration::from_secs(20)).await.unwrap_err();
+    let circle = connect(&away, HOST, 587, &Bound::new([address]), Duration::from_secs(20), &|_| ()).await.unwrap_err();
     assert_eq!(circle.problem, ProxyProblem::SelfLoop);
     drop(listener);
     let failure = go(&away).await.unwrap_err();

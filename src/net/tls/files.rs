@@ -1,21 +1,17 @@
 //! The certificate and key of a listener, read from PEM files and read again when they change.
 //!
-//! Renewal tools replace the files and expect nothing more. Guarantees: the files are looked at no more than once a
-//! minute; a new pair that is broken or does not match is reported once and the old one stays in use. Does not watch
-//! the directory and does not look at the dates in the certificate.
+//! Renewal tools replace the files and expect nothing more; how they are followed is [`crate::net::trust`]'s. A pair that
+//! does not belong together is refused, and named. Does not look at the dates in the certificate.
 
-use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::Arc;
+use std::time::Instant;
 
 use rustls::ServerConfig;
 
 use super::server_config;
+use crate::net::trust::Followed;
 use crate::pem::{self, PemError};
-
-/// How often the files are looked at.
-const INTERVAL: Duration = Duration::from_mins(1);
 
 /// Why a pair of files cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -33,27 +29,7 @@ pub enum FilesError {
 pub struct ServerTls {
     certificate: PathBuf,
     key: PathBuf,
-    state: Mutex<State>,
-}
-
-#[derive(Debug)]
-struct State {
-    config: Arc<ServerConfig>,
-    /// What the files looked like when they were last read, well or badly.
-    stamp: [Option<Stamp>; 2],
-    looked: Instant,
-}
-
-/// Time of the last change and length: enough to notice a replaced file.
-type Stamp = (SystemTime, u64);
-
-/// What a look at the files led to.
-#[derive(Debug)]
-enum Look {
-    NotDue,
-    Unchanged,
-    Replaced,
-    Kept(FilesError),
+    config: Followed<Arc<ServerConfig>>,
 }
 
 impl ServerTls {
@@ -62,41 +38,14 @@ impl ServerTls {
     /// # Errors
     /// When one of them is useless or they do not belong together.
     pub fn load(certificate: &Path, key: &Path, now: Instant) -> Result<Self, FilesError> {
-        // Taken before reading: a change in between is then seen at the next look.
-        let stamp = [stamp(certificate), stamp(key)];
-        let config = read(certificate, key)?;
-        let state = Mutex::new(State { config, stamp, looked: now });
-        Ok(Self { certificate: certificate.into(), key: key.into(), state })
+        let files = vec![certificate.into(), key.into()];
+        let config = Followed::new(files, now, || read(certificate, key))?;
+        Ok(Self { certificate: certificate.into(), key: key.into(), config })
     }
 
     /// What to answer the next handshake with. Looks at the files when the last look is a minute old.
     pub fn current(&self, now: Instant) -> Arc<ServerConfig> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.look(&mut state, now) {
-            Look::NotDue | Look::Unchanged => {}
-            Look::Replaced => tracing::info!(certificate = %self.certificate.display(), "new certificate in use"),
-            Look::Kept(error) => tracing::error!(%error, "the new certificate is not used; the old one stays"),
-        }
-        Arc::clone(&state.config)
-    }
-
-    fn look(&self, state: &mut State, now: Instant) -> Look {
-        if now.saturating_duration_since(state.looked) < INTERVAL {
-            return Look::NotDue;
-        }
-        state.looked = now;
-        let stamp = [stamp(&self.certificate), stamp(&self.key)];
-        if stamp == state.stamp {
-            return Look::Unchanged;
-        }
-        state.stamp = stamp;
-        match read(&self.certificate, &self.key) {
-            Ok(config) => {
-                state.config = config;
-                Look::Replaced
-            }
-            Err(error) => Look::Kept(error),
-        }
+        self.config.current(now, || read(&self.certificate, &self.key))
     }
 }
 
@@ -109,18 +58,12 @@ fn read(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, FilesError>
     })
 }
 
-/// Nothing when the file cannot be looked at, which is a change like any other.
-fn stamp(path: &Path) -> Option<Stamp> {
-    let look = || -> io::Result<Stamp> {
-        let data = std::fs::metadata(path)?;
-        Ok((data.modified()?, data.len()))
-    };
-    look().ok()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, SystemTime};
+
     use super::*;
+    use crate::net::trust::{INTERVAL, Look};
 
     struct Pair(tempfile::TempDir);
 
@@ -153,8 +96,8 @@ mod tests {
         pair
     }
 
-    fn look(files: &ServerTls, now: Instant) -> Look {
-        files.look(&mut files.state.lock().unwrap(), now)
+    fn look(files: &ServerTls, now: Instant) -> Look<FilesError> {
+        files.config.look(now, || read(&files.certificate, &files.key)).0
     }
 
     #[test]

@@ -6,20 +6,28 @@
 use std::io;
 use std::net::IpAddr;
 
-use rustls::{CertificateError, Error, InvalidMessage};
+use rustls::{AlertDescription, CertificateError, Error, InvalidMessage};
 
+use super::certificate::CertificateFacts;
 use crate::diagnosis::TlsProblem;
+use crate::net::trust::{Shown, TrustError, WrongPin};
 
 /// Names of a certificate that are repeated, and octets of each.
 const NAMES: usize = 10;
 const NAME_LENGTH: usize = 100;
 
-/// Judges the error of a handshake.
-pub(in crate::net) fn of(error: &io::Error) -> TlsProblem {
+/// Judges the error of a handshake, or of a connection after it: in TLS 1.3 a server looks at our certificate when the
+/// handshake is over for us (RFC 8446 §4.4.2.4), and its alert comes where its greeting was expected.
+pub(in crate::net) fn of(error: &io::Error, shown: Shown) -> TlsProblem {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+        Some(Error::AlertReceived(alert)) => of_alert(*alert, shown),
         Some(error) => of_rustls(error),
         None if error.kind() == io::ErrorKind::UnexpectedEof => {
-            TlsProblem::Cut { detail: "the other side closed the connection during the handshake".to_owned() }
+            let asked = match shown {
+                Shown::Nothing => " after it had asked for a client certificate, and there is none",
+                Shown::NotAsked | Shown::Certificate => "",
+            };
+            TlsProblem::Cut { detail: format!("the other side closed the connection during the handshake{asked}") }
         }
         None => TlsProblem::Cut { detail: error.to_string() },
     }
@@ -37,12 +45,47 @@ pub(in crate::net) fn of_rustls(error: &Error) -> TlsProblem {
     }
 }
 
+/// An alert about a certificate can only mean ours, if the server asked for one.
+fn of_alert(alert: AlertDescription, shown: Shown) -> TlsProblem {
+    use AlertDescription as A;
+    let detail = Error::AlertReceived(alert).to_string();
+    let of_ours = matches!(
+        alert,
+        A::CertificateRequired
+            | A::NoCertificate
+            | A::BadCertificate
+            | A::UnsupportedCertificate
+            | A::CertificateRevoked
+            | A::CertificateExpired
+            | A::CertificateUnknown
+            | A::UnknownCA
+            | A::AccessDenied
+            // What servers say in TLS 1.2; that they asked shows that version and cipher were agreed on.
+            | A::HandshakeFailure
+    );
+    match shown {
+        Shown::Nothing if of_ours => TlsProblem::ClientCertificateRequired,
+        Shown::Certificate if of_ours => TlsProblem::ClientCertificateRefused { detail },
+        Shown::NotAsked | Shown::Nothing | Shown::Certificate => TlsProblem::Alert { detail },
+    }
+}
+
+/// Adds the pin of the certificate that was presented to a problem that a pin can solve.
+pub(super) fn with_pin(problem: TlsProblem, presented: Option<&CertificateFacts>) -> TlsProblem {
+    let pin = presented.map(|leaf| leaf.key.to_string());
+    match problem {
+        TlsProblem::UnknownIssuer { .. } => TlsProblem::UnknownIssuer { pin },
+        TlsProblem::WrongPin { .. } => TlsProblem::WrongPin { pin },
+        other => other,
+    }
+}
+
 fn of_certificate(error: &CertificateError) -> TlsProblem {
     match error {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsProblem::Expired,
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => TlsProblem::NotYetValid,
         // A bad signature is an authority of the right name with another key: an old CA file, an interceptor.
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => TlsProblem::UnknownIssuer,
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => TlsProblem::UnknownIssuer { pin: None },
         CertificateError::Revoked => TlsProblem::Revoked,
         CertificateError::NotValidForName => TlsProblem::WrongName { presented: Vec::new() },
         CertificateError::NotValidForNameContext { presented, .. } => {
@@ -54,6 +97,11 @@ fn of_certificate(error: &CertificateError) -> TlsProblem {
                      a self-signed one has to be made with `basicConstraints=critical,CA:FALSE`"
                 .to_owned(),
         },
+        CertificateError::Other(other) if other.0.is::<WrongPin>() => TlsProblem::WrongPin { pin: None },
+        CertificateError::Other(other) if other.0.is::<TrustError>() => {
+            TlsProblem::OwnFile { detail: other.to_string() }
+        }
+        CertificateError::Other(other) => TlsProblem::BadCertificate { detail: other.to_string() },
         error => TlsProblem::BadCertificate { detail: error.to_string() },
     }
 }

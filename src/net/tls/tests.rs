@@ -8,23 +8,23 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::net::stream::TlsFacts;
-use crate::net::trust::{Settings, client_config};
+use crate::net::trust::Settings;
 
-const LIMIT: Duration = Duration::from_secs(10);
-const HOST: &str = "smtp.example.com";
+pub(in crate::net) const LIMIT: Duration = Duration::from_secs(10);
+pub(in crate::net) const HOST: &str = "smtp.example.com";
 
 /// A certificate authority whose own certificate lies in a file.
-struct Authority {
-    issuer: CertifiedIssuer<'static, KeyPair>,
-    file: tempfile::NamedTempFile,
+pub(in crate::net) struct Authority {
+    pub(in crate::net) issuer: CertifiedIssuer<'static, KeyPair>,
+    pub(in crate::net) file: tempfile::NamedTempFile,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(in crate::net) fn new() -> Self {
         Self::named("Authority of a test")
     }
 
-    fn named(name: &str) -> Self {
+    pub(in crate::net) fn named(name: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         params.distinguished_name.push(rcgen::DnType::CommonName, name);
@@ -33,7 +33,11 @@ impl Authority {
         Self { issuer, file }
     }
 
-    fn server(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Arc<ServerConfig> {
+    pub(in crate::net) fn server(
+        &self,
+        names: &[&str],
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Arc<ServerConfig> {
         let mut params = certificate_for(names);
         change(&mut params);
         let key = KeyPair::generate().unwrap();
@@ -41,20 +45,24 @@ impl Authority {
         server_config(vec![certificate.der().clone()], private(&key)).unwrap()
     }
 
-    fn trusted(&self) -> Arc<ClientConfig> {
-        client_config(&Settings::only(self.file.path())).unwrap()
+    pub(in crate::net) fn trusted(&self) -> Terms {
+        terms(&Settings::only(self.file.path()))
     }
 }
 
-fn certificate_for(names: &[&str]) -> CertificateParams {
+pub(in crate::net) fn terms(settings: &Settings) -> Terms {
+    Terms::new(settings).unwrap()
+}
+
+pub(in crate::net) fn certificate_for(names: &[&str]) -> CertificateParams {
     CertificateParams::new(names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>()).unwrap()
 }
 
-fn private(key: &KeyPair) -> PrivateKeyDer<'static> {
+pub(in crate::net) fn private(key: &KeyPair) -> PrivateKeyDer<'static> {
     PrivateKeyDer::try_from(key.serialize_der()).unwrap()
 }
 
-fn pem_file(text: &str) -> tempfile::NamedTempFile {
+pub(in crate::net) fn pem_file(text: &str) -> tempfile::NamedTempFile {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), text).unwrap();
     file
@@ -73,19 +81,21 @@ fn self_signed(is_ca: IsCa) -> (Arc<ServerConfig>, tempfile::NamedTempFile) {
 /// Both ends of a connection that has become an encrypted one: the client's, the server's.
 pub(in crate::net) async fn upgrade(client: TcpStream, server: TcpStream) -> (Stream, Stream) {
     let authority = Authority::new();
-    let answers = authority.server(&[HOST], |_| {});
-    let both =
-        tokio::try_join!(connect(authority.trusted(), HOST, client, LIMIT), accept(answers, server, LIMIT)).unwrap();
+    let (trusted, answers) = (authority.trusted(), authority.server(&[HOST], |_| {}));
+    let both = tokio::try_join!(connect(&trusted, HOST, client, LIMIT), async {
+        Ok(accept(answers, server, LIMIT).await.unwrap())
+    })
+    .unwrap();
     assert!(both.0.tls_facts().is_some() && both.1.tls_facts().is_some());
     both
 }
 
 /// Connects a client to a server that greets with `220` after the handshake; gives both views.
-async fn handshake(
-    client: &Arc<ClientConfig>,
+pub(in crate::net) async fn handshake(
+    client: &Terms,
     host: &str,
     server: Arc<ServerConfig>,
-) -> (Result<TlsFacts, TlsProblem>, Result<(), TlsProblem>) {
+) -> (Result<TlsFacts, HandshakeError>, Result<(), TlsProblem>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let serving = async {
@@ -96,7 +106,7 @@ async fn handshake(
     };
     let calling = async {
         let tcp = TcpStream::connect(address).await.unwrap();
-        let mut stream = connect(Arc::clone(client), host, tcp, LIMIT).await?;
+        let mut stream = connect(client, host, tcp, LIMIT).await?;
         let mut greeting = String::new();
         stream.read_to_string(&mut greeting).await.unwrap();
         assert_eq!(greeting, "220 ready\r\n");
@@ -105,8 +115,8 @@ async fn handshake(
     tokio::join!(calling, serving)
 }
 
-async fn problem(client: &Arc<ClientConfig>, host: &str, server: Arc<ServerConfig>) -> TlsProblem {
-    handshake(client, host, server).await.0.unwrap_err()
+async fn problem(client: &Terms, host: &str, server: Arc<ServerConfig>) -> TlsProblem {
+    handshake(client, host, server).await.0.unwrap_err().problem
 }
 
 /// What a client finds at a server that writes these octets, keeps the connection or closes it.
@@ -120,9 +130,9 @@ async fn problem_with(octets: &'static [u8], keep: bool) -> TlsProblem {
         if keep { std::future::pending().await } else { drop(server) }
     };
     let config = Authority::new().trusted();
-    let calling = connect(config, HOST, tcp, LIMIT);
+    let calling = connect(&config, HOST, tcp, LIMIT);
     tokio::select! {
-        result = calling => result.unwrap_err(),
+        result = calling => result.unwrap_err().problem,
         () = async { serving.await; std::future::pending().await } => unreachable!(),
     }
 }
@@ -180,7 +190,7 @@ async fn strangers_are_refused_and_told_what_the_client_saw() {
     for name in ["Authority of somebody else", "Authority of a test"] {
         let stranger = Authority::named(name).server(&[HOST], |_| {});
         let (client, server) = handshake(&Authority::new().trusted(), HOST, stranger).await;
-        assert_eq!(client.unwrap_err(), TlsProblem::UnknownIssuer, "{name}");
+        assert!(matches!(client.unwrap_err().problem, TlsProblem::UnknownIssuer { pin: Some(_) }), "{name}");
         let TlsProblem::Alert { detail } = server.unwrap_err() else { panic!("the client sends an alert") };
         assert!(detail.starts_with("received fatal alert"), "{detail}");
     }
@@ -189,20 +199,21 @@ async fn strangers_are_refused_and_told_what_the_client_saw() {
 #[tokio::test]
 async fn a_self_signed_certificate_is_believed_only_from_the_ca_file() {
     let (server, file) = self_signed(IsCa::NoCa);
-    assert_eq!(problem(&Authority::new().trusted(), HOST, Arc::clone(&server)).await, TlsProblem::UnknownIssuer);
-    assert!(handshake(&client_config(&Settings::only(file.path())).unwrap(), HOST, server).await.0.is_ok());
+    let stranger = problem(&Authority::new().trusted(), HOST, Arc::clone(&server)).await;
+    assert!(matches!(stranger, TlsProblem::UnknownIssuer { .. }), "{stranger:?}");
+    assert!(handshake(&terms(&Settings::only(file.path())), HOST, server).await.0.is_ok());
     let (server, file) = self_signed(IsCa::Ca(rcgen::BasicConstraints::Unconstrained));
-    let client = client_config(&Settings::only(file.path())).unwrap();
+    let client = terms(&Settings::only(file.path()));
     let TlsProblem::BadCertificate { detail } = problem(&client, HOST, server).await else { panic!() };
     assert!(detail.contains("CA:FALSE"), "{detail}");
 }
 
 #[tokio::test]
 async fn without_a_ca_file_the_systems_roots_decide() {
-    match client_config(&Settings::default()) {
+    match Terms::new(&Settings::default()) {
         Ok(client) => {
             let stranger = Authority::new().server(&[HOST], |_| {});
-            assert_eq!(problem(&client, HOST, stranger).await, TlsProblem::UnknownIssuer);
+            assert!(matches!(problem(&client, HOST, stranger).await, TlsProblem::UnknownIssuer { .. }));
         }
         // A bare container has none.
         Err(error) => assert!(error.to_string().contains("ca-certificates"), "{error}"),
@@ -273,7 +284,7 @@ async fn a_host_that_no_certificate_can_name_is_refused_before_anything_is_sent(
     for host in ["", "a b", "smtp.example.com:465"] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let tcp = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let refused = connect(Authority::new().trusted(), host, tcp, LIMIT).await.unwrap_err();
+        let refused = connect(&Authority::new().trusted(), host, tcp, LIMIT).await.unwrap_err().problem;
         assert!(matches!(refused, TlsProblem::BadCertificate { .. }), "{host:?}: {refused:?}");
     }
 }

@@ -54,6 +54,8 @@ pub enum Event {
     Finished(Reply),
     /// The transaction ended before the body. The client is ready for the next one.
     Refused(Refused),
+    /// A reply came in this phase; raised ahead of what follows from it, and only after [`Client::narrate`].
+    Heard { phase: Phase, reply: Reply },
     /// The connection is of no further use. If the server still listens it is told QUIT; `Close` follows in any case.
     Failed(Fault),
 }
@@ -111,6 +113,17 @@ impl Client {
     #[must_use]
     pub fn new(settings: Arc<Settings>, trace: Trace, now: Instant) -> Self {
         Self { stage: Stage::Greeting, reader: Reader::default(), wire: Wire::new(settings, trace, now) }
+    }
+
+    /// From now on every reply is raised as [`Event::Heard`], for an owner who shows the dialogue to somebody.
+    pub fn narrate(&mut self) {
+        self.wire.narrates = true;
+    }
+
+    /// Whether events wait to be polled: then [`Client::phase`] is ahead of what the owner knows.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        self.wire.has_news()
     }
 
     /// What the server offers; `None` before EHLO and with a server that only knows HELO.
@@ -268,7 +281,8 @@ impl Conversation for Client {
             match step {
                 Ok(None) => {}
                 Ok(Some(incoming)) => {
-                    self.wire.heard(&incoming, now);
+                    let phase = self.phase();
+                    self.wire.heard(phase, &incoming, now);
                     self.answered(&incoming, now);
                 }
                 Err(NotAReply(octets)) => {

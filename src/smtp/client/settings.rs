@@ -32,8 +32,17 @@ pub enum StartTls {
 }
 
 /// Longest waits. The defaults are the least RFC 5321 §4.5.3.2 allows, and the same 5 minutes where it names none.
+///
+/// The first three are for the owner to keep: they come before the dialogue, and stand here so that how long a
+/// connection can take is seen in one place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
+    /// For a credential, somebody else's call for the same token included. Each call has a shorter limit of its own.
+    pub credential: Duration,
+    /// From the name to the TCP connection; what Postfix gives a connect.
+    pub connect: Duration,
+    /// For each TLS handshake.
+    pub handshake: Duration,
     /// For the 220.
     pub greeting: Duration,
     /// For the reply to EHLO or HELO.
@@ -56,10 +65,36 @@ pub struct Timeouts {
     pub quit: Duration,
 }
 
+impl Timeouts {
+    /// The same for every step, for somebody who waits in front of a screen. The reply to the dot may take twice as
+    /// long: many providers look at the whole message before they give it.
+    #[must_use]
+    pub fn each(limit: Duration) -> Self {
+        Self {
+            credential: limit,
+            connect: limit,
+            handshake: limit,
+            greeting: limit,
+            hello: limit,
+            starttls: limit,
+            auth: limit,
+            mail: limit,
+            rcpt: limit,
+            data: limit,
+            block: limit,
+            final_dot: limit * 2,
+            quit: Self::default().quit,
+        }
+    }
+}
+
 impl Default for Timeouts {
     fn default() -> Self {
         let five_minutes = Duration::from_mins(5);
         Self {
+            credential: five_minutes,
+            connect: Duration::from_secs(30),
+            handshake: Duration::from_secs(30),
             greeting: five_minutes,
             hello: five_minutes,
             starttls: five_minutes,

@@ -32,6 +32,8 @@ enum Pending {
 pub(super) struct Wire {
     pub settings: Arc<Settings>,
     pub trace: Trace,
+    /// Whether every reply is raised.
+    pub narrates: bool,
     redactor: Redactor,
     pending: VecDeque<Pending>,
     deadline: Instant,
@@ -42,7 +44,7 @@ impl Wire {
     pub fn new(settings: Arc<Settings>, trace: Trace, now: Instant) -> Self {
         let patience = settings.timeouts.greeting;
         let (redactor, pending) = (Redactor::new(), VecDeque::new());
-        Self { settings, trace, redactor, pending, deadline: now + patience, patience }
+        Self { settings, trace, narrates: false, redactor, pending, deadline: now + patience, patience }
     }
 
     /// From now on the other side has this long.
@@ -103,6 +105,11 @@ impl Wire {
         self.pending.push_back(Pending::Event(event));
     }
 
+    /// Whether something is to be told to the owner.
+    pub fn has_news(&self) -> bool {
+        self.pending.iter().any(|pending| matches!(pending, Pending::Event(_)))
+    }
+
     /// Octets of memory held by what waits to be handed out, leaving aside what hangs below events.
     #[cfg(test)]
     pub fn held(&self) -> usize {
@@ -161,8 +168,13 @@ impl Wire {
 
     /// The same for a reply that was understood but makes no sense here.
     pub fn misplaced(&mut self, phase: Phase, incoming: &Incoming) -> Stage {
-        let text = self.reply(incoming).to_string();
+        let text = self.beginning(incoming);
         self.garbage(phase, text.as_bytes())
+    }
+
+    /// As much of a reply as is shown of something that makes no sense.
+    pub fn beginning(&self, incoming: &Incoming) -> String {
+        self.reply(incoming).to_string().chars().take(GARBAGE_LIMIT).collect()
     }
 
     /// What came, made fit to be kept and shown. All lines are cleaned together: a secret may be folded over two.
@@ -179,12 +191,19 @@ impl Wire {
         self.redactor.clean(octets)
     }
 
-    /// Writes down a reply of the server.
-    pub fn heard(&mut self, incoming: &Incoming, now: Instant) {
-        if !self.trace.recording() {
+    /// Writes down a reply of the server, and raises it where that was asked for.
+    pub fn heard(&mut self, phase: Phase, incoming: &Incoming, now: Instant) {
+        if !self.trace.recording() && !self.narrates {
             return;
         }
-        let Reply { code, enhanced, text } = self.reply(incoming);
+        let reply = self.reply(incoming);
+        self.write_down(&reply, now);
+        if self.narrates {
+            self.raise(Event::Heard { phase, reply });
+        }
+    }
+
+    fn write_down(&mut self, Reply { code, enhanced, text }: &Reply, now: Instant) {
         let enhanced = enhanced.map(|enhanced| format!("{enhanced} ")).unwrap_or_default();
         let mut lines = text.split('\n').peekable();
         while let Some(line) = lines.next() {

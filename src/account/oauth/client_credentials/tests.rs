@@ -65,6 +65,7 @@ async fn refusal(status: &str, body: &str) -> String {
     match heard(status, "application/json", body).await.unwrap_err() {
         TokenFailure::Refused { error, description, .. } => format!("refused: {error}: {description}"),
         TokenFailure::Odd { status, detail, .. } => format!("odd {status}: {detail}"),
+        TokenFailure::Page { status, title, .. } => format!("page {status}: {title}"),
         other => panic!("{other:?}"),
     }
 }
@@ -138,10 +139,20 @@ async fn a_server_in_trouble_says_nothing_about_us() {
 }
 
 #[tokio::test]
+async fn a_server_that_says_when_to_come_back_is_heard() {
+    for (header, expected) in [("120", Some(120)), ("Fri, 31 Dec 1999 23:59:59 GMT", None), ("-1", None)] {
+        let status = format!("429 Slow Down\r\nretry-after: {header}");
+        let failure = heard(&status, "application/json", r#"{"error":"slow_down"}"#).await.unwrap_err();
+        let TokenFailure::Odd { retry_after, .. } = failure else { panic!("{failure:?}") };
+        assert_eq!(retry_after.map(|time| time.as_secs()), expected, "{header}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_answer_at_all_is_odd_and_described() {
     let page = "<!DOCTYPE html><html><Title>502 Bad\n Gateway</title>";
-    assert_eq!(refusal("502 Bad", page).await, "odd 502: a web page instead of JSON, titled `502 Bad Gateway`");
-    assert_eq!(refusal("500 Bad", "  <html>").await, "odd 500: a web page instead of JSON");
+    assert_eq!(refusal("502 Bad", page).await, "page 502: 502 Bad Gateway");
+    assert_eq!(refusal("500 Bad", "  <html>").await, "page 500: ");
     assert_eq!(refusal("404 Not Found", "no such page").await, "odd 404: no such page");
     assert_eq!(refusal("302 Found", "").await, "odd 302: there is nothing to read in it");
     assert_eq!(refusal("400 Bad", r#"{"error":{"code":7}}"#).await, r#"odd 400: {"error":{"code":7}}"#);
@@ -182,5 +193,8 @@ async fn an_endpoint_whose_certificate_nobody_trusts_is_a_failure_of_tls() {
     let endpoint = format!("https://localhost:{port}/token?key=hunter2").parse().unwrap();
     let failure = grant(endpoint, ClientAuthentication::Body).token(&http(), None).await.unwrap_err();
     let endpoint = format!("https://localhost:{port}/token");
-    assert_eq!(failure, Failure::Token(TokenFailure::Tls { endpoint, problem: TlsProblem::UnknownIssuer }));
+    assert_eq!(
+        failure,
+        Failure::Token(TokenFailure::Tls { endpoint, problem: TlsProblem::UnknownIssuer { pin: None } })
+    );
 }

@@ -1,0 +1,125 @@
+//! What was seen in a step, as lines for people; the JSON output has them too, beside the facts.
+//!
+//! Every line is printable: what a server said went through the redactor, which leaves no control characters in it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::account::Settings;
+use crate::account::origin::Origin;
+use crate::account::signin::Channel;
+use crate::net::stream::TlsFacts;
+use crate::net::tls::certificate::CertificateFacts;
+use crate::net::trust::Verified;
+use crate::smtp::reply::Reply;
+use crate::upstream::step::{Fact, Kind, Step};
+
+/// A step as it is called in SMTP.
+pub(super) fn name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Credential => "credential",
+        Kind::Dns => "DNS",
+        Kind::Tcp => "TCP",
+        Kind::Tls => "TLS",
+        Kind::Greeting => "greeting",
+        Kind::Hello => "EHLO",
+        Kind::StartTls => "STARTTLS",
+        Kind::Auth => "AUTH",
+        Kind::Mail => "MAIL",
+        Kind::Recipient => "RCPT",
+        Kind::Data => "DATA",
+        Kind::Delivery => "delivery",
+    }
+}
+
+/// What was seen, one line each.
+pub(super) fn lines(account: &Settings, step: &Step) -> Vec<String> {
+    step.facts.iter().flat_map(|fact| of_fact(&account.host, step.kind, fact)).collect()
+}
+
+fn of_fact(host: &str, kind: Kind, fact: &Fact) -> Vec<String> {
+    let line = match fact {
+        Fact::Tls(facts) => return handshake(host, facts),
+        Fact::Presented(chain) => return chain.iter().map(certificate).collect(),
+        Fact::Credential(origin) => credential(origin),
+        Fact::TokenLife(life) => format!("good for {}", duration(*life)),
+        Fact::Addresses(addresses) => addresses.iter().map(|a| a.ip().to_string()).collect::<Vec<_>>().join(", "),
+        Fact::AddressFailed(address, error) => format!("{} failed: {error}", address.ip()),
+        Fact::Connected(peer) => connected(*peer),
+        Fact::Reply(reply) if kind == Kind::Hello && reply.is_positive() => offer(reply),
+        Fact::Reply(reply) => reply.to_string(),
+        Fact::StaysClear(channel) => stays_clear(*channel).into(),
+        Fact::Mechanism { chosen, offered } => format!("{chosen}, offered: {}", offered.join(" ")),
+        Fact::NoSignIn => "not needed: the account has no credential".into(),
+    };
+    vec![line]
+}
+
+fn handshake(host: &str, facts: &TlsFacts) -> Vec<String> {
+    let mut lines = vec![format!("{facts}; {}", facts.verified.for_host(host))];
+    lines.extend(facts.chain.iter().map(certificate));
+    let less = !matches!(facts.verified, Verified::Full | Verified::FullAndPin);
+    // Whoever trusts it by less than its name and chain can trust it by its key.
+    lines.extend(facts.chain.first().filter(|_| less).map(|leaf| format!("its key as a pin: {}", leaf.key)));
+    lines
+}
+
+/// Who, for what, by whom, how long.
+fn certificate(certificate: &CertificateFacts) -> String {
+    let CertificateFacts { subject, issuer, names, not_before, not_after, .. } = certificate;
+    let day = |moment: &Timestamp| moment.strftime("%Y-%m-%d").to_string();
+    let who = if subject.is_empty() { "without a subject" } else { subject };
+    let names = if names.is_empty() { String::new() } else { format!(" for {}", names.join(", ")) };
+    let issuer = if issuer == subject { "itself" } else { issuer };
+    let left = left(not_after.duration_since(Timestamp::now()).as_hours());
+    format!("certificate: {who}{names}; issued by {issuer}; valid {} to {} ({left})", day(not_before), day(not_after))
+}
+
+fn left(hours: i64) -> String {
+    match hours / 24 {
+        days if hours < 0 => format!("over for {} days", -days),
+        days => format!("{days} days left"),
+    }
+}
+
+fn credential(Origin { kind, place }: &Origin) -> String {
+    let place = place.as_deref().unwrap_or_default();
+    match *kind {
+        "none" => "none: the account does not sign in".into(),
+        "password" => "password from the configuration".into(),
+        "password_file" => format!("password from {place}"),
+        "password_command" => format!("password printed by {place}"),
+        "command" => format!("token printed by {place}"),
+        grant => format!("token from {place} ({grant})"),
+    }
+}
+
+fn connected(peer: SocketAddr) -> String {
+    format!("connected to {} port {}", peer.ip().to_canonical(), peer.port())
+}
+
+/// The reply to EHLO: a name, then what is offered. A server that only knows HELO says nothing but its name.
+fn offer(reply: &Reply) -> String {
+    let mut lines = reply.text.split('\n');
+    let name = lines.next().unwrap_or_default();
+    let offered = lines.filter(|line| !line.is_empty()).collect::<Vec<_>>();
+    let offered = if offered.is_empty() { "nothing".to_owned() } else { offered.join(", ") };
+    format!("{} {name}; offers {offered}", reply.code)
+}
+
+fn stays_clear(channel: Channel) -> &'static str {
+    match channel {
+        Channel::ClearLoopback => "STARTTLS is not offered: the connection stays in clear, inside this machine",
+        Channel::Tls | Channel::ClearNetwork => {
+            "STARTTLS is not offered: the connection stays in clear, and no credential is sent unless the account allows it"
+        }
+    }
+}
+
+fn duration(life: Duration) -> String {
+    // A token is never known to the millisecond.
+    let seconds = (life.as_millis() + 500) / 1000;
+    if seconds < 120 { format!("{seconds} s") } else { format!("{} min", (seconds + 30) / 60) }
+}

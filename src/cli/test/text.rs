@@ -1,0 +1,132 @@
+//! The steps as lines for people: one each, live, with word, name, milliseconds and what was seen.
+//!
+//! On a terminal the step under way is shown and written over when it is over; elsewhere each line is final. Colours
+//! stress and never carry a meaning of their own.
+
+use std::io::{self, Write};
+
+use super::{Summary, said};
+use crate::account::{Encryption, Settings};
+use crate::diagnosis::{Diagnosis, Failure, diagnose};
+use crate::upstream::probe::Mail;
+use crate::upstream::step::{End, Kind, Step};
+
+const GREEN: &str = "32";
+const YELLOW: &str = "33";
+const RED: &str = "1;31";
+const BOLD: &str = "1";
+
+/// Left of what was seen: word, name, milliseconds.
+const MARGIN: usize = 32;
+
+/// Where it is printed.
+pub(super) struct Page<W> {
+    pub(super) out: W,
+    pub(super) colours: bool,
+    /// Whether a line can be written over.
+    pub(super) live: bool,
+}
+
+impl<W: Write> Page<W> {
+    pub(super) fn title(&mut self, account: &Settings) -> io::Result<()> {
+        let encryption = match account.encryption {
+            Encryption::Implicit => "TLS from the first octet",
+            Encryption::StartTls => "STARTTLS",
+            Encryption::StartTlsAuto => "STARTTLS where offered",
+            Encryption::None => "in clear",
+        };
+        let name = self.paint(BOLD, account.name.as_str());
+        writeln!(self.out, "Account {name}: {} port {}, {encryption}\n", account.host, account.port)?;
+        self.out.flush()
+    }
+
+    pub(super) fn begins(&mut self, kind: Kind) -> io::Result<()> {
+        if self.live {
+            write!(self.out, "  ...     {}", said::name(kind))?;
+            self.out.flush()?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn ends(&mut self, account: &Settings, step: &Step) -> io::Result<()> {
+        if self.live {
+            // Back to the beginning of the line, and clear it.
+            write!(self.out, "\r\x1b[2K")?;
+        }
+        let (word, colour, failure) = match &step.end {
+            End::Done => ("ok", GREEN, None),
+            End::Again(failure) => ("again", YELLOW, Some(failure)),
+            End::Failed(failure) => ("FAILED", RED, Some(failure)),
+        };
+        let word = self.paint(colour, &format!("{word:6}"));
+        write!(self.out, "  {word}  {:10} {:>6} ms", said::name(step.kind), step.took.as_millis())?;
+        let mut lines = said::lines(account, step);
+        if let Some(failure) = failure {
+            lines.extend(said_beside(account, step, failure));
+        }
+        for (index, line) in lines.iter().enumerate() {
+            if index > 0 {
+                write!(self.out, "\n{:MARGIN$}", "")?;
+            } else {
+                write!(self.out, "  ")?;
+            }
+            write!(self.out, "{line}")?;
+        }
+        writeln!(self.out)?;
+        match &step.end {
+            End::Failed(failure) => self.explain(&diagnose(failure, account.context()))?,
+            End::Again(_) => writeln!(self.out, "          tried once more with a new token")?,
+            End::Done => {}
+        }
+        self.out.flush()
+    }
+
+    fn explain(&mut self, Diagnosis { cause, sentence, cure, .. }: &Diagnosis) -> io::Result<()> {
+        for (title, text) in [("What it means:", sentence.as_ref()), ("What to do:", cure.as_ref())] {
+            let title = self.paint(BOLD, &format!("{title:15}"));
+            writeln!(self.out, "          {title} {text}")?;
+        }
+        let title = self.paint(BOLD, &format!("{:15}", "Cause:"));
+        writeln!(self.out, "          {title} {cause}")
+    }
+
+    pub(super) fn summary(&mut self, account: &Settings, mail: Option<&Mail>, summary: &Summary) -> io::Result<()> {
+        let name = &account.name;
+        let left: Vec<&str> = summary.not_tried(account.encryption).into_iter().map(said::name).collect();
+        let text = match (&summary.failed, mail) {
+            (Some((step, ..)), _) if left.is_empty() => {
+                format!("Account {name} does not work: {} failed.", said::name(step.kind))
+            }
+            (Some((step, ..)), _) => format!(
+                "Account {name} does not work: {} failed. Not tried: {}.",
+                said::name(step.kind),
+                left.join(", ")
+            ),
+            (None, Some(mail)) => format!(
+                "Account {name} works: the provider took a test mail for {}. Look for it there, among the spam too.",
+                mail.to
+            ),
+            (None, None) => format!(
+                "Account {name} can be used. Nothing was sent: `posthouse test {name} --to ADDRESS` goes on with {}.",
+                left.join(", ")
+            ),
+        };
+        let colour = if summary.failed.is_some() { RED } else { GREEN };
+        let text = self.paint(colour, &text);
+        writeln!(self.out, "\n{text}\n")?;
+        self.out.flush()
+    }
+
+    fn paint(&self, colour: &str, text: &str) -> String {
+        if self.colours { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// The failure in the words of whoever failed, unless they stand there already as the reply.
+fn said_beside(account: &Settings, step: &Step, failure: &Failure) -> Option<String> {
+    let said = match failure {
+        Failure::Reply { reply, .. } | Failure::StartTlsRefused { reply, .. } => reply.to_string(),
+        failure => failure.to_string(),
+    };
+    (!said::lines(account, step).contains(&said)).then_some(said)
+}

@@ -1,0 +1,121 @@
+//! Known replies that any server may give. They stand behind those of the providers.
+//!
+//! Mostly enhanced codes of RFC 4954 §6 and words that several servers share.
+
+use super::{ANY, LATER, Row, WAIT_A_DAY};
+use crate::smtp::reply::Enhanced;
+use crate::words::{Cause, Phase};
+
+const CONFIGURED_MECHANISM: &str =
+    "Set `mechanism = \"auto\"` for this account, so that one of the offered mechanisms is used.";
+
+pub(super) const ROWS: &[Row] = &[
+    Row {
+        code: "starttls_wanted",
+        replies: &[530],
+        words: &["starttls"],
+        cause: Cause::Config,
+        sentence: "The server wants an encrypted connection first.",
+        cure: "Set `encryption = \"starttls\"` for this account.",
+        ..ANY
+    },
+    Row {
+        code: "encryption_wanted",
+        replies: &[523, 538],
+        phases: &[Phase::Auth],
+        cause: Cause::Config,
+        sentence: "The server takes this kind of sign-in only over an encrypted connection.",
+        cure: "Set `encryption = \"implicit\"` with port 465, or `encryption = \"starttls\"` with port 587, for this account.",
+        ..ANY
+    },
+    Row {
+        code: "sign_in_wanted",
+        replies: &[530],
+        words: &["authentication required"],
+        cause: Cause::Config,
+        sentence: "The server wants a sign-in and this account has none.",
+        cure: "Give this account a password or `oauth = { … }`, and do not set `mechanism = \"none\"`.",
+        ..ANY
+    },
+    Row {
+        code: "mechanism_unknown",
+        replies: &[504],
+        phases: &[Phase::Auth],
+        cause: Cause::Config,
+        sentence: "The server does not know the mechanism that was tried.",
+        cure: CONFIGURED_MECHANISM,
+        ..ANY
+    },
+    Row {
+        code: "mechanism_too_weak",
+        replies: &[534],
+        phases: &[Phase::Auth],
+        cause: Cause::Config,
+        sentence: "The server finds the mechanism that was tried too weak for this user.",
+        cure: CONFIGURED_MECHANISM,
+        ..ANY
+    },
+    Row {
+        code: "sign_in_not_offered",
+        replies: &[502, 503],
+        phases: &[Phase::Auth],
+        cause: Cause::Config,
+        sentence: "The server takes no sign-in here.",
+        cure: "Use the port for submission: `port = 465` with `encryption = \"implicit\"`, or `port = 587` with `encryption = \"starttls\"`; a server inside the house that takes mail without a sign-in wants `mechanism = \"none\"`.",
+        ..ANY
+    },
+    Row {
+        code: "password_transition",
+        replies: &[432],
+        enhanced: Some(Enhanced(4, 7, 12)),
+        cause: Cause::Account,
+        sentence: "The server must first learn the password anew, in a sign-in by another way.",
+        cure: "Sign in to the account once by browser, or set `mechanism = \"plain\"` for this account.",
+        ..ANY
+    },
+    Row {
+        code: "sign_in_line_too_long",
+        replies: &[500],
+        enhanced: Some(Enhanced(5, 5, 6)),
+        cause: Cause::Config,
+        sentence: "The server could not take the sign-in: it was too long for it.",
+        cure: "Check that `username` of this account is the mailbox, not a service account or an application id.",
+        ..ANY
+    },
+    Row {
+        code: "line_too_long",
+        replies: &[500, 555],
+        words: &["line too long"],
+        cause: Cause::Config,
+        sentence: "The server could not take a line that was sent; in a sign-in this is the token.",
+        cure: "Check that `username` of this account is the mailbox, not a service account or an application id.",
+        ..ANY
+    },
+    Row {
+        code: "daily_limit",
+        phases: &[Phase::Mail, Phase::Recipient, Phase::Data, Phase::Dot],
+        words: &["daily", "limit", "exceeded"],
+        cause: Cause::Quota,
+        sentence: "This account has reached its daily sending limit.",
+        cure: WAIT_A_DAY,
+        ..ANY
+    },
+    Row {
+        code: "greylisted",
+        replies: &[421, 450, 451],
+        words: &["greylist"],
+        cause: Cause::Throttle,
+        sentence: "The server lets mail of those it does not know wait for a while (greylisting).",
+        cure: LATER,
+        ..ANY
+    },
+    Row {
+        code: "message_exceeds_provider_limit",
+        replies: &[552],
+        enhanced: Some(Enhanced(5, 3, 4)),
+        cause: Cause::Message,
+        sentence: "The message is larger than the provider takes.",
+        cure: "Let the device send less: lower resolution, fewer pages, or a link instead of the file.",
+        ..ANY
+    },
+];
