@@ -240,7 +240,7 @@ fn platform(said: &Said) -> Option<String> {
 fn touches_world(path: &[String]) -> bool {
     let reads_clock = path.len() > 1 && path.last().is_some_and(|name| name == "now" || name.starts_with("now_"));
     let sockets = ["TcpStream", "TcpListener", "UdpSocket", "ToSocketAddrs"];
-    let world = ["std::fs", "std::env", "std::process", "std::thread", "tokio", "socket2", "reqwest", "tempfile"];
+    let world = ["std::fs", "std::env", "std::process", "std::thread", "tokio", "socket2", "hyper", "tempfile"];
     reads_clock
         || path.len() > 1 && world.iter().any(|prefix| starts(path, prefix))
         || starts(path, "std::net") && path.get(2).is_some_and(|name| sockets.contains(&name.as_str()))

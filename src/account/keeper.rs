@@ -50,7 +50,7 @@ struct Issuer {
 
 #[derive(Debug)]
 enum Origin {
-    ClientCredentials { request: ClientCredentials, http: HttpClient },
+    ClientCredentials { request: Box<ClientCredentials>, http: HttpClient },
     Command(CommandLine),
 }
 
@@ -135,7 +135,7 @@ fn origin(grant: &Grant, http: HttpClient) -> Origin {
                 scope: scope.clone(),
                 authentication: *authentication,
             };
-            Origin::ClientCredentials { request, http }
+            Origin::ClientCredentials { request: Box::new(request), http }
         }
         Grant::Command { command } => Origin::Command(command.clone()),
     }
