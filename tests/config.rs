@@ -434,3 +434,14 @@ fn keys_of(table: &toml::Table, path: &str, found: &mut Vec<String>) {
         }
     }
 }
+
+#[test]
+fn every_mistake_comes_with_a_cure() {
+    let without = bad_configs().into_iter().flat_map(|bad| {
+        let name = bad.original.file_name().unwrap().display().to_string();
+        let silent = bad.found.into_iter().filter(|finding| finding.hint.is_none());
+        silent.map(move |finding| format!("{name}: {}: {}", finding.key, finding.message)).collect::<Vec<_>>()
+    });
+    let without: Vec<String> = without.collect();
+    assert!(without.is_empty(), "{} findings have no cure:\n{}", without.len(), without.join("\n"));
+}

@@ -204,7 +204,8 @@ fn in_clear(section: &Section<'_>, settings: &Settings) {
         section.error("allow_plaintext_credentials", complaint.hint("leave it out"));
     } else if allowed {
         let risk = "the password may go out in clear text: everybody on the way can read it";
-        section.warning("allow_plaintext_credentials", Complaint::new(risk));
+        let cure = "leave it out, and encrypt as soon as the server can: encryption = \"starttls\"";
+        section.warning("allow_plaintext_credentials", Complaint::new(risk).hint(cure));
     }
     match settings.encryption {
         Encryption::None if local => {}
@@ -217,7 +218,8 @@ fn in_clear(section: &Section<'_>, settings: &Settings) {
             ));
         }
         Encryption::None => {
-            section.warning("encryption", Complaint::new("all mail of this account goes out in clear text"));
+            let complaint = Complaint::new("all mail of this account goes out in clear text");
+            section.warning("encryption", complaint.hint("write encryption = \"starttls\" if the server offers it"));
         }
         Encryption::StartTlsAuto if !local => {
             let risk = "whoever sits on the way can switch the encryption off and read the mail";
