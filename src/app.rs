@@ -24,6 +24,7 @@ use crate::net::guard::{self, Guarded, Rules};
 use crate::net::http::{HttpClient, HttpError};
 use crate::net::listen::{self, BindError, Listener};
 use crate::net::ours::Bound;
+use crate::net::proxy::Proxy;
 use crate::net::tls::files::{FilesError, ServerTls};
 use crate::net::trust::{self, ClientTls, TrustError};
 use crate::outbound::{Couriers, Desk};
@@ -179,7 +180,8 @@ fn door(
         starttls: matches!(tls, Tls::StartTls(_)),
         auth: match listener.auth {
             DeviceAuth::None => server::Auth::Off,
-            DeviceAuth::AcceptAny | DeviceAuth::Optional => server::Auth::Optional,
+            DeviceAuth::AcceptAny => server::Auth::AcceptAny,
+            DeviceAuth::Optional => server::Auth::Optional,
             DeviceAuth::Required => server::Auth::Required,
         },
         max_size: listener.max_message_size,
@@ -259,7 +261,10 @@ fn bind(listener: &ListenerSettings, address: SocketAddr) -> Result<Listener, St
 }
 
 fn refuse_self_loops(accounts: &[account::Settings], bound: &Bound) -> Result<(), StartError> {
-    match accounts.iter().find(|account| bound.could_be_ours(&account.host, account.port)) {
+    // To a proxy elsewhere our own address, `localhost` above all, means something else.
+    let is_seen_from_here = |account: &account::Settings| account.proxies.smtp.as_ref().is_none_or(Proxy::is_local);
+    let leads_back = |account: &&account::Settings| bound.could_be_ours(&account.host, account.port);
+    match accounts.iter().filter(|account| is_seen_from_here(account)).find(leads_back) {
         None => Ok(()),
         Some(account) => {
             Err(StartError::SelfLoop { account: account.name.clone(), host: account.host.clone(), port: account.port })

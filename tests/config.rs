@@ -16,6 +16,9 @@ use posthouse::account::{Encryption, Source};
 use posthouse::config::{self, Config, Finding, Loaded, Override, Place, Report, Severity, Sources, report};
 use posthouse::inbound::settings::{DeviceAuth, ListenerTls};
 
+#[path = "config/proxies.rs"]
+mod proxies;
+
 const ACCOUNT: &str = "[accounts.office]\nhost = \"smtp.example.com\"\naddress = \"scanner@example.com\"\n";
 
 /// A directory of its own, in which files are readable to their owner alone.

@@ -24,6 +24,7 @@ use crate::ids::AccountName;
 use crate::net::proxy::Proxies;
 use crate::net::trust;
 use crate::secret::Secret;
+use crate::smtp::sasl;
 
 /// Everything about one account that the administrator decides.
 #[derive(Debug, Clone)]
@@ -89,14 +90,11 @@ pub enum Encryption {
 /// `mechanism = …`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mechanism {
-    /// By what is offered and what we hold: XOAUTH2 with OAuth; PLAIN, else LOGIN with a password; none without either.
+    /// By what is offered and what we hold. With OAuth: XOAUTH2, else OAUTHBEARER. With a password: without TLS
+    /// CRAM-MD5, else PLAIN, else LOGIN. Without either: none.
     Auto,
-    /// Google's and Microsoft's.
-    XOAuth2,
-    /// RFC 4616
-    Plain,
-    /// draft-murchison-sasl-login
-    Login,
+    /// This one or none.
+    Only(sasl::Mechanism),
     /// No AUTH at all.
     None,
 }

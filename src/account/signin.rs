@@ -7,6 +7,8 @@
 use super::{Mechanism, Settings};
 use crate::diagnosis::Failure;
 use crate::secret::Secret;
+use crate::smtp::client::Login;
+use crate::smtp::sasl::Mechanism as Sasl;
 
 /// What proves who we are. Made by the keeper, used by the login stage of the client dialogue, kept by nobody.
 #[derive(Debug, Clone)]
@@ -34,30 +36,7 @@ pub enum Channel {
     ClearNetwork,
 }
 
-/// A SASL mechanism to use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sasl {
-    /// Google's and Microsoft's.
-    XOAuth2,
-    /// RFC 4616
-    Plain,
-    /// draft-murchison-sasl-login
-    Login,
-}
-
-impl Sasl {
-    /// As it stands in EHLO and AUTH.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::XOAuth2 => "XOAUTH2",
-            Self::Plain => "PLAIN",
-            Self::Login => "LOGIN",
-        }
-    }
-}
-
-/// Picks the mechanism; `None` means: do not sign in.
+/// Picks the way to sign in; `None` means: do not.
 ///
 /// `offered` is the list of the AUTH line of EHLO, in any case.
 ///
@@ -68,27 +47,53 @@ pub fn choose(
     credential: &Credential,
     offered: &[String],
     channel: Channel,
-) -> Result<Option<Sasl>, Failure> {
-    let wanted: &[Sasl] = match (credential, settings.mechanism) {
-        (Credential::None, _) | (_, Mechanism::None) => return Ok(None),
-        (Credential::Token { .. }, Mechanism::Auto | Mechanism::XOAuth2) => &[Sasl::XOAuth2],
-        (Credential::Password { .. }, Mechanism::Auto) => &[Sasl::Plain, Sasl::Login],
-        (Credential::Password { .. }, Mechanism::Plain) => &[Sasl::Plain],
-        (Credential::Password { .. }, Mechanism::Login) => &[Sasl::Login],
-        (Credential::Token { .. }, Mechanism::Plain | Mechanism::Login) => {
-            return Err(no_mechanism(offered, "XOAUTH2, because a token is never sent by PLAIN or LOGIN"));
+) -> Result<Option<Login>, Failure> {
+    let mut ways = ways(settings, credential);
+    match settings.mechanism {
+        Mechanism::None => return Ok(None),
+        // Where TLS hides the password, a server that need not know it in clear is the better one.
+        Mechanism::Auto if channel == Channel::Tls => ways.retain(|way| way.mechanism() != Sasl::CramMd5),
+        Mechanism::Auto => {}
+        Mechanism::Only(only) => ways.retain(|way| way.mechanism() == only),
+    }
+    match (credential, settings.mechanism) {
+        (Credential::None, _) => return Ok(None),
+        (Credential::Token { .. }, Mechanism::Only(only)) if !only.takes_token() => {
+            let wanted = format!("XOAUTH2 or OAUTHBEARER, because a token is never sent by {only}");
+            return Err(no_mechanism(offered, &wanted));
         }
-        (Credential::Password { .. }, Mechanism::XOAuth2) => {
-            return Err(no_mechanism(offered, "`oauth = { … }`, because XOAUTH2 takes no password"));
+        (Credential::Password { .. }, Mechanism::Only(only)) if only.takes_token() => {
+            return Err(no_mechanism(offered, &format!("`oauth = {{ … }}`, because {only} takes no password")));
         }
-    };
+        _ => {}
+    }
     if !may_send(credential, channel, settings.allow_plaintext_credentials) {
         return Err(Failure::WouldSendInClear { host: settings.host.clone() });
     }
-    let is_offered = |sasl: &&Sasl| offered.iter().any(|name| name.eq_ignore_ascii_case(sasl.name()));
-    match wanted.iter().find(is_offered) {
-        Some(sasl) => Ok(Some(*sasl)),
-        None => Err(no_mechanism(offered, &list(wanted.iter().map(|sasl| sasl.name()), " or "))),
+    let wanted = list(ways.iter().map(|way| way.mechanism().name()), " or ");
+    let is_offered = |way: &Login| offered.iter().any(|name| name.eq_ignore_ascii_case(way.mechanism().name()));
+    match ways.into_iter().find(is_offered) {
+        Some(way) => Ok(Some(way)),
+        None => Err(no_mechanism(offered, &wanted)),
+    }
+}
+
+/// All that a credential can be used for, the best first. A token is in none that is made for passwords.
+fn ways(settings: &Settings, credential: &Credential) -> Vec<Login> {
+    match credential.clone() {
+        Credential::None => Vec::new(),
+        Credential::Password { username: user, password } => vec![
+            Login::CramMd5 { user: user.clone(), password: password.clone() },
+            Login::Plain { user: user.clone(), password: password.clone() },
+            Login::Login { user, password },
+        ],
+        Credential::Token { username: user, token, .. } => {
+            let (host, port) = (settings.host.clone(), settings.port);
+            vec![
+                Login::XOAuth2 { user: user.clone(), token: token.clone() },
+                Login::OAuthBearer { user, token, host, port },
+            ]
+        }
     }
 }
 
@@ -136,45 +141,69 @@ mod tests {
         let offered: Vec<String> = offered.split_whitespace().map(str::to_owned).collect();
         match choose(&settings, credential, &offered, channel) {
             Ok(None) => "no sign-in".into(),
-            Ok(Some(sasl)) => sasl.name().into(),
+            Ok(Some(login)) => login.mechanism().name().into(),
             Err(Failure::WouldSendInClear { .. }) => "clear".into(),
             Err(Failure::NoMechanism { .. }) => "no mechanism".into(),
             Err(other) => panic!("{other:?}"),
         }
     }
 
+    const ALL: &str = "LOGIN PLAIN XOAUTH2 PLAIN-CLIENTTOKEN OAUTHBEARER XOAUTH CRAM-MD5";
+
     #[test]
-    fn over_tls_the_mechanism_follows_credential_configuration_and_offer() {
-        use Mechanism::{Auto, Login, None as Never, Plain, XOAuth2};
+    fn over_tls_auto_takes_the_best_that_is_offered() {
         let (p, t) = (password(), token());
-        for (mechanism, credential, offered, expected) in [
-            (Auto, &p, "PLAIN LOGIN XOAUTH2", "PLAIN"),
-            (Auto, &p, "LOGIN PLAIN", "PLAIN"),
-            (Auto, &p, "plain", "PLAIN"),
-            (Auto, &p, "LOGIN XOAUTH2", "LOGIN"),
-            (Auto, &p, "XOAUTH2 CRAM-MD5", "no mechanism"),
-            (Auto, &p, "PLAIN-CLIENTTOKEN", "no mechanism"),
-            (Auto, &p, "", "no mechanism"),
-            (Auto, &t, "PLAIN LOGIN XOAUTH2", "XOAUTH2"),
-            (Auto, &t, "xoauth2", "XOAUTH2"),
-            (Auto, &t, "PLAIN LOGIN", "no mechanism"),
-            (Auto, &t, "", "no mechanism"),
-            (XOAuth2, &t, "LOGIN XOAUTH2", "XOAUTH2"),
-            (XOAuth2, &t, "LOGIN", "no mechanism"),
-            (XOAuth2, &p, "PLAIN LOGIN XOAUTH2", "no mechanism"),
-            (Plain, &p, "PLAIN LOGIN", "PLAIN"),
-            (Plain, &p, "LOGIN", "no mechanism"),
-            (Plain, &t, "PLAIN XOAUTH2", "no mechanism"),
-            (Login, &p, "PLAIN LOGIN", "LOGIN"),
-            (Login, &p, "PLAIN", "no mechanism"),
-            (Login, &t, "LOGIN XOAUTH2", "no mechanism"),
-            (Never, &p, "PLAIN", "no sign-in"),
-            (Never, &t, "XOAUTH2", "no sign-in"),
-            (Auto, &none(), "PLAIN", "no sign-in"),
-            (Plain, &none(), "PLAIN", "no sign-in"),
+        for (credential, offered, expected) in [
+            (&p, ALL, "PLAIN"),
+            (&p, "plain", "PLAIN"),
+            (&p, "LOGIN XOAUTH2 CRAM-MD5", "LOGIN"),
+            (&p, "XOAUTH2 OAUTHBEARER CRAM-MD5", "no mechanism"),
+            (&p, "PLAIN-CLIENTTOKEN", "no mechanism"),
+            (&p, "", "no mechanism"),
+            (&t, ALL, "XOAUTH2"),
+            (&t, "xoauth2", "XOAUTH2"),
+            (&t, "PLAIN OauthBearer", "OAUTHBEARER"),
+            (&t, "PLAIN LOGIN CRAM-MD5", "no mechanism"),
+            (&t, "", "no mechanism"),
+            (&none(), ALL, "no sign-in"),
         ] {
-            let got = said(mechanism, credential, offered, Channel::Tls, false);
-            assert_eq!(got, expected, "{mechanism:?}, {credential:?}, offered: {offered}");
+            let got = said(Mechanism::Auto, credential, offered, Channel::Tls, false);
+            assert_eq!(got, expected, "{credential:?}, offered: {offered}");
+        }
+    }
+
+    #[test]
+    fn without_tls_auto_takes_the_mechanism_that_keeps_the_password() {
+        for (offered, expected) in [
+            (ALL, "CRAM-MD5"),
+            ("LOGIN cram-md5", "CRAM-MD5"),
+            ("LOGIN PLAIN", "PLAIN"),
+            ("LOGIN", "LOGIN"),
+            ("XOAUTH2", "no mechanism"),
+        ] {
+            for (channel, allow) in [(Channel::ClearLoopback, false), (Channel::ClearNetwork, true)] {
+                assert_eq!(said(Mechanism::Auto, &password(), offered, channel, allow), expected, "{offered}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_named_mechanism_is_taken_or_none() {
+        use Sasl::{CramMd5, Login, OAuthBearer, Plain, XOAuth2};
+        for only in [Plain, Login, CramMd5, XOAuth2, OAuthBearer] {
+            let others = ALL.replace(&format!("{only} "), "").replace(" CRAM-MD5", "");
+            let others = if only == CramMd5 { others.as_str() } else { &format!("{others} CRAM-MD5") };
+            for (credential, takes) in [(password(), !only.takes_token()), (token(), only.takes_token())] {
+                for channel in [Channel::Tls, Channel::ClearLoopback] {
+                    let said = |offered| said(Mechanism::Only(only), &credential, offered, channel, false);
+                    assert_eq!(said(ALL), if takes { only.name() } else { "no mechanism" }, "{credential:?}");
+                    assert_eq!(said(others), "no mechanism", "{credential:?}, {only} is not in {others}");
+                }
+            }
+            assert_eq!(said(Mechanism::Only(only), &none(), ALL, Channel::Tls, false), "no sign-in");
+        }
+        for credential in [password(), token()] {
+            assert_eq!(said(Mechanism::None, &credential, ALL, Channel::Tls, false), "no sign-in");
         }
     }
 
@@ -194,17 +223,29 @@ mod tests {
             let got = said(Mechanism::Auto, &credential, offered, channel, allow);
             assert_eq!(got, expected, "{credential:?} over {channel:?}, allowed: {allow}");
         }
+        let got = said(Mechanism::Only(Sasl::CramMd5), &password(), "CRAM-MD5", ClearNetwork, false);
+        assert_eq!(got, "clear", "from the answer a weak password can be guessed");
         let got = said(Mechanism::None, &password(), offered, ClearNetwork, false);
         assert_eq!(got, "no sign-in", "what is not sent needs no protection");
     }
 
     #[test]
     fn a_failure_names_what_was_offered_and_what_was_wanted() {
-        let offered = ["LOGIN".to_owned(), "CRAM-MD5".to_owned()];
-        let failed = choose(&settings(), &token(), &offered, Channel::Tls).unwrap_err();
-        let expected = Failure::NoMechanism { offered: "LOGIN, CRAM-MD5".into(), wanted: "XOAUTH2".into() };
-        assert_eq!(failed, expected);
-        let failed = choose(&settings(), &password(), &[], Channel::Tls).unwrap_err();
-        assert_eq!(failed, Failure::NoMechanism { offered: "none".into(), wanted: "PLAIN or LOGIN".into() });
+        let failed = |mechanism, credential: &Credential, offered: &[&str]| {
+            let settings = Settings { mechanism, ..settings() };
+            let offered: Vec<String> = offered.iter().map(|&name| name.to_owned()).collect();
+            match choose(&settings, credential, &offered, Channel::Tls) {
+                Err(Failure::NoMechanism { offered, wanted }) => format!("{offered}; {wanted}"),
+                other => panic!("{other:?}"),
+            }
+        };
+        let (auto, xoauth2) = (Mechanism::Auto, Mechanism::Only(Sasl::XOAuth2));
+        assert_eq!(failed(auto, &token(), &["LOGIN", "CRAM-MD5"]), "LOGIN, CRAM-MD5; XOAUTH2 or OAUTHBEARER");
+        assert_eq!(failed(auto, &password(), &[]), "none; PLAIN or LOGIN");
+        assert_eq!(failed(xoauth2, &token(), &["OAUTHBEARER"]), "OAUTHBEARER; XOAUTH2");
+        let crossed = failed(Mechanism::Only(Sasl::CramMd5), &token(), &["CRAM-MD5"]);
+        assert_eq!(crossed, "CRAM-MD5; XOAUTH2 or OAUTHBEARER, because a token is never sent by CRAM-MD5");
+        let crossed = failed(xoauth2, &password(), &["XOAUTH2"]);
+        assert_eq!(crossed, "XOAUTH2; `oauth = { … }`, because XOAUTH2 takes no password");
     }
 }

@@ -115,7 +115,7 @@ pub(super) const VERIFY: &[&str] = &["full", "chain", "pin", "none"];
 /// `accounts.roots`
 pub(super) const ROOTS: &[&str] = &["system", "bundled"];
 /// `accounts.mechanism`
-pub(super) const MECHANISM: &[&str] = &["auto", "xoauth2", "plain", "login", "none"];
+pub(super) const MECHANISM: &[&str] = &["auto", "xoauth2", "oauthbearer", "plain", "login", "cram_md5", "none"];
 /// `accounts.oauth.grant`
 pub(super) const GRANT: &[&str] = &["client_credentials", "command"];
 /// `accounts.oauth.client_authentication`
@@ -199,6 +199,10 @@ pub(super) const ACCOUNT: &[Key] = &[
     value("password_file", Kind::Hidden).about("A file with the password on one line"),
     list("password_command", Kind::Hidden).about("A program that prints the password, and its arguments"),
     key("oauth", Shape::Section(OAUTH)).about("Sign-in with OAuth 2.0 instead of a password"),
+    value("proxy", Kind::Hidden)
+        .about("The proxy to go through: socks5://USER@host:1080, http://USER@host:3128 or none"),
+    value("proxy_password", Kind::Secret).about("The password for the proxy"),
+    value("proxy_password_file", Kind::Hidden).about("A file with the password for the proxy on one line"),
     value("allow_plaintext_credentials", Kind::Flag).about("Send the password without encryption too"),
     key("limits", Shape::Section(LIMITS)).about("What the provider puts up with"),
     later(

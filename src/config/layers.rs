@@ -16,8 +16,11 @@ use super::tree::{Node, Origin, Table, Value};
 const PREFIX: &str = "POSTHOUSE__";
 
 /// Keys of which an account or device has one; OAuth's client secret likewise.
-const RIVALS: [&[&str]; 2] =
-    [&["password", "password_file", "password_command"], &["client_secret", "client_secret_file"]];
+const RIVALS: [&[&str]; 3] = [
+    &["password", "password_file", "password_command"],
+    &["client_secret", "client_secret_file"],
+    &["proxy_password", "proxy_password_file"],
+];
 
 /// Lays the variables over the tree, in alphabetical order (so that `…__0` comes before `…__1`).
 pub(super) fn environment(table: &mut Table, variables: &BTreeMap<String, String>, findings: &Findings) {

@@ -150,6 +150,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, Report> {
     let surroundings = check::Surroundings {
         directory,
         spool: paths::spool(&sources.environment),
+        proxies: check::Environment::new(&sources.environment),
         read_secret: &|path| files::read_secret(path, directory),
     };
     let checked = check::check(&Section::root(&table, &findings), &surroundings);

@@ -156,7 +156,12 @@ fn defaults() -> BTreeMap<String, Value> {
     let Ok(table) = tree::parse(BARE) else { return BTreeMap::new() };
     let findings = Findings::new(None);
     let no_file = |_: &Path| Err(Complaint::new("no file is read for the schema"));
-    let surroundings = Surroundings { directory: Path::new(""), spool: "".into(), read_secret: &no_file };
+    let surroundings = Surroundings {
+        directory: Path::new(""),
+        spool: "".into(),
+        proxies: check::Environment::new(&BTreeMap::new()),
+        read_secret: &no_file,
+    };
     let checked = check::check(&Section::root(&table, &findings), &surroundings);
     let origins = Origins::new(&table, &findings, &checked.named_files);
     let loaded = Loaded { config: checked.config, warnings: Vec::new(), origin: None, origins };

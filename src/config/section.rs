@@ -177,6 +177,11 @@ impl<'a> Section<'a> {
         self.findings.error(origin, key, complaint);
     }
 
+    /// Notes what is risky somewhere else than at a key of this section.
+    pub(super) fn warning_at(&self, origin: &Origin, key: &str, complaint: Complaint) {
+        self.findings.warning(origin, key, complaint);
+    }
+
     /// Notes what is wrong with the section.
     pub(super) fn error_here(&self, complaint: Complaint) {
         self.findings.error(&self.origin, &self.path, complaint);

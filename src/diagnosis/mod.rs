@@ -8,6 +8,7 @@ mod known;
 mod lifts;
 mod network;
 mod ours;
+mod proxy;
 mod said;
 #[cfg(test)]
 mod seen;
@@ -18,6 +19,7 @@ mod token;
 use std::borrow::Cow;
 use std::time::Duration;
 
+pub use self::proxy::{ProxyFailure, ProxyOrigin, ProxyProblem};
 pub use crate::smtp::client::CannotCarry;
 use crate::smtp::client::Fault;
 use crate::smtp::reply::Reply;
@@ -39,6 +41,8 @@ pub enum Failure {
     Dns { host: String, detail: String },
     /// No address could be connected to.
     Connect { host: String, port: u16, detail: String },
+    /// The proxy on the way did not lead to the provider.
+    Proxy(ProxyFailure),
     /// The connection broke with an error of the operating system.
     Io { phase: Phase, detail: String },
     /// The TLS handshake failed.
@@ -61,6 +65,12 @@ pub enum Failure {
     Token(TokenFailure),
     /// A password file or command failed.
     Password { detail: String },
+}
+
+impl From<ProxyFailure> for Failure {
+    fn from(failure: ProxyFailure) -> Self {
+        Self::Proxy(failure)
+    }
 }
 
 impl From<Fault> for Failure {
@@ -127,6 +137,8 @@ pub enum TokenFailure {
     Odd { endpoint: String, status: u16, detail: String, retry_after: Option<Duration> },
     /// A web page; its title, or nothing.
     Page { endpoint: String, status: u16, title: String },
+    /// The proxy on the way did not lead to the endpoint.
+    Proxy(ProxyFailure),
     /// The certificate of the endpoint was refused.
     Tls { endpoint: String, problem: TlsProblem },
     /// The external program failed; its stderr is not repeated.
@@ -200,7 +212,7 @@ impl Failure {
             | Self::TimedOut { phase, .. }
             | Self::Garbage { phase, .. }
             | Self::Io { phase, .. } => *phase,
-            Self::Dns { .. } | Self::Connect { .. } | Self::SelfLoop { .. } => Phase::Connect,
+            Self::Dns { .. } | Self::Connect { .. } | Self::Proxy(_) | Self::SelfLoop { .. } => Phase::Connect,
             Self::Tls { .. } => Phase::Tls,
             Self::StartTlsNotOffered { .. } | Self::StartTlsRefused { .. } | Self::StartTlsInjected { .. } => {
                 Phase::StartTls
@@ -222,6 +234,7 @@ pub fn diagnose(failure: &Failure, context: Context<'_>) -> Diagnosis {
         Failure::Garbage { phase, text } => network::garbage(*phase, text),
         Failure::Dns { host, detail } => network::dns(host, detail),
         Failure::Connect { host, port, detail } => network::connect(host, *port, detail),
+        Failure::Proxy(failure) => proxy::judge(failure),
         Failure::Io { phase, detail } => network::broken(*phase, detail),
         Failure::Tls { host, port, starttls, problem } => {
             let (port, starttls) = (*port, *starttls);
@@ -255,6 +268,12 @@ mod tests {
         let reply = |code| Reply::bare(code, "no");
         let problem = TlsProblem::Expired;
         let token = TokenFailure::Command { program: text(), detail: text() };
+        let proxy = || ProxyFailure {
+            proxy: text(),
+            origin: ProxyOrigin::Account,
+            target: text(),
+            problem: ProxyProblem::Unreachable { detail: text() },
+        };
         vec![
             (Failure::Reply { phase: AT, reply: reply(535) }, Cause::Account, AT),
             (Failure::Closed { phase: AT }, Cause::Network, AT),
@@ -263,6 +282,8 @@ mod tests {
             (Failure::Io { phase: AT, detail: text() }, Cause::Network, AT),
             (Failure::Dns { host: host(), detail: text() }, Cause::Network, Phase::Connect),
             (Failure::Connect { host: host(), port: 25, detail: text() }, Cause::Network, Phase::Connect),
+            (Failure::Proxy(proxy()), Cause::Network, Phase::Connect),
+            (Failure::Token(TokenFailure::Proxy(proxy())), Cause::Network, Phase::Credential),
             (Failure::SelfLoop { host: host(), port: 25 }, Cause::Config, Phase::Connect),
             (Failure::Tls { host: host(), port: 465, starttls: false, problem }, Cause::Config, Phase::Tls),
             (Failure::StartTlsNotOffered { host: host() }, Cause::Config, Phase::StartTls),

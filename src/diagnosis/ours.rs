@@ -38,7 +38,7 @@ pub(super) fn no_mechanism(offered: &str, wanted: &str) -> Diagnosis {
         "no_mechanism",
         Cause::Config,
         format!("No way to sign in: the server offers {offered}; this account needs {wanted}."),
-        "Set `mechanism = \"auto\"`, and a credential the server can take: a password for PLAIN and LOGIN, `oauth = { … }` for XOAUTH2. With no mechanism offered, check `port` and `encryption` of this account.",
+        "Set `mechanism = \"auto\"`, and a credential the server can take: a password for PLAIN and LOGIN, `oauth = { … }` for XOAUTH2 and OAUTHBEARER. CRAM-MD5 inside TLS is taken only with `mechanism = \"cram_md5\"`. With no mechanism offered, check `port` and `encryption` of this account.",
     )
 }
 

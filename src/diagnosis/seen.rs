@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::known::{self, Row, entra, tokens};
 use super::{Context, Diagnosis, Failure, SignIn, TokenFailure, diagnose};
 use crate::smtp::reply::{Enhanced, Reply};
-use crate::smtp::sasl;
+use crate::smtp::sasl::response;
 use crate::words::Phase;
 
 #[path = "../../tests/support/replies.rs"]
@@ -46,7 +46,7 @@ fn reply(seen: &Seen) -> Reply {
         _ => line,
     };
     let mut text = said.text.iter().map(text).collect::<Vec<_>>().join("\n");
-    if let Some(reason) = said.challenge.map(|challenge| sasl::xoauth2_failure(challenge.as_bytes()).unwrap()) {
+    if let Some(reason) = said.challenge.map(|challenge| response::token_refused(challenge.as_bytes()).unwrap()) {
         text = format!("{text} ({reason})");
     }
     Reply { code: said.number, enhanced: code, text: text.into() }

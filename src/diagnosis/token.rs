@@ -24,6 +24,7 @@ pub(super) fn judge(failure: &TokenFailure, context: Context<'_>) -> Diagnosis {
             odd(endpoint, *status, detail).lifting(retry_after.map(lifts::bounded))
         }
         TokenFailure::Page { endpoint, status, title } => page(endpoint, *status, title),
+        TokenFailure::Proxy(failure) => super::proxy::judge(failure),
         TokenFailure::Tls { endpoint, problem } => tls::judge(tls::Peer::Endpoint(&authority(endpoint)), problem),
         TokenFailure::Command { program, detail } => Diagnosis::new(
             "token_command_failed",

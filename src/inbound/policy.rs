@@ -7,15 +7,14 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use subtle::ConstantTimeEq;
-
-use super::settings::{Addressing, DeviceAuth, DeviceSettings, ListenerSettings};
+use super::settings::{Addressing, DeviceSettings, ListenerSettings};
 use crate::account::book::Book;
 use crate::ids::{AccountName, DeviceName, ListenerName};
 use crate::mail::address::Address;
 use crate::mail::envelope::{Recipient, ReversePath, Sender};
 use crate::secret::Secret;
 use crate::smtp::reply::Refusal;
+use crate::smtp::sasl::proof::Proof;
 
 /// What the door must know of an account.
 #[derive(Debug, Clone)]
@@ -34,15 +33,6 @@ pub struct Policy {
     addressing: Addressing,
     book: Book,
     accounts: HashMap<AccountName, AccountFacts>,
-}
-
-/// Whose a login is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Login {
-    /// One of `[devices]`.
-    Device(DeviceName),
-    /// Any name, accepted and forgotten.
-    Anyone,
 }
 
 /// Why a login is not ours.
@@ -87,19 +77,17 @@ impl Policy {
         self.listener.auth_in_clear || peer.to_canonical().is_loopback()
     }
 
-    /// Checks a login. Takes the same time whatever is wrong, and derives no key.
+    /// Whose a login is, of `[devices]`. Takes the same time whatever is wrong, and derives no key. Where any login
+    /// will do (`accept_any`) the dialogue does not ask.
     ///
     /// # Errors
     /// When it is not one of ours.
-    pub fn login(&self, username: &str, password: &Secret) -> Result<Login, LoginRefused> {
-        if self.listener.auth == DeviceAuth::AcceptAny {
-            return Ok(Login::Anyone);
-        }
+    pub fn login(&self, username: &str, proof: &Proof) -> Result<DeviceName, LoginRefused> {
         let device = self.devices.get(&username.to_ascii_lowercase());
-        let expected = device.map_or("", |d| d.password.expose());
-        let same = bool::from(expected.as_bytes().ct_eq(password.expose().as_bytes()));
+        let nobodys = Secret::new(String::new());
+        let fits = proof.fits(device.map_or(&nobodys, |device| &device.password));
         match device {
-            Some(device) if same => Ok(Login::Device(device.name.clone())),
+            Some(device) if fits => Ok(device.name.clone()),
             device => Err(LoginRefused {
                 known: device.map(|d| d.name.clone()),
                 refusal: Refusal::new(535, 7, 8, "Authentication failed"),

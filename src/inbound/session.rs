@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 
 use super::door::{Door, Tls};
-use super::policy::Login;
 use crate::ids::{AccountName, DeviceName};
 use crate::journal::Event as Happened;
 use crate::journal::live::Seat;
@@ -74,7 +73,11 @@ impl<'a> Session<'a> {
                 return;
             }
         };
-        let security = Security { tls: secure, auth_in_clear: self.door.policy.auth_in_clear(self.peer) };
+        let nonce = match nonce() {
+            Ok(nonce) => nonce,
+            Err(error) => return self.door.journal.record(Happened::Broken { detail: &error.to_string() }),
+        };
+        let security = Security { tls: secure, auth_in_clear: self.door.policy.auth_in_clear(self.peer), nonce };
         let recording = self.door.journal.wants_transcripts();
         let dialogue = Dialogue::new(Arc::clone(&self.door.dialogue), security, recording, Instant::now());
         // Boxed: it would stand in the future once for each function it passes through.
@@ -161,14 +164,13 @@ impl<'a> Session<'a> {
     }
 
     fn login(&mut self, link: &mut Link<Dialogue>, question: LoginQuestion) {
-        let answer = match self.door.policy.login(&question.username, &question.password) {
-            Ok(Login::Device(device)) => {
+        let answer = match self.door.policy.login(&question.username, &question.proof) {
+            Ok(device) => {
                 self.door.journal.record(Happened::DeviceLogin { name: Some(&device), accepted: true });
                 self.device = device.clone();
                 self.signed_in = Some(device);
                 Ok(())
             }
-            Ok(Login::Anyone) => Ok(()),
             Err(refused) => {
                 self.door.journal.record(Happened::DeviceLogin { name: refused.known.as_ref(), accepted: false });
                 Err(refused.refusal)
@@ -222,4 +224,11 @@ impl<'a> Session<'a> {
             }
         }
     }
+}
+
+/// What no other connection has and nobody can guess.
+fn nonce() -> Result<u128, getrandom::Error> {
+    let mut octets = [0; 16];
+    getrandom::fill(&mut octets)?;
+    Ok(u128::from_ne_bytes(octets))
 }

@@ -118,6 +118,13 @@ impl Endpoint {
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
+
+    /// The host, an IPv6 address in brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        // Both schemes it may have want a host.
+        self.0.host_str().unwrap_or_default()
+    }
 }
 
 impl FromStr for Endpoint {

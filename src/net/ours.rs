@@ -53,7 +53,7 @@ impl Bound {
 }
 
 /// RFC 6761 §6.3: `localhost` and every name below it.
-fn is_localhost(host: &str) -> bool {
+pub(super) fn is_localhost(host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
     host == "localhost" || host.ends_with(".localhost")
 }

@@ -10,8 +10,11 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, Mac};
+use md5::Md5;
 use tokio::time::Instant;
 
+use super::response::Proof;
 use crate::secret::Secret;
 
 const TOKENS: usize = 10_000;
@@ -46,8 +49,27 @@ impl Credentials {
         }
     }
 
-    pub(super) fn password_fits(&self, username: &str, password: &str) -> bool {
-        username == self.username && password == self.password.expose()
+    /// Whether a proof is right.
+    pub(super) fn fit(&self, proof: &Proof, now: Instant) -> bool {
+        match proof {
+            Proof::Password { username, password } => username == &self.username && password == self.password.expose(),
+            Proof::Digest { username, digest, challenge } => {
+                username == &self.username && self.digest(challenge).is_some_and(|due| due == *digest)
+            }
+            Proof::Token { username, token } => self.token_fits(username, token, now),
+        }
+    }
+
+    /// A challenge of CRAM-MD5 that was never given before.
+    pub(super) fn challenge(&self) -> io::Result<String> {
+        Ok(format!("<{}@sandbox.example>", random(24)?.expose()))
+    }
+
+    /// RFC 2195 §2: HMAC-MD5 of the challenge with the password as its key, in hexadecimal.
+    fn digest(&self, challenge: &str) -> Option<String> {
+        let mut mac = Hmac::<Md5>::new_from_slice(self.password.expose().as_bytes()).ok()?;
+        mac.update(challenge.as_bytes());
+        Some(mac.finalize().into_bytes().iter().map(|octet| format!("{octet:02x}")).collect())
     }
 
     pub(super) fn client_fits(&self, id: &str, secret: &Secret) -> bool {
@@ -55,7 +77,7 @@ impl Credentials {
     }
 
     /// Whether this token was issued for this user and has not ended. Nobody signs in as anyone but the user.
-    pub(super) fn token_fits(&self, user: &str, text: &str, now: Instant) -> bool {
+    fn token_fits(&self, user: &str, text: &str, now: Instant) -> bool {
         user == self.username && self.tokens().iter().any(|t| t.user == user && t.text.expose() == text && now < t.ends)
     }
 
@@ -105,6 +127,17 @@ pub(super) fn random(characters: usize) -> io::Result<Secret> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// RFC 2195 §3
+    #[test]
+    fn the_digest_is_the_standards_example() {
+        let settings = crate::sandbox::Settings {
+            password: Secret::new("tanstaaftanstaaf".into()),
+            ..crate::sandbox::Settings::new().unwrap()
+        };
+        let digest = Credentials::new(&settings).digest("<1896.697170952@postoffice.reston.mci.net>");
+        assert_eq!(digest.unwrap(), "b913a602c7eda7a495b4e6e7334d3890");
+    }
 
     #[test]
     fn a_token_ends_with_its_lifetime() {

@@ -1,8 +1,8 @@
-//! AUTH at the practice provider: PLAIN, LOGIN and XOAUTH2, really checked.
+//! AUTH at the practice provider: PLAIN, LOGIN, CRAM-MD5, XOAUTH2 and OAUTHBEARER, really checked.
 //!
-//! A refused XOAUTH2 token behaves as at Gmail: a `334` with JSON first, the refusal only after the client's empty
-//! line. Credentials are kept as secrets for the length of the session, for [`super::fault::Fault::EchoSecret`], and
-//! never reach the transcript.
+//! A refused token behaves as at Gmail: a `334` with JSON first, the refusal only after the line by which the client
+//! takes note of it. Where a provider refuses at once, plan a reply for [`Stage::Auth`]. Credentials are kept as
+//! secrets for the length of the session, for [`super::fault::Fault::EchoSecret`], and never reach the transcript.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,6 +13,7 @@ use super::fault::Stage;
 use super::mailbox::Login;
 use super::offer::Mechanism;
 use super::record::{Rule, count};
+use super::response::{self, Proof};
 use super::session::{Manner, Reply, Session, Standing};
 use super::transaction::Envelope;
 use super::wire::{End, Line};
@@ -21,14 +22,10 @@ use crate::secret::Secret;
 /// RFC 4954 §4: lines of the exchange may be this long, with the CRLF.
 const EXCHANGE_LINE: usize = 12_288;
 
-/// What Gmail sends in base64 before it refuses a token.
-const TOKEN_REFUSED: &str = r#"{"status":"400","schemes":"Bearer","scope":"https://mail.google.com/"}"#;
-
-/// What the client offers as proof.
-enum Proof {
-    Password { username: String, password: String },
-    Token { username: String, token: String },
-}
+/// What Gmail sends in base64 before it refuses a token by XOAUTH2.
+const XOAUTH2_REFUSED: &str = r#"{"status":"400","schemes":"Bearer","scope":"https://mail.google.com/"}"#;
+/// The same for OAUTHBEARER, in the words of RFC 7628 §4.3.
+const OAUTHBEARER_REFUSED: &str = r#"{"status":"invalid_token","schemes":"bearer","scope":"https://mail.google.com/"}"#;
 
 /// A response of the client: the octets, and the text that carried them.
 struct Response {
@@ -61,17 +58,27 @@ impl Session {
 
     /// Leads the exchange up to the proof. `None` means it ended, and the client was told how.
     async fn exchange(&mut self, mechanism: Mechanism, initial: Option<String>) -> Result<Option<Proof>, End> {
-        let prompt = if mechanism == Mechanism::Login { "Username:" } else { "" };
+        if initial.is_some() && mechanism == Mechanism::CramMd5 {
+            // RFC 4422 §3: the server speaks first.
+            return self.malformed("CRAM-MD5 takes no initial response").await;
+        }
+        let challenge = match mechanism {
+            Mechanism::Login => "Username:".into(),
+            Mechanism::CramMd5 => self.shared.credentials.challenge().map_err(|_| End::Cut)?,
+            Mechanism::Plain | Mechanism::XOAuth2 | Mechanism::OAuthBearer => String::new(),
+        };
         let first = match initial {
             // RFC 4954 §4: an initial response of no octets is written as `=`.
             Some(text) if text == "=" => Some(Response { octets: Vec::new(), as_sent: text }),
             Some(text) => self.decode(text).await?,
-            None => self.challenge(prompt).await?,
+            None => self.challenge(&challenge).await?,
         };
         let Some(first) = first else { return Ok(None) };
         let (proof, as_sent) = match mechanism {
-            Mechanism::Plain => (plain(&first.octets), first.as_sent),
-            Mechanism::XOAuth2 => (xoauth2(&first.octets), first.as_sent),
+            Mechanism::Plain => (response::plain(&first.octets), first.as_sent),
+            Mechanism::CramMd5 => (response::cram_md5(&first.octets, challenge), first.as_sent),
+            Mechanism::XOAuth2 => (response::xoauth2(&first.octets), first.as_sent),
+            Mechanism::OAuthBearer => (response::oauthbearer(&first.octets), first.as_sent),
             Mechanism::Login => {
                 let Some(second) = self.challenge("Password:").await? else { return Ok(None) };
                 let pair = (String::from_utf8(first.octets), String::from_utf8(second.octets));
@@ -80,8 +87,8 @@ impl Session {
             }
         };
         let Some(proof) = proof else { return self.malformed("the response is malformed").await };
-        let (Proof::Password { password: secret, .. } | Proof::Token { token: secret, .. }) = &proof;
-        self.received = Some(Received { secret: Secret::new(secret.clone()), as_sent: Secret::new(as_sent) });
+        let secret = Secret::new(proof.secret().to_owned());
+        self.received = Some(Received { secret, as_sent: Secret::new(as_sent) });
         Ok(Some(proof))
     }
 
@@ -143,87 +150,31 @@ impl Session {
 
     async fn judge(&mut self, mechanism: Mechanism, proof: Proof) -> Result<(), End> {
         let Some(manner) = self.fault(&Stage::Auth).await? else { return Ok(()) };
-        let credentials = &self.shared.credentials;
-        let (username, fits) = match proof {
-            Proof::Password { username, password } => {
-                let fits = credentials.password_fits(&username, &password);
-                (username, fits)
-            }
-            Proof::Token { username, token } => {
-                let fits = credentials.token_fits(&username, &token, Instant::now());
-                (username, fits)
-            }
-        };
-        if fits {
+        if self.shared.credentials.fit(&proof, Instant::now()) {
             count(&self.shared.record.counting.auth_successes);
-            self.login = Some(Login { username, mechanism });
+            self.login = Some(Login { username: proof.into_username(), mechanism });
             return self.say(&Reply { code: 235, enhanced: "2.7.0", lines: &["Accepted"] }, manner).await;
         }
-        let manner = if mechanism == Mechanism::XOAuth2 {
+        let refused = match mechanism {
+            Mechanism::XOAuth2 => Some((XOAUTH2_REFUSED, "", "the error of XOAUTH2 takes an empty line")),
+            // RFC 7628 §3.2.3: a single ^A.
+            Mechanism::OAuthBearer => Some((OAUTHBEARER_REFUSED, "AQ==", "the error of OAUTHBEARER takes one ^A")),
+            Mechanism::Plain | Mechanism::Login | Mechanism::CramMd5 => None,
+        };
+        let manner = match refused {
             // The manner belongs to the first octets the client hears; the refusal behind it comes whole.
-            match self.ask(TOKEN_REFUSED, manner).await? {
-                None => return Ok(()),
-                Some(answer) if !answer.is_empty() => {
-                    self.breach(Rule::Syntax, "the error of XOAUTH2 takes an empty line");
+            Some((reason, due, breach)) => {
+                match self.ask(reason, manner).await? {
+                    None => return Ok(()),
+                    Some(answer) if answer != due => self.breach(Rule::Syntax, breach),
+                    Some(_) => {}
                 }
-                Some(_) => {}
+                Manner::Whole
             }
-            Manner::Whole
-        } else {
-            manner
+            None => manner,
         };
         let lines =
             ["Username and Password not accepted. For more information, go to", "https://sandbox.example/sign-in"];
         self.say(&Reply { code: 535, enhanced: "5.7.8", lines: &lines }, manner).await
-    }
-}
-
-/// RFC 4616 §2: `authzid NUL authcid NUL passwd`. To act for somebody else is not possible here.
-fn plain(octets: &[u8]) -> Option<Proof> {
-    let text = std::str::from_utf8(octets).ok()?;
-    let mut parts = text.split('\0');
-    let (act_as, username, password) = (parts.next()?, parts.next()?, parts.next()?);
-    let short = |part: &str| (1..=255).contains(&part.len());
-    let alone = act_as.is_empty() || act_as == username;
-    (parts.next().is_none() && alone && short(username) && short(password))
-        .then(|| Proof::Password { username: username.into(), password: password.into() })
-}
-
-/// `user=<name>^Aauth=Bearer <token>^A^A`
-fn xoauth2(octets: &[u8]) -> Option<Proof> {
-    let text = std::str::from_utf8(octets).ok()?;
-    let (username, rest) = text.strip_prefix("user=")?.split_once('\x01')?;
-    let token = rest.strip_prefix("auth=Bearer ")?.strip_suffix("\x01\x01")?;
-    // RFC 6750 §2.1: the characters of a bearer token.
-    let fits = !token.is_empty() && token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b));
-    (fits && !username.is_empty()).then(|| Proof::Token { username: username.into(), token: token.into() })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn plain_needs_three_parts_of_which_two_say_something() {
-        assert!(plain(b"\0user\0pass").is_some());
-        assert!(plain(b"user\0user\0pass").is_some());
-        for bad in [&b"user\0pass"[..], b"\0user\0", b"\0\0pass", b"\0u\0p\0", b"boss\0user\0pass", b"\0u\0\xff"] {
-            assert!(plain(bad).is_none(), "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn xoauth2_is_read_to_the_letter() {
-        assert!(xoauth2(b"user=a@b\x01auth=Bearer t0k\x01\x01").is_some());
-        for bad in [
-            &b"user=a@b\x01auth=Bearer t0k\x01"[..],
-            b"user=a@b\x01auth=bearer t0k\x01\x01",
-            b"user=\x01auth=Bearer t0k\x01\x01",
-            b"user=a@b\x01auth=Bearer \x01\x01",
-            b"user=a@b\x01auth=Bearer t 0\x01\x01",
-            b"user=a@b\x01auth=Bearer t0k\x01\x01\x01",
-        ] {
-            assert!(xoauth2(bad).is_none(), "{bad:?}");
-        }
     }
 }

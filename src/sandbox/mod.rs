@@ -17,6 +17,7 @@ mod oauth;
 mod offer;
 mod parameters;
 mod record;
+mod response;
 mod session;
 mod smtp;
 mod transaction;

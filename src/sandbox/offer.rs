@@ -11,13 +11,17 @@ pub enum Mechanism {
     Plain,
     /// draft-murchison-sasl-login
     Login,
+    /// RFC 2195
+    CramMd5,
     /// Google's and Microsoft's; needs a token of the sandbox's token endpoint.
     XOAuth2,
+    /// RFC 7628; needs the same.
+    OAuthBearer,
 }
 
 impl Mechanism {
-    /// Every mechanism, in the order Gmail lists them.
-    pub const ALL: [Self; 3] = [Self::Login, Self::Plain, Self::XOAuth2];
+    /// Every mechanism: first those Gmail lists, in its order.
+    pub const ALL: [Self; 5] = [Self::Login, Self::Plain, Self::XOAuth2, Self::OAuthBearer, Self::CramMd5];
 
     /// The name on the wire.
     #[must_use]
@@ -25,7 +29,9 @@ impl Mechanism {
         match self {
             Self::Plain => "PLAIN",
             Self::Login => "LOGIN",
+            Self::CramMd5 => "CRAM-MD5",
             Self::XOAuth2 => "XOAUTH2",
+            Self::OAuthBearer => "OAUTHBEARER",
         }
     }
 
@@ -86,7 +92,7 @@ impl Offer {
         Self(vec![
             Extension::Size(Some(35_882_577)),
             Extension::EightBitMime,
-            Extension::Auth(Mechanism::ALL.to_vec()),
+            Extension::Auth(vec![Mechanism::Login, Mechanism::Plain, Mechanism::XOAuth2, Mechanism::OAuthBearer]),
             Extension::EnhancedStatusCodes,
             Extension::Pipelining,
             Extension::SmtpUtf8,

@@ -13,7 +13,7 @@ use super::step::Fact;
 use crate::account::health::Stage;
 use crate::account::keeper::{AfterRefusal, Keeper};
 use crate::account::origin::Origin;
-use crate::account::signin::{self, Channel, Credential, Sasl};
+use crate::account::signin::{self, Channel, Credential};
 use crate::account::{Encryption, Settings};
 use crate::diagnosis::{Failure, TlsProblem};
 use crate::journal::Journal;
@@ -21,7 +21,7 @@ use crate::net::link::{Link, LinkError};
 use crate::net::ours::Bound;
 use crate::net::stream::Stream;
 use crate::net::trust::ClientTls;
-use crate::net::{dial, tls};
+use crate::net::{dial, proxy, tls};
 use crate::smtp::Conversation;
 use crate::smtp::client::{self, Client, Event, Fault, Login, StartTls, Timeouts};
 use crate::smtp::trace::{Side, Trace};
@@ -124,12 +124,14 @@ impl Upstream {
         progress.set(Phase::Connect);
         let began = Instant::now();
         let Settings { host, port, .. } = &self.settings;
-        let nothing = Bound::new([]);
-        let ours = self.ours.get().unwrap_or(&nothing);
-        let tcp = dial::dial(host, *port, ours, self.timeouts.connect, &|seen| progress.dial(seen)).await?;
+        let tcp = self.dial(progress).await?;
         let mut trace = Trace::new(began, self.journal.wants_transcripts());
         let peer = tcp.peer_addr().map(|address| address.to_string()).unwrap_or_default();
-        trace.say(Side::Note, &format!("connected to {host} at {peer}"), Instant::now());
+        let way = match &self.settings.proxies.smtp {
+            None => format!("connected to {host} at {peer}"),
+            Some(proxy) => format!("connected to {host} port {port} through {proxy} at {peer}"),
+        };
+        trace.say(Side::Note, &way, Instant::now());
         if let Ok(peer) = tcp.peer_addr() {
             progress.see(|| Fact::Connected(peer));
         }
@@ -145,6 +147,17 @@ impl Upstream {
         }
         let link = Link::new(stream, client, self.timeouts.block);
         Ok(Line::new(self.converse(link, credential, progress).await?))
+    }
+
+    async fn dial(&self, progress: &Progress) -> Result<tokio::net::TcpStream, Failure> {
+        let Settings { host, port, proxies, .. } = &self.settings;
+        let nothing = Bound::new([]);
+        let ours = self.ours.get().unwrap_or(&nothing);
+        let (limit, seen) = (self.timeouts.connect, |seen| progress.dial(seen));
+        Ok(match &proxies.smtp {
+            None => dial::dial(host, *port, ours, limit, &seen).await?,
+            Some(proxy) => proxy::connect(proxy, host, *port, ours, limit, &seen).await?,
+        })
     }
 
     async fn secure(
@@ -279,8 +292,8 @@ impl Upstream {
     /// Where TLS would be taken if it were offered, that it is not must not go unseen.
     fn look_for_starttls(&self, link: &Link<Client>, phase: Phase, progress: &Progress) {
         let wanted = phase == Phase::Hello && self.settings.encryption == Encryption::StartTlsAuto;
-        if wanted && link.conversation().phase() == Phase::Auth && channel(link.stream()) != Channel::Tls {
-            progress.see(|| Fact::StaysClear(channel(link.stream())));
+        if wanted && link.conversation().phase() == Phase::Auth && self.channel(link.stream()) != Channel::Tls {
+            progress.see(|| Fact::StaysClear(self.channel(link.stream())));
         }
     }
 
@@ -310,33 +323,22 @@ impl Upstream {
         progress.set(Phase::Auth);
         let offered: Vec<String> =
             link.conversation().offered().map(|o| o.auth.iter().map(ToString::to_string).collect()).unwrap_or_default();
-        let sasl = signin::choose(&self.settings, credential, &offered, channel(link.stream()))?;
-        progress.see(|| match sasl {
-            Some(sasl) => Fact::Mechanism { chosen: sasl.name(), offered },
+        let login = signin::choose(&self.settings, credential, &offered, self.channel(link.stream()))?;
+        progress.see(|| match &login {
+            Some(login) => Fact::Mechanism { chosen: login.mechanism().name(), offered },
             None => Fact::NoSignIn,
         });
-        Ok(match (sasl, credential.clone()) {
-            (Some(Sasl::XOAuth2), Credential::Token { username: user, token, .. }) => {
-                Some(Login::XOAuth2 { user, token })
-            }
-            (Some(Sasl::Plain), Credential::Password { username: user, password }) => {
-                Some(Login::Plain { user, password })
-            }
-            (Some(Sasl::Login), Credential::Password { username: user, password }) => {
-                Some(Login::Login { user, password })
-            }
-            _ => None,
-        })
+        Ok(login)
     }
-}
 
-fn channel(stream: &Stream) -> Channel {
-    match stream {
-        Stream::Tls(_) => Channel::Tls,
-        Stream::Plain(tcp) if tcp.peer_addr().is_ok_and(|peer| peer.ip().to_canonical().is_loopback()) => {
-            Channel::ClearLoopback
+    fn channel(&self, stream: &Stream) -> Channel {
+        let is_loopback = || stream.peer_addr().is_ok_and(|peer| peer.ip().to_canonical().is_loopback());
+        match (stream, &self.settings.proxies.smtp) {
+            (Stream::Tls(_), _) => Channel::Tls,
+            (Stream::Plain(_), None) if is_loopback() => Channel::ClearLoopback,
+            // Behind a proxy, even one on this machine, the line goes on to wherever the proxy is.
+            (Stream::Plain(_), _) => Channel::ClearNetwork,
         }
-        Stream::Plain(_) => Channel::ClearNetwork,
     }
 }
 

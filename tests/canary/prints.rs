@@ -124,7 +124,9 @@ fn logins_and_tokens_print_no_secret() {
     for login in [
         Login::Plain { user: "u".into(), password: secret() },
         Login::Login { user: "u".into(), password: secret() },
+        Login::CramMd5 { user: "u".into(), password: secret() },
         Login::XOAuth2 { user: "u".into(), token: secret() },
+        Login::OAuthBearer { user: "u".into(), token: secret(), host: "h".into(), port: 587 },
     ] {
         prints("a login", &login);
     }
@@ -137,8 +139,14 @@ fn a_server_in_the_middle_of_an_exchange_prints_no_secret() {
     let stray = planted::stray().secret;
     let inline = format!("AUTH PLAIN {}", base64(format!("\0{stray}\0{stray}")));
     let user = base64(stray.clone());
-    let scripts: [&[&str]; 4] =
-        [&[&inline], &["AUTH LOGIN", &user, &user], &[&user, &stray], &["AUTH LOGIN", "*", &stray]];
+    let answer = base64(format!("{stray} 00112233445566778899aabbccddeeff"));
+    let scripts: [&[&str]; 5] = [
+        &[&inline],
+        &["AUTH LOGIN", &user, &user],
+        &[&user, &stray],
+        &["AUTH LOGIN", "*", &stray],
+        &["AUTH CRAM-MD5", &answer],
+    ];
     for script in scripts {
         let now = Instant::now();
         let mut dialogue: Server<()> = Server::new(Arc::new(settings()), security(), true, now);
@@ -186,7 +194,7 @@ fn settings() -> server::Settings {
 }
 
 fn security() -> Security {
-    Security { tls: true, auth_in_clear: true }
+    Security { tls: true, auth_in_clear: true, nonce: 7 }
 }
 
 /// The dialogue with a provider: its events and faults when the provider repeats the password at once.

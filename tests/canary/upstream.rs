@@ -36,11 +36,11 @@ fn by_password(name: &'static str) -> Way {
 }
 
 /// A token that is known to the test: a program prints it.
-fn by_token(sandbox: &Sandbox) -> Way {
+fn by_token(name: &'static str, sandbox: &Sandbox) -> Way {
     let token = sandbox.issue_token(&sandbox.settings().username, HOUR).unwrap();
     let (token, printed) = (token.expose().to_owned(), quoted(token.expose()));
     Way {
-        name: "XOAUTH2",
+        name,
         credential: format!("oauth = {{ grant = \"command\", command = [\"/bin/echo\", {printed}] }}\n"),
         secret: Canary::new("the token", token),
     }
@@ -92,10 +92,26 @@ async fn login_is_nowhere_repeated() {
     every_stage(&sandbox, &by_password("LOGIN"), &STAGES).await;
 }
 
+/// What is repeated is the answer; the password, which it was made of, is not sent at all.
+#[tokio::test]
+async fn cram_md5_is_nowhere_repeated() {
+    let sandbox = offering(Mechanism::CramMd5).await;
+    let mut way = by_password("CRAM-MD5");
+    way.credential.push_str("mechanism = \"cram_md5\"\n");
+    every_stage(&sandbox, &way, &STAGES).await;
+}
+
+#[tokio::test]
+async fn oauthbearer_is_nowhere_repeated() {
+    let sandbox = offering(Mechanism::OAuthBearer).await;
+    let way = by_token("OAUTHBEARER", &sandbox);
+    every_stage(&sandbox, &way, &STAGES).await;
+}
+
 #[tokio::test]
 async fn xoauth2_is_nowhere_repeated() {
     let sandbox = provider().await;
-    let way = by_token(&sandbox);
+    let way = by_token("XOAUTH2", &sandbox);
     every_stage(&sandbox, &way, &STAGES).await;
 }
 
@@ -104,7 +120,7 @@ async fn xoauth2_is_nowhere_repeated() {
 async fn a_short_token_is_nowhere_repeated() {
     let settings = Settings { token_octets: 64, ..Settings::new().unwrap() };
     let sandbox = Sandbox::start(settings).await.unwrap();
-    let way = by_token(&sandbox);
+    let way = by_token("XOAUTH2 on the AUTH line", &sandbox);
     every_stage(&sandbox, &way, &STAGES).await;
 }
 

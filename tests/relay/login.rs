@@ -2,6 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, Mac};
+use md5::Md5;
 use posthouse::config::Config;
 use posthouse::inbound::settings::{DeviceAuth, DeviceSettings, ListenerTls};
 use posthouse::net::trust;
@@ -51,6 +53,37 @@ async fn accept_any_takes_any_login_and_forgets_it() {
     assert!(!log.text().contains("whoever") && !log.text().contains("whatever"), "{}", log.text());
 }
 
+/// What a device may send where its login is not looked at: none of it could be read as a credential.
+#[tokio::test]
+async fn accept_any_takes_what_cannot_be_read() {
+    let scene = listener(DeviceAuth::AcceptAny).await;
+    let base64 = |octets: &[u8]| STANDARD.encode(octets);
+    let ways: &[&[String]] = &[
+        &[format!("AUTH PLAIN {}", base64(b"\0fax\0"))],
+        &[format!("AUTH PLAIN {}", base64(b"boss\0fax\0secret"))],
+        &[format!("AUTH PLAIN {}", base64(b"\0f\xfcx\0geh\xfc\xfcr"))],
+        &[format!("AUTH PLAIN {}", base64(b"fax secret"))],
+        &["AUTH PLAIN =".into()],
+        &["AUTH PLAIN".into(), "secret".into()],
+        &["AUTH LOGIN".into(), base64(b"f\xfcx"), base64(b"geh\xfc\xfcr")],
+        &["AUTH LOGIN fax".into(), "secret".into()],
+        &["AUTH LOGIN".into(), String::new(), String::new()],
+        &["AUTH CRAM-MD5".into(), base64(b"fax b913a602c7eda7a495b4e6e7334d3890")],
+        &["AUTH CRAM-MD5".into(), "b913a602c7eda7a495b4e6e7334d3890".into()],
+        &["AUTH CRAM-MD5 ZmF4".into()],
+    ];
+    for lines in ways {
+        let mut device = scene.device().await;
+        let mut heard = String::new();
+        for line in *lines {
+            assert!(heard.is_empty() || heard.starts_with("334 "), "{lines:?}: {heard}");
+            heard = device.say(line).await;
+        }
+        assert_eq!(heard, "235 2.7.0 Signed in", "{lines:?}");
+        assert!(device.mail().await.starts_with("250 "), "{lines:?}");
+    }
+}
+
 #[tokio::test]
 async fn optional_takes_known_logins_and_none() {
     let log = Log::capture();
@@ -73,6 +106,41 @@ async fn required_takes_no_mail_without_a_login() {
     assert_eq!(device.say(&STANDARD.encode("fax")).await, "334 UGFzc3dvcmQ6");
     assert!(device.say(&STANDARD.encode("right")).await.starts_with("235 "));
     assert!(device.mail().await.starts_with("250 "));
+}
+
+/// The answer to a challenge, in base64 as both go over the wire (RFC 2195 §2).
+fn answer(name: &str, password: &str, challenge: &str) -> String {
+    let challenge = STANDARD.decode(challenge.strip_prefix("334 ").expect("a challenge")).unwrap();
+    let mut mac = Hmac::<Md5>::new_from_slice(password.as_bytes()).unwrap();
+    mac.update(&challenge);
+    let digest: String = mac.finalize().into_bytes().iter().map(|octet| format!("{octet:02x}")).collect();
+    STANDARD.encode(format!("{name} {digest}"))
+}
+
+#[tokio::test]
+async fn a_device_may_answer_a_challenge_instead_of_sending_its_password() {
+    let log = Log::capture();
+    let scene = listener(DeviceAuth::Required).await;
+    let mut device = scene.device().await;
+    let challenge = device.say("AUTH CRAM-MD5").await;
+    assert!(device.say(&answer("FAX", "right", &challenge)).await.starts_with("235 "));
+    assert!(device.mail().await.starts_with("250 "));
+    log.wait_for_line(&["delivered", "device=fax"]).await;
+
+    let mut other = scene.device().await;
+    let next = other.say("AUTH CRAM-MD5").await;
+    assert_ne!(challenge, next, "each connection has its own");
+    let refused = "535 5.7.8 Authentication failed";
+    assert_eq!(other.say(&answer("fax", "right", &challenge)).await, refused, "overheard and sent again");
+    let mut guesser = scene.device().await;
+    let challenge = guesser.say("AUTH CRAM-MD5").await;
+    assert_eq!(guesser.say(&answer("fax", "guess", &challenge)).await, refused);
+    let challenge = guesser.say("AUTH CRAM-MD5").await;
+    assert_eq!(guesser.say(&answer("fux", "right", &challenge)).await, refused, "nobody of that name");
+    log.assert_line(&["WARN", "login=fax", "wrong password", "[devices.fax]"]);
+    for hidden in ["guess", "fux", "right"] {
+        assert!(!log.text().contains(hidden), "{hidden}: {}", log.text());
+    }
 }
 
 #[tokio::test]

@@ -13,6 +13,8 @@ mod login;
 mod matrix;
 mod pool;
 mod probe;
+mod proxies;
+mod proxy;
 mod refused;
 mod scene;
 mod stages;

@@ -8,6 +8,7 @@ use posthouse::account::oauth::{ClientAuthentication, ClientSecret, Grant};
 use posthouse::account::{self, Encryption, Mechanism, Source};
 use posthouse::sandbox::fault::{Fault, Stage, Times};
 use posthouse::sandbox::{self, Delivery, Protection, Sandbox, Settings};
+use posthouse::smtp::sasl;
 
 use crate::device::{Device, RECIPIENT, SAMPLE, SENDER};
 use crate::scene::{Scene, provider};
@@ -117,8 +118,8 @@ impl SignIn {
     fn set(self, account: &mut account::Settings, sandbox: &Sandbox, directory: &std::path::Path) {
         let provider = sandbox.settings();
         match self {
-            Self::Plain => account.mechanism = Mechanism::Plain,
-            Self::Login => account.mechanism = Mechanism::Login,
+            Self::Plain => account.mechanism = Mechanism::Only(sasl::Mechanism::Plain),
+            Self::Login => account.mechanism = Mechanism::Only(sasl::Mechanism::Login),
             Self::None => account.credential = Source::None,
             Self::ClientCredentials => {
                 account.credential = Source::OAuth(Grant::ClientCredentials {

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use posthouse::sandbox::{Login, Mechanism, Offer, Protection, Rule, Sandbox, Settings};
+use hmac::{Hmac, Mac};
+use md5::Md5;
+use posthouse::sandbox::{Extension, Login, Mechanism, Offer, Protection, Rule, Sandbox, Settings};
 
 use crate::client::{Client, trust};
 use crate::{broken, sandbox};
@@ -48,6 +50,64 @@ async fn a_password_signs_in_by_plain_in_one_step_in_two_and_by_login() {
     assert_eq!(delivery.protection, Protection::Clear);
     assert_eq!((sandbox.counters().auth_attempts, sandbox.counters().auth_successes), (3, 3));
     assert_eq!(sandbox.violations(), []);
+}
+
+/// AUTH CRAM-MD5 with this password; the reply to the answer.
+async fn answer(client: &mut Client, user: &str, password: &str) -> String {
+    let challenge = client.say("AUTH CRAM-MD5").await;
+    let challenge = STANDARD.decode(challenge.strip_prefix("334 ").expect("a challenge")).unwrap();
+    assert!(challenge.starts_with(b"<") && challenge.ends_with(b"@sandbox.example>"), "{}", challenge.escape_ascii());
+    let mut mac = Hmac::<Md5>::new_from_slice(password.as_bytes()).unwrap();
+    mac.update(&challenge);
+    let digest: String = mac.finalize().into_bytes().iter().map(|octet| format!("{octet:02x}")).collect();
+    client.say(&STANDARD.encode(format!("{user} {digest}"))).await
+}
+
+#[tokio::test]
+async fn a_password_answers_a_challenge() {
+    let offer = Offer::bare().with(Extension::Auth(vec![Mechanism::CramMd5])).with(Extension::EnhancedStatusCodes);
+    let sandbox = Sandbox::start(Settings { offer, ..Settings::new().unwrap() }).await.unwrap();
+    let (user, password) = (&sandbox.settings().username, sandbox.settings().password.expose());
+    let mut client = Client::greeted(&sandbox).await;
+    assert!(answer(&mut client, user, "wrong").await.starts_with("535-5.7.8 "));
+    assert!(answer(&mut client, "other@sandbox.example", password).await.starts_with("535-5.7.8 "));
+    let first = client.say("AUTH CRAM-MD5").await;
+    assert!(client.say("*").await.starts_with("501 "));
+    assert_ne!(client.say("AUTH CRAM-MD5").await, first, "no challenge comes twice");
+    assert!(client.say("*").await.starts_with("501 "));
+    assert_eq!(sandbox.violations(), []);
+    assert!(client.say("AUTH CRAM-MD5 ZmF4").await.starts_with("501 "), "the server speaks first");
+    client.say("AUTH CRAM-MD5").await;
+    assert!(client.say(&STANDARD.encode(format!("{user} {}", "A".repeat(32)))).await.starts_with("501 "), "capitals");
+    assert_eq!(broken(&sandbox), [Rule::Syntax, Rule::Syntax]);
+    assert!(answer(&mut client, user, password).await.starts_with("235 "));
+    client.mail(".\r\n").await;
+    let login = sandbox.mailbox().deliveries()[0].login.clone();
+    assert_eq!(login, Some(Login { username: user.clone(), mechanism: Mechanism::CramMd5 }));
+}
+
+#[tokio::test]
+async fn a_token_signs_in_by_oauthbearer_and_its_error_wants_one_control_a() {
+    let sandbox = sandbox().await;
+    let user = sandbox.settings().username.clone();
+    let good = sandbox.issue_token(&user, HOUR).unwrap();
+    let response = |token: &str| {
+        STANDARD.encode(format!("n,a={user},\x01host=localhost\x01port=587\x01auth=Bearer {token}\x01\x01"))
+    };
+    let mut client = Client::greeted(&sandbox).await;
+    for due in ["AQ==", ""] {
+        let challenge = client.say(&format!("AUTH OAUTHBEARER {}", response("made-up"))).await;
+        let json = STANDARD.decode(challenge.strip_prefix("334 ").expect("the reason")).unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        assert_eq!((json["status"].as_str(), json["schemes"].as_str()), (Some("invalid_token"), Some("bearer")));
+        assert!(client.say(due).await.starts_with("535-5.7.8 "));
+        assert_eq!(broken(&sandbox), if due.is_empty() { vec![Rule::Syntax] } else { vec![] });
+    }
+    assert_eq!(client.say("AUTH OAUTHBEARER").await, "334 ");
+    assert!(client.say(&response(good.expose())).await.starts_with("235 "));
+    client.mail(".\r\n").await;
+    let login = sandbox.mailbox().deliveries()[0].login.clone();
+    assert_eq!(login, Some(Login { username: user.clone(), mechanism: Mechanism::OAuthBearer }));
 }
 
 #[tokio::test]

@@ -4,15 +4,15 @@
 
 use std::path::Path;
 
-use super::{Aside, oauth, trust};
+use super::{Aside, Surroundings, oauth, proxy, trust};
 use crate::account::{CommandLine, Encryption, Mechanism, Settings, Source};
 use crate::config::files::{Named, NamedFile};
 use crate::config::finding::Complaint;
 use crate::config::keys;
 use crate::config::section::Section;
-use crate::config::tree::{Origin, Value};
+use crate::config::tree::Origin;
 use crate::config::values;
-use crate::net::proxy::Proxies;
+use crate::smtp::sasl::Mechanism as Sasl;
 
 /// An account and where its parts stand.
 pub(super) struct Account {
@@ -25,25 +25,27 @@ const CONNECTIONS: u32 = 2;
 const RECIPIENTS: u32 = 100;
 
 /// Reads all accounts.
-pub(super) fn read(root: &Section<'_>, directory: &Path, aside: &mut Aside) -> Vec<Account> {
+pub(super) fn read(root: &Section<'_>, surroundings: &Surroundings<'_>, aside: &mut Aside) -> Vec<Account> {
     let accounts = root.named("accounts");
-    accounts.iter().map(|(name, section)| read_one(name, section, directory, aside)).collect()
+    accounts.iter().map(|(name, section)| read_one(name, section, surroundings, aside)).collect()
 }
 
-fn read_one(name: &str, section: &Section<'_>, directory: &Path, aside: &mut Aside) -> Account {
+fn read_one(name: &str, section: &Section<'_>, surroundings: &Surroundings<'_>, aside: &mut Aside) -> Account {
+    let directory = surroundings.directory;
     let encryption = encryption(section);
     let credential = credential(section, directory, aside);
+    let host = host(section);
     let limits = section.section("limits");
     let limit = |key, default| limits.as_ref().and_then(|limits| limits.number(key)).unwrap_or(default) as usize;
     let encrypted = encryption.unwrap_or(Encryption::Implicit);
     let settings = Settings {
         name: name.into(),
-        host: host(section),
+        proxies: proxy::read(section, &host, &credential, surroundings, aside),
+        host,
         port: port(section, encrypted),
         encryption: encrypted,
         provider: None,
         trust: trust::read(section, encrypted, directory, aside),
-        proxies: Proxies::default(),
         helo_name: section.get("helo_name", values::helo_name),
         username: section.get("username", values::free_text),
         address: section.get("address", values::address).map(|address| address.as_str().to_owned()),
@@ -86,17 +88,12 @@ fn encryption(section: &Section<'_>) -> Option<Encryption> {
 }
 
 fn mechanism(section: &Section<'_>) -> Mechanism {
-    let read = |value: &Value| match value {
-        Value::Text(text) if matches!(text.to_ascii_lowercase().as_str(), "oauthbearer" | "cram_md5") => {
-            Err(Complaint::new("this mechanism is not available in this version")
-                .hint("write mechanism = \"auto\": XOAUTH2 with oauth, PLAIN or LOGIN with a password"))
-        }
-        value => values::word(value, keys::MECHANISM),
-    };
-    match section.get("mechanism", read) {
-        Some("xoauth2") => Mechanism::XOAuth2,
-        Some("plain") => Mechanism::Plain,
-        Some("login") => Mechanism::Login,
+    match section.word("mechanism") {
+        Some("xoauth2") => Mechanism::Only(Sasl::XOAuth2),
+        Some("oauthbearer") => Mechanism::Only(Sasl::OAuthBearer),
+        Some("plain") => Mechanism::Only(Sasl::Plain),
+        Some("login") => Mechanism::Only(Sasl::Login),
+        Some("cram_md5") => Mechanism::Only(Sasl::CramMd5),
         Some("none") => Mechanism::None,
         _ => Mechanism::Auto,
     }
@@ -155,15 +152,15 @@ fn sign_in(section: &Section<'_>, settings: &Settings) {
             Complaint::new(format!("mechanism = \"none\" never signs in, but `{given}` is given"))
                 .hint("leave out one of the two"),
         ),
-        (Mechanism::Plain | Mechanism::Login, _) if by_oauth => Some(
+        (Mechanism::Only(only), _) if by_oauth && !only.takes_token() => Some(
             Complaint::new("OAuth never falls back to a password mechanism")
-                .hint("write mechanism = \"xoauth2\", or leave the key out"),
+                .hint("write mechanism = \"xoauth2\" or \"oauthbearer\", or leave the key out"),
         ),
-        (Mechanism::Plain | Mechanism::Login, None) => Some(
+        (Mechanism::Only(only), None) if !only.takes_token() => Some(
             Complaint::new("this mechanism needs a password and none is given")
                 .hint("write password_file = \"…\", or mechanism = \"none\" for a server that wants no sign-in"),
         ),
-        (Mechanism::XOAuth2, _) if !by_oauth => Some(
+        (Mechanism::Only(only), _) if !by_oauth && only.takes_token() => Some(
             Complaint::new("this mechanism needs OAuth and there is no `oauth` in this account")
                 .hint("write oauth = { grant = \"client_credentials\", … }, or leave `mechanism` out"),
         ),
@@ -191,7 +188,8 @@ fn sign_in(section: &Section<'_>, settings: &Settings) {
 fn in_clear(section: &Section<'_>, settings: &Settings) {
     let credential = CREDENTIALS.into_iter().any(|key| section.has(key));
     let by_oauth = section.has("oauth");
-    let local = values::is_loopback(&settings.host);
+    // Behind a proxy 127.0.0.1 is whatever the proxy takes it for.
+    let local = values::is_loopback(&settings.host) && settings.proxies.smtp.is_none();
     let allowed = settings.allow_plaintext_credentials;
     if allowed && by_oauth {
         let complaint = Complaint::new("tokens never go in clear text, so this cannot be allowed for OAuth");

@@ -9,6 +9,7 @@ use crate::config::finding::Complaint;
 use crate::config::section::Section;
 use crate::config::values;
 use crate::inbound::settings::DeviceAuth;
+use crate::net::proxy::Proxy;
 
 /// Checks everything that concerns more than one of them.
 pub(super) fn check(
@@ -90,7 +91,11 @@ fn logins(root: &Section<'_>, listeners: &[Listener], devices: &[Device]) {
 
 /// An account on this machine's own listener would send every mail round and round.
 fn loops(root: &Section<'_>, listeners: &[Listener], accounts: &[Account]) {
-    for account in accounts.iter().filter(|account| values::is_loopback(&account.settings.host)) {
+    let is_here = |account: &&Account| {
+        let proxy = &account.settings.proxies.smtp;
+        values::is_loopback(&account.settings.host) && proxy.as_ref().is_none_or(Proxy::is_local)
+    };
+    for account in accounts.iter().filter(is_here) {
         let port = account.settings.port;
         let mut binds = listeners.iter().flat_map(|listener| &listener.settings.bind);
         let ours = binds

@@ -1,14 +1,16 @@
 //! From what the user wrote to every room's settings, and everything that contradicts itself on the way. Pure: the
 //! one file it needs, a device's password, is read through a function it is given.
 //!
-//! Each part of the configuration has its page: [`listeners`], [`devices`], [`accounts`], [`oauth`], [`trust`]; [`between`] looks
-//! at what fits each other across them, [`risks`] at what is dangerous although it fits. Guarantees: without an error among the findings the result is usable as it is.
+//! Each part of the configuration has its page: [`listeners`], [`devices`], [`accounts`], [`oauth`], [`proxy`],
+//! [`trust`]; [`between`] looks at what fits each other across them, [`risks`] at what is dangerous although it fits.
+//! Guarantees: without an error among the findings the result is usable as it is.
 
 mod accounts;
 mod between;
 mod devices;
 mod listeners;
 mod oauth;
+mod proxy;
 mod risks;
 mod trust;
 
@@ -25,12 +27,16 @@ use crate::journal::log;
 use crate::mail::address::Address;
 use crate::secret::Secret;
 
+pub(super) use proxy::Environment;
+
 /// What the check must be told of the world.
 pub(super) struct Surroundings<'a> {
     /// Where relative paths of the file count from.
     pub(super) directory: &'a Path,
     /// `storage.directory` when it is not written.
     pub(super) spool: PathBuf,
+    /// What the environment says about proxies.
+    pub(super) proxies: Environment,
     /// Reads a file of one line with a secret.
     pub(super) read_secret: &'a dyn Fn(&Path) -> Result<Secret, Complaint>,
 }
@@ -56,7 +62,7 @@ pub(super) fn check(root: &Section<'_>, surroundings: &Surroundings<'_>) -> Chec
     let mut aside = Aside::default();
     let listeners = listeners::read(root, surroundings.directory, &mut aside);
     let devices = devices::read(root, surroundings, &mut aside);
-    let accounts = accounts::read(root, surroundings.directory, &mut aside);
+    let accounts = accounts::read(root, surroundings, &mut aside);
     let default_account = root.get("default_account", values::name);
     between::check(root, &listeners, &devices, &accounts, default_account.as_deref());
 

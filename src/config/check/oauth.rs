@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::Aside;
 use super::accounts::command;
+use crate::account::Source;
 use crate::account::oauth::{ClientAuthentication, ClientSecret, Grant};
 use crate::config::files::{Named, NamedFile};
 use crate::config::finding::Complaint;
@@ -81,6 +82,18 @@ fn client_credentials(section: &Section<'_>, directory: &Path, aside: &mut Aside
             _ => ClientAuthentication::Body,
         },
     })
+}
+
+/// The host of the token endpoint, if tokens come from one.
+pub(super) fn endpoint_host(credential: &Source) -> Option<String> {
+    match credential {
+        Source::OAuth(Grant::ClientCredentials { token_endpoint, .. }) => Some(token_endpoint.host().to_owned()),
+        Source::OAuth(Grant::Command { .. })
+        | Source::None
+        | Source::Password(_)
+        | Source::PasswordFile(_)
+        | Source::PasswordCommand(_) => None,
+    }
 }
 
 /// HTTPS, or HTTP to this very machine; no login and no fragment in it (RFC 6749 §3.2).

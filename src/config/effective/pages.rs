@@ -9,8 +9,10 @@ use super::super::{Config, Loaded};
 use super::{Effective, Line, Origins, Section, Shown, Whence, words};
 use crate::account::oauth::{ClientSecret, Grant};
 use crate::account::{self, CommandLine, Encryption, Source};
+use crate::diagnosis::ProxyOrigin;
 use crate::inbound::settings::{DeviceSettings, ListenerSettings, ListenerTls};
 use crate::net::http::Endpoint;
+use crate::net::proxy::Proxies;
 use crate::net::trust::{Anchors, Verify};
 
 const HIDDEN: &str = "<hidden>";
@@ -72,6 +74,15 @@ impl<'a> Page<'a> {
         self.line(key, Shown::Hidden(seen.into()), Whence::Default);
     }
 
+    fn is_written(&self, key: &str) -> bool {
+        self.origins.written.contains_key(&format!("{}{key}", self.prefix))
+    }
+
+    /// The file with a secret that was named by this key.
+    fn secret_file(&self, key: &str) -> Option<toml::Value> {
+        self.origins.secret_files.get(&format!("{}{key}", self.prefix)).map(|path| words::path(path))
+    }
+
     fn line(&mut self, key: &str, shown: Shown, otherwise: Whence) {
         let path = format!("{}{key}", self.prefix);
         let whence = self.origins.written.get(&path).map_or(otherwise, |by| Whence::Written(by.clone()));
@@ -110,6 +121,7 @@ fn account<'a>(settings: &account::Settings, origins: &'a Origins) -> Vec<Page<'
     page.derived("port", i64::from(settings.port), "from encryption");
     page.put("encryption", words::encryption(settings.encryption));
     trust(&mut page, settings);
+    proxy(&mut page, &settings.proxies);
     page.put_some("helo_name", settings.helo_name.as_deref());
     username(&mut page, settings);
     page.put_some("address", settings.address.as_deref());
@@ -150,6 +162,31 @@ fn trust(page: &mut Page<'_>, settings: &account::Settings) {
     if let Some(identity) = &trust.identity {
         page.put("client_certificate", words::path(&identity.certificate));
         page.put("client_key", words::path(&identity.key));
+    }
+}
+
+fn proxy(page: &mut Page<'_>, proxies: &Proxies) {
+    let password_file = page.secret_file("proxy_password_file");
+    match (&proxies.smtp, &proxies.http) {
+        (Some(proxy), _) if proxy.origin == ProxyOrigin::Account => {
+            match &proxy.login {
+                None => page.put("proxy", proxy.to_string()),
+                Some(_) => page.hidden("proxy", proxy.to_string().replacen("://", &format!("://{HIDDEN}@"), 1)),
+            }
+            match (password_file, &proxy.login) {
+                (Some(file), _) => page.put("proxy_password_file", file),
+                (None, Some(_)) => page.hidden("proxy_password", HIDDEN),
+                (None, None) => {}
+            }
+        }
+        (None, None) if page.is_written("proxy") => page.put("proxy", "none"),
+        (smtp, http) => {
+            for (proxy, what) in [(smtp, "mail"), (http, "tokens")] {
+                if let Some(proxy) = proxy {
+                    page.unwritten("proxy", proxy.to_string(), &format!("{}, for {what}", proxy.origin));
+                }
+            }
+        }
     }
 }
 
@@ -245,8 +282,8 @@ fn identity(page: &mut Page<'_>, tls: &str, certificate: &Path, key: &Path) {
 fn device<'a>(settings: &DeviceSettings, origins: &'a Origins) -> Page<'a> {
     let path = format!("devices.{}", settings.name);
     let mut page = Page::new(&format!("[devices.{}]", words::key(settings.name.as_str())), &path, origins);
-    match origins.secret_files.get(&format!("{path}.password_file")) {
-        Some(file) => page.put("password_file", words::path(file)),
+    match page.secret_file("password_file") {
+        Some(file) => page.put("password_file", file),
         None => page.hidden("password", HIDDEN),
     }
     page.put_some("account", settings.account.as_ref().map(|name| name.as_str()));

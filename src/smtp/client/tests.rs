@@ -38,7 +38,7 @@ fn order(all_or_nothing: bool) -> Order {
 struct Owner {
     client: Client,
     all_or_nothing: bool,
-    sign_in: bool,
+    login: Option<Login>,
     dot: Dot,
     closed: bool,
 }
@@ -75,9 +75,10 @@ impl Owner {
     fn react(&mut self, event: Event, now: Instant) {
         match event {
             Event::Upgrade => self.client.secured(now),
-            Event::Ready if self.sign_in => {
-                let (user, password) = ("fax".into(), Secret::new("hunter22".into()));
-                self.client.login(&Login::Login { user, password }, now);
+            Event::Ready if self.login.is_some() => {
+                if let Some(login) = &self.login {
+                    self.client.login(login, now);
+                }
             }
             Event::Ready | Event::LoggedIn | Event::Refused(_) => self.begin(now),
             Event::Recipient { index, .. } => assert!(index < 3),
@@ -111,6 +112,21 @@ impl Owner {
     }
 }
 
+/// Every way to sign in; what is long goes out in two steps.
+fn login() -> impl Strategy<Value = Login> {
+    (0..5, prop_oneof![Just(8), Just(2000)]).prop_map(|(mechanism, octets)| {
+        let (user, secret, host) =
+            (String::from("fax"), Secret::new("x".repeat(octets)), String::from("mx.example.net"));
+        match mechanism {
+            0 => Login::Plain { user, password: secret },
+            1 => Login::Login { user, password: secret },
+            2 => Login::CramMd5 { user, password: secret },
+            3 => Login::XOAuth2 { user, token: secret },
+            _ => Login::OAuthBearer { user, token: secret, host, port: 587 },
+        }
+    })
+}
+
 /// What a server may do: mostly something plausible, so that the dialogue gets somewhere.
 #[derive(Debug, Clone)]
 enum Whim {
@@ -140,7 +156,7 @@ proptest! {
     fn whatever_a_server_does_there_is_no_panic_no_hoard_and_no_doubt_without_a_dot(
         whims in proptest::collection::vec(whim(), 0..60),
         all_or_nothing: bool,
-        sign_in: bool,
+        login in proptest::option::of(login()),
         narrate: bool,
         starttls in prop_oneof![Just(StartTls::Never), Just(StartTls::IfOffered)],
     ) {
@@ -149,7 +165,7 @@ proptest! {
         if narrate {
             client.narrate();
         }
-        let mut owner = Owner { client, all_or_nothing, sign_in, dot: Dot::NotAskedFor, closed: false };
+        let mut owner = Owner { client, all_or_nothing, login, dot: Dot::NotAskedFor, closed: false };
         for whim in whims {
             match whim {
                 Whim::Say(octets) => owner.client.receive(&octets, now),
@@ -164,6 +180,51 @@ proptest! {
         now += Duration::from_hours(48);
         owner.drain(now);
         prop_assert!(owner.closed, "every stage has its end");
+    }
+}
+
+/// One challenge of whatever kind a server may think of, as the text behind `334 `.
+fn challenge() -> impl Strategy<Value = Vec<u8>> {
+    let base64 = |octets: &[u8]| crate::smtp::sasl::encode_base64(octets).into_bytes();
+    let value = prop_oneof![Just("\"400\""), Just("401"), Just("null"), Just("[[[{}]]]"), Just("\"\\n\\u0000\"")];
+    prop_oneof![
+        Just(Vec::new()),
+        Just(b"VXNlcm5hbWU6".to_vec()),
+        Just(base64(b"<1896.697170952@postoffice.reston.mci.net>")),
+        value.prop_map(move |value| base64(format!("{{\"status\":{value},\"scope\":{value}}}").as_bytes())),
+        proptest::collection::vec(any::<u8>(), 0..3000).prop_map(move |octets| base64(&octets)),
+        proptest::collection::vec(any::<u8>(), 0..60),
+    ]
+}
+
+proptest! {
+    /// LOGIN answers the most: two prompts, and the `*` after them.
+    #[test]
+    fn whatever_is_asked_an_exchange_ends_after_three_answers(
+        login in login(),
+        challenges in proptest::collection::vec(challenge(), 5),
+    ) {
+        let now = Instant::now();
+        let mut client = client(StartTls::Never, now);
+        client.receive(b"220 mx\r\n", now);
+        client.receive(b"250 mx\r\n", now);
+        while !matches!(client.poll(now), Output::Wait(_)) {}
+        client.login(&login, now);
+        let (mut answers, mut failed) = (0, None);
+        for challenge in challenges {
+            loop {
+                match client.poll(now) {
+                    Output::Send(octets) => answers += usize::from(!octets.starts_with(b"AUTH ") && octets != b"QUIT\r\n"),
+                    Output::Event(Event::Failed(fault)) => failed = Some(fault),
+                    Output::Event(event) => panic!("{event:?}"),
+                    Output::Wait(_) | Output::Close => break,
+                }
+            }
+            client.receive(&[b"334 ", challenge.as_slice(), b"\r\n"].concat(), now);
+        }
+        prop_assert!(answers <= 3, "{answers}");
+        let Some(Fault::Garbage { phase: Phase::Auth, text }) = failed else { panic!("{failed:?}") };
+        prop_assert!(text.len() < 4 * 160 && !text.contains('\n'), "{text:?}");
     }
 }
 

@@ -168,8 +168,13 @@ impl Wire {
 
     /// The same for a reply that was understood but makes no sense here.
     pub fn misplaced(&mut self, phase: Phase, incoming: &Incoming) -> Stage {
-        let text = self.reply(incoming).to_string();
+        let text = self.beginning(incoming);
         self.garbage(phase, text.as_bytes())
+    }
+
+    /// As much of a reply as is shown of something that makes no sense.
+    pub fn beginning(&self, incoming: &Incoming) -> String {
+        self.reply(incoming).to_string().chars().take(GARBAGE_LIMIT).collect()
     }
 
     /// What came, made fit to be kept and shown. All lines are cleaned together: a secret may be folded over two.

@@ -137,8 +137,8 @@ impl<A> Server<A> {
             text.push_str(&self.settings.max_size.to_string());
             text.push_str("\n8BITMIME\nSMTPUTF8\nENHANCEDSTATUSCODES\nDSN");
             if self.may_auth() {
-                // PLAIN and LOGIN first and alone: some devices look no further.
-                text.push_str("\nAUTH PLAIN LOGIN");
+                // PLAIN and LOGIN first: some devices look no further.
+                text.push_str("\nAUTH PLAIN LOGIN CRAM-MD5");
             }
             if self.settings.starttls && !self.security.tls {
                 text.push_str("\nSTARTTLS");

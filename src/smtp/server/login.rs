@@ -1,7 +1,8 @@
-//! AUTH as devices speak it: PLAIN and LOGIN, with or without an initial response (RFC 4954).
+//! AUTH as devices speak it: PLAIN and LOGIN, with or without an initial response, and CRAM-MD5 (RFC 4954).
 //!
-//! The prompts are exactly `VXNlcm5hbWU6` and `UGFzc3dvcmQ6`: old devices compare them. What a device sends here never
-//! reaches a transcript. Failures are answered late and later, the third ends the session (promise 10).
+//! The prompts are exactly `VXNlcm5hbWU6` and `UGFzc3dvcmQ6`: old devices compare them. No challenge of CRAM-MD5 is
+//! given twice. What a device sends here never reaches a transcript. Failures are answered late and later, the third
+//! ends the session (promise 10). Where any login will do it is not even read.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use crate::smtp::command::AuthArgument;
 use crate::smtp::quirk::Quirk;
 use crate::smtp::reply::{Refusal, Reply};
 use crate::smtp::sasl;
+use crate::smtp::sasl::proof::{self, Proof};
 use crate::smtp::trace::Side;
 
 /// Where an exchange stands.
@@ -20,6 +22,8 @@ pub(super) enum Exchange {
     LoginUser,
     /// With the user name. Devices mix the fields up, so `Debug` does not show it.
     LoginPassword(String),
+    /// With the challenge that was given.
+    CramMd5(String),
 }
 
 impl fmt::Debug for Exchange {
@@ -28,6 +32,7 @@ impl fmt::Debug for Exchange {
             Self::Plain => "Plain",
             Self::LoginUser => "LoginUser",
             Self::LoginPassword(_) => "LoginPassword([hidden])",
+            Self::CramMd5(_) => "CramMd5",
         })
     }
 }
@@ -37,8 +42,8 @@ impl fmt::Debug for Exchange {
 pub struct LoginQuestion {
     /// The name it gives; for the log only when it is a known one, since devices mix the fields up.
     pub username: String,
-    /// Its password.
-    pub password: Secret,
+    /// What it gives to show that it is the one.
+    pub proof: Proof,
     hello: Hello,
 }
 
@@ -85,6 +90,7 @@ impl<A> Server<A> {
         let exchange = match mechanism.to_ascii_uppercase().as_slice() {
             b"PLAIN" => Exchange::Plain,
             b"LOGIN" => Exchange::LoginUser,
+            b"CRAM-MD5" => Exchange::CramMd5(self.challenge()),
             b"" => return self.refuse_auth(&Reply::new(501, 5, 4, "AUTH takes a mechanism"), now),
             _ => return self.refuse_auth(&Reply::new(504, 5, 4, "Mechanism not offered"), now),
         };
@@ -92,6 +98,11 @@ impl<A> Server<A> {
             self.quirk(Quirk::LowerCaseMechanism);
         }
         let initial = words.next();
+        let any = self.settings.auth == Auth::AcceptAny;
+        if initial.is_some() && matches!(exchange, Exchange::CramMd5(_)) && !any {
+            // RFC 4422 §3: in this mechanism the server speaks first.
+            return self.refuse_auth(&Reply::new(501, 5, 4, "CRAM-MD5 takes no initial response"), now);
+        }
         if initial.is_some() && matches!(exchange, Exchange::LoginUser) {
             self.quirk(Quirk::InlineUserName);
         }
@@ -124,12 +135,19 @@ impl<A> Server<A> {
         Progress::Again
     }
 
+    /// RFC 2195 §2: what nobody was asked before, in the form of a message id.
+    fn challenge(&mut self) -> String {
+        self.challenges += 1;
+        format!("<{:032x}.{}@{}>", self.security.nonce, self.challenges, self.settings.hostname)
+    }
+
     fn prompt(&mut self, now: Instant) -> Progress {
         let text = match &self.stage {
-            Stage::Login(_, Exchange::LoginUser) => USERNAME_PROMPT,
-            Stage::Login(_, Exchange::LoginPassword(_)) => PASSWORD_PROMPT,
+            Stage::Login(_, Exchange::LoginUser) => USERNAME_PROMPT.into(),
+            Stage::Login(_, Exchange::LoginPassword(_)) => PASSWORD_PROMPT.into(),
+            Stage::Login(_, Exchange::CramMd5(challenge)) => sasl::encode_base64(challenge),
             // RFC 4954 §4: an empty challenge is `334 ` with its space.
-            _ => "",
+            _ => String::new(),
         };
         self.reply(&Reply::bare(334, text), now);
         Progress::Again
@@ -147,25 +165,55 @@ impl<A> Server<A> {
         if response == b"*" {
             return self.end_exchange(&Reply::new(501, 7, 0, "Cancelled"), now);
         }
+        if self.settings.auth == Auth::AcceptAny {
+            return self.accept_any(now);
+        }
         let Some(text) = sasl::decode_base64(response) else {
             return self.end_exchange(&Reply::new(501, 5, 2, "Not base64"), now);
         };
         let Stage::Login(hello, exchange) = std::mem::replace(&mut self.stage, Stage::Asked) else {
             return Progress::Again;
         };
-        let credentials = match exchange {
-            Exchange::Plain => sasl::plain_credentials(&text),
+        let given = match exchange {
+            Exchange::Plain => proof::plain(&text),
             Exchange::LoginUser => {
                 let Ok(user) = String::from_utf8(text) else { return self.malformed(hello, now) };
                 self.stage = Stage::Login(hello, Exchange::LoginPassword(user));
                 return self.prompt(now);
             }
-            Exchange::LoginPassword(user) => String::from_utf8(text).ok().map(|p| (user, Secret::new(p))),
+            Exchange::LoginPassword(user) => {
+                String::from_utf8(text).ok().map(|password| (user, Proof::Password(Secret::new(password))))
+            }
+            Exchange::CramMd5(challenge) => proof::cram_md5(&text, challenge),
         };
-        match credentials {
-            Some((username, password)) => Progress::Event(Event::Login(LoginQuestion { username, password, hello })),
+        match given {
+            Some((username, proof)) => Progress::Event(Event::Login(LoginQuestion { username, proof, hello })),
             None => self.malformed(hello, now),
         }
+    }
+
+    /// A response where any will do: whatever it holds, readable or not, it is forgotten here.
+    fn accept_any(&mut self, now: Instant) -> Progress {
+        match std::mem::replace(&mut self.stage, Stage::Fresh) {
+            Stage::Login(hello, Exchange::LoginUser) => {
+                self.stage = Stage::Login(hello, Exchange::LoginPassword(String::new()));
+                self.prompt(now)
+            }
+            Stage::Login(hello, _) => {
+                self.sign_in(hello, now);
+                Progress::Again
+            }
+            other => {
+                self.stage = other;
+                Progress::Again
+            }
+        }
+    }
+
+    fn sign_in(&mut self, hello: Hello, now: Instant) {
+        self.signed_in = true;
+        self.stage = Stage::Ready(hello);
+        self.good(&Reply::new(235, 7, 0, "Signed in"), now);
     }
 
     fn malformed(&mut self, hello: Hello, now: Instant) -> Progress {
@@ -184,11 +232,7 @@ impl<A> Server<A> {
     pub fn answer_login(&mut self, question: LoginQuestion, answer: Result<(), Refusal>, now: Instant) {
         let LoginQuestion { hello, .. } = question;
         match answer {
-            Ok(()) => {
-                self.signed_in = true;
-                self.stage = Stage::Ready(hello);
-                self.good(&Reply::new(235, 7, 0, "Signed in"), now);
-            }
+            Ok(()) => self.sign_in(hello, now),
             Err(refusal) => {
                 self.failed_logins += 1;
                 let until = now + Duration::from_secs(u64::from(self.failed_logins) * 2 - 1);

@@ -90,6 +90,8 @@ pub struct Server<A> {
     eof: bool,
     bad_commands: u8,
     failed_logins: u8,
+    /// Challenges given so far; each gets its number.
+    challenges: u32,
     /// When the last complete line came, or the last answer of the owner was given.
     heard: Instant,
     /// When the last octets came.
@@ -115,6 +117,7 @@ impl<A> Server<A> {
             eof: false,
             bad_commands: 0,
             failed_logins: 0,
+            challenges: 0,
             heard: now,
             arrived: now,
             trace: Trace::new(now, recording),

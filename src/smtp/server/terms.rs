@@ -37,6 +37,8 @@ pub struct Settings {
 pub enum Auth {
     /// Not offered.
     Off,
+    /// Offered, and every login succeeds: some devices insist on one.
+    AcceptAny,
     /// Offered.
     Optional,
     /// MAIL is refused without it.
@@ -61,6 +63,8 @@ pub struct Security {
     pub tls: bool,
     /// AUTH may be used without TLS: the peer is on loopback, or the listener says so.
     pub auth_in_clear: bool,
+    /// Random, of this connection alone: makes its challenges ones that nobody was asked before or can foresee.
+    pub nonce: u128,
 }
 
 /// What a device called itself.

@@ -38,7 +38,7 @@ struct Session {
 impl Session {
     fn begin() -> Self {
         let now = Instant::now();
-        let security = Security { tls: false, auth_in_clear: true };
+        let security = Security { tls: false, auth_in_clear: true, nonce: 7 };
         let server = Server::new(Arc::new(settings()), security, true, now);
         let mut session = Self { server, now, said: Vec::new(), ending: None, upgrading: false };
         session.drain();

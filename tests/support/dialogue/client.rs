@@ -1,7 +1,7 @@
 //! The client's side in dialogue files.
 //!
 //! Settings: `starttls = never|if-offered|required`, `login = yes|no` (whether AUTH is needed), `helo = NAME`.
-//! Orders: `secured` · `login plain|login|xoauth2 USER SECRET` · `transfer from=<A> to=<B> … [size=N] [8bit] [utf8]
+//! Orders: `secured` · `login plain|login|cram-md5|xoauth2|oauthbearer USER SECRET` · `transfer from=<A> to=<B> … [size=N] [8bit] [utf8]
 //! [smtputf8] [all-or-nothing] [ret=full|headers] [envid=X]`, each `to=<B>` with `,notify=never|success+failure+delay`
 //! and `,orcpt=X` · `body TEXT` · `last TEXT` (body and end in one) · `finish` · `quit`.
 
@@ -125,7 +125,9 @@ impl ClientSide {
         let login = match mechanism {
             "plain" => Login::Plain { user, password: secret },
             "login" => Login::Login { user, password: secret },
+            "cram-md5" => Login::CramMd5 { user, password: secret },
             "xoauth2" => Login::XOAuth2 { user, token: secret },
+            "oauthbearer" => Login::OAuthBearer { user, token: secret, host: "mx.example.net".into(), port: 587 },
             _ => return Err(format!("unknown mechanism {mechanism}")),
         };
         self.client.login(&login, now);

@@ -1,6 +1,6 @@
 //! The server's side in dialogue files. Its owner is a small policy from the file's head, which answers at once.
 //!
-//! Settings, the first value is the default: `auth = off|optional|required`, `auth-in-clear = yes|no`,
+//! Settings, the first value is the default: `auth = off|accept_any|optional|required`, `auth-in-clear = yes|no`,
 //! `tls = none|starttls|active`, `size = 10000`, `recipients = 100`, `line-endings = auto|strict|reject`,
 //! `login = USER:PASSWORD` (the one let in), `refused = ADDRESS` (as a sender and as a recipient),
 //! `answer = REPLY` (to the end of data), `early = TEXT` (was there before the greeting), `secret = TEXT` (is in what
@@ -13,12 +13,16 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use posthouse::mail::envelope::{Envelope, Notify, Return, ReversePath};
+use posthouse::secret::Secret;
 use posthouse::smtp::Conversation;
 use posthouse::smtp::reply::{Enhanced, Refusal, Reply};
 use posthouse::smtp::server::{Auth, Event, LineEndings, LoginQuestion, Security, Server, Settings};
 
 use super::replay::Adapter;
 use super::script::{Script, unescape};
+
+/// What makes the challenges of a connection its own.
+const NONCE: u128 = 0x1896_0697_1709_52aa;
 
 /// Shows that a message was accepted; only the policy here makes one.
 pub struct Taken;
@@ -49,12 +53,13 @@ impl Adapter for ServerSide {
 
     fn begin(script: &Script, now: Instant) -> Result<Self, String> {
         let mut settings = settings();
-        let mut security = Security { tls: false, auth_in_clear: true };
+        let mut security = Security { tls: false, auth_in_clear: true, nonce: NONCE };
         let mut early = Vec::new();
         let mut policy = Policy { login: None, refused: None, answer: Reply::new(250, 0, 0, "Ok: queued") };
         let mut secrets = Vec::new();
         for (key, value) in &script.settings {
             match (key.as_str(), value.as_str()) {
+                ("auth", "accept_any") => settings.auth = Auth::AcceptAny,
                 ("auth", "optional") => settings.auth = Auth::Optional,
                 ("auth", "required") => settings.auth = Auth::Required,
                 ("auth-in-clear", "no") => security.auth_in_clear = false,
@@ -162,9 +167,9 @@ fn forms_of(user: &str, password: &str) -> [String; 3] {
 
 impl Policy {
     fn may_sign_in(&self, question: &LoginQuestion) -> Result<(), Refusal> {
-        let given = (question.username.clone(), question.password.expose().to_owned());
-        let refusal = || Refusal::new(535, 7, 8, "Authentication credentials invalid");
-        if self.login.as_ref() == Some(&given) { Ok(()) } else { Err(refusal()) }
+        let refusal = Refusal::new(535, 7, 8, "Authentication credentials invalid");
+        let known = self.login.as_ref().filter(|(user, _)| *user == question.username).ok_or(refusal.clone())?;
+        if question.proof.fits(&Secret::new(known.1.clone())) { Ok(()) } else { Err(refusal) }
     }
 
     fn may_take_part(&self, address: &str) -> Result<(), Refusal> {
