@@ -9,12 +9,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use crate::account::book::{Book, BookError};
+use crate::account::book::{Book, BookError, Listed};
 use crate::account::keeper::{Keeper, KeeperError};
 use crate::account::{self};
 use crate::config::Config;
 use crate::ids::{AccountName, ListenerName};
 use crate::inbound::door::{Door, Sessions, Tls};
+use crate::inbound::limits::Meters;
 use crate::inbound::policy::{AccountFacts, Policy};
 use crate::inbound::settings::{Addressing, DeviceAuth, ListenerSettings, ListenerTls};
 use crate::journal::{Event, Journal};
@@ -84,8 +85,9 @@ pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<Ap
         desks.push(Desk::new(upstream, Arc::clone(&queue), journal.clone()));
     }
     let mut opened = Vec::new();
+    let meters = Arc::default();
     for listener in &config.listeners {
-        let door = Arc::new(door(config, listener, &hostname, &queue, &journal)?);
+        let door = Arc::new(door(config, listener, &hostname, (&queue, &meters), &journal)?);
         for bound in bind_all(listener)? {
             opened.push((Arc::clone(&door), bound));
         }
@@ -163,7 +165,7 @@ fn door(
     config: &Config,
     listener: &ListenerSettings,
     hostname: &str,
-    queue: &Arc<Queue>,
+    (queue, meters): (&Arc<Queue>, &Arc<Meters>),
     journal: &Journal,
 ) -> Result<Door, StartError> {
     let load = |certificate, key| {
@@ -195,6 +197,7 @@ fn door(
         dialogue: Arc::new(dialogue),
         tls,
         caps: config.caps.clone(),
+        meters: Arc::clone(meters),
         wait: config.delivery.wait,
         spool: config.spool_directory.clone(),
         gateway: Watch::new(default_gateway()),
@@ -203,9 +206,15 @@ fn door(
     })
 }
 
-fn policy(config: &Config, listener: &ListenerSettings) -> Result<Policy, StartError> {
-    let names = config.accounts.iter().map(|account| account.name.clone()).collect();
-    let book = Book::new(names, config.default_account.clone())?;
+/// The rules of one listener, as the relay applies them.
+///
+/// # Errors
+/// When a route, a device or `default_account` names an account that is not there.
+pub fn policy(config: &Config, listener: &ListenerSettings) -> Result<Policy, StartError> {
+    let listed =
+        |account: &account::Settings| Listed { name: account.name.clone(), former: account.renamed_from.clone() };
+    let listed = config.accounts.iter().map(listed).collect();
+    let book = Book::new(listed, config.routes.clone(), config.default_account.as_ref())?;
     let facts = |account: &account::Settings| AccountFacts {
         address: account.address.as_ref().and_then(|text| Address::parse(text.as_bytes()).ok()),
         recipients_per_message: account.recipients_per_message,
@@ -241,6 +250,16 @@ fn bind_all(listener: &ListenerSettings) -> Result<Vec<Listener>, StartError> {
 }
 
 fn bind(listener: &ListenerSettings, address: SocketAddr) -> Result<Listener, StartError> {
+    let guarded =
+        guard(listener, address).map_err(|source| StartError::Guard { listener: listener.name.clone(), source })?;
+    listen::bind(&guarded).map_err(|source| StartError::Bind { listener: listener.name.clone(), source })
+}
+
+/// One address of a listener, past the guard.
+///
+/// # Errors
+/// When the listener would be open to strangers there, or take passwords in clear.
+pub fn guard(listener: &ListenerSettings, address: SocketAddr) -> Result<Guarded, guard::Refused> {
     let rules = Rules {
         allow: &listener.allow,
         auth: match listener.auth {
@@ -255,9 +274,7 @@ fn bind(listener: &ListenerSettings, address: SocketAddr) -> Result<Listener, St
             _ => guard::Passwords::InsideTls,
         },
     };
-    let guarded = Guarded::admit(address, &rules)
-        .map_err(|source| StartError::Guard { listener: listener.name.clone(), source })?;
-    listen::bind(&guarded).map_err(|source| StartError::Bind { listener: listener.name.clone(), source })
+    Guarded::admit(address, &rules)
 }
 
 fn refuse_self_loops(accounts: &[account::Settings], bound: &Bound) -> Result<(), StartError> {

@@ -22,7 +22,7 @@
 //! | [`journal`] | what happened: events, transcripts, the sessions now open |
 //! | [`net`] | sockets, TLS and the clock |
 //! | [`account`] | who we are upstream: credentials, their keeper, holds |
-//! | [`upstream`] | a signed-in line to the provider |
+//! | [`upstream`] | a signed-in line to the provider, and the trial of an account step by step |
 //! | [`queue`] | what is owed; the one meeting point of door and courier |
 //! | [`inbound`] | the front door |
 //! | [`outbound`] | the courier, and the single page of policy on failures |

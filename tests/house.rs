@@ -63,6 +63,7 @@ const SANS_IO: &[&str] = &[
     "queue/entry",
     "queue/schedule",
     "inbound/policy",
+    "inbound/limits",
     "outbound/verdict",
     "config/check",
 ];

@@ -1,15 +1,83 @@
 //! Which account a message goes to. Pure.
 //!
-//! The device's account, else `default_account`, else the only one there is. Where that leaves a choice nobody made,
-//! the answer is an error that says what to configure, never a guess.
+//! The first `[[routes]]` that fits, else the device's own `account`, else `default_account`, else the only one there
+//! is. Where that leaves a choice nobody made, the answer is an error that says what to configure, never a guess. An
+//! account that was renamed is found by its former names too, and comes out under the present one. Whether an account
+//! can be used just now is not asked here: a route names all it may go through, in order.
 
-use crate::ids::AccountName;
+mod rule;
 
-/// The accounts there are, and the one that is meant when nobody says which.
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::ids::{AccountName, DeviceName, ListenerName};
+use crate::mail::address::Address;
+use crate::mail::envelope::ReversePath;
+
+pub use rule::{Condition, Rule};
+
+/// An account as it can be named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// `[accounts.NAME]`
+    pub name: AccountName,
+    /// `renamed_from`
+    pub former: Vec<AccountName>,
+}
+
+/// The accounts there are, and what says which of them is meant.
 #[derive(Debug, Clone)]
 pub struct Book {
-    accounts: Vec<AccountName>,
+    accounts: Vec<Listed>,
+    rules: Vec<Entry>,
     default_account: Option<AccountName>,
+}
+
+/// A rule with its accounts looked up.
+#[derive(Debug, Clone)]
+struct Entry {
+    rule: Rule,
+    first: AccountName,
+    fallbacks: Arc<[AccountName]>,
+}
+
+/// What is known of a message before its recipients.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// `MAIL FROM`, complete.
+    pub sender: &'a ReversePath,
+    /// The login of `[devices]`, if it signed in.
+    pub login: Option<&'a DeviceName>,
+    /// The `account` of that login.
+    pub own: Option<&'a AccountName>,
+    /// Where it connects from, in any form.
+    pub source: IpAddr,
+    /// Where it connects to.
+    pub listener: &'a ListenerName,
+}
+
+/// Where a message goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The account it goes through.
+    pub account: AccountName,
+    /// Those that may take its place, in order.
+    pub fallbacks: Arc<[AccountName]>,
+    /// What decided.
+    pub by: Reason,
+}
+
+/// What decided a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// This entry of `[[routes]]`, counted from 0.
+    Rule(usize),
+    /// The device's own `account`.
+    Device,
+    /// `default_account`
+    Default,
+    /// There is no other.
+    Only,
 }
 
 /// Why no account can be picked.
@@ -18,45 +86,121 @@ pub enum BookError {
     #[error("there is no account; add one, for instance [accounts.office]")]
     NoAccount,
     #[error(
-        "several accounts and nothing that says which one is meant ({}); set `default_account`, or `account` of each device",
+        "several accounts and nothing that says which one is meant ({}); set `default_account`, `account` of the device, or a [[routes]] that fits",
         list(.accounts)
     )]
     Ambiguous { accounts: Vec<AccountName> },
     #[error("there is no account {wanted}; there is {}", list(.accounts))]
     Unknown { wanted: AccountName, accounts: Vec<AccountName> },
+    #[error("routes[{route}] names no account")]
+    RouteWithoutAccount { route: usize },
 }
 
 impl Book {
-    /// A book of these accounts.
+    /// A book of these accounts, and the rules in their order.
     ///
     /// # Errors
-    /// When there is none, or `default_account` is not among them.
-    pub fn new(accounts: Vec<AccountName>, default_account: Option<AccountName>) -> Result<Self, BookError> {
+    /// When there is no account, or a rule or `default_account` names one that is not among them.
+    pub fn new(
+        accounts: Vec<Listed>,
+        rules: Vec<Rule>,
+        default_account: Option<&AccountName>,
+    ) -> Result<Self, BookError> {
         if accounts.is_empty() {
             return Err(BookError::NoAccount);
         }
-        let book = Self { accounts, default_account };
-        if let Some(wanted) = &book.default_account {
-            book.named(wanted)?;
-        }
+        let mut book = Self { accounts, rules: Vec::new(), default_account: None };
+        book.default_account = default_account.map(|wanted| book.named(wanted).cloned()).transpose()?;
+        let entries = rules.into_iter().enumerate().map(|(route, rule)| book.entry(route, rule));
+        book.rules = entries.collect::<Result<_, _>>()?;
         Ok(book)
     }
 
-    /// The account for a message of a device; `device` is that device's `account = …`, if it has one.
+    fn entry(&self, route: usize, rule: Rule) -> Result<Entry, BookError> {
+        let names = rule.accounts.iter().map(|wanted| self.named(wanted).cloned());
+        let mut names = names.collect::<Result<Vec<_>, _>>()?.into_iter();
+        let first = names.next().ok_or(BookError::RouteWithoutAccount { route })?;
+        Ok(Entry { rule, first, fallbacks: names.collect() })
+    }
+
+    /// The route of a message to this recipient, complete.
     ///
     /// # Errors
-    /// When the device names an account that is not there, or nothing says which of several is meant.
-    pub fn choose(&self, device: Option<&AccountName>) -> Result<&AccountName, BookError> {
-        match (device.or(self.default_account.as_ref()), self.accounts.as_slice()) {
-            (Some(wanted), _) => self.named(wanted),
-            (None, [only]) => Ok(only),
-            (None, _) => Err(BookError::Ambiguous { accounts: self.accounts.clone() }),
+    /// When no rule fits and nothing says which of several accounts is meant.
+    pub fn choose(&self, origin: &Origin<'_>, recipient: &Address) -> Result<Route, BookError> {
+        let fits = |entry: &Entry| entry.rule.why_not(origin, Some(recipient)).is_none();
+        match self.rules.iter().position(fits) {
+            Some(index) => Ok(self.by_rule(index)),
+            None => self.without_rule(origin.own),
         }
     }
 
+    /// Every route a message may take, whoever its recipients are; at least one.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn reachable(&self, origin: &Origin<'_>) -> Result<Vec<Route>, BookError> {
+        let mut routes = Vec::new();
+        for (index, entry) in self.rules.iter().enumerate() {
+            if entry.rule.why_not(origin, None).is_none() {
+                routes.push(self.by_rule(index));
+                if entry.rule.recipient.is_empty() {
+                    return Ok(routes);
+                }
+            }
+        }
+        match self.without_rule(origin.own) {
+            Ok(route) => routes.push(route),
+            // Some recipients have a route; the others are refused one by one.
+            Err(_) if !routes.is_empty() => {}
+            Err(error) => return Err(error),
+        }
+        Ok(routes)
+    }
+
+    /// The rules in their order, each with the first condition that does not hold; those behind the one that fits are
+    /// not looked at.
+    pub fn explain<'a>(
+        &'a self,
+        origin: &'a Origin<'_>,
+        recipient: &'a Address,
+    ) -> impl Iterator<Item = (usize, &'a Rule, Option<Condition>)> {
+        let mut decided = false;
+        self.rules.iter().enumerate().map_while(move |(index, entry)| {
+            if decided {
+                return None;
+            }
+            let why_not = entry.rule.why_not(origin, Some(recipient));
+            decided = why_not.is_none();
+            Some((index, &entry.rule, why_not))
+        })
+    }
+
+    fn by_rule(&self, index: usize) -> Route {
+        let Entry { first, fallbacks, .. } = &self.rules[index];
+        Route { account: first.clone(), fallbacks: Arc::clone(fallbacks), by: Reason::Rule(index) }
+    }
+
+    fn without_rule(&self, own: Option<&AccountName>) -> Result<Route, BookError> {
+        let (account, by) = match (own, &self.default_account, self.accounts.as_slice()) {
+            (Some(wanted), _, _) => (self.named(wanted)?, Reason::Device),
+            (None, Some(account), _) => (account, Reason::Default),
+            (None, None, [only]) => (&only.name, Reason::Only),
+            (None, None, _) => return Err(BookError::Ambiguous { accounts: self.names() }),
+        };
+        Ok(Route { account: account.clone(), fallbacks: Arc::default(), by })
+    }
+
+    /// An account by its name or a former one.
     fn named(&self, wanted: &AccountName) -> Result<&AccountName, BookError> {
-        let unknown = || BookError::Unknown { wanted: wanted.clone(), accounts: self.accounts.clone() };
-        self.accounts.iter().find(|account| *account == wanted).ok_or_else(unknown)
+        let present = self.accounts.iter().find(|account| account.name == *wanted);
+        let found = present.or_else(|| self.accounts.iter().find(|account| account.former.contains(wanted)));
+        let unknown = || BookError::Unknown { wanted: wanted.clone(), accounts: self.names() };
+        found.map(|account| &account.name).ok_or_else(unknown)
+    }
+
+    fn names(&self) -> Vec<AccountName> {
+        self.accounts.iter().map(|account| account.name.clone()).collect()
     }
 }
 
@@ -65,38 +209,4 @@ fn list(accounts: &[AccountName]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn names(text: &str) -> Vec<AccountName> {
-        text.split_whitespace().map(AccountName::from).collect()
-    }
-
-    fn pick(accounts: &str, default: Option<&str>, device: Option<&str>) -> Result<String, BookError> {
-        let book = Book::new(names(accounts), default.map(AccountName::from))?;
-        book.choose(device.map(AccountName::from).as_ref()).map(ToString::to_string)
-    }
-
-    #[test]
-    fn the_device_decides_before_the_default_and_the_default_before_the_only_one() {
-        assert_eq!(pick("office backup", Some("office"), Some("backup")).unwrap(), "backup");
-        assert_eq!(pick("office backup", Some("backup"), None).unwrap(), "backup");
-        assert_eq!(pick("office", None, None).unwrap(), "office");
-    }
-
-    #[test]
-    fn an_open_choice_is_not_guessed_and_the_cure_is_said() {
-        let said = pick("office backup", None, None).unwrap_err().to_string();
-        assert!(said.contains("(office, backup)") && said.contains("`default_account`"), "{said}");
-        assert_eq!(pick("office backup", None, Some("office")).unwrap(), "office", "that device still knows");
-    }
-
-    #[test]
-    fn an_account_that_is_not_there_is_not_replaced_by_another() {
-        let gone =
-            |accounts: &str, wanted: &str| BookError::Unknown { wanted: wanted.into(), accounts: names(accounts) };
-        assert_eq!(pick("office", None, Some("ofice")), Err(gone("office", "ofice")));
-        assert_eq!(Book::new(names("office"), Some("x".into())).unwrap_err(), gone("office", "x"));
-        assert_eq!(Book::new(Vec::new(), None).unwrap_err(), BookError::NoAccount);
-    }
-}
+mod tests;

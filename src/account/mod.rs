@@ -31,6 +31,8 @@ use crate::smtp::sasl;
 pub struct Settings {
     /// `[accounts.NAME]`
     pub name: AccountName,
+    /// `renamed_from`: names it had before, by which it is still found.
+    pub renamed_from: Vec<AccountName>,
     /// The server's name or address. Certificates are checked against exactly this (RFC 9525 §6.1).
     pub host: String,
     /// Default: 465 for implicit TLS, else 587.
@@ -125,6 +127,7 @@ pub(crate) mod tests {
     pub(crate) fn settings() -> Settings {
         Settings {
             name: "office".into(),
+            renamed_from: Vec::new(),
             host: "smtp.example.com".into(),
             port: 465,
             encryption: Encryption::Implicit,

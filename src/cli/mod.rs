@@ -53,6 +53,8 @@ enum Command {
         file: ConfigFile,
         #[command(flatten)]
         args: check::Args,
+        #[command(flatten)]
+        question: check::Question,
     },
     /// Print the JSON Schema of the configuration file, for editors and other programs.
     Schema,
@@ -72,7 +74,9 @@ const EXIT_CODES: &str = "Exit codes:
   69  something needed is not available, such as a port
   70  a fault of Posthouse or of this machine
   74  the output could not be written
-  78  something in the configuration is wrong";
+  78  something in the configuration is wrong
+
+`posthouse test` tells more causes apart; see its --help.";
 
 /// For the commands that read a configuration.
 #[derive(Debug, clap::Args)]
@@ -101,7 +105,10 @@ pub fn run() -> ExitCode {
         Command::Demo(demo) => demo::run(demo, arguments.log_level.as_deref()),
         Command::Schema => schema::run(),
         Command::Test { file, args } => test::run(args, arguments.log_level.is_some(), &sources(&arguments, file)),
-        Command::Check { file, args } => check::run(*args, &sources(&arguments, file)),
+        Command::Check { file, args, question } => {
+            let sources = sources(&arguments, file);
+            question.answer(args.json, &sources).unwrap_or_else(|| check::run(*args, &sources))
+        }
     }
 }
 

@@ -57,9 +57,9 @@ fn spool(directory: &Path) -> Option<Finding> {
 }
 
 /// A listener that lets the default gateway in lets in whoever a published container port is open to.
-fn gateway(listener: &ListenerSettings, gateway: Option<Ipv4Addr>) -> Option<Finding> {
+pub(super) fn gateway(listener: &ListenerSettings, gateway: Option<Ipv4Addr>) -> Option<Finding> {
     let gateway = IpAddr::V4(gateway?);
-    let reachable = listener.bind.iter().any(|address| !address.ip().is_loopback());
+    let reachable = listener.bind.iter().any(|address| !address.ip().to_canonical().is_loopback());
     let open = listener.auth != DeviceAuth::Required && listener.allow.iter().any(|network| network.contains(gateway));
     (reachable && open).then(|| Finding {
         severity: Severity::Warning,
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_listener_that_lets_the_default_gateway_in_is_a_warning() {
-        use crate::inbound::settings::{LineEndings, ListenerTls};
+        use crate::inbound::settings::{Limits, LineEndings, ListenerTls};
         let listener = |bind: &str, allow: &str, auth| ListenerSettings {
             name: "lan".into(),
             bind: vec![bind.parse().unwrap()],
@@ -128,6 +128,7 @@ mod tests {
             max_recipients: 100,
             senders: vec![],
             recipients: vec![],
+            limits: Limits::default(),
         };
         let risky =
             |bind, allow, auth| gateway(&listener(bind, allow, auth), Some(Ipv4Addr::new(172, 17, 0, 1))).is_some();

@@ -39,8 +39,8 @@ Exit codes (with --all that of the first account that failed):
   0   every step went well
   64  wrong arguments, or no such account
   65  the message, its sender or its recipient was refused
-  68  the provider's name has no address
-  69  the provider cannot be connected to
+  68  the name of the provider, or of the proxy, has no address
+  69  the provider, or the proxy, cannot be connected to
   70  a fault of Posthouse or of this machine
   74  the output could not be written
   75  for now only: a limit, a quota, a cut or a time-out on the way
@@ -48,8 +48,9 @@ Exit codes (with --all that of the first account that failed):
   78  the configuration is wrong, or does not fit the provider
 
 With --json each line is an object. `type` is `step` or `summary`; `account`, `outcome` and `took_ms` stand in both. A
-step has `step`, `detail` (lines for people) and what was seen: `credential`, `addresses`, `peer`, `tls`, `mechanism`,
-`offered`, `replies`; a failed one has `failure` with `said`, `reply`, `code` (a stable word), `cause`, `sentence` and
+step has `step`, `detail` (lines for people) and what was seen: `credential`, `token_life_s`, `addresses`,
+`addresses_failed`, `peer`, `proxy`, `target`, `tls`, `chain`, `starttls_offered`, `mechanism`, `offered`, `replies`; one
+that failed, or was worth a second try (`outcome` `again`), has `failure` with `said`, `reply`, `code` (a stable word), `cause`, `sentence` and
 `cure`. The summary has `signed_in`, `delivered`, `failed_step`, `code`, `cause`, `not_tried` and `exit_code`.";
 
 /// Flags of `posthouse test`.
@@ -277,14 +278,15 @@ impl Summary {
     }
 
     /// The steps that would have followed, in their order.
-    fn not_tried(&self, encryption: Encryption) -> Vec<Kind> {
-        let way: &[Kind] = match encryption {
+    fn not_tried(&self, account: &Settings) -> Vec<Kind> {
+        let way: &[Kind] = match account.encryption {
             Encryption::Implicit => &[Kind::Tls, Kind::Greeting, Kind::Hello],
             Encryption::StartTls => &[Kind::Greeting, Kind::Hello, Kind::StartTls, Kind::Tls],
             Encryption::StartTlsAuto | Encryption::None => &[Kind::Greeting, Kind::Hello],
         };
         let first = [Kind::Credential, Kind::Dns, Kind::Tcp];
-        let all = first.iter().chain(way).chain(&[Kind::Auth]).chain(&Kind::OF_A_MAIL);
+        let proxy = account.proxies.smtp.as_ref().map(|_| Kind::Proxy);
+        let all = first.iter().chain(&proxy).chain(way).chain(&[Kind::Auth]).chain(&Kind::OF_A_MAIL);
         all.copied().filter(|kind| !self.tried.contains(kind)).collect()
     }
 }

@@ -55,6 +55,8 @@ pub(super) enum Kind {
     Size,
     /// A name of the administrator's choice.
     Name,
+    /// A name in which `*` stands for anything.
+    NamePattern,
     /// A host name; where an account connects, an address too.
     Host,
     /// An IP address and a port.
@@ -137,15 +139,12 @@ pub(super) const ROOT: &[Key] = &[
     key("aliases", Shape::Map(Kind::Mail)).about("Recipients that devices write, and where their mail goes instead"),
     key("listeners", Shape::Each(LISTENER)).about("Where devices connect"),
     key("devices", Shape::Named(DEVICE)).about("Logins of devices"),
+    key("routes", Shape::Each(ROUTE)).about("Which mail goes through which account; the first one that fits decides"),
     key("accounts", Shape::Named(ACCOUNT)).about("Where mail goes, and how to sign in there"),
     key("delivery", Shape::Section(DELIVERY)).about("How mail is passed on"),
     key("sessions", Shape::Section(SESSIONS)).about("Limits on the connections of devices"),
     key("storage", Shape::Section(STORAGE)).about("Where Posthouse keeps its own files"),
     key("log", Shape::Section(LOG)).about("What is written to standard error"),
-    later(
-        "routes",
-        "write default_account = \"NAME\", or give a device its own account: [devices.NAME] account = \"…\"",
-    ),
     later("notices", "the device hears every refusal itself, so there is nothing to send; leave this section out"),
     later("alerts", "watch the log for lines of level warn and error instead"),
     later("journal", "the log holds what happened; write [log] level = \"debug\" for the lines of each session"),
@@ -166,22 +165,32 @@ const LISTENER: &[Key] = &[
     value("max_recipients", Kind::Number(100, 100_000)).about("The most recipients of one mail"),
     list("senders", Kind::Pattern).about("Senders that are let through"),
     list("recipients", Kind::Pattern).about("Recipients that are let through"),
-    later("messages_per_hour", "limit the number of connections with [sessions] per_device = … instead"),
-    later("recipients_per_day", "limit one mail with max_recipients = … instead"),
+    value("messages_per_hour", Kind::Number(1, 1_000_000)).about("The most mails of one device in any 60 minutes"),
+    value("recipients_per_day", Kind::Number(1, 1_000_000)).about("The most recipients of one device in any 24 hours"),
 ];
 
 const DEVICE: &[Key] = &[
     value("password", Kind::Secret).about("The password the device signs in with"),
     value("password_file", Kind::Hidden).about("A file with that password on one line"),
-    value("account", Kind::Name).about("The account this device's mail goes through"),
-    later("senders", "write senders = [\"…\"] in the listener the device connects to"),
-    later("recipients", "write recipients = [\"…\"] in the listener the device connects to"),
-    later("messages_per_hour", "limit the number of connections with [sessions] per_device = … instead"),
-    later("recipients_per_day", "limit one mail with max_recipients = … in the listener instead"),
+    value("account", Kind::Name).about("The account this device's mail goes through when no route says otherwise"),
+    list("senders", Kind::Pattern).about("Senders that are let through, beside those of the listener"),
+    list("recipients", Kind::Pattern).about("Recipients that are let through, beside those of the listener"),
+    value("messages_per_hour", Kind::Number(1, 1_000_000)).about("The most mails of one device in any 60 minutes"),
+    value("recipients_per_day", Kind::Number(1, 1_000_000)).about("The most recipients of one device in any 24 hours"),
+];
+
+const ROUTE: &[Key] = &[
+    list("sender", Kind::Pattern).about("Senders it fits; <> for mail without one"),
+    list("recipient", Kind::Pattern).about("Recipients it fits, aliases applied"),
+    list("device", Kind::NamePattern).about("Logins of [devices] it fits"),
+    list("source", Kind::Network).about("Addresses and ranges it fits"),
+    list("listener", Kind::NamePattern).about("Listeners it fits"),
+    list("accounts", Kind::Name).about("The accounts its mail goes through, the preferred one first"),
 ];
 
 /// `[accounts.NAME]`
 pub(super) const ACCOUNT: &[Key] = &[
+    list("renamed_from", Kind::Name).about("What the account was called before; these names still mean it"),
     value("host", Kind::Host).about("The provider's server for sending: a name or an IP address"),
     value("port", Kind::Number(1, 65_535)).about("Its port; without it 465 with implicit encryption, else 587"),
     value("encryption", Kind::Word(ENCRYPTION)).about("How the connection is encrypted"),

@@ -255,6 +255,7 @@ fn may_be_shown(kind: Kind, value: &Value) -> bool {
         (Kind::Name | Kind::Host, Value::Text(text)) => {
             text.len() <= 255 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/[]".contains(&b))
         }
+        (Kind::NamePattern, Value::Text(text)) => values::looks_like_name(&text.replace('*', "x")),
         (Kind::Socket | Kind::Network, Value::Text(text)) => {
             let octets = |b: u8| b.is_ascii_hexdigit() || b".:/[]%*".contains(&b);
             let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));

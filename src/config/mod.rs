@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::account;
+use crate::account::book::Rule;
 use crate::ids::AccountName;
 use crate::inbound::settings::{Caps, DeviceSettings, ListenerSettings};
 use crate::journal::log;
@@ -55,6 +56,8 @@ pub struct Config {
     pub aliases: BTreeMap<String, Address>,
     /// `[[listeners]]`, at least one.
     pub listeners: Vec<ListenerSettings>,
+    /// `[[routes]]`, in their order.
+    pub routes: Vec<Rule>,
     /// `[devices]`
     pub devices: Vec<DeviceSettings>,
     /// `[accounts]`, at least one.

@@ -130,6 +130,7 @@ fn form(kind: Kind, key: &str) -> Map<String, Value> {
         }),
         Kind::Pin => text("^(sha256/[A-Za-z0-9+/]{43}=?|certificate/[0-9A-Fa-f: ]{64,})$"),
         Kind::Name => text(NAME),
+        Kind::NamePattern => text("^[A-Za-z0-9_.*-]{1,64}$"),
         Kind::Host => text(r"^[A-Za-z0-9_.:\[\]-]{1,255}$"),
         Kind::Socket => text(r"^([0-9.]+|\[[0-9A-Fa-f:.%]+\]):[0-9]{1,5}$"),
         Kind::Network => text("^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$"),
@@ -159,8 +160,8 @@ fn defaults() -> BTreeMap<String, Value> {
     let surroundings = Surroundings {
         directory: Path::new(""),
         spool: "".into(),
-        proxies: check::Environment::new(&BTreeMap::new()),
         read_secret: &no_file,
+        proxies: check::Environment::default(),
     };
     let checked = check::check(&Section::root(&table, &findings), &surroundings);
     let origins = Origins::new(&table, &findings, &checked.named_files);

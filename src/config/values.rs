@@ -14,6 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::mail::pattern::Pattern;
 use crate::net::network::{Network, NetworkError};
 use crate::secret::Secret;
 
@@ -152,7 +153,7 @@ pub(super) fn socket_address(value: &Value) -> Read<SocketAddr> {
     if let Ok(address) = text.parse::<SocketAddr>() {
         return match address.port() {
             0 => Err(Complaint::new("port 0 is no port").hint("the usual one for mail from devices is 25")),
-            _ => Ok(address),
+            _ => Ok(SocketAddr::new(address.ip().to_canonical(), address.port())),
         };
     }
     let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
@@ -185,6 +186,16 @@ pub(super) fn name(value: &Value) -> Read<String> {
     if looks_like_name(text) { Ok(text.to_owned()) } else { Err(bad_name()) }
 }
 
+/// The name of a device or a listener, in which `*` stands for anything.
+pub(super) fn name_pattern(value: &Value) -> Read<Pattern> {
+    let text = text(value, "a name")?;
+    if looks_like_name(&text.replace('*', "x")) {
+        Ok(text.into())
+    } else {
+        Err(bad_name().hint("* stands for anything"))
+    }
+}
+
 /// What a name of the administrator's choice may hold.
 pub(super) fn bad_name() -> Complaint {
     Complaint::new("a name here has 1 to 64 characters, each a letter (a–z, A–Z), a digit, `-`, `_` or `.`")
@@ -192,7 +203,7 @@ pub(super) fn bad_name() -> Complaint {
 }
 
 /// `*`, `*@example.com`, `scanner@*`: a mail address in which `*` stands for anything.
-pub(super) fn pattern(value: &Value) -> Read<String> {
+pub(super) fn pattern(value: &Value) -> Read<Pattern> {
     let complaint = || {
         Complaint::new("expected a pattern such as \"*@example.com\" or \"*\"")
             .hint("write a mail address in which * stands for anything")
@@ -206,7 +217,7 @@ pub(super) fn pattern(value: &Value) -> Read<String> {
     if text.starts_with('@') {
         return Err(complaint().hint("put a * before the @ to mean everybody of that domain"));
     }
-    Ok(text.to_owned())
+    Ok(text.into())
 }
 
 /// The path of a file or a directory.

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
+use super::limits::Meters;
 use super::policy::Policy;
 use super::session::Session;
 use super::settings::Caps;
@@ -48,6 +49,8 @@ pub struct Door {
     pub tls: Tls,
     /// Limits across all listeners.
     pub caps: Caps,
+    /// What each device has sent lately, at any listener.
+    pub meters: Arc<Meters>,
     /// Longest time from the end of data to the provider's dot.
     pub wait: Duration,
     /// Where bodies too large for memory go.

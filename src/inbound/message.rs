@@ -126,7 +126,8 @@ impl Session<'_> {
         if header.from > 1 {
             return Err(Refusal::new(554, 6, 0, "The message has several From fields"));
         }
-        let account = self.account.clone().ok_or_else(|| Refusal::new(451, 3, 0, "Internal error, try again later"))?;
+        let route = self.route.as_ref().ok_or_else(|| Refusal::new(451, 3, 0, "Internal error, try again later"))?;
+        let account = route.account.clone();
         let stamp = self.stamp(arrived, &header, dialogue);
         // Under SMTPUTF8 the stamp may name an address that is not ASCII.
         let eight_bit_stamp = !stamp.is_ascii();
@@ -156,7 +157,7 @@ impl Session<'_> {
             _ => None,
         };
         let hostname = &self.door.dialogue.hostname;
-        let trace = Trace { hello: &hello.name, peer: self.peer, hostname, protocol, recipient };
+        let trace = Trace { hello: &hello.name, peer: self.caller.source, hostname, protocol, recipient };
         let fields = match (header.has_date, header.has_message_id) {
             (true, true) => "Received",
             (false, true) => "Received, Date",
@@ -198,7 +199,7 @@ impl Session<'_> {
             device: &self.device,
             envelope: &arrived.envelope,
             size,
-            account: self.account.as_ref(),
+            account: self.route.as_ref().map(|route| &route.account),
             reply,
             took: arrived.since.elapsed(),
             diagnosis,

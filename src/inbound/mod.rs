@@ -5,6 +5,7 @@
 //! proof. Knows nothing of providers.
 
 pub mod door;
+pub mod limits;
 mod message;
 pub mod policy;
 mod session;

@@ -7,11 +7,13 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use super::settings::{Addressing, DeviceSettings, ListenerSettings};
-use crate::account::book::Book;
+use super::limits::{Claim, Scope, Unit};
+use super::settings::{Addressing, DeviceSettings, Limits, ListenerSettings};
+use crate::account::book::{Book, BookError, Condition, Origin, Route, Rule};
 use crate::ids::{AccountName, DeviceName, ListenerName};
 use crate::mail::address::Address;
-use crate::mail::envelope::{Recipient, ReversePath, Sender};
+use crate::mail::envelope::{Envelope, ReversePath, Sender};
+use crate::mail::pattern::any_matches;
 use crate::secret::Secret;
 use crate::smtp::reply::Refusal;
 use crate::smtp::sasl::proof::Proof;
@@ -33,6 +35,15 @@ pub struct Policy {
     addressing: Addressing,
     book: Book,
     accounts: HashMap<AccountName, AccountFacts>,
+}
+
+/// Whose a connection is, as far as the rules look at it.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Its address, in any form.
+    pub source: IpAddr,
+    /// The login of `[devices]` it signed in with.
+    pub login: Option<DeviceName>,
 }
 
 /// Why a login is not ours.
@@ -64,11 +75,16 @@ impl Policy {
         &self.listener.name
     }
 
-    /// Whose a connection is before it signs in: on loopback all sources of one listener are one device.
+    /// Whose a connection is before it signs in: on loopback all sources of one listener are one device. No login can
+    /// have such a name, because there is no `/` in one.
     #[must_use]
     pub fn device_of(&self, peer: IpAddr) -> DeviceName {
         let peer = peer.to_canonical();
-        if peer.is_loopback() { "loopback".into() } else { peer.to_string().as_str().into() }
+        if peer.is_loopback() {
+            format!("{}/loopback", self.listener.name).as_str().into()
+        } else {
+            peer.to_string().as_str().into()
+        }
     }
 
     /// Whether a device may sign in without TLS from here.
@@ -95,67 +111,121 @@ impl Policy {
         }
     }
 
-    /// The account for mail of a device that signed in as this, or did not: a source is never taken for a login.
+    /// May this sender send? Completes its address, in the same way whichever account it will go through.
     ///
     /// # Errors
-    /// When nothing says which of several is meant.
-    pub fn account(&self, login: Option<&DeviceName>) -> Result<&AccountName, Refusal> {
-        let device = login.and_then(|name| self.devices.get(&name.as_str().to_ascii_lowercase()));
-        let own = device.and_then(|device| device.account.as_ref());
-        self.book.choose(own).map_err(|error| Refusal::new(451, 3, 5, error.to_string()))
-    }
-
-    /// May this sender send through that account? Completes its address.
-    ///
-    /// # Errors
-    /// With what the device hears.
-    pub fn sender(&self, sender: &mut Sender, account: &AccountName) -> Result<(), Refusal> {
+    /// With what the device hears; also when there is no account for it, whoever the recipients are.
+    pub fn sender(&self, caller: &Caller, sender: &mut Sender) -> Result<(), Refusal> {
+        let routes = self.book.reachable(&self.origin(caller, &sender.reverse_path)).map_err(|e| no_account(&e))?;
         let ReversePath::Mailbox(address) = &mut sender.reverse_path else { return Ok(()) };
         if address.domain().is_none() {
-            let domain = self.addressing.default_domain.as_deref().or_else(|| self.own_address(account)?.domain());
+            let domain = self.addressing.default_domain.as_deref().or_else(|| self.common_domain(&routes));
             *address = complete(address, domain, (1, 7))?;
         }
-        if matches_any(&self.listener.senders, address.as_str()) {
+        let device = self.device(caller).map(|device| &device.senders);
+        if [Some(&self.listener.senders), device].into_iter().flatten().all(|p| any_matches(p, address.as_str())) {
             Ok(())
         } else {
             Err(Refusal::new(550, 7, 1, "This sender is not allowed here"))
         }
     }
 
-    /// May this recipient receive, as the next after `before` others? Completes or redirects its address.
+    /// May this recipient receive, as the next one of the envelope, whose first recipients go by `so_far`? Gives the
+    /// address, completed or redirected, and its route.
     ///
     /// # Errors
     /// With what the device hears.
-    pub fn recipient(&self, recipient: &mut Recipient, account: &AccountName, before: usize) -> Result<(), Refusal> {
-        let most = self.accounts.get(account).map_or(usize::MAX, |facts| facts.recipients_per_message);
-        if before >= most {
-            // The rest is to come in another transaction (RFC 5321 §4.5.3.1.10).
+    pub fn recipient(
+        &self,
+        caller: &Caller,
+        envelope: &Envelope,
+        so_far: Option<&Route>,
+        address: &Address,
+    ) -> Result<(Address, Route), Refusal> {
+        let address = self.redirected(address);
+        let origin = self.origin(caller, &envelope.sender.reverse_path);
+        let route = self.book.choose(&origin, &address).map_err(|e| no_account(&e))?;
+        let address = self.complete_recipient(address, &route.account)?;
+        let device = self.device(caller).map(|device| &device.recipients);
+        if ![Some(&self.listener.recipients), device].into_iter().flatten().all(|p| any_matches(p, address.as_str())) {
+            return Err(Refusal::new(550, 7, 1, "This recipient is not allowed here"));
+        }
+        // What needs another transaction is to come in one (RFC 5321 §4.5.3.1.10).
+        if so_far.is_some_and(|first| first.account != route.account) {
+            let text = "This recipient goes through another account and needs a mail of its own, send it again for it";
+            return Err(Refusal::new(452, 5, 3, text));
+        }
+        let most = self.accounts.get(&route.account).map_or(usize::MAX, |facts| facts.recipients_per_message);
+        if envelope.recipients.len() >= most {
             return Err(Refusal::new(452, 5, 3, "Too many recipients for one message"));
         }
-        recipient.address = self.redirected(&recipient.address, account)?;
-        if matches_any(&self.listener.recipients, recipient.address.as_str()) {
-            Ok(())
-        } else {
-            Err(Refusal::new(550, 7, 1, "This recipient is not allowed here"))
-        }
+        Ok((address, route))
     }
 
-    fn redirected(&self, address: &Address, account: &AccountName) -> Result<Address, Refusal> {
-        let key = address.as_str().to_ascii_lowercase();
-        if let Some(target) = self.addressing.aliases.get(&key) {
-            return Ok(target.clone());
+    /// How the account of a message to this recipient is found, rule by rule.
+    #[must_use]
+    pub fn explain(
+        &self,
+        caller: &Caller,
+        sender: &ReversePath,
+        address: &Address,
+    ) -> Vec<(usize, Rule, Option<Condition>)> {
+        let (address, origin) = (self.redirected(address), self.origin(caller, sender));
+        self.book.explain(&origin, &address).map(|(index, rule, why_not)| (index, rule.clone(), why_not)).collect()
+    }
+
+    /// The limits of what this caller may send: its own, and those of each device here.
+    #[must_use]
+    pub fn claims(&self, caller: &Caller, unit: Unit) -> Vec<Claim> {
+        let most = |limits: &Limits| match unit {
+            Unit::Message => limits.messages_per_hour,
+            Unit::Recipient => limits.recipients_per_day,
+        };
+        let own = self.device(caller).and_then(|device| most(&device.limits));
+        let here = most(&self.listener.limits);
+        let own = own.map(|most| Claim { scope: Scope::Login, most });
+        let here = here.map(|most| Claim { scope: Scope::Listener(self.listener.name.clone()), most });
+        own.into_iter().chain(here).collect()
+    }
+
+    fn origin<'a>(&'a self, caller: &'a Caller, sender: &'a ReversePath) -> Origin<'a> {
+        let own = self.device(caller).and_then(|device| device.account.as_ref());
+        let (login, source) = (caller.login.as_ref(), caller.source);
+        Origin { sender, login, own, source, listener: &self.listener.name }
+    }
+
+    /// A source is never taken for a login.
+    fn device(&self, caller: &Caller) -> Option<&DeviceSettings> {
+        self.devices.get(&caller.login.as_ref()?.as_str().to_ascii_lowercase())
+    }
+
+    /// Where mail to this address goes instead, as far as that is the same for every account.
+    fn redirected(&self, address: &Address) -> Address {
+        if let Some(target) = self.addressing.aliases.get(&address.as_str().to_ascii_lowercase()) {
+            return target.clone();
         }
+        let domain = self.addressing.default_domain.as_deref().filter(|_| address.domain().is_none());
+        // What cannot be completed is refused where the rest is.
+        domain.and_then(|domain| complete(address, Some(domain), (1, 3)).ok()).unwrap_or_else(|| address.clone())
+    }
+
+    fn complete_recipient(&self, address: Address, account: &AccountName) -> Result<Address, Refusal> {
         if address.domain().is_some() {
-            return Ok(address.clone());
+            return Ok(address);
         }
         // RFC 5321 §4.5.1: postmaster is always taken; here it is whoever set the account up.
-        if key == "postmaster"
-            && self.addressing.default_domain.is_none()
-            && let Some(own) = self.own_address(account)
-        {
+        let postmaster = address.as_str().eq_ignore_ascii_case("postmaster");
+        if postmaster && let Some(own) = self.own_address(account) {
             return Ok(own.clone());
         }
-        complete(address, self.addressing.default_domain.as_deref(), (1, 3))
+        complete(&address, None, (1, 3))
+    }
+
+    /// The domain that all accounts of these routes have in common, as the last one, which takes the rest, writes it.
+    fn common_domain(&self, routes: &[Route]) -> Option<&str> {
+        let mut domains = routes.iter().rev().map(|route| self.own_address(&route.account)?.domain());
+        let first = domains.next()??;
+        domains.all(|other| other.is_some_and(|other| other.eq_ignore_ascii_case(first))).then_some(first)
     }
 
     fn own_address(&self, account: &AccountName) -> Option<&Address> {
@@ -170,32 +240,8 @@ fn complete(address: &Address, domain: Option<&str>, (subject, detail): (u16, u1
     Address::parse(format!("{address}@{domain}").as_bytes()).map_err(|_| refusal)
 }
 
-fn matches_any(patterns: &[String], address: &str) -> bool {
-    patterns.iter().any(|pattern| matches(pattern.as_bytes(), address.as_bytes()))
-}
-
-/// `*` stands for any octets, all else for itself in any case.
-fn matches(pattern: &[u8], text: &[u8]) -> bool {
-    // Where to go on when the octets after the last `*` do not fit: one octet further.
-    let (mut p, mut t, mut retry) = (0, 0, None);
-    while t < text.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                retry = Some((p + 1, t));
-                p += 1;
-            }
-            Some(c) if c.eq_ignore_ascii_case(&text[t]) => {
-                p += 1;
-                t += 1;
-            }
-            _ => {
-                let Some((after_star, from)) = retry else { return false };
-                (p, t) = (after_star, from + 1);
-                retry = Some((p, t));
-            }
-        }
-    }
-    pattern[p..].iter().all(|&c| c == b'*')
+fn no_account(error: &BookError) -> Refusal {
+    Refusal::new(451, 3, 5, error.to_string())
 }
 
 #[cfg(test)]

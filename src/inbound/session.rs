@@ -11,7 +11,10 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 
 use super::door::{Door, Tls};
-use crate::ids::{AccountName, DeviceName};
+use super::limits::{Scope, Unit};
+use super::policy::Caller;
+use crate::account::book::Route;
+use crate::ids::DeviceName;
 use crate::journal::Event as Happened;
 use crate::journal::live::Seat;
 use crate::net::link::{End, Link};
@@ -37,11 +40,9 @@ pub(super) struct Session<'a> {
     pub(super) door: Arc<Door>,
     pub(super) seat: &'a Seat<'a>,
     pub(super) device: DeviceName,
-    pub(super) peer: IpAddr,
-    /// The login of `[devices]` it signed in with.
-    signed_in: Option<DeviceName>,
-    /// Chosen at MAIL.
-    pub(super) account: Option<AccountName>,
+    pub(super) caller: Caller,
+    /// Chosen with the first recipient.
+    pub(super) route: Option<Box<Route>>,
     pub(super) messages: u32,
     /// The relay asked it to end, and the dialogue knows.
     dismissed: bool,
@@ -49,7 +50,8 @@ pub(super) struct Session<'a> {
 
 impl<'a> Session<'a> {
     pub(super) fn new(door: Arc<Door>, seat: &'a Seat<'a>, device: DeviceName, peer: IpAddr) -> Self {
-        Self { door, seat, device, peer, signed_in: None, account: None, messages: 0, dismissed: false }
+        let caller = Caller { source: peer, login: None };
+        Self { door, seat, device, caller, route: None, messages: 0, dismissed: false }
     }
 
     /// Speaks until the end.
@@ -77,7 +79,8 @@ impl<'a> Session<'a> {
             Ok(nonce) => nonce,
             Err(error) => return self.door.journal.record(Happened::Broken { detail: &error.to_string() }),
         };
-        let security = Security { tls: secure, auth_in_clear: self.door.policy.auth_in_clear(self.peer), nonce };
+        let security =
+            Security { tls: secure, auth_in_clear: self.door.policy.auth_in_clear(self.caller.source), nonce };
         let recording = self.door.journal.wants_transcripts();
         let dialogue = Dialogue::new(Arc::clone(&self.door.dialogue), security, recording, Instant::now());
         // Boxed: it would stand in the future once for each function it passes through.
@@ -168,7 +171,7 @@ impl<'a> Session<'a> {
             Ok(device) => {
                 self.door.journal.record(Happened::DeviceLogin { name: Some(&device), accepted: true });
                 self.device = device.clone();
-                self.signed_in = Some(device);
+                self.caller.login = Some(device);
                 Ok(())
             }
             Err(refused) => {
@@ -180,26 +183,48 @@ impl<'a> Session<'a> {
     }
 
     fn sender(&mut self, link: &mut Link<Dialogue>, mut question: SenderQuestion) {
-        let answer = self.door.policy.account(self.signed_in.as_ref()).cloned().and_then(|account| {
-            self.door.policy.sender(&mut question.sender, &account)?;
-            self.account = Some(account);
-            Ok(())
-        });
+        self.route = None;
+        let answer = self.door.policy.sender(&self.caller, &mut question.sender);
         self.note_refusal("sender", &question.sender.reverse_path, &answer);
+        let answer = answer.and_then(|()| self.within_limits(Unit::Message));
         link.conversation_mut().answer_sender(question, answer, Instant::now());
     }
 
     fn recipient(&mut self, link: &mut Link<Dialogue>, mut question: RecipientQuestion) {
-        let before = question.envelope().recipients.len();
-        let answer = match &self.account {
-            Some(account) => self.door.policy.recipient(&mut question.recipient, account, before),
-            None => Err(Refusal::new(451, 3, 0, "Internal error, try again later")),
-        };
+        let address = &question.recipient.address;
+        let so_far = self.route.as_deref();
+        let answer = self.door.policy.recipient(&self.caller, question.envelope(), so_far, address);
         self.note_refusal("recipient", &question.recipient.address, &answer);
+        let answer = answer.and_then(|(address, route)| {
+            self.within_limits(Unit::Recipient)?;
+            question.recipient.address = address;
+            self.route.get_or_insert_with(|| Box::new(route));
+            Ok(())
+        });
         link.conversation_mut().answer_recipient(question, answer, Instant::now());
     }
 
-    fn note_refusal(&self, what: &'static str, address: impl Display, answer: &Result<(), Refusal>) {
+    /// Counts one more of what the device sends. That a limit is reached is said once, not for every mail.
+    fn within_limits(&self, unit: Unit) -> Result<(), Refusal> {
+        let claims = self.door.policy.claims(&self.caller, unit);
+        self.door.meters.take(&self.device, unit, &claims, Instant::now()).map_err(|over| {
+            if over.is_news {
+                let listener = self.door.policy.listener();
+                let of_login = over.claim.scope == Scope::Login;
+                let limit = over.unit.key();
+                self.door.journal.record(Happened::LimitReached {
+                    device: &self.device,
+                    listener: Some(listener).filter(|_| !of_login),
+                    limit,
+                    most: over.claim.most,
+                    lifts_in: over.lifts_in,
+                });
+            }
+            over.refusal()
+        })
+    }
+
+    fn note_refusal<T>(&self, what: &'static str, address: impl Display, answer: &Result<T, Refusal>) {
         if let Err(refusal) = answer {
             let address = address.to_string();
             self.door.journal.record(Happened::EnvelopeRefused { what, address, reply: refusal.reply() });
@@ -214,8 +239,8 @@ impl<'a> Session<'a> {
         match self.unless_dismissed(tls::accept(config, stream.into_plain()?, HANDSHAKE)).await? {
             Ok(stream) => {
                 dialogue.secured(Instant::now());
-                self.device = self.door.policy.device_of(self.peer);
-                self.signed_in = None;
+                self.device = self.door.policy.device_of(self.caller.source);
+                self.caller.login = None;
                 Some(Box::new(Link::new(stream, dialogue, PATIENCE)))
             }
             Err(problem) => {

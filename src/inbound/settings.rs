@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::ids::{AccountName, DeviceName, ListenerName};
+use crate::mail::pattern::Pattern;
 use crate::net::network::Network;
 use crate::secret::Secret;
 
@@ -32,10 +33,12 @@ pub struct ListenerSettings {
     pub max_message_size: u64,
     /// `max_recipients` of one message; default 1000, never below 100 (RFC 5321 §4.5.3.1.8).
     pub max_recipients: usize,
-    /// `senders`: patterns with `*`; default everyone.
-    pub senders: Vec<String>,
-    /// `recipients`: patterns with `*`; default everyone.
-    pub recipients: Vec<String>,
+    /// `senders`; default everyone.
+    pub senders: Vec<Pattern>,
+    /// `recipients`; default everyone.
+    pub recipients: Vec<Pattern>,
+    /// Of each device that connects here.
+    pub limits: Limits,
 }
 
 /// `tls = …` of a listener.
@@ -69,8 +72,23 @@ pub struct DeviceSettings {
     pub name: DeviceName,
     /// `password`, or what stood in `password_file` when the configuration was read.
     pub password: Secret,
-    /// `account`: where its mail goes, whatever else is configured.
+    /// `account`: where its mail goes when no route says otherwise.
     pub account: Option<AccountName>,
+    /// `senders`, beside those of the listener; default everyone.
+    pub senders: Vec<Pattern>,
+    /// `recipients`, beside those of the listener; default everyone.
+    pub recipients: Vec<Pattern>,
+    /// Beside those of the listener, and over all listeners.
+    pub limits: Limits,
+}
+
+/// How much a device may send.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// `messages_per_hour`: mails begun in any 60 minutes; at least 1; default no limit.
+    pub messages_per_hour: Option<u32>,
+    /// `recipients_per_day`: recipients accepted in any 24 hours; at least 1; default no limit.
+    pub recipients_per_day: Option<u32>,
 }
 
 /// Limits that hold across all listeners (`[sessions]`).

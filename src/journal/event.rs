@@ -37,6 +37,14 @@ pub enum Event<'a> {
     DeviceTlsFailed { device: &'a DeviceName, problem: &'a TlsProblem },
     /// A sender or recipient was refused before any body.
     EnvelopeRefused { what: &'static str, address: String, reply: &'a Reply },
+    /// A device sends more than it may, and is refused for a while. Whose limit it is: the listener's, or its own.
+    LimitReached {
+        device: &'a DeviceName,
+        listener: Option<&'a ListenerName>,
+        limit: &'static str,
+        most: u32,
+        lifts_in: Duration,
+    },
     /// A field was added to a message.
     Stamped { message: MessageId, fields: &'static str },
     /// A body did not end.
@@ -118,6 +126,14 @@ impl Event<'_> {
             ),
             Self::EnvelopeRefused { what, address, reply } => {
                 tracing::warn!(%address, reply = reply.to_string(), "{what} refused");
+            }
+            Self::LimitReached { device, listener, limit, most, lifts_in } => {
+                let whose = listener.map_or(format!("[devices.{device}]"), |name| format!("listener {name}"));
+                tracing::warn!(
+                    %device, limit, most, lifts_in_s = lifts_in.as_secs(),
+                    cure = format!("find out why it sends so much; if it should, raise `{limit}` of {whose}"),
+                    "limit reached, its mail is refused until it fits again"
+                );
             }
             Self::Stamped { message, fields } => tracing::debug!(message_id = %message, fields, "fields added"),
             Self::Unfinished { message, endings } => {

@@ -6,5 +6,6 @@
 pub mod address;
 pub mod envelope;
 pub mod header;
+pub mod pattern;
 pub mod sample;
 pub mod stamp;

@@ -51,6 +51,10 @@ pub enum Seen {
     Addresses(Vec<SocketAddr>),
     /// This address had failed when another one answered.
     Failed(SocketAddr, String),
+    /// The one that answered.
+    Connected(SocketAddr),
+    /// Who answered is a proxy, and is asked for this target.
+    ProxyAsked { proxy: String, target: String },
 }
 
 /// Connects to a host by name or literal address, without Nagle's delay. `seen` is told on the way.
@@ -82,6 +86,7 @@ pub async fn dial(
         return Err(DialError::SelfLoop { host: host.to_owned(), port });
     }
     socket.set_nodelay(true).map_err(broken)?;
+    seen(Seen::Connected(peer));
     Ok(socket)
 }
 

@@ -70,7 +70,25 @@ impl Network {
         self.address.is_ipv4()
     }
 
-    fn covers(&self, other: &Self) -> bool {
+    /// Its first and its last address.
+    #[must_use]
+    pub fn ends(&self) -> (IpAddr, IpAddr) {
+        let last = match self.address {
+            IpAddr::V4(ip) => {
+                let hosts = u32::MAX.checked_shr(u32::from(self.prefix)).unwrap_or(0);
+                IpAddr::V4(Ipv4Addr::from_bits(ip.to_bits() | hosts))
+            }
+            IpAddr::V6(ip) => {
+                let hosts = u128::MAX.checked_shr(u32::from(self.prefix)).unwrap_or(0);
+                IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() | hosts))
+            }
+        };
+        (self.address, last)
+    }
+
+    /// Whether it holds every address of the other.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
         self.prefix <= other.prefix && self.contains(other.address)
     }
 }
@@ -134,6 +152,24 @@ mod tests {
         assert!(!net("192.0.2.0/24").contains("192.0.3.7".parse().unwrap()));
         assert_eq!("::ffff:0.0.0.0/90".parse::<Network>(), Err(NetworkError::Prefix));
         assert_eq!("10.0.0.0/33".parse::<Network>(), Err(NetworkError::Prefix));
+    }
+
+    #[test]
+    fn a_range_has_two_ends_and_covers_what_lies_between() {
+        for (text, first, last) in [
+            ("192.168.1.7/24", "192.168.1.0", "192.168.1.255"),
+            ("192.0.2.7", "192.0.2.7", "192.0.2.7"),
+            ("0.0.0.0/0", "0.0.0.0", "255.255.255.255"),
+            ("::1", "::1", "::1"),
+            ("fd00::/8", "fd00::", "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+            ("::/0", "::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+        ] {
+            assert_eq!(net(text).ends(), (first.parse().unwrap(), last.parse().unwrap()), "{text}");
+        }
+        assert!(net("10.0.0.0/8").covers(&net("10.1.0.0/16")) && net("10.0.0.0/8").covers(&net("::ffff:10.1.2.3")));
+        for other in ["11.0.0.0/16", "0.0.0.0/0", "fd00::/8", "10.0.0.0/7"] {
+            assert!(!net("10.0.0.0/8").covers(&net(other)), "{other}");
+        }
     }
 
     #[test]

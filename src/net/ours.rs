@@ -32,11 +32,11 @@ impl Bound {
     #[must_use]
     pub fn could_be_ours(&self, host: &str, port: u16) -> bool {
         let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-        let addresses = match bare.parse::<IpAddr>() {
+        let addresses = match bare.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
             // Connecting to the unspecified address reaches loopback.
             Ok(IpAddr::V4(ip)) if ip.is_unspecified() => vec![Ipv4Addr::LOCALHOST.into()],
             Ok(IpAddr::V6(ip)) if ip.is_unspecified() => vec![Ipv6Addr::LOCALHOST.into()],
-            Ok(ip) => vec![ip.to_canonical()],
+            Ok(ip) => vec![ip],
             Err(_) if is_localhost(bare) => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
             Err(_) => return false,
         };
@@ -87,7 +87,9 @@ mod tests {
     #[test]
     fn loops_that_stand_in_the_configuration_are_seen_at_start() {
         let bound = Bound::new([at("127.0.0.1:25")]);
-        for host in ["127.0.0.1", "localhost", "LocalHost.", "mail.localhost", "::ffff:127.0.0.1", "0.0.0.0"] {
+        for host in
+            ["127.0.0.1", "localhost", "LocalHost.", "mail.localhost", "::ffff:127.0.0.1", "0.0.0.0", "::ffff:0.0.0.0"]
+        {
             assert!(bound.could_be_ours(host, 25), "{host}");
             assert!(!bound.could_be_ours(host, 1025), "{host}");
         }

@@ -132,9 +132,6 @@ impl Upstream {
             Some(proxy) => format!("connected to {host} port {port} through {proxy} at {peer}"),
         };
         trace.say(Side::Note, &way, Instant::now());
-        if let Ok(peer) = tcp.peer_addr() {
-            progress.see(|| Fact::Connected(peer));
-        }
         let stream = match self.settings.encryption {
             Encryption::Implicit => self.secure(tcp, &mut trace, progress).await?,
             _ => Stream::Plain(tcp),

@@ -108,6 +108,11 @@ impl Progress {
                 self.enter(Kind::Tcp);
             }
             Seen::Failed(address, error) => self.see(|| Fact::AddressFailed(address, error)),
+            Seen::Connected(peer) => self.see(|| Fact::Connected(peer)),
+            Seen::ProxyAsked { proxy, target } => {
+                self.enter(Kind::Proxy);
+                self.see(|| Fact::Through { proxy, target });
+            }
         }
     }
 
@@ -178,4 +183,71 @@ impl Watch {
 /// tokio's clock, which stands still in tests.
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnosis::TlsProblem;
+
+    fn told(heard: &mut UnboundedReceiver<News>) -> Vec<String> {
+        let mut told = Vec::new();
+        while let Ok(news) = heard.try_recv() {
+            told.push(match news {
+                News::Begins(kind) => format!("{kind:?}…"),
+                News::Ends(Step { kind, facts, end, .. }) => {
+                    let end = match end {
+                        End::Done => "done",
+                        End::Again(_) => "again",
+                        End::Failed(_) => "failed",
+                    };
+                    format!("{kind:?} {end}, {} seen", facts.len())
+                }
+            });
+        }
+        told
+    }
+
+    #[tokio::test]
+    async fn each_step_is_told_when_it_begins_and_when_it_ends() {
+        let (progress, mut heard) = Progress::watched();
+        progress.set(Phase::Connect);
+        progress.set(Phase::Connect);
+        assert_eq!(told(&mut heard), ["Dns…"], "once, and at once");
+        progress.dial(Seen::Addresses(Vec::new()));
+        progress.set(Phase::Greeting);
+        progress.hear(Phase::Greeting, Reply::bare(220, "mx"));
+        progress.set(Phase::Quit);
+        progress.end(Ok(()));
+        let expected = ["Dns done, 1 seen", "Tcp…", "Tcp done, 0 seen", "Greeting…", "Greeting done, 1 seen"];
+        assert_eq!(told(&mut heard), expected, "QUIT is no step");
+    }
+
+    #[tokio::test]
+    async fn a_failure_ends_the_step_it_belongs_to() {
+        let (progress, mut heard) = Progress::watched();
+        progress.set(Phase::Hello);
+        progress.hear(Phase::Hello, Reply::bare(250, "mx"));
+        progress.end(Err(&Failure::StartTlsNotOffered { host: "h".into() }));
+        let expected = ["Hello…", "Hello done, 1 seen", "StartTls…", "StartTls failed, 0 seen"];
+        assert_eq!(told(&mut heard), expected);
+    }
+
+    /// With TLS 1.3 a server refuses our certificate when we think the handshake is over.
+    #[tokio::test]
+    async fn a_verdict_that_comes_late_is_no_success_of_the_step_under_way() {
+        let (progress, mut heard) = Progress::watched();
+        progress.set(Phase::Greeting);
+        let problem = TlsProblem::ClientCertificateRequired;
+        progress.end(Err(&Failure::Tls { host: "h".into(), port: 465, starttls: false, problem }));
+        assert_eq!(told(&mut heard), ["Greeting…", "Tls failed, 0 seen"]);
+    }
+
+    #[test]
+    fn unwatched_nothing_is_put_together() {
+        let progress = Progress::new();
+        progress.set(Phase::Auth);
+        progress.see(|| unreachable!("nobody watches"));
+        assert_eq!(progress.phase(), Phase::Auth);
+    }
 }

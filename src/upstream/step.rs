@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::account::origin::Origin;
 use crate::account::signin::Channel;
-use crate::diagnosis::Failure;
+use crate::diagnosis::{Failure, ProxyFailure, ProxyProblem};
 use crate::net::stream::TlsFacts;
 use crate::net::tls::certificate::CertificateFacts;
 use crate::smtp::reply::Reply;
@@ -23,6 +23,8 @@ pub enum Kind {
     Dns,
     /// From the addresses to a connection.
     Tcp,
+    /// Through a proxy, once it answers, to the provider; it also looks the name up.
+    Proxy,
     /// The TLS handshake.
     Tls,
     /// The `220`.
@@ -69,6 +71,11 @@ impl Kind {
     pub(super) fn of_failure(failure: &Failure) -> Option<Self> {
         match failure {
             Failure::Connect { .. } | Failure::SelfLoop { .. } => Some(Self::Tcp),
+            Failure::Proxy(ProxyFailure { problem, .. }) => Some(match problem {
+                ProxyProblem::Dns { .. } => Self::Dns,
+                ProxyProblem::Unreachable { .. } | ProxyProblem::SelfLoop => Self::Tcp,
+                _ => Self::Proxy,
+            }),
             failure => Self::of(failure.phase()),
         }
     }
@@ -87,6 +94,8 @@ pub enum Fact {
     AddressFailed(SocketAddr, String),
     /// Who answered.
     Connected(SocketAddr),
+    /// Who answered is a proxy, and was asked for this target.
+    Through { proxy: String, target: String },
     /// What the handshake agreed on, and the chain that was verified the way the account says.
     Tls(TlsFacts),
     /// The chain of a handshake that failed, leaf first; nothing of it is proven.

@@ -1,4 +1,4 @@
-//! The program itself: all that `serve`, `check` and `demo` ever write to standard output and error.
+//! The program itself: all that `serve`, `check`, `test` and `demo` ever write to standard output and error.
 //!
 //! Secrets come by file, by environment and by mistake; the relay is told to end while a device is signing in.
 
@@ -11,9 +11,12 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use posthouse::sandbox::Echo;
+use posthouse::sandbox::fault::{Fault, Stage, Times, TokenFault};
+
 use crate::detector::{Canary, finds};
 use crate::prints::mistakes;
-use crate::stage::{planted, quoted};
+use crate::stage::{account, planted, provider, quoted};
 
 fn posthouse(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_posthouse"));
@@ -209,6 +212,43 @@ fn serve_writes_no_secret_at_any_level() {
         assert_eq!(text.contains("[hidden]"), level != "info", "{level} {format}: {text}");
         assert!(text.contains("device signed in") && text.contains("attempt failed"), "{level} {format}: {text}");
         clean(&format!("serve, {level} {format}"), &all(), &printed);
+    }
+}
+
+/// `posthouse test` shows replies as they come: a provider that repeats the secret in every disguise, a token endpoint
+/// that does, a command with the secret in its arguments; as text and as JSON, with the log at its loudest.
+#[tokio::test]
+async fn test_shows_replies_without_the_secret_in_them() {
+    let sandbox = provider().await;
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("ca.pem"), sandbox.authority_pem()).unwrap();
+    let (password, secret) = (quoted(&planted::password().secret), quoted(&planted::client_secret().secret));
+    let stray = planted::stray().secret;
+    let oauth = format!(
+        "oauth = {{ grant = \"client_credentials\", client_id = \"posthouse\", client_secret = {secret}, token_endpoint = \"{}\" }}",
+        sandbox.token_endpoint()
+    );
+    let command = format!("password_command = [\"/bin/echo\", {}]", quoted(&stray));
+    for echo in Echo::ALL {
+        for (credential, code) in [(format!("password = {password}"), 77), (oauth.clone(), 78), (command.clone(), 77)] {
+            let text = format!("hostname = \"relay.example.org\"\n{}{credential}\n", account(&sandbox));
+            std::fs::write(directory.path().join("posthouse.toml"), text).unwrap();
+            for format in [&["--json"][..], &[]] {
+                sandbox.faults().clear();
+                sandbox.faults().plan(Stage::Auth, Fault::EchoSecret(echo), Times::Always);
+                if credential.starts_with("oauth") {
+                    sandbox.faults().plan_token(TokenFault::EchoSecret(echo), Times::Once);
+                }
+                let arguments = [&["test", "--to", "b@example.com", "--log-level", "trace"][..], format].concat();
+                let mut command = posthouse(directory.path(), &arguments);
+                let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+                let printed = [output.stdout, output.stderr].concat();
+                let text = String::from_utf8_lossy(&printed);
+                assert_eq!(output.status.code(), Some(code), "{text}");
+                assert!(text.contains("[secret]") || text.contains("not shown"), "{credential}, {echo:?}: {text}");
+                clean(&format!("test {credential} {format:?} {echo:?}"), &all(), &printed);
+            }
+        }
     }
 }
 

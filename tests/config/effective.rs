@@ -101,7 +101,8 @@ fn every_key_of_the_table_is_shown_where_it_has_a_value() {
         if matches!(steps[0], "accounts" | "devices" | "aliases") {
             steps[1] = "NAME";
         }
-        steps.join(".").replace("[0]", "").replace("[1]", "")
+        let plain: Vec<&str> = steps.iter().map(|step| step.split('[').next().unwrap()).collect();
+        plain.join(".")
     };
     let shown: Vec<String> = settings.iter().map(|line| named(line["key"].as_str().unwrap())).collect();
     let missing: Vec<String> = config::all_keys().into_iter().filter(|key| !shown.contains(key)).collect();

@@ -5,17 +5,16 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac};
 use md5::Md5;
 use posthouse::config::Config;
-use posthouse::inbound::settings::{DeviceAuth, DeviceSettings, ListenerTls};
-use posthouse::net::trust;
+use posthouse::inbound::settings::{DeviceAuth, DeviceSettings, Limits, ListenerTls};
 use posthouse::sandbox::Sandbox;
 use posthouse::secret::Secret;
 
 use crate::device::{Device, RECIPIENT, SAMPLE, SENDER};
-use crate::scene::{Log, Scene, provider};
+use crate::scene::{Log, Scene, add_account, provider};
 use crate::stamp::{self, Stamp};
 
 /// AUTH PLAIN with this name and password.
-fn plain(name: &str, password: &str) -> String {
+pub fn plain(name: &str, password: &str) -> String {
     format!("AUTH PLAIN {}", STANDARD.encode(format!("\0{name}\0{password}")))
 }
 
@@ -28,8 +27,15 @@ async fn listener(auth: DeviceAuth) -> Scene {
     .await
 }
 
-fn fax() -> DeviceSettings {
-    DeviceSettings { name: "fax".into(), password: Secret::new("right".into()), account: None }
+pub fn fax() -> DeviceSettings {
+    DeviceSettings {
+        name: "fax".into(),
+        password: Secret::new("right".into()),
+        account: None,
+        senders: vec!["*".into()],
+        recipients: vec!["*".into()],
+        limits: Limits::default(),
+    }
 }
 
 #[tokio::test]
@@ -183,14 +189,7 @@ async fn a_device_s_own_account_is_used() {
     let scene = Scene::with(provider(), |config, _| {
         config.listeners[0].auth = DeviceAuth::Optional;
         config.default_account = Some("office".into());
-        let mut second = config.accounts[0].clone();
-        second.name = "second".into();
-        second.port = other.implicit().port();
-        let authority = config.spool_directory.with_file_name("other.pem");
-        std::fs::write(&authority, other.authority_pem()).unwrap();
-        second.trust = trust::Settings::only(authority);
-        second.credential = posthouse::account::Source::Password(other.settings().password.clone());
-        config.accounts.push(second);
+        add_account(config, "second", &other);
         config.devices = vec![DeviceSettings { account: Some("second".into()), ..fax() }];
     })
     .await;

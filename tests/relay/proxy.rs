@@ -49,6 +49,11 @@ impl Proxy {
         Self { address, asked, _tasks: tasks }
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// What it was asked to connect to, in order, as `host:port`.
     pub fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()

@@ -12,7 +12,7 @@ use std::time::Duration;
 use posthouse::account::{self, Encryption, Mechanism, Source};
 use posthouse::app::{self, App, StartError};
 use posthouse::config::{Config, Delivery};
-use posthouse::inbound::settings::{Caps, DeviceAuth, LineEndings, ListenerSettings, ListenerTls};
+use posthouse::inbound::settings::{Caps, DeviceAuth, Limits, LineEndings, ListenerSettings, ListenerTls};
 use posthouse::journal::{Journal, log};
 use posthouse::net::proxy::Proxies;
 use posthouse::net::trust;
@@ -109,6 +109,7 @@ fn config(sandbox: &Sandbox, directory: &Path) -> Config {
         default_account: None,
         aliases: BTreeMap::new(),
         listeners: vec![listener()],
+        routes: Vec::new(),
         devices: Vec::new(),
         accounts: vec![account(sandbox, &authority)],
         caps: Caps { sessions: 1000, sessions_per_device: 100, idle: Duration::from_mins(5), minimum_rate: 500 },
@@ -131,12 +132,14 @@ fn listener() -> ListenerSettings {
         max_recipients: 1000,
         senders: vec!["*".into()],
         recipients: vec!["*".into()],
+        limits: Limits::default(),
     }
 }
 
 fn account(sandbox: &Sandbox, authority: &Path) -> account::Settings {
     account::Settings {
         name: "office".into(),
+        renamed_from: Vec::new(),
         host: "127.0.0.1".into(),
         port: sandbox.implicit().port(),
         encryption: Encryption::Implicit,
@@ -152,6 +155,13 @@ fn account(sandbox: &Sandbox, authority: &Path) -> account::Settings {
         connections: 2,
         recipients_per_message: 100,
     }
+}
+
+/// Another account, at a provider of its own.
+pub fn add_account(config: &mut Config, name: &str, sandbox: &Sandbox) {
+    let authority = config.spool_directory.with_file_name(format!("{name}.pem"));
+    std::fs::write(&authority, sandbox.authority_pem()).unwrap();
+    config.accounts.push(account::Settings { name: name.into(), ..account(sandbox, &authority) });
 }
 
 /// What the relay logs on this thread, from now on until this is dropped.

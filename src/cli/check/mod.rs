@@ -5,6 +5,10 @@
 //! standard output, because they are what was asked for; with `--print-effective` what is in force is printed there, and
 //! the findings go to standard error.
 
+mod open_relay;
+mod question;
+mod route;
+
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -16,6 +20,8 @@ use machine::Machine;
 use super::EX_IOERR;
 use super::probe::{self, Probed};
 use crate::config::{self, Config, Effective, Finding, Severity, Sources, report};
+
+pub use question::Question;
 
 /// `EX_CONFIG` of sysexits.h: something in the configuration is wrong.
 pub const EX_CONFIG: u8 = 78;

@@ -3,7 +3,7 @@
 //! A name without an address and a port nobody answers at are told apart from other troubles of the network, because
 //! they are usually mistakes and do not pass by themselves.
 
-use crate::diagnosis::Failure;
+use crate::diagnosis::{Failure, ProxyFailure, ProxyProblem};
 use crate::words::Cause;
 
 /// `EX_DATAERR`: the message, its sender or its recipient was refused.
@@ -15,7 +15,7 @@ const EX_UNAVAILABLE: u8 = 69;
 /// `EX_IOERR`: the output could not be written.
 pub(super) const EX_IOERR: u8 = 74;
 /// `EX_TEMPFAIL`: it may work later.
-const EX_TEMPFAIL: u8 = 75;
+pub(super) const EX_TEMPFAIL: u8 = 75;
 /// `EX_NOPERM`: the account may not.
 const EX_NOPERM: u8 = 77;
 /// `EX_CONFIG`: the configuration does not fit.
@@ -26,6 +26,10 @@ pub(super) fn code(failure: &Failure, cause: Cause) -> u8 {
     match (cause, failure) {
         (Cause::Network, Failure::Dns { .. }) => EX_NOHOST,
         (Cause::Network, Failure::Connect { .. }) => EX_UNAVAILABLE,
+        (Cause::Network, Failure::Proxy(ProxyFailure { problem: ProxyProblem::Dns { .. }, .. })) => EX_NOHOST,
+        (Cause::Network, Failure::Proxy(ProxyFailure { problem: ProxyProblem::Unreachable { .. }, .. })) => {
+            EX_UNAVAILABLE
+        }
         (Cause::Network | Cause::Throttle | Cause::Quota | Cause::Uncertain, _) => EX_TEMPFAIL,
         (Cause::Account, _) => EX_NOPERM,
         (Cause::Message, _) => EX_DATAERR,

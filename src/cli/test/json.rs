@@ -63,6 +63,10 @@ fn add(object: &mut Map<String, Value>, fact: &Fact) {
         Fact::Connected(peer) => {
             object.insert("peer".into(), peer.to_string().into());
         }
+        Fact::Through { proxy, target } => {
+            object.insert("proxy".into(), proxy.as_str().into());
+            object.insert("target".into(), target.as_str().into());
+        }
         Fact::Tls(facts) => {
             let tls = json!({
                 "version": facts.version,
@@ -144,7 +148,7 @@ fn reply(Reply { code, enhanced, text }: &Reply) -> Value {
 /// How it ended.
 pub(super) fn summary(out: &mut impl Write, account: &Settings, mail: bool, summary: &Summary) -> io::Result<()> {
     let failed = summary.failed.as_ref();
-    let not_tried: Vec<String> = summary.not_tried(account.encryption).into_iter().map(name).collect();
+    let not_tried: Vec<String> = summary.not_tried(account).into_iter().map(name).collect();
     let object = json!({
         "type": "summary",
         "account": account.name.as_str(),

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::account::Settings;
 use crate::account::origin::Origin;
 use crate::account::signin::Channel;
+use crate::account::{Mechanism, Settings};
 use crate::net::stream::TlsFacts;
 use crate::net::tls::certificate::CertificateFacts;
 use crate::net::trust::Verified;
@@ -22,6 +22,7 @@ pub(super) fn name(kind: Kind) -> &'static str {
         Kind::Credential => "credential",
         Kind::Dns => "DNS",
         Kind::Tcp => "TCP",
+        Kind::Proxy => "proxy",
         Kind::Tls => "TLS",
         Kind::Greeting => "greeting",
         Kind::Hello => "EHLO",
@@ -36,22 +37,23 @@ pub(super) fn name(kind: Kind) -> &'static str {
 
 /// What was seen, one line each.
 pub(super) fn lines(account: &Settings, step: &Step) -> Vec<String> {
-    step.facts.iter().flat_map(|fact| of_fact(&account.host, step.kind, fact)).collect()
+    step.facts.iter().flat_map(|fact| of_fact(account, step.kind, fact)).collect()
 }
 
-fn of_fact(host: &str, kind: Kind, fact: &Fact) -> Vec<String> {
+fn of_fact(account: &Settings, kind: Kind, fact: &Fact) -> Vec<String> {
     let line = match fact {
-        Fact::Tls(facts) => return handshake(host, facts),
+        Fact::Tls(facts) => return handshake(&account.host, facts),
         Fact::Presented(chain) => return chain.iter().map(certificate).collect(),
         Fact::Credential(origin) => credential(origin),
         Fact::TokenLife(life) => format!("good for {}", duration(*life)),
         Fact::Addresses(addresses) => addresses.iter().map(|a| a.ip().to_string()).collect::<Vec<_>>().join(", "),
         Fact::AddressFailed(address, error) => format!("{} failed: {error}", address.ip()),
         Fact::Connected(peer) => connected(*peer),
+        Fact::Through { proxy, target } => format!("{proxy} leads to {target}"),
         Fact::Reply(reply) if kind == Kind::Hello && reply.is_positive() => offer(reply),
         Fact::Reply(reply) => reply.to_string(),
         Fact::StaysClear(channel) => stays_clear(*channel).into(),
-        Fact::Mechanism { chosen, offered } => format!("{chosen}, offered: {}", offered.join(" ")),
+        Fact::Mechanism { chosen, offered } => mechanism(account, chosen, offered),
         Fact::NoSignIn => "not needed: the account has no credential".into(),
     };
     vec![line]
@@ -96,6 +98,15 @@ fn credential(Origin { kind, place }: &Origin) -> String {
     }
 }
 
+/// Which, and why this one.
+fn mechanism(account: &Settings, chosen: &str, offered: &[String]) -> String {
+    let offered = offered.join(" ");
+    match account.mechanism {
+        Mechanism::Only(_) => format!("{chosen}, because `mechanism` says so; offered: {offered}"),
+        Mechanism::Auto | Mechanism::None => format!("{chosen}, the first choice for this credential of {offered}"),
+    }
+}
+
 fn connected(peer: SocketAddr) -> String {
     format!("connected to {} port {}", peer.ip().to_canonical(), peer.port())
 }
@@ -122,4 +133,54 @@ fn duration(life: Duration) -> String {
     // A token is never known to the millisecond.
     let seconds = (life.as_millis() + 500) / 1000;
     if seconds < 120 { format!("{seconds} s") } else { format!("{} min", (seconds + 30) / 60) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::trust::{Pin, Shown};
+
+    fn leaf() -> CertificateFacts {
+        CertificateFacts {
+            subject: "CN=smtp.example.com".into(),
+            issuer: "CN=Example CA".into(),
+            names: vec!["smtp.example.com".into(), "mx.example.com".into()],
+            not_before: Timestamp::now() - Duration::from_hours(30 * 24),
+            not_after: Timestamp::now() + Duration::from_hours(9 * 24 + 5),
+            fingerprint: Pin::Certificate([1; 32]),
+            key: Pin::Key([2; 32]),
+        }
+    }
+
+    #[test]
+    fn a_certificate_is_told_with_the_days_it_has_left() {
+        let line = certificate(&leaf());
+        assert!(
+            line.starts_with(
+                "certificate: CN=smtp.example.com for smtp.example.com, mx.example.com; issued by CN=Example CA; valid "
+            ),
+            "{line}"
+        );
+        assert!(line.ends_with(" (9 days left)"), "{line}");
+        let over = CertificateFacts { not_after: Timestamp::now() - Duration::from_hours(50), ..leaf() };
+        assert!(certificate(&over).ends_with(" (over for 2 days)"), "{}", certificate(&over));
+    }
+
+    #[test]
+    fn what_is_believed_for_less_than_its_name_and_chain_is_told_with_its_pin() {
+        let told = |verified| {
+            let (version, cipher) = ("TLS 1.3", "X");
+            let chain = vec![leaf()];
+            handshake("h", &TlsFacts { version, cipher, resumed: false, chain, verified, shown: Shown::NotAsked }).len()
+        };
+        assert_eq!((told(Verified::Full), told(Verified::FullAndPin)), (2, 2));
+        assert_eq!((told(Verified::Nothing), told(Verified::Chain), told(Verified::Pin)), (3, 3, 3));
+    }
+
+    #[test]
+    fn lives_are_told_in_minutes_once_there_are_two() {
+        for (millis, expected) in [(59_400, "59 s"), (119_000, "119 s"), (3_599_700, "60 min"), (120_000, "2 min")] {
+            assert_eq!(duration(Duration::from_millis(millis)), expected);
+        }
+    }
 }

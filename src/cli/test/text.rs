@@ -5,7 +5,7 @@
 
 use std::io::{self, Write};
 
-use super::{Summary, said};
+use super::{Summary, exit, said};
 use crate::account::{Encryption, Settings};
 use crate::diagnosis::{Diagnosis, Failure, diagnose};
 use crate::upstream::probe::Mail;
@@ -61,8 +61,8 @@ impl<W: Write> Page<W> {
         let word = self.paint(colour, &format!("{word:6}"));
         write!(self.out, "  {word}  {:10} {:>6} ms", said::name(step.kind), step.took.as_millis())?;
         let mut lines = said::lines(account, step);
-        if let Some(failure) = failure {
-            lines.extend(said_beside(account, step, failure));
+        if let Some(said) = failure.and_then(|failure| said_besides(&lines, failure)) {
+            lines.insert(0, said);
         }
         for (index, line) in lines.iter().enumerate() {
             if index > 0 {
@@ -92,16 +92,13 @@ impl<W: Write> Page<W> {
 
     pub(super) fn summary(&mut self, account: &Settings, mail: Option<&Mail>, summary: &Summary) -> io::Result<()> {
         let name = &account.name;
-        let left: Vec<&str> = summary.not_tried(account.encryption).into_iter().map(said::name).collect();
+        let left: Vec<&str> = summary.not_tried(account).into_iter().map(said::name).collect();
         let text = match (&summary.failed, mail) {
-            (Some((step, ..)), _) if left.is_empty() => {
-                format!("Account {name} does not work: {} failed.", said::name(step.kind))
+            (Some((step, _, code)), _) => {
+                let now = if *code == exit::EX_TEMPFAIL { " now" } else { "" };
+                let left = if left.is_empty() { String::new() } else { format!(" Not tried: {}.", left.join(", ")) };
+                format!("Account {name} does not work{now}: {} failed.{left}", said::name(step.kind))
             }
-            (Some((step, ..)), _) => format!(
-                "Account {name} does not work: {} failed. Not tried: {}.",
-                said::name(step.kind),
-                left.join(", ")
-            ),
             (None, Some(mail)) => format!(
                 "Account {name} works: the provider took a test mail for {}. Look for it there, among the spam too.",
                 mail.to
@@ -123,10 +120,68 @@ impl<W: Write> Page<W> {
 }
 
 /// The failure in the words of whoever failed, unless they stand there already as the reply.
-fn said_beside(account: &Settings, step: &Step, failure: &Failure) -> Option<String> {
+fn said_besides(lines: &[String], failure: &Failure) -> Option<String> {
     let said = match failure {
         Failure::Reply { reply, .. } | Failure::StartTlsRefused { reply, .. } => reply.to_string(),
         failure => failure.to_string(),
     };
-    (!said::lines(account, step).contains(&said)).then_some(said)
+    (!lines.contains(&said)).then_some(said)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::account::tests::settings;
+    use crate::smtp::reply::Reply;
+    use crate::upstream::step::Fact;
+    use crate::words::Phase;
+
+    fn page(colours: bool, live: bool) -> Page<Vec<u8>> {
+        Page { out: Vec::new(), colours, live }
+    }
+
+    fn printed(page: Page<Vec<u8>>) -> String {
+        String::from_utf8(page.out).unwrap()
+    }
+
+    fn refused() -> Step {
+        let reply = Reply::new(535, 7, 8, "no");
+        let end = End::Failed(Failure::Reply { phase: Phase::Auth, reply: reply.clone() });
+        Step { kind: Kind::Auth, took: Duration::from_millis(7), facts: vec![Fact::Reply(reply)], end }
+    }
+
+    #[test]
+    fn on_a_terminal_the_step_under_way_is_shown_and_written_over() {
+        let mut live = page(false, true);
+        live.begins(Kind::Auth).unwrap();
+        assert_eq!(String::from_utf8_lossy(&live.out), "  ...     AUTH");
+        live.ends(&settings(), &refused()).unwrap();
+        assert!(printed(live).starts_with("  ...     AUTH\r\x1b[2K  FAILED  AUTH            7 ms  535 5.7.8 no\n"));
+        let mut file = page(false, false);
+        file.begins(Kind::Auth).unwrap();
+        file.ends(&settings(), &refused()).unwrap();
+        assert!(printed(file).starts_with("  FAILED  AUTH"), "in a file every line is final");
+    }
+
+    #[test]
+    fn colours_stand_round_the_words_and_only_where_they_are_wanted() {
+        let mut coloured = page(true, false);
+        coloured.ends(&settings(), &refused()).unwrap();
+        let text = printed(coloured);
+        assert!(text.starts_with("  \x1b[1;31mFAILED\x1b[0m  AUTH "), "{text:?}");
+        let mut plain = page(false, false);
+        plain.ends(&settings(), &refused()).unwrap();
+        let without: String = text.replace("\x1b[1;31m", "").replace("\x1b[1m", "").replace("\x1b[0m", "");
+        assert_eq!(without, printed(plain));
+    }
+
+    #[test]
+    fn the_failure_is_said_once() {
+        let mut page = page(false, false);
+        page.ends(&settings(), &refused()).unwrap();
+        let (first, _) = printed(page).split_once("What it means").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+        assert_eq!(first.matches("535 5.7.8 no").count(), 1, "{first}");
+    }
 }

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use super::{Aside, Surroundings, oauth, proxy, trust};
+use super::{Aside, Surroundings, names, oauth, proxy, trust};
 use crate::account::{CommandLine, Encryption, Mechanism, Settings, Source};
 use crate::config::files::{Named, NamedFile};
 use crate::config::finding::Complaint;
@@ -18,6 +18,7 @@ use crate::smtp::sasl::Mechanism as Sasl;
 pub(super) struct Account {
     pub(super) settings: Settings,
     pub(super) host: Origin,
+    pub(super) renamed: Origin,
     pub(super) key: String,
 }
 
@@ -40,6 +41,7 @@ fn read_one(name: &str, section: &Section<'_>, surroundings: &Surroundings<'_>, 
     let encrypted = encryption.unwrap_or(Encryption::Implicit);
     let settings = Settings {
         name: name.into(),
+        renamed_from: names::former(section),
         proxies: proxy::read(section, &host, &credential, surroundings, aside),
         host,
         port: port(section, encrypted),
@@ -60,7 +62,12 @@ fn read_one(name: &str, section: &Section<'_>, surroundings: &Surroundings<'_>, 
     if encryption.is_some() || !section.has("encryption") {
         in_clear(section, &settings);
     }
-    Account { settings, host: section.origin_of("host"), key: section.key("host") }
+    Account {
+        settings,
+        host: section.origin_of("host"),
+        renamed: section.origin_of("renamed_from"),
+        key: section.key("host"),
+    }
 }
 
 fn host(section: &Section<'_>) -> String {

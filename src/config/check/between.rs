@@ -5,9 +5,12 @@
 use super::accounts::Account;
 use super::devices::Device;
 use super::listeners::Listener;
+use super::names;
+use crate::account::book::Rule;
 use crate::config::finding::Complaint;
 use crate::config::section::Section;
 use crate::config::values;
+use crate::ids::DeviceName;
 use crate::inbound::settings::DeviceAuth;
 use crate::net::proxy::Proxy;
 
@@ -17,6 +20,7 @@ pub(super) fn check(
     listeners: &[Listener],
     devices: &[Device],
     accounts: &[Account],
+    routes: &[Rule],
     default_account: Option<&str>,
 ) {
     // `accounts = 3` is no section, which the survey has noted.
@@ -24,17 +28,16 @@ pub(super) fn check(
     if is_section && root.entries("accounts").next().is_none() {
         no_account(root);
     }
-    let known = |name: &str| accounts.iter().any(|account| account.settings.name.as_str() == name);
-    if default_account.is_some_and(|name| !known(name)) {
-        root.error("default_account", no_such_account(accounts));
+    if default_account.is_some_and(|name| !names::is_account(accounts, name)) {
+        root.error("default_account", names::no_such_account(accounts));
     }
     for device in devices {
-        if device.settings.account.as_ref().is_some_and(|name| !known(name.as_str())) {
-            root.error_at(&device.origin, &device.key, no_such_account(accounts));
+        if device.settings.account.as_ref().is_some_and(|name| !names::is_account(accounts, name.as_str())) {
+            root.error_at(&device.origin, &device.key, names::no_such_account(accounts));
         }
     }
     if accounts.len() > 1 && !root.has("default_account") {
-        homeless_mail(root, listeners, devices, accounts);
+        homeless_mail(root, listeners, devices, accounts, routes);
     }
     logins(root, listeners, devices);
     loops(root, listeners, accounts);
@@ -49,26 +52,40 @@ fn no_account(root: &Section<'_>) {
     );
 }
 
-fn no_such_account(accounts: &[Account]) -> Complaint {
-    let names: Vec<&str> = accounts.iter().map(|account| account.settings.name.as_str()).collect();
-    let complaint = Complaint::new("there is no account of this name");
-    match names[..] {
-        [] => complaint,
-        _ => complaint.hint(format!("configured accounts: {}", names.join(", "))),
-    }
-}
-
-/// With several accounts each mail must be claimed by a device's account or the default one.
-fn homeless_mail(root: &Section<'_>, listeners: &[Listener], devices: &[Device], accounts: &[Account]) {
+/// With several accounts each mail must be claimed by a route, a device's account or the default one.
+fn homeless_mail(
+    root: &Section<'_>,
+    listeners: &[Listener],
+    devices: &[Device],
+    accounts: &[Account],
+    routes: &[Rule],
+) {
     let names: Vec<&str> = accounts.iter().map(|account| account.settings.name.as_str()).collect();
     let hint = format!("write default_account = \"…\" at the top of the file, one of {}", names.join(", "));
-    let without: Vec<&Device> = devices.iter().filter(|device| device.settings.account.is_none()).collect();
+    let claimed = |login: Option<&DeviceName>, listener: &Listener| {
+        routes.iter().any(|rule| rule.takes_all_of(login, &listener.settings.name))
+    };
+    let homeless = |device: &&Device| {
+        let login = Some(&device.settings.name);
+        device.settings.account.is_none() && !listeners.iter().all(|listener| claimed(login, listener))
+    };
+    let without: Vec<&Device> = devices.iter().filter(homeless).collect();
+    let unclaimed =
+        listeners.iter().any(|listener| listener.settings.auth != DeviceAuth::Required && !claimed(None, listener));
+    if !routes.is_empty() {
+        // Refusing what no route claims may be just what is meant.
+        if unclaimed || !without.is_empty() {
+            let complaint = Complaint::new("mail that fits no route belongs to no account and is refused");
+            root.warning("default_account", complaint.hint(hint));
+        }
+        return;
+    }
     for device in &without {
         let complaint =
             Complaint::new("there are several accounts, and neither this device nor `default_account` names one");
         root.error_at(&device.origin, &device.key, complaint.hint(hint.clone()));
     }
-    if without.is_empty() && listeners.iter().any(|listener| listener.settings.auth != DeviceAuth::Required) {
+    if without.is_empty() && unclaimed {
         let complaint =
             Complaint::new("there are several accounts, and mail that comes without a login belongs to none");
         root.error("default_account", complaint.hint(hint));
@@ -98,8 +115,7 @@ fn loops(root: &Section<'_>, listeners: &[Listener], accounts: &[Account]) {
     for account in accounts.iter().filter(is_here) {
         let port = account.settings.port;
         let mut binds = listeners.iter().flat_map(|listener| &listener.settings.bind);
-        let ours = binds
-            .find(|bind| bind.port() == port && (bind.ip().to_canonical().is_loopback() || bind.ip().is_unspecified()));
+        let ours = binds.find(|bind| bind.port() == port && (bind.ip().is_loopback() || bind.ip().is_unspecified()));
         if let Some(bind) = ours {
             let complaint = Complaint::new(format!(
                 "port {port} of this machine is Posthouse's own listener {bind}: mail would go in a circle"

@@ -2,7 +2,7 @@
 //!
 //! A password comes from the key or from its file, never from both. Guarantees that each login can be typed by a device.
 
-use super::{Aside, Surroundings};
+use super::{Aside, Surroundings, limits};
 use crate::config::files::{Named, NamedFile};
 use crate::config::finding::Complaint;
 use crate::config::section::Section;
@@ -28,6 +28,9 @@ pub(super) fn read(root: &Section<'_>, surroundings: &Surroundings<'_>, aside: &
                 name: name.as_str().into(),
                 password: password.unwrap_or_else(|| Secret::new(String::new())),
                 account: account.as_deref().map(Into::into),
+                senders: limits::patterns(&section, "senders"),
+                recipients: limits::patterns(&section, "recipients"),
+                limits: limits::limits(&section),
             },
             origin: section.origin_of("account"),
             key: section.key("account"),

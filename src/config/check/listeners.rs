@@ -5,14 +5,14 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use super::Aside;
+use super::{Aside, limits};
 use crate::config::files::{Named, NamedFile};
 use crate::config::finding::Complaint;
 use crate::config::section::Section;
 use crate::config::tree::Origin;
 use crate::config::values;
 use crate::ids::ListenerName;
-use crate::inbound::settings::{DeviceAuth, LineEndings, ListenerSettings, ListenerTls};
+use crate::inbound::settings::{DeviceAuth, Limits, LineEndings, ListenerSettings, ListenerTls};
 use crate::net::network::Network;
 
 /// A listener and where its parts stand.
@@ -59,6 +59,7 @@ fn default() -> ListenerSettings {
         max_recipients: MAX_RECIPIENTS as usize,
         senders: vec!["*".into()],
         recipients: vec!["*".into()],
+        limits: Limits::default(),
     }
 }
 
@@ -94,7 +95,7 @@ fn read_one(
         Some("reject") => LineEndings::Reject,
         _ => LineEndings::Auto,
     };
-    limits(section, &mut settings);
+    sizes(section, &mut settings);
     guard(section, &mut settings);
     Listener { settings, auth: section.origin_of("auth"), key: section.key("auth") }
 }
@@ -168,7 +169,7 @@ fn tls(section: &Section<'_>, directory: &Path, aside: &mut Aside) -> ListenerTl
     }
 }
 
-fn limits(section: &Section<'_>, settings: &mut ListenerSettings) {
+fn sizes(section: &Section<'_>, settings: &mut ListenerSettings) {
     if let Some(size) = section.get("max_message_size", values::size) {
         settings.max_message_size = size;
         if !(SMALLEST_MESSAGE_SIZE..=4 << 30).contains(&size) {
@@ -183,15 +184,9 @@ fn limits(section: &Section<'_>, settings: &mut ListenerSettings) {
     if let Some(recipients) = section.number_or("max_recipients", why) {
         settings.max_recipients = recipients as usize;
     }
-    for (key, patterns) in [("senders", &mut settings.senders), ("recipients", &mut settings.recipients)] {
-        if let Some(list) = section.list(key, values::pattern) {
-            if list.is_empty() {
-                let complaint = Complaint::new("an empty list lets nothing through");
-                section.error(key, complaint.hint("leave the key out to let everything through"));
-            }
-            *patterns = list.into_iter().map(|(pattern, _)| pattern).collect();
-        }
-    }
+    settings.limits = limits::limits(section);
+    settings.senders = limits::patterns(section, "senders");
+    settings.recipients = limits::patterns(section, "recipients");
 }
 
 /// Promise 8, with the way out for each case.

@@ -2,16 +2,19 @@
 //! one file it needs, a device's password, is read through a function it is given.
 //!
 //! Each part of the configuration has its page: [`listeners`], [`devices`], [`accounts`], [`oauth`], [`proxy`],
-//! [`trust`]; [`between`] looks at what fits each other across them, [`risks`] at what is dangerous although it fits.
-//! Guarantees: without an error among the findings the result is usable as it is.
+//! [`trust`], [`limits`], [`names`], [`routes`]; [`between`] looks at what fits each other across them, [`risks`] at
+//! what is dangerous although it fits. Guarantees: without an error among the findings the result is usable as it is.
 
 mod accounts;
 mod between;
 mod devices;
+mod limits;
 mod listeners;
+mod names;
 mod oauth;
 mod proxy;
 mod risks;
+mod routes;
 mod trust;
 
 use std::collections::BTreeMap;
@@ -64,7 +67,9 @@ pub(super) fn check(root: &Section<'_>, surroundings: &Surroundings<'_>) -> Chec
     let devices = devices::read(root, surroundings, &mut aside);
     let accounts = accounts::read(root, surroundings, &mut aside);
     let default_account = root.get("default_account", values::name);
-    between::check(root, &listeners, &devices, &accounts, default_account.as_deref());
+    names::check(root, &accounts);
+    let routes = routes::read(root, &listeners, &devices, &accounts);
+    between::check(root, &listeners, &devices, &accounts, &routes, default_account.as_deref());
 
     let hostname = root.get("hostname", values::domain);
     risks::name(root, &listeners, hostname.as_deref());
@@ -75,6 +80,7 @@ pub(super) fn check(root: &Section<'_>, surroundings: &Surroundings<'_>) -> Chec
         default_account: default_account.as_deref().map(Into::into),
         aliases: aliases(root),
         listeners: listeners.into_iter().map(|listener| listener.settings).collect(),
+        routes,
         devices: devices.into_iter().map(|device| device.settings).collect(),
         accounts: accounts.into_iter().map(|account| account.settings).collect(),
         caps: caps(root),

@@ -7,10 +7,11 @@ use std::path::Path;
 
 use super::super::{Config, Loaded};
 use super::{Effective, Line, Origins, Section, Shown, Whence, words};
+use crate::account::book::Rule;
 use crate::account::oauth::{ClientSecret, Grant};
 use crate::account::{self, CommandLine, Encryption, Source};
 use crate::diagnosis::ProxyOrigin;
-use crate::inbound::settings::{DeviceSettings, ListenerSettings, ListenerTls};
+use crate::inbound::settings::{DeviceSettings, Limits, ListenerSettings, ListenerTls};
 use crate::net::http::Endpoint;
 use crate::net::proxy::Proxies;
 use crate::net::trust::{Anchors, Verify};
@@ -28,6 +29,7 @@ impl Effective {
         let listeners = config.listeners.iter().enumerate();
         pages.extend(listeners.map(|(i, settings)| listener(settings, i, origins)));
         pages.extend(config.devices.iter().map(|settings| device(settings, origins)));
+        pages.extend(config.routes.iter().enumerate().map(|(i, rule)| route(rule, i, origins)));
         pages.extend([delivery(config, origins), sessions(config, origins)]);
         pages.extend([storage(config, origins), log(config, origins)]);
         let written = pages.into_iter().map(|page| page.section).filter(|section| !section.lines.is_empty());
@@ -57,6 +59,13 @@ impl<'a> Page<'a> {
     /// A value that has no default.
     fn put_some(&mut self, key: &str, value: Option<impl Into<toml::Value>>) {
         value.into_iter().for_each(|value| self.put(key, value));
+    }
+
+    /// A list that has no default.
+    fn put_list<T: ToString>(&mut self, key: &str, items: &[T]) {
+        if !items.is_empty() {
+            self.put(key, words::list(items));
+        }
     }
 
     /// A value that follows from something else when it was not written.
@@ -117,6 +126,7 @@ fn account<'a>(settings: &account::Settings, origins: &'a Origins) -> Vec<Page<'
     let path = format!("accounts.{}", settings.name);
     let header = format!("accounts.{}", words::key(settings.name.as_str()));
     let mut page = Page::new(&format!("[{header}]"), &path, origins);
+    page.put_list("renamed_from", &settings.renamed_from);
     page.put("host", settings.host.as_str());
     page.derived("port", i64::from(settings.port), "from encryption");
     page.put("encryption", words::encryption(settings.encryption));
@@ -156,9 +166,7 @@ fn trust(page: &mut Page<'_>, settings: &account::Settings) {
         Anchors::Bundled => page.put("roots", "bundled"),
         Anchors::File(file) => page.put("ca_file", words::path(file)),
     }
-    if !trust.pins.is_empty() {
-        page.put("pins", words::list(&trust.pins));
-    }
+    page.put_list("pins", &trust.pins);
     if let Some(identity) = &trust.identity {
         page.put("client_certificate", words::path(&identity.certificate));
         page.put("client_key", words::path(&identity.key));
@@ -270,7 +278,13 @@ fn listener<'a>(settings: &ListenerSettings, index: usize, origins: &'a Origins)
     page.put("max_recipients", words::whole(settings.max_recipients));
     page.put("senders", words::list(&settings.senders));
     page.put("recipients", words::list(&settings.recipients));
+    limits(&mut page, settings.limits);
     page
+}
+
+fn limits(page: &mut Page<'_>, limits: Limits) {
+    page.put_some("messages_per_hour", limits.messages_per_hour.map(i64::from));
+    page.put_some("recipients_per_day", limits.recipients_per_day.map(i64::from));
 }
 
 fn identity(page: &mut Page<'_>, tls: &str, certificate: &Path, key: &Path) {
@@ -287,6 +301,20 @@ fn device<'a>(settings: &DeviceSettings, origins: &'a Origins) -> Page<'a> {
         None => page.hidden("password", HIDDEN),
     }
     page.put_some("account", settings.account.as_ref().map(|name| name.as_str()));
+    page.put("senders", words::list(&settings.senders));
+    page.put("recipients", words::list(&settings.recipients));
+    limits(&mut page, settings.limits);
+    page
+}
+
+fn route<'a>(rule: &Rule, index: usize, origins: &'a Origins) -> Page<'a> {
+    let mut page = Page::new("[[routes]]", &format!("routes[{index}]"), origins);
+    page.put_list("sender", &rule.sender);
+    page.put_list("recipient", &rule.recipient);
+    page.put_list("device", &rule.device);
+    page.put_list("source", &rule.source);
+    page.put_list("listener", &rule.listener);
+    page.put_list("accounts", &rule.accounts);
     page
 }
 

@@ -11,7 +11,7 @@ use crate::account::{Encryption, Mechanism};
 use crate::inbound::settings::{DeviceAuth, LineEndings};
 use crate::journal::log::Format;
 use crate::net::trust::Verify;
-use crate::smtp::sasl;
+use crate::smtp::sasl::Mechanism as Sasl;
 
 /// The largest unit that says it without a fraction.
 pub(super) fn duration(duration: Duration) -> toml::Value {
@@ -88,11 +88,11 @@ pub(super) fn verify(verify: Verify) -> &'static str {
 pub(super) fn mechanism(mechanism: Mechanism) -> &'static str {
     match mechanism {
         Mechanism::Auto => "auto",
-        Mechanism::Only(sasl::Mechanism::XOAuth2) => "xoauth2",
-        Mechanism::Only(sasl::Mechanism::OAuthBearer) => "oauthbearer",
-        Mechanism::Only(sasl::Mechanism::Plain) => "plain",
-        Mechanism::Only(sasl::Mechanism::Login) => "login",
-        Mechanism::Only(sasl::Mechanism::CramMd5) => "cram_md5",
+        Mechanism::Only(Sasl::XOAuth2) => "xoauth2",
+        Mechanism::Only(Sasl::OAuthBearer) => "oauthbearer",
+        Mechanism::Only(Sasl::Plain) => "plain",
+        Mechanism::Only(Sasl::Login) => "login",
+        Mechanism::Only(Sasl::CramMd5) => "cram_md5",
         Mechanism::None => "none",
     }
 }

@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn no_name_stands_twice_in_one_section() {
-        for keys in [ROOT, LISTENER, DEVICE, ACCOUNT, OAUTH, LIMITS, DELIVERY, SESSIONS, STORAGE, LOG] {
+        for keys in [ROOT, LISTENER, DEVICE, ROUTE, ACCOUNT, OAUTH, LIMITS, DELIVERY, SESSIONS, STORAGE, LOG] {
             let names: std::collections::BTreeSet<_> = keys.iter().map(|key| key.name).collect();
             assert_eq!(names.len(), keys.len());
         }

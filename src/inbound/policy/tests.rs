@@ -4,9 +4,16 @@
 
 use super::super::settings::{DeviceAuth, ListenerTls};
 use super::*;
+use crate::account::book::Listed;
+use crate::mail::envelope::Recipient;
 use crate::smtp::server::LineEndings;
 
 fn policy(auth: DeviceAuth, change: impl FnOnce(&mut ListenerSettings, &mut Addressing)) -> Policy {
+    policy_with("backup@EXAMPLE.com", auth, change)
+}
+
+/// Two accounts, the second with this address; mail to `far.example` goes through the second.
+fn policy_with(backup: &str, auth: DeviceAuth, change: impl FnOnce(&mut ListenerSettings, &mut Addressing)) -> Policy {
     let mut listener = ListenerSettings {
         name: "local".into(),
         bind: vec![],
@@ -19,6 +26,7 @@ fn policy(auth: DeviceAuth, change: impl FnOnce(&mut ListenerSettings, &mut Addr
         max_recipients: 100,
         senders: vec!["*".into()],
         recipients: vec!["*".into()],
+        limits: Limits::default(),
     };
     let mut addressing = Addressing::default();
     change(&mut listener, &mut addressing);
@@ -26,11 +34,18 @@ fn policy(auth: DeviceAuth, change: impl FnOnce(&mut ListenerSettings, &mut Addr
         name: name.into(),
         password: Secret::new("hunter2!".into()),
         account: account.map(AccountName::from),
+        senders: vec!["*".into()],
+        recipients: vec!["*@example.com".into(), "*@corp.example".into()],
+        limits: Limits::default(),
     };
     let devices = vec![device("Fax1", Some("backup")), device("scanner", None)];
-    let book = Book::new(vec!["office".into(), "backup".into()], Some("office".into())).unwrap();
+    let listed = |name: &str| Listed { name: name.into(), former: Vec::new() };
+    let route = Rule { recipient: vec!["*@far.example".into()], accounts: vec!["backup".into()], ..Rule::default() };
+    let accounts = vec![listed("office"), listed("backup")];
+    let book = Book::new(accounts, vec![route], Some(&"office".into())).unwrap();
     let facts = AccountFacts { address: Address::parse(b"relay@example.com").ok(), recipients_per_message: 2 };
-    let accounts = HashMap::from([("office".into(), facts.clone()), ("backup".into(), facts)]);
+    let backup = AccountFacts { address: Address::parse(backup.as_bytes()).ok(), ..facts.clone() };
+    let accounts = HashMap::from([("office".into(), facts), ("backup".into(), backup)]);
     Policy::new(listener, devices, addressing, book, accounts)
 }
 
@@ -38,16 +53,26 @@ fn plain(change: impl FnOnce(&mut ListenerSettings, &mut Addressing)) -> Policy 
     policy(DeviceAuth::Optional, change)
 }
 
+fn caller(login: Option<&str>) -> Caller {
+    Caller { source: "192.0.2.7".parse().unwrap(), login: login.map(DeviceName::from) }
+}
+
+fn envelope(sender: &str, recipients: usize) -> Envelope {
+    let recipient = Recipient::plain(Address::parse(b"x@example.com").unwrap());
+    let reverse_path = ReversePath::Mailbox(Address::parse(sender.as_bytes()).unwrap());
+    let sender = Sender { reverse_path, declared_size: None, smtputf8: false, ret: None, envid: None };
+    Envelope { sender, recipients: vec![recipient; recipients] }
+}
+
 fn recipient(policy: &Policy, address: &str) -> Result<String, u16> {
-    let mut recipient = Recipient::plain(Address::parse(address.as_bytes()).unwrap());
-    let answer = policy.recipient(&mut recipient, &"office".into(), 0);
-    answer.map(|()| recipient.address.to_string()).map_err(|refusal| refusal.reply().code)
+    let address = Address::parse(address.as_bytes()).unwrap();
+    let answer = policy.recipient(&caller(None), &envelope("a@example.com", 0), None, &address);
+    answer.map(|(address, _)| address.to_string()).map_err(|refusal| refusal.reply().code)
 }
 
 fn sender(policy: &Policy, address: &str) -> Result<String, u16> {
-    let reverse_path = ReversePath::Mailbox(Address::parse(address.as_bytes()).unwrap());
-    let mut sender = Sender { reverse_path, declared_size: None, smtputf8: false, ret: None, envid: None };
-    let answer = policy.sender(&mut sender, &"office".into());
+    let Envelope { mut sender, .. } = envelope(address, 0);
+    let answer = policy.sender(&caller(None), &mut sender);
     answer.map(|()| sender.reverse_path.to_string()).map_err(|refusal| refusal.reply().code)
 }
 
@@ -64,18 +89,58 @@ fn only_known_logins_with_their_password_are_let_in() {
 }
 
 #[test]
-fn a_device_goes_out_through_its_own_account() {
+fn a_device_goes_out_through_its_own_account_unless_a_route_says_otherwise() {
     let policy = plain(|_, _| {});
-    assert_eq!(policy.account(Some(&"Fax1".into())).unwrap().as_str(), "backup");
-    assert_eq!(policy.account(Some(&"scanner".into())).unwrap().as_str(), "office");
-    assert_eq!(policy.account(None).unwrap().as_str(), "office");
+    let account = |login, address: &[u8]| {
+        let address = Address::parse(address).unwrap();
+        policy.recipient(&caller(login), &envelope("a@example.com", 0), None, &address).unwrap().1.account
+    };
+    assert_eq!(account(Some("Fax1"), b"x@example.com").as_str(), "backup");
+    assert_eq!(account(Some("scanner"), b"x@example.com").as_str(), "office");
+    assert_eq!(account(None, b"x@example.com").as_str(), "office");
+    assert_eq!(account(None, b"x@far.example").as_str(), "backup");
+}
+
+#[test]
+fn a_recipient_of_another_account_needs_a_transaction_of_its_own() {
+    let policy = plain(|_, _| {});
+    let ask = |so_far: Option<&Route>, address: &[u8]| {
+        let before = usize::from(so_far.is_some());
+        policy.recipient(&caller(None), &envelope("a@example.com", before), so_far, &Address::parse(address).unwrap())
+    };
+    let (_, far) = ask(None, b"x@far.example").unwrap();
+    let refusal = ask(Some(&far), b"x@example.com").unwrap_err();
+    assert!(refusal.reply().to_string().starts_with("452 4.5.3 This recipient goes through another account"));
+    assert!(ask(Some(&far), b"y@far.example").is_ok());
+}
+
+#[test]
+fn a_sender_is_completed_only_by_a_domain_that_every_account_it_may_go_through_has() {
+    assert_eq!(sender(&plain(|_, _| {}), "root"), Ok("root@example.com".into()));
+    let apart = policy_with("relay@elsewhere.example", DeviceAuth::None, |_, _| {});
+    assert_eq!(sender(&apart, "root"), Err(553));
+    let mut fax = envelope("root", 0).sender;
+    apart.sender(&caller(Some("fax1")), &mut fax).unwrap();
+    assert_eq!(fax.reverse_path.to_string(), "root@elsewhere.example", "its account is the same with any recipient");
+}
+
+#[test]
+fn a_device_s_own_patterns_hold_beside_the_listener_s() {
+    let policy = plain(|listener, _| listener.recipients = vec!["x@*".into()]);
+    let answer = |login, address: &[u8]| {
+        let address = Address::parse(address).unwrap();
+        policy.recipient(&caller(login), &envelope("a@example.com", 0), None, &address).is_ok()
+    };
+    assert!(answer(Some("scanner"), b"x@example.com") && answer(None, b"x@elsewhere.example"));
+    assert!(!answer(Some("scanner"), b"x@elsewhere.example"), "the device's");
+    assert!(!answer(Some("scanner"), b"y@example.com"), "the listener's");
 }
 
 #[test]
 fn sources_are_canonical_and_loopback_is_one_device() {
     let policy = plain(|_, _| {});
     for source in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
-        assert_eq!(policy.device_of(source.parse().unwrap()).as_str(), "loopback");
+        assert_eq!(policy.device_of(source.parse().unwrap()).as_str(), "local/loopback");
     }
     assert_eq!(policy.device_of("::ffff:192.0.2.7".parse().unwrap()).as_str(), "192.0.2.7");
     assert!(policy.auth_in_clear("::ffff:127.0.0.1".parse().unwrap()));
@@ -114,8 +179,8 @@ fn patterns_limit_senders_and_recipients() {
 }
 
 #[test]
-fn a_recipient_that_would_need_a_second_transaction_is_refused_for_now() {
-    let mut third = Recipient::plain(Address::parse(b"c@x.example").unwrap());
-    let refusal = plain(|_, _| {}).recipient(&mut third, &"office".into(), 2).unwrap_err();
+fn more_recipients_than_the_account_takes_at_once_are_left_for_another_transaction() {
+    let address = Address::parse(b"c@x.example").unwrap();
+    let refusal = plain(|_, _| {}).recipient(&caller(None), &envelope("a@x", 2), None, &address).unwrap_err();
     assert_eq!(refusal.reply().code, 452);
 }

@@ -99,6 +99,7 @@ pub async fn connect(
         problem,
     };
     let mut tcp = dial(&proxy.host, proxy.port, ours, limit, seen).await.map_err(|error| failed(error.into()))?;
+    seen(Seen::ProxyAsked { proxy: proxy.to_string(), target: authority(host, port) });
     let asked = async {
         match proxy.protocol {
             Protocol::Socks5 => socks5::ask(&mut tcp, proxy.login.as_ref(), host, port).await,

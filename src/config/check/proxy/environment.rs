@@ -20,6 +20,7 @@ use crate::net::network::Network;
 use crate::net::proxy::{Proxies, Proxy};
 
 /// What the environment says about proxies.
+#[derive(Default)]
 pub(in crate::config) struct Environment {
     all: Option<Variable>,
     https: Option<Variable>,
