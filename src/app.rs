@@ -22,10 +22,10 @@ use crate::journal::{Event, Journal};
 use crate::mail::address::Address;
 use crate::net::gateway::{self, Watch};
 use crate::net::guard::{self, Guarded, Rules};
-use crate::net::http::{HttpClient, HttpError};
+use crate::net::http::HttpClient;
 use crate::net::listen::{self, BindError, Listener};
 use crate::net::ours::Bound;
-use crate::net::proxy::Proxy;
+use crate::net::proxy::{Proxies, Proxy};
 use crate::net::tls::files::{FilesError, ServerTls};
 use crate::net::trust::{self, ClientTls, TrustError};
 use crate::outbound::{Couriers, Desk};
@@ -49,8 +49,6 @@ pub enum StartError {
     SelfLoop { account: AccountName, host: String, port: u16 },
     #[error("account {account}: {source}")]
     Trust { account: AccountName, source: TrustError },
-    #[error("account {account}: {source}")]
-    Http { account: AccountName, source: HttpError },
     #[error(transparent)]
     Keeper(#[from] KeeperError),
     #[error(transparent)]
@@ -96,6 +94,7 @@ pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<Ap
     refuse_self_loops(&config.accounts, &bound)?;
     // Set once, here; nobody has connected anywhere before.
     let _ = ours.set(bound);
+    config.accounts.iter().for_each(|account| say_proxies(account, &journal));
     let couriers = Couriers::default();
     for desk in desks {
         desk.open(&couriers);
@@ -155,8 +154,8 @@ pub fn upstream(
     let now = Instant::now();
     let untrusted = |source| StartError::Trust { account: name(), source };
     let tls = ClientTls::load(&account.trust, now).map_err(untrusted)?;
-    let http = trust::http_config(&account.trust, now).map_err(untrusted)?;
-    let http = HttpClient::new(&http).map_err(|source| StartError::Http { account: name(), source })?;
+    let http = trust::http_terms(&account.trust, now).map_err(untrusted)?;
+    let http = HttpClient::new(http, account.proxies.http.clone());
     let keeper = Keeper::new(&account, http)?;
     Ok(Upstream::new(account, keeper, tls, Arc::clone(ours), hostname.to_owned(), timeouts, journal.clone()))
 }
@@ -286,6 +285,17 @@ fn refuse_self_loops(accounts: &[account::Settings], bound: &Bound) -> Result<()
         Some(account) => {
             Err(StartError::SelfLoop { account: account.name.clone(), host: account.host.clone(), port: account.port })
         }
+    }
+}
+
+/// Which way an account takes out, if it is not straight.
+fn say_proxies(account: &account::Settings, journal: &Journal) {
+    let Proxies { smtp, http } = &account.proxies;
+    let tokens = http.as_ref().filter(|_| matches!(account.credential, account::Source::OAuth(_)));
+    for (what, proxy) in [("mail goes", smtp.as_ref()), ("tokens are fetched", tokens)] {
+        let Some(proxy) = proxy else { continue };
+        let (proxy, set_by) = (proxy.to_string(), proxy.origin.to_string());
+        journal.record(Event::ThroughProxy { account: &account.name, what, proxy, set_by });
     }
 }
 

@@ -19,6 +19,8 @@ use crate::words::{Cause, Phase};
 pub enum Event<'a> {
     /// A listener accepts.
     Listening { listener: &'a ListenerName, address: SocketAddr },
+    /// An account's connections go through a proxy.
+    ThroughProxy { account: &'a AccountName, what: &'static str, proxy: String, set_by: String },
     /// A connection was turned away before a session began.
     TurnedAway { listener: &'a ListenerName, peer: IpAddr, why: &'static str },
     /// A session began.
@@ -53,6 +55,8 @@ pub enum Event<'a> {
     Message(MessageLine<'a>),
     /// A connection to a provider is ready. The span of the attempt says which account and message.
     Connected { detail: &'a str, took: Duration },
+    /// A handshake in which nothing was verified (`verify = "none"`); shouted for each connection.
+    Unverified { host: &'a str },
     /// Nobody waits any more, and this is where the attempt stands.
     NoAnswer { host: &'a str, port: u16, phase: Phase },
     /// An attempt failed.
@@ -86,8 +90,11 @@ impl Event<'_> {
     pub(super) fn log(&self) {
         match self {
             Self::Message(line) => line.log(),
-            Self::Listening { .. } | Self::TurnedAway { .. } | Self::Risk { .. } => self.log_house(),
+            Self::Listening { .. } | Self::ThroughProxy { .. } | Self::TurnedAway { .. } | Self::Risk { .. } => {
+                self.log_house();
+            }
             Self::Connected { .. }
+            | Self::Unverified { .. }
             | Self::NoAnswer { .. }
             | Self::AttemptFailed { .. }
             | Self::Held { .. }
@@ -99,6 +106,9 @@ impl Event<'_> {
     fn log_house(&self) {
         match self {
             Self::Listening { listener, address } => tracing::info!(%listener, %address, "listening"),
+            Self::ThroughProxy { account, what, proxy, set_by } => {
+                tracing::info!(%account, proxy, "{what} through the proxy set by {set_by}");
+            }
             Self::TurnedAway { listener, peer, why } => tracing::warn!(%listener, %peer, why, "connection turned away"),
             Self::Risk { text } => tracing::warn!("RISK: {text}"),
             _ => {}
@@ -148,6 +158,10 @@ impl Event<'_> {
             Self::Connected { detail, took } => {
                 tracing::debug!(detail, took_ms = millis(*took), "connected to the provider");
             }
+            Self::Unverified { host } => tracing::warn!(
+                cure = "set `verify = \"pin\"` of this account with the server's key in `pins`",
+                "RISK: the certificate of {host} was not verified (verify = \"none\"): whoever answered gets the mail and the credential"
+            ),
             Self::NoAnswer { host, port, phase } => tracing::warn!(
                 %phase,
                 cure = "check `host`, `port` and `encryption` of this account (465 goes with implicit, 587 with starttls), and the firewall",

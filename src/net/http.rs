@@ -1,21 +1,32 @@
 //! The one kind of HTTP client token calls use: short questions, short answers, no surprises.
 //!
-//! Speaks HTTPS, and plain HTTP only to this machine itself; follows no redirect, uses no proxy of the environment,
-//! gives up after [`DEADLINE`] and after [`LONGEST_ANSWER`]. Errors name neither queries nor anything that was sent.
-//! Does not judge statuses: whoever asks knows what an answer means. [`HttpClient::exchange`] has the shape the
-//! `oauth2` crate calls for: `&|request| client.exchange(request)` is its HTTP client.
+//! Connects as SMTP does, straight or through the account's proxy, and lets hyper speak HTTP/1.1 on it. HTTPS only, and
+//! plain HTTP to this machine itself, never through a proxy; follows no redirect, looks at no environment, gives up
+//! after [`DEADLINE`] and after [`LONGEST_ANSWER`]. Errors name neither queries nor anything that was sent. Does not
+//! judge statuses: whoever asks knows what an answer means.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use http_body_util::{BodyExt, Full};
+use hyper::Request;
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper::header::{CONNECTION, HOST, HeaderValue, USER_AGENT};
+use hyper::http::uri::InvalidUri;
+use hyper_util::rt::TokioIo;
+use oauth2::url::{Position, Url};
 use oauth2::{HttpRequest, HttpResponse};
-use reqwest::Url;
-use reqwest::redirect::Policy;
 
-use super::tls::problem;
-use crate::diagnosis::TlsProblem;
+use super::dial;
+use super::ours::Bound;
+use super::proxy::{self, Proxy};
+use super::stream::Stream;
+use super::tls::{self, problem};
+use super::trust::Terms;
+use crate::diagnosis::{ProxyFailure, TlsProblem};
 
 /// From the first name lookup to the last octet of the answer.
 pub const DEADLINE: Duration = Duration::from_secs(30);
@@ -41,10 +52,10 @@ pub enum EndpointError {
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HttpError {
-    #[error("the HTTP client cannot be made: {detail}")]
-    Setup { detail: String },
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
+    #[error("{0}")]
+    Proxy(ProxyFailure),
     #[error("the TLS handshake failed")]
     Tls(TlsProblem),
     #[error("no whole answer within {seconds} s")]
@@ -58,58 +69,105 @@ pub enum HttpError {
 /// Asks and listens. Cheap to clone: clones share the trust they were made with.
 #[derive(Debug, Clone)]
 pub struct HttpClient {
-    client: reqwest::Client,
+    tls: Terms,
+    proxy: Option<Proxy>,
     deadline: Duration,
 }
 
 impl HttpClient {
-    /// A client that trusts whom `tls` trusts.
-    pub fn new(tls: &rustls::ClientConfig) -> Result<Self, HttpError> {
-        Self::with_deadline(tls, DEADLINE)
-    }
-
-    fn with_deadline(tls: &rustls::ClientConfig, deadline: Duration) -> Result<Self, HttpError> {
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls.clone())
-            .redirect(Policy::none())
-            .no_proxy()
-            .timeout(deadline)
-            // Token calls are an hour apart: a kept connection would only be found dead.
-            .pool_max_idle_per_host(0)
-            .user_agent(concat!("posthouse/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| HttpError::Setup { detail: deepest(&error) })?;
-        Ok(Self { client, deadline })
+    /// A client that holds endpoints to `tls`, and reaches other machines through this proxy if there is one.
+    #[must_use]
+    pub fn new(tls: Terms, proxy: Option<Proxy>) -> Self {
+        Self { tls, proxy, deadline: DEADLINE }
     }
 
     /// One request, one answer, whatever its status.
     pub async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         // Proven here as well, so that no caller can forget it.
-        let _: Endpoint = request.uri().to_string().parse()?;
-        let request = reqwest::Request::try_from(request).map_err(|error| self.why(&error))?;
-        let mut answer = self.client.execute(request).await.map_err(|error| self.why(&error))?;
-        let mut body = Vec::new();
-        while let Some(piece) = answer.chunk().await.map_err(|error| self.why(&error))? {
-            if body.len() + piece.len() > LONGEST_ANSWER {
-                return Err(HttpError::TooLong { limit: LONGEST_ANSWER });
-            }
-            body.extend_from_slice(&piece);
-        }
-        let mut response = HttpResponse::new(body);
-        *response.status_mut() = answer.status();
-        *response.headers_mut() = std::mem::take(answer.headers_mut());
-        Ok(response)
+        let endpoint: Endpoint = request.uri().to_string().parse()?;
+        // On the heap: what a handshake and an exchange hold is large.
+        let exchange = Box::pin(async { converse(self.connect(&endpoint).await?, &endpoint, request).await });
+        let late = |_| HttpError::TimedOut { seconds: self.deadline.as_secs() };
+        tokio::time::timeout(self.deadline, exchange).await.map_err(late)?
     }
 
-    fn why(&self, error: &reqwest::Error) -> HttpError {
-        if let Some(error) = find_tls(error) {
-            return HttpError::Tls(problem::of_rustls(error));
+    async fn connect(&self, endpoint: &Endpoint) -> Result<Stream, HttpError> {
+        let host = endpoint.host().trim_start_matches('[').trim_end_matches(']');
+        let port = endpoint.0.port_or_known_default().unwrap_or(443);
+        // Only a server that speaks SMTP can be one of our own listeners, and this one is asked in HTTP.
+        let ours = Bound::default();
+        let straight = || async {
+            let away = |error: dial::DialError| HttpError::Unreachable { detail: error.to_string() };
+            dial::dial(host, port, &ours, self.deadline, &|_| ()).await.map_err(away)
+        };
+        if endpoint.0.scheme() != "https" {
+            // In clear only to this machine; through a proxy that would be another one.
+            return Ok(Stream::Plain(straight().await?));
         }
-        if error.is_timeout() {
-            return HttpError::TimedOut { seconds: self.deadline.as_secs() };
-        }
-        HttpError::Unreachable { detail: deepest(error) }
+        let tcp = match &self.proxy {
+            None => straight().await?,
+            Some(proxy) => {
+                proxy::connect(proxy, host, port, &ours, self.deadline, &|_| ()).await.map_err(HttpError::Proxy)?
+            }
+        };
+        tls::connect(&self.tls, host, tcp, self.deadline).await.map_err(|failed| HttpError::Tls(failed.problem))
     }
+}
+
+/// HTTP/1.1 on a connection that is used once: token calls are an hour apart, and a kept one would only be found dead.
+async fn converse(stream: Stream, endpoint: &Endpoint, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| why(&error))?;
+    let exchange = async {
+        let answer = sender.send_request(on_the_wire(endpoint, request)?).await.map_err(|error| why(&error))?;
+        let (head, body) = answer.into_parts();
+        Ok(HttpResponse::from_parts(head, whole(body).await?))
+    };
+    let (mut exchange, connection) = (std::pin::pin!(exchange), std::pin::pin!(connection));
+    tokio::select! {
+        // The request is there before the connection first looks for an answer.
+        biased;
+        answer = &mut exchange => answer,
+        // Why it ended, the exchange hears as well.
+        _ = connection => exchange.await,
+    }
+}
+
+/// The request in the form of RFC 9112 §3.2.1, with the fields every request has.
+fn on_the_wire(endpoint: &Endpoint, request: HttpRequest) -> Result<Request<Full<Bytes>>, HttpError> {
+    let odd = |error: &dyn std::error::Error| HttpError::Unreachable { detail: format!("no such request: {error}") };
+    let (mut head, body) = request.into_parts();
+    let authority = match endpoint.0.port() {
+        Some(port) => format!("{}:{port}", endpoint.host()),
+        None => endpoint.host().to_owned(),
+    };
+    head.headers.insert(HOST, HeaderValue::try_from(authority).map_err(|error| odd(&error))?);
+    head.headers.insert(USER_AGENT, HeaderValue::from_static(concat!("posthouse/", env!("CARGO_PKG_VERSION"))));
+    head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    // Without the part behind #, which is not sent.
+    let way = &endpoint.0[Position::BeforePath..Position::AfterQuery];
+    head.uri = way.parse().map_err(|error: InvalidUri| odd(&error))?;
+    Ok(Request::from_parts(head, Full::from(body)))
+}
+
+async fn whole(mut body: Incoming) -> Result<Vec<u8>, HttpError> {
+    let mut octets = Vec::new();
+    while let Some(frame) = body.frame().await {
+        // What is no data are trailers.
+        let Ok(piece) = frame.map_err(|error| why(&error))?.into_data() else { continue };
+        if octets.len() + piece.len() > LONGEST_ANSWER {
+            return Err(HttpError::TooLong { limit: LONGEST_ANSWER });
+        }
+        octets.extend_from_slice(&piece);
+    }
+    Ok(octets)
+}
+
+fn why(error: &hyper::Error) -> HttpError {
+    // A server may refuse our part of the handshake only once it is over for us.
+    find_tls(error).map_or_else(
+        || HttpError::Unreachable { detail: deepest(error) },
+        |error| HttpError::Tls(problem::of_rustls(error)),
+    )
 }
 
 impl Endpoint {
@@ -165,14 +223,13 @@ fn is_loopback(host: &str) -> bool {
     host == "localhost" || literal.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
-/// The last error of the chain says what happened; the ones above only where, and the first repeats the address.
+/// The last error of the chain says what happened; the ones above only where.
 fn deepest(error: &(dyn std::error::Error + 'static)) -> String {
     let mut last = error;
     while let Some(next) = last.source() {
         last = next;
     }
-    // `reqwest::Error` itself prints the whole address: never show it.
-    if last.is::<reqwest::Error>() { "the request failed".into() } else { last.to_string() }
+    last.to_string()
 }
 
 /// rustls reports through `std::io::Error`, whose `source` skips the error it carries.
@@ -192,174 +249,4 @@ fn find_tls<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e rust
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use std::sync::Arc;
-
-    use axum::Router;
-    use axum::response::Redirect;
-    use axum::routing::{get, post};
-    use tokio::io::AsyncWriteExt;
-    use tokio::net::TcpListener;
-
-    use super::*;
-
-    fn trusting(roots: rustls::RootCertStore) -> rustls::ClientConfig {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth()
-    }
-
-    /// A client that trusts no certificate: for endpoints in clear on this machine.
-    pub(crate) fn client() -> HttpClient {
-        HttpClient::new(&trusting(rustls::RootCertStore::empty())).unwrap()
-    }
-
-    fn ask(address: &str) -> HttpRequest {
-        let mut request = HttpRequest::new(b"question".to_vec());
-        *request.method_mut() = "POST".parse().unwrap();
-        *request.uri_mut() = address.parse().unwrap();
-        request
-    }
-
-    async fn serve(app: Router) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        address
-    }
-
-    /// A server that says hello over TLS with a certificate for `name`, and the certificate.
-    pub(crate) async fn serve_tls(name: &str) -> (u16, rustls::pki_types::CertificateDer<'static>) {
-        let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
-        let certificate = made.cert.der().clone();
-        let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.clone()], key)
-            .unwrap();
-        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(tls));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        tokio::spawn(async move {
-            while let Ok((socket, _)) = listener.accept().await {
-                if let Ok(mut stream) = acceptor.accept(socket).await {
-                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello").await;
-                    let _ = stream.shutdown().await;
-                }
-            }
-        });
-        (port, certificate)
-    }
-
-    #[test]
-    fn secrets_go_to_https_or_to_this_machine_only() {
-        for good in [
-            "https://login.example.com/token",
-            "http://localhost:8080/token",
-            "http://127.0.0.53/token",
-            "http://[::1]:8080/token",
-        ] {
-            assert!(good.parse::<Endpoint>().is_ok(), "{good}");
-        }
-        let refused = |text: &str| text.parse::<Endpoint>().unwrap_err();
-        assert_eq!(refused("http://login.example.com/token"), EndpointError::NotHttps);
-        assert_eq!(refused("http://localhost.example.com/token"), EndpointError::NotHttps);
-        assert_eq!(refused("http://192.0.2.1/token"), EndpointError::NotHttps);
-        assert_eq!(refused("ftp://localhost/token"), EndpointError::NotHttps);
-        assert_eq!(refused("login.example.com/token"), EndpointError::NotAUrl);
-        assert_eq!(refused("https://me:secret@login.example.com/"), EndpointError::Credentials);
-    }
-
-    #[test]
-    fn an_endpoint_is_shown_without_its_query() {
-        let endpoint: Endpoint = "https://login.example.com:8443/a/token?key=hunter2#x".parse().unwrap();
-        assert_eq!(endpoint.to_string(), "https://login.example.com:8443/a/token");
-        assert_eq!(format!("{endpoint:?}"), endpoint.to_string());
-    }
-
-    #[tokio::test]
-    async fn a_request_in_clear_to_somewhere_else_is_not_sent() {
-        let error = client().exchange(ask("http://192.0.2.1/token")).await.unwrap_err();
-        assert_eq!(error, HttpError::Endpoint(EndpointError::NotHttps));
-    }
-
-    #[tokio::test]
-    async fn the_answer_comes_back_with_status_header_and_body() {
-        let app = Router::new().route(
-            "/token",
-            post(|body: String| async move { (axum::http::StatusCode::IM_A_TEAPOT, [("x-a", "b")], body) }),
-        );
-        let answer = client().exchange(ask(&format!("{}/token", serve(app).await))).await.unwrap();
-        assert_eq!(answer.status(), 418);
-        assert_eq!(answer.headers()["x-a"], "b");
-        assert_eq!(answer.body(), b"question");
-    }
-
-    #[tokio::test]
-    async fn a_redirect_is_an_answer_not_a_way() {
-        let app = Router::new()
-            .route("/token", post(|| async { Redirect::temporary("/elsewhere") }))
-            .route("/elsewhere", get(|| async { "caught" }).post(|| async { "caught" }));
-        let answer = client().exchange(ask(&format!("{}/token", serve(app).await))).await.unwrap();
-        assert_eq!(answer.status(), 307);
-    }
-
-    #[tokio::test]
-    async fn an_endless_answer_is_cut() {
-        let app = Router::new().route("/just", post(|| async { vec![b'x'; LONGEST_ANSWER] }));
-        let app = app.route("/over", post(|| async { vec![b'x'; LONGEST_ANSWER + 1] }));
-        let address = serve(app).await;
-        let whole = client().exchange(ask(&format!("{address}/just"))).await.unwrap();
-        assert_eq!(whole.body().len(), LONGEST_ANSWER);
-        let error = client().exchange(ask(&format!("{address}/over"))).await.unwrap_err();
-        assert_eq!(error, HttpError::TooLong { limit: LONGEST_ANSWER });
-    }
-
-    #[tokio::test]
-    async fn silence_ends_at_the_deadline() {
-        let app = Router::new().route("/token", post(std::future::pending::<&str>));
-        let address = serve(app).await;
-        let config = trusting(rustls::RootCertStore::empty());
-        let client = HttpClient::with_deadline(&config, Duration::from_millis(50)).unwrap();
-        let error = client.exchange(ask(&format!("{address}/token"))).await.unwrap_err();
-        assert!(matches!(error, HttpError::TimedOut { .. }), "{error:?}");
-    }
-
-    #[tokio::test]
-    async fn a_closed_port_is_said_without_the_query() {
-        let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-        let error = client().exchange(ask(&format!("http://127.0.0.1:{port}/t?key=hunter2"))).await.unwrap_err();
-        assert!(matches!(error, HttpError::Unreachable { .. }), "{error:?}");
-        let said = format!("{error} {error:?}");
-        assert!(said.contains("refused") && !said.contains("hunter2"), "{said}");
-    }
-
-    #[tokio::test]
-    async fn certificates_are_checked_and_their_fault_is_named() {
-        let (port, certificate) = serve_tls("localhost").await;
-        let address = format!("https://localhost:{port}/token");
-        let error = client().exchange(ask(&address)).await.unwrap_err();
-        assert_eq!(error, HttpError::Tls(TlsProblem::UnknownIssuer { pin: None }));
-
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(certificate).unwrap();
-        let trusting = HttpClient::new(&trusting(roots)).unwrap();
-        assert_eq!(trusting.exchange(ask(&address)).await.unwrap().body(), b"hello");
-        let error = trusting.exchange(ask(&format!("https://127.0.0.1:{port}/token"))).await.unwrap_err();
-        let presented = vec!["localhost".to_owned()];
-        assert_eq!(error, HttpError::Tls(TlsProblem::WrongName { presented }));
-    }
-
-    #[tokio::test]
-    async fn a_port_that_does_not_speak_tls_is_named_as_such() {
-        let address = serve(Router::new()).await.replace("http://", "https://");
-        let error = client().exchange(ask(&address)).await.unwrap_err();
-        assert_eq!(error, HttpError::Tls(TlsProblem::NotTls));
-    }
-}
+pub(crate) mod tests;

@@ -253,12 +253,12 @@ impl ClientTls {
 ///
 /// # Errors
 /// When `ca_file` is useless.
-pub fn http_config(settings: &Settings, now: Instant) -> Result<Arc<ClientConfig>, TrustError> {
+pub fn http_terms(settings: &Settings, now: Instant) -> Result<Terms, TrustError> {
     let verifier = verifier::Following::new(settings.anchors.clone(), now)?;
     let mut config = builder()?.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
     // Calls are an hour apart, and a resumed session would outlive a change of the file.
     config.resumption = Resumption::disabled();
-    Ok(Arc::new(config))
+    Ok(Terms { config: Arc::new(config), verified: Verified::Full })
 }
 
 fn builder() -> Result<rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>, TrustError> {

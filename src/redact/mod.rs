@@ -35,7 +35,8 @@ const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.')
 /// Knows the secrets one stage sent, and hides them in what it hears.
 ///
 /// Watch the token or password itself, not the SASL response that contains it: the response is found by what is
-/// secret in it, and a watched user name would be hidden wherever the provider mentions it.
+/// secret in it, and a watched user name would be hidden wherever the provider mentions it. The answer to a challenge
+/// of CRAM-MD5 holds nothing of the password and gives it away all the same: its digest is watched like a password.
 #[derive(Clone, Default)]
 pub struct Redactor {
     forms: Vec<Form>,

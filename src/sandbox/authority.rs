@@ -1,4 +1,5 @@
-//! The certificate authority of the sandbox, and one certificate for every way a certificate can be wrong.
+//! The certificate authority of the sandbox, and one certificate for every way a certificate can be wrong; for a client,
+//! the one that is asked for and a stranger's.
 //!
 //! All keys are made at start and live in memory only. Each kind has its own TLS configuration with its own session
 //! cache, so a session begun under one certificate cannot be resumed under another: a change is seen at once.
@@ -11,8 +12,12 @@ use jiff::{ToSpan, Zoned, tz::TimeZone};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
-use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::{RootCertStore, ServerConfig};
+
+use crate::secret::Secret;
 
 /// Which certificate a port presents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,35 +41,59 @@ impl Certificate {
         [Self::Good, Self::Expired, Self::NotYetValid, Self::WrongHost, Self::SelfSigned, Self::UnknownAuthority];
 }
 
+/// A client's certificate and its key, in PEM form.
+#[derive(Debug, Clone)]
+pub struct ClientIdentity {
+    /// For `client_certificate`.
+    pub certificate: String,
+    /// For `client_key`.
+    pub key: Secret,
+}
+
 /// The authority and what it signed.
 #[derive(Debug)]
 pub(super) struct Authority {
     pem: String,
-    good: Arc<ServerConfig>,
-    others: Vec<(Certificate, Arc<ServerConfig>)>,
-    smtp: Mutex<Certificate>,
-    token: Mutex<Certificate>,
+    client: ClientIdentity,
+    strange_client: ClientIdentity,
+    smtp: Shelf,
+    token: Shelf,
 }
 
+/// What a port can present, and what it presents now.
+#[derive(Debug)]
+struct Shelf {
+    good: Arc<ServerConfig>,
+    others: Vec<(Certificate, Arc<ServerConfig>)>,
+    presented: Mutex<Certificate>,
+}
+
+/// A server's certificate and its key.
+type Pair = (CertificateDer<'static>, PrivateKeyDer<'static>);
+
 impl Authority {
-    /// Makes every key and certificate; `addresses` are added to the names of the good one.
-    pub(super) fn new(addresses: &[IpAddr]) -> io::Result<Self> {
+    /// Makes every key and certificate; `addresses` are added to the names of the good one. With `asks` the SMTP ports
+    /// require a client certificate of this authority; the token endpoint never does.
+    pub(super) fn new(addresses: &[IpAddr], asks: bool) -> io::Result<Self> {
         let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(String::from).to_vec();
         for address in addresses.iter().map(ToString::to_string) {
             if !names.contains(&address) {
                 names.push(address);
             }
         }
-        let (issuer, pem) = authority("Posthouse sandbox authority")?;
+        let (issuer, certificate) = authority("Posthouse sandbox authority")?;
         let (stranger, _) = authority("Somebody else's authority")?;
         let make = |kind| server(kind, &names, if kind == Certificate::UnknownAuthority { &stranger } else { &issuer });
+        let good = make(Certificate::Good)?;
         let others = Certificate::ALL.into_iter().filter(|kind| *kind != Certificate::Good);
+        let others: Vec<(Certificate, Pair)> = others.map(|kind| Ok((kind, make(kind)?))).collect::<io::Result<_>>()?;
+        let clients = if asks { Some(clients_of(&certificate)?) } else { None };
         Ok(Self {
-            pem,
-            good: make(Certificate::Good)?,
-            others: others.map(|kind| Ok((kind, make(kind)?))).collect::<io::Result<_>>()?,
-            smtp: Mutex::new(Certificate::Good),
-            token: Mutex::new(Certificate::Good),
+            pem: certificate.pem(),
+            client: client(&issuer)?,
+            strange_client: client(&stranger)?,
+            smtp: Shelf::new(&good, &others, clients.as_ref())?,
+            token: Shelf::new(&good, &others, None)?,
         })
     }
 
@@ -72,38 +101,66 @@ impl Authority {
         &self.pem
     }
 
+    pub(super) fn client(&self) -> &ClientIdentity {
+        &self.client
+    }
+
+    pub(super) fn strange_client(&self) -> &ClientIdentity {
+        &self.strange_client
+    }
+
     pub(super) fn present_smtp(&self, kind: Certificate) {
-        *self.smtp.lock().unwrap_or_else(PoisonError::into_inner) = kind;
+        self.smtp.present(kind);
     }
 
     pub(super) fn present_token(&self, kind: Certificate) {
-        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = kind;
+        self.token.present(kind);
     }
 
     pub(super) fn smtp(&self) -> Arc<ServerConfig> {
-        self.config(*self.smtp.lock().unwrap_or_else(PoisonError::into_inner))
+        self.smtp.presented()
     }
 
     pub(super) fn token(&self) -> Arc<ServerConfig> {
-        self.config(*self.token.lock().unwrap_or_else(PoisonError::into_inner))
+        self.token.presented()
+    }
+}
+
+impl Shelf {
+    fn new(
+        good: &Pair,
+        others: &[(Certificate, Pair)],
+        clients: Option<&Arc<dyn ClientCertVerifier>>,
+    ) -> io::Result<Self> {
+        let others = others.iter().map(|(kind, pair)| Ok((*kind, tls(pair, clients)?)));
+        Ok(Self {
+            good: tls(good, clients)?,
+            others: others.collect::<io::Result<_>>()?,
+            presented: Mutex::new(Certificate::Good),
+        })
     }
 
-    fn config(&self, kind: Certificate) -> Arc<ServerConfig> {
-        let other = self.others.iter().find(|(k, _)| *k == kind);
+    fn present(&self, kind: Certificate) {
+        *self.presented.lock().unwrap_or_else(PoisonError::into_inner) = kind;
+    }
+
+    fn presented(&self) -> Arc<ServerConfig> {
+        let kind = *self.presented.lock().unwrap_or_else(PoisonError::into_inner);
+        let other = self.others.iter().find(|(other, _)| *other == kind);
         Arc::clone(other.map_or(&self.good, |(_, config)| config))
     }
 }
 
-fn authority(name: &str) -> io::Result<(Issuer<'static, KeyPair>, String)> {
+fn authority(name: &str) -> io::Result<(Issuer<'static, KeyPair>, rcgen::Certificate)> {
     let mut params = params(name, &[], Validity::Now)?;
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let key = KeyPair::generate().map_err(io::Error::other)?;
-    let pem = params.self_signed(&key).map_err(io::Error::other)?.pem();
-    Ok((Issuer::new(params, key), pem))
+    let certificate = params.self_signed(&key).map_err(io::Error::other)?;
+    Ok((Issuer::new(params, key), certificate))
 }
 
-fn server(kind: Certificate, names: &[String], issuer: &Issuer<'_, KeyPair>) -> io::Result<Arc<ServerConfig>> {
+fn server(kind: Certificate, names: &[String], issuer: &Issuer<'_, KeyPair>) -> io::Result<Pair> {
     let elsewhere = ["mail.elsewhere.example".to_string()];
     let (names, validity) = match kind {
         Certificate::Expired => (names, Validity::Past),
@@ -123,15 +180,36 @@ fn server(kind: Certificate, names: &[String], issuer: &Issuer<'_, KeyPair>) -> 
     }
     .map_err(io::Error::other)?;
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    tls(vec![certificate.der().clone()], key)
+    Ok((certificate.der().clone(), key))
 }
 
-fn tls(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> io::Result<Arc<ServerConfig>> {
+fn client(issuer: &Issuer<'_, KeyPair>) -> io::Result<ClientIdentity> {
+    let mut params = params("Posthouse sandbox client", &[], Validity::Now)?;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    params.use_authority_key_identifier_extension = true;
+    let key = KeyPair::generate().map_err(io::Error::other)?;
+    let certificate = params.signed_by(&key, issuer).map_err(io::Error::other)?.pem();
+    Ok(ClientIdentity { certificate, key: Secret::new(key.serialize_pem()) })
+}
+
+fn clients_of(authority: &rcgen::Certificate) -> io::Result<Arc<dyn ClientCertVerifier>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.der().clone()).map_err(io::Error::other)?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().map_err(io::Error::other)
+}
+
+fn tls((certificate, key): &Pair, clients: Option<&Arc<dyn ClientCertVerifier>>) -> io::Result<Arc<ServerConfig>> {
     // The defaults of rustls: TLS 1.2 and 1.3, and a cache of 256 sessions to resume.
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+    let builder = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
         .map_err(io::Error::other)?;
+    let builder = match clients {
+        Some(clients) => builder.with_client_cert_verifier(Arc::clone(clients)),
+        None => builder.with_no_client_auth(),
+    };
+    let config = builder.with_single_cert(vec![certificate.clone()], key.clone_key()).map_err(io::Error::other)?;
     Ok(Arc::new(config))
 }
 

@@ -60,16 +60,11 @@ impl Credentials {
         }
     }
 
-    /// A challenge of CRAM-MD5 that was never given before.
-    pub(super) fn challenge(&self) -> io::Result<String> {
-        Ok(format!("<{}@sandbox.example>", random(24)?.expose()))
-    }
-
     /// RFC 2195 §2: HMAC-MD5 of the challenge with the password as its key, in hexadecimal.
     fn digest(&self, challenge: &str) -> Option<String> {
         let mut mac = Hmac::<Md5>::new_from_slice(self.password.expose().as_bytes()).ok()?;
         mac.update(challenge.as_bytes());
-        Some(mac.finalize().into_bytes().iter().map(|octet| format!("{octet:02x}")).collect())
+        Some(format!("{:032x}", u128::from_be_bytes(mac.finalize().into_bytes().into())))
     }
 
     pub(super) fn client_fits(&self, id: &str, secret: &Secret) -> bool {
@@ -113,6 +108,11 @@ impl Credentials {
     fn tokens(&self) -> MutexGuard<'_, VecDeque<Token>> {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A challenge of CRAM-MD5 that was never given before.
+pub(super) fn challenge() -> io::Result<String> {
+    Ok(format!("<{}@sandbox.example>", random(24)?.expose()))
 }
 
 /// So many random characters of the base64url alphabet.

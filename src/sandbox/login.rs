@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::time::Instant;
 
+use super::credentials;
 use super::echo::Received;
 use super::fault::Stage;
 use super::mailbox::Login;
@@ -64,7 +65,7 @@ impl Session {
         }
         let challenge = match mechanism {
             Mechanism::Login => "Username:".into(),
-            Mechanism::CramMd5 => self.shared.credentials.challenge().map_err(|_| End::Cut)?,
+            Mechanism::CramMd5 => credentials::challenge().map_err(|_| End::Cut)?,
             Mechanism::Plain | Mechanism::XOAuth2 | Mechanism::OAuthBearer => String::new(),
         };
         let first = match initial {

@@ -32,7 +32,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-pub use authority::Certificate;
+pub use authority::{Certificate, ClientIdentity};
 pub use echo::Echo;
 pub use mailbox::{Delivery, Login, Mailbox, Protection, Recipient};
 pub use offer::{Extension, Mechanism, Offer};
@@ -60,6 +60,8 @@ pub struct Settings {
     pub offer: Offer,
     /// Whether MAIL needs a sign-in. Default: yes.
     pub require_auth: bool,
+    /// Whether the SMTP ports require a client certificate inside TLS. Default: no.
+    pub require_client_certificate: bool,
     /// How long a token is good. Default: one hour.
     pub token_lifetime: Duration,
     /// Length of a token, 16 to 8192 octets. Default: 1200, about that of Microsoft's, too long for an AUTH line.
@@ -106,6 +108,7 @@ impl Settings {
             client_secret: credentials::random(40)?,
             offer: Offer::like_gmail(),
             require_auth: true,
+            require_client_certificate: false,
             token_lifetime: Duration::from_hours(1),
             token_octets: 1200,
             max_message_size: 50 * 1024 * 1024,
@@ -160,7 +163,10 @@ impl Sandbox {
         };
         let shared = Arc::new(Shared {
             credentials: credentials::Credentials::new(&settings),
-            authority: authority::Authority::new(&all.map(|address| address.ip()))?,
+            authority: authority::Authority::new(
+                &all.map(|address| address.ip()),
+                settings.require_client_certificate,
+            )?,
             faults: Faults::default(),
             mailbox: Mailbox::new(),
             record: record::Record::default(),
@@ -209,6 +215,18 @@ impl Sandbox {
     #[must_use]
     pub fn authority_pem(&self) -> &str {
         self.shared.authority.pem()
+    }
+
+    /// The client certificate that is asked for with `require_client_certificate`.
+    #[must_use]
+    pub fn client_identity(&self) -> &ClientIdentity {
+        self.shared.authority.client()
+    }
+
+    /// One that is not taken: somebody else's authority signed it.
+    #[must_use]
+    pub fn strange_client_identity(&self) -> &ClientIdentity {
+        self.shared.authority.strange_client()
     }
 
     /// What the SMTP ports present from the next handshake on.

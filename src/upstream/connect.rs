@@ -16,11 +16,11 @@ use crate::account::origin::Origin;
 use crate::account::signin::{self, Channel, Credential};
 use crate::account::{Encryption, Settings};
 use crate::diagnosis::{Failure, TlsProblem};
-use crate::journal::Journal;
+use crate::journal::{self, Journal};
 use crate::net::link::{Link, LinkError};
 use crate::net::ours::Bound;
 use crate::net::stream::Stream;
-use crate::net::trust::ClientTls;
+use crate::net::trust::{ClientTls, Verified};
 use crate::net::{dial, proxy, tls};
 use crate::smtp::Conversation;
 use crate::smtp::client::{self, Client, Event, Fault, Login, StartTls, Timeouts};
@@ -133,11 +133,12 @@ impl Upstream {
         };
         trace.say(Side::Note, &way, Instant::now());
         let stream = match self.settings.encryption {
-            Encryption::Implicit => self.secure(tcp, &mut trace, progress).await?,
-            _ => Stream::Plain(tcp),
+            Encryption::Implicit => self.secure(tcp, &mut trace, progress).await,
+            _ => Ok(Stream::Plain(tcp)),
         };
-        let settings = Arc::new(self.dialogue(&stream, credential));
         self.journal.transcript(&trace.take());
+        let stream = stream?;
+        let settings = Arc::new(self.dialogue(&stream, credential));
         let mut client = Client::new(settings, trace, Instant::now());
         if progress.is_watched() {
             client.narrate();
@@ -173,6 +174,9 @@ impl Upstream {
                 if let Some(facts) = &facts {
                     progress.see(|| Fact::Tls(facts.clone()));
                     trace.say(Side::Note, &format!("{facts}, {}", facts.verified.for_host(host)), Instant::now());
+                }
+                if terms.verified == Verified::Nothing {
+                    self.journal.record(journal::Event::Unverified { host });
                 }
                 facts.map(|facts| facts.chain).unwrap_or_default()
             }
@@ -346,3 +350,6 @@ pub(super) fn failure(link: &Link<Client>, fault: Fault) -> Failure {
         (_, fault) => fault.into(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -118,7 +118,7 @@ thread_local! {
     static OLDER: RefCell<Option<Tape>> = const { RefCell::new(None) };
 }
 
-/// `rustls` and `reqwest` speak through the `log` crate, which the product does not listen to at all.
+/// `rustls` speaks through the `log` crate, which the product does not listen to at all.
 fn listen_to_the_older_facade() {
     struct Older;
     impl log::Log for Older {

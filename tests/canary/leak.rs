@@ -56,7 +56,8 @@ fn dressed(secret: &str) -> Vec<(&'static str, String)> {
 
 #[test]
 fn a_secret_is_found_in_every_dress() {
-    for canary in [planted::password(), planted::client_secret(), planted::device(), planted::stray()] {
+    for canary in [planted::password(), planted::client_secret(), planted::device(), planted::proxy(), planted::stray()]
+    {
         for (dress, text) in dressed(&canary.secret) {
             let text = format!("2026-01-01T00:00:00Z  INFO something happened detail={text} more=1\n");
             assert!(!finds(std::slice::from_ref(&canary), text.as_bytes()).is_empty(), "{dress}: {text}");

@@ -11,6 +11,7 @@ mod leak;
 mod panic;
 mod prints;
 mod program;
+mod proxies;
 mod sources;
 mod stage;
 mod strangers;

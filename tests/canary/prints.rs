@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use percent_encoding::NON_ALPHANUMERIC;
 use posthouse::account::keeper::Keeper;
 use posthouse::account::oauth::Token;
 use posthouse::account::signin::Credential;
@@ -24,8 +25,8 @@ use posthouse::upstream::Upstream;
 use crate::detector::{Canary, finds};
 use crate::stage::{planted, quoted};
 
-fn all() -> [Canary; 4] {
-    [planted::password(), planted::client_secret(), planted::device(), planted::stray()]
+fn all() -> [Canary; 5] {
+    [planted::password(), planted::client_secret(), planted::device(), planted::proxy(), planted::stray()]
 }
 
 fn clean(what: &str, printed: &str) {
@@ -46,7 +47,7 @@ fn credentials() -> Vec<String> {
         quoted(&planted::stray().secret),
         quoted(&planted::client_secret().secret),
     );
-    let query = planted::stray().secret;
+    let (query, proxy) = (planted::stray().secret, planted::proxy().secret);
     let oauth = |authentication: &str| {
         format!(
             "oauth = {{ grant = \"client_credentials\", client_id = \"app\", client_secret = {client}, \
@@ -63,6 +64,8 @@ fn credentials() -> Vec<String> {
         ),
         oauth("basic"),
         oauth("body"),
+        format!("proxy = \"socks5://me:{}@proxy\"", percent_encoding::utf8_percent_encode(&proxy, NON_ALPHANUMERIC)),
+        format!("{}\nproxy = \"http://me@proxy:1\"\nproxy_password = {}", oauth("body"), quoted(&proxy)),
     ]
 }
 
@@ -85,7 +88,7 @@ async fn settings_and_what_is_made_of_them_print_no_secret() {
         let loaded = config::load(&sources).unwrap();
         prints("the configuration", &loaded);
         let now = Instant::now();
-        let http = HttpClient::new(&trust::http_config(&trust::Settings::default(), now).unwrap()).unwrap();
+        let http = HttpClient::new(trust::http_terms(&trust::Settings::default(), now).unwrap(), None);
         for account in loaded.config.accounts {
             let keeper = Keeper::new(&account, http.clone()).unwrap();
             // What it holds by now, if it holds something.

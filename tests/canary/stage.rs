@@ -39,6 +39,10 @@ pub mod planted {
         Canary::new("the device's password", "dv1ce+Pw/8&%k\"Z\\t7q")
     }
 
+    pub fn proxy() -> Canary {
+        Canary::new("the proxy's password", "pR0xy#w/+:@%41 \"Z\\k~&9=mTv?!dq")
+    }
+
     pub fn stray() -> Canary {
         Canary::new("a password in the wrong place", "StrayC4naryThatFliesWhere1tMustNot")
     }

@@ -8,11 +8,13 @@ import base64
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, urlsplit
 
 import dovecot
 from dovecot import Dovecot
 from postfix import Postfix
+from proxies import PASSWORD as PROXY_PASSWORD
+from proxies import Dante, Tinyproxy
 from relay import DEVICE, Relay
 from sink import Sink
 from token_server import Client, TokenServer
@@ -21,21 +23,27 @@ from world import Authority, Ports
 SENDER = "relay@provider.test"
 # Characters that break careless quoting and encoding; the secret is one that Microsoft could have made.
 PASSWORD = "Real pass/w+rd=1&%ü"
+BY_PASSWORD = ("PLAIN", "LOGIN", "CRAM-MD5")
+BY_TOKEN = ("XOAUTH2", "OAUTHBEARER")
 APPLICATION = Client("5f1c/app", "s3cret+/=%&:~Q", "https://provider.test/.default", SENDER)
 
 
 @dataclass(frozen=True)
 class Account:
-    """One account: `server` is postfix, dovecot, or one of the servers that must not be trusted or are not there."""
+    """One account: `server` is postfix, dovecot, or one of the servers that must not be trusted or are not there;
+    `proxy` is SOCKS5 or CONNECT, either of which can be dead, or refuse the login.
+    """
 
     server: str
     encryption: str
     mechanism: str
     credential: str = "as usual"
+    proxy: str = None
 
     def __str__(self):
-        words = f"{self.server:<12} {self.encryption:<8} {self.mechanism:<8}"
-        return words if self.credential == "as usual" else f"{words} ({self.credential})"
+        words = f"{self.server:<12} {self.encryption:<8} {self.mechanism:<11}"
+        words += "" if self.credential == "as usual" else f" ({self.credential})"
+        return words if not self.proxy else f"{words} by {self.proxy}"
 
 
 class Bench:
@@ -69,7 +77,7 @@ class Bench:
 
     def secrets(self):
         """Every form of every secret that no log may hold."""
-        words = [PASSWORD, DEVICE[1], APPLICATION.secret, *self.tokens.issued, self._stale_token]
+        words = [PASSWORD, PROXY_PASSWORD, DEVICE[1], APPLICATION.secret, *self.tokens.issued, self._stale_token]
         for word in list(words):
             words += [quote(word, safe=""), quote_plus(word), base64.b64encode(word.encode()).decode()]
         for login, password in ((SENDER, PASSWORD), DEVICE):
@@ -82,14 +90,28 @@ class Bench:
             "encryption": account.encryption,
             "ca_file": self.authority.certificate,
             "address": SENDER,
-            "mechanism": account.mechanism.lower(),
+            "mechanism": account.mechanism.lower().replace("-", "_"),
             "limits": {"connections": 2},
         }
         settings["host"], settings["port"] = self._address(account)
+        settings |= self._way(account.proxy)
         if account.mechanism == "none":
             return settings
         settings["username"] = SENDER
-        return settings | (self._grant(account) if account.mechanism == "XOAUTH2" else self._password(account))
+        return settings | (self._grant(account) if account.mechanism in BY_TOKEN else self._password(account))
+
+    def went_through(self, account):
+        """How often the account's proxy has connected to its server, and to the token endpoint."""
+        proxy, token_port = self.proxies[account.proxy], urlsplit(self.tokens.token_endpoint).port
+        return proxy.connections(self._address(account)[1]), proxy.connections(token_port)
+
+    def _way(self, proxy):
+        if proxy in self.proxies:
+            return self.proxies[proxy].settings()
+        if proxy == "CONNECT, wrong login":
+            return self.proxies["CONNECT"].settings("not-the-password")
+        dead = {"dead SOCKS5": "socks5", "dead CONNECT": "http"}
+        return {"proxy": f"{dead[proxy]}://127.0.0.1:{self.ports.take()}"} if proxy else {}
 
     def _address(self, account):
         if account.server == "dovecot":
@@ -100,7 +122,8 @@ class Bench:
             return "localhost", self.ports.take()
         if account.server != "postfix":
             return "localhost", self.postfix.ports[account.server, account.encryption]
-        flavour = {"none": "open", "XOAUTH2": "dovecot"}.get(account.mechanism, "cyrus")
+        by_password = "open" if account.mechanism == "none" else "cyrus"
+        flavour = "dovecot" if account.mechanism in BY_TOKEN else by_password
         return "localhost", self.postfix.ports[flavour, account.encryption]
 
     def _password(self, account):
@@ -147,6 +170,10 @@ class Bench:
         self._stale_token = "stale-" + "0123456789abcdef" * 3
         self.sink = self._keep(Sink(self.ports.take()))
         self.tokens = self._keep(TokenServer(self.ports, self.certificate, APPLICATION))
+        self.proxies = {
+            "SOCKS5": self._keep(Dante(self.home / "dante", self.ports)),
+            "CONNECT": self._keep(Tinyproxy(self.home / "tinyproxy", self.ports)),
+        }
         self.dovecot = self._keep(
             Dovecot(
                 self.home / "dovecot",

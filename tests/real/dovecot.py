@@ -33,16 +33,16 @@ ssl_cert = <{certificate}
 ssl_key = <{key}
 disable_plaintext_auth = yes
 
-auth_mechanisms = plain login xoauth2
+auth_mechanisms = plain login cram-md5 xoauth2 oauthbearer
 auth_failure_delay = 0
 passdb {{
   driver = oauth2
-  mechanisms = xoauth2
+  mechanisms = xoauth2 oauthbearer
   args = {home}/oauth2.conf
 }}
 passdb {{
   driver = passwd-file
-  mechanisms = plain login
+  mechanisms = plain login cram-md5
   args = {home}/users
 }}
 userdb {{

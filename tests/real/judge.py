@@ -8,6 +8,7 @@ late or twice, and whether a secret stands in any log.
 
 import argparse
 import itertools
+import json
 import signal
 import sys
 from collections import Counter
@@ -15,13 +16,13 @@ from pathlib import Path
 
 import clients
 import mails
-from bench import SENDER, Bench
+from bench import BY_PASSWORD, BY_TOKEN, SENDER, Bench
 from matrix import VOID_TOKEN, cells
 from relay import DEVICE
 from world import Trouble, wait_for
 
 # The table's size and the questions beside it, as a number: what silently went away shall be missed.
-EXPECTED = 242
+EXPECTED = 346
 MANY = 30
 
 
@@ -63,12 +64,24 @@ class Judge:
         for identifier, cell in numbered:
             self._ask(f"{identifier} {cell}", relay.log, self._cell, relay, identifier, cell)
         delivering = any(not cell.refusal for _, cell in numbered)
-        if delivering and account.mechanism in ("PLAIN", "LOGIN", "XOAUTH2"):
+        if delivering and account.mechanism in (*BY_PASSWORD, *BY_TOKEN):
             self._ask(f"{name} signed in by {account.mechanism}", server.log, _signed_in, server, account, sign_ins)
-        if delivering and account.mechanism == "XOAUTH2" and account.credential == "as usual":
+        if delivering and account.mechanism in BY_TOKEN and account.credential == "as usual":
             needed = 1 + sum(cell.before == VOID_TOKEN for _, cell in numbered)
             self._ask(f"{name} needed {needed} tokens", relay.log, self._tokens_since, tokens, needed)
+        if account.proxy:
+            self._proxy(name, account, relay, tokens)
         self._ask(f"{name} ended when asked to", relay.log, _ended_well, relay)
+
+    def _proxy(self, name, account, relay, tokens):
+        if account.proxy in self.bench.proxies:
+            log = self.bench.proxies[account.proxy].log
+            self._ask(f"{name} went through {account.proxy}", log, self._went_through, account)
+            return
+        cause = "config" if "login" in account.proxy else "network"
+        self._ask(f"{name} is judged {cause}", relay.log, _judged, relay, cause)
+        if account.mechanism == "XOAUTH2":
+            self._ask(f"{name} fetched no token past the proxy", relay.log, self._tokens_since, tokens, 0)
 
     def _cell(self, relay, identifier, cell):
         mail = cell.body(identifier, SENDER)
@@ -120,6 +133,11 @@ class Judge:
         for recipient in recipients:
             if self.bench.sink.for_recipient(recipient):
                 raise Failed(f"the device heard a refusal, and {recipient} has the mail")
+
+    def _went_through(self, account):
+        mails, tokens = wait_for(lambda: self.bench.went_through(account), "the log of the proxy")
+        if not mails or bool(tokens) != (account.mechanism == "XOAUTH2"):
+            raise Failed(f"the proxy tells of {mails} connections to the server and {tokens} to the token endpoint")
 
     def _tokens_since(self, before, needed):
         fetched = len(self.bench.tokens.issued) - before
@@ -175,6 +193,13 @@ def _check_refusal(heard, refusal):
 def _signed_in(server, account, before):
     # The log is written by another process and may come a moment later than the reply.
     wait_for(lambda: server.sign_ins(account.mechanism) > before, f"a sign-in by {account.mechanism} in the log", 5)
+
+
+def _judged(relay, cause):
+    said = [json.loads(line) for line in relay.log.read_text().splitlines()]
+    causes = {line["cause"] for line in said if "attempt failed" in line["message"]}
+    if causes != {cause}:
+        raise Failed(f"the causes in the log are {sorted(causes)}")
 
 
 def _ended_well(relay):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import clients
 import mails
-from bench import Account
+from bench import BY_PASSWORD, BY_TOKEN, Account
 from relay import DOORS
 
 
@@ -24,6 +24,7 @@ class Refusal:
 NO_SUCH_MAILBOX = Refusal(550, 550, "No such mailbox here")
 LATER = Refusal(450, 450, "Mailbox is resting")
 WRONG_LOGIN = Refusal(535, 535)
+LAST_WRONG_LOGIN = Refusal(421, 421, "Too many failed logins")
 LOGIN_FIRST = Refusal(530, 530)
 
 RESTART = "restarted"
@@ -51,14 +52,14 @@ class Cell:
     def __str__(self):
         entry = self.door if not self.login else f"{self.door} {self.login}"
         story = self.before or self.body.__name__
-        return f"{self.client:<7} -> {entry:<22} -> {self.account!s:<49} {self.recipients:<11} {story}"
+        return f"{self.client:<7} -> {entry:<22} -> {self.account!s:<52} {self.recipients:<11} {story}"
 
 
 def cells():
     """The whole table, in order; one Posthouse runs for each row of neighbours with the same account."""
     rotating = itertools.cycle(clients.ALL)
-    servers = [("postfix", mechanism) for mechanism in ("PLAIN", "LOGIN", "XOAUTH2", "none")]
-    servers += [("dovecot", mechanism) for mechanism in ("PLAIN", "LOGIN", "XOAUTH2")]
+    servers = [("postfix", mechanism) for mechanism in (*BY_PASSWORD, *BY_TOKEN, "none")]
+    servers += [("dovecot", mechanism) for mechanism in (*BY_PASSWORD, *BY_TOKEN)]
     for (server, mechanism), encryption in itertools.product(servers, ("implicit", "starttls")):
         account = Account(server, encryption, mechanism)
         yield Cell(account, next(rotating))
@@ -74,6 +75,7 @@ def cells():
     yield from _mishaps(rotating)
     yield from _bodies()
     yield from _devices()
+    yield from _proxies(rotating)
     yield from _failures(rotating)
 
 
@@ -114,11 +116,25 @@ def _devices():
             yield Cell(account, client, door=door)
             continue
         # smtplib takes the best mechanism offered; the others are told which.
-        for login in ("plain",) if client == "smtplib" else ("plain", "login"):
+        for login in ("cram-md5",) if client == "smtplib" else ("plain", "login", "cram-md5"):
             yield Cell(account, client, door=door, login=login)
     for client in clients.ALL:
-        yield Cell(account, client, door="clear, login", login="wrong", refusal=WRONG_LOGIN)
+        # smtplib tries every mechanism before it gives up, and the third failure ends the session.
+        refusal = LAST_WRONG_LOGIN if client == "smtplib" else WRONG_LOGIN
+        yield Cell(account, client, door="clear, login", login="wrong", refusal=refusal)
         yield Cell(account, client, door="clear, login", refusal=LOGIN_FIRST)
+
+
+def _proxies(rotating):
+    """Mail and token calls through a SOCKS5 and an HTTP proxy; with a dead one nothing goes past it."""
+    for proxy in ("SOCKS5", "CONNECT"):
+        yield Cell(Account("postfix", "starttls", "PLAIN", proxy=proxy), next(rotating))
+        yield Cell(Account("dovecot", "implicit", "XOAUTH2", proxy=proxy), next(rotating))
+        away = Refusal(451, 451, "cannot be reached")
+        yield Cell(Account("postfix", "implicit", "PLAIN", proxy=f"dead {proxy}"), next(rotating), refusal=away)
+        yield Cell(Account("dovecot", "starttls", "XOAUTH2", proxy=f"dead {proxy}"), next(rotating), refusal=away)
+    wrong = Refusal(451, 451, "refuses the login")
+    yield Cell(Account("postfix", "implicit", "PLAIN", proxy="CONNECT, wrong login"), next(rotating), refusal=wrong)
 
 
 def _failures(rotating):
@@ -127,7 +143,11 @@ def _failures(rotating):
         (Account("postfix", "implicit", "PLAIN", "wrong password"), "535"),
         (Account("postfix", "starttls", "LOGIN", "wrong password"), "535"),
         (Account("dovecot", "starttls", "PLAIN", "wrong password"), "535"),
+        (Account("postfix", "implicit", "CRAM-MD5", "wrong password"), "535"),
+        (Account("dovecot", "starttls", "CRAM-MD5", "wrong password"), "535"),
         (Account("dovecot", "implicit", "XOAUTH2", "stale token"), "535"),
+        (Account("dovecot", "starttls", "OAUTHBEARER", "stale token"), "535"),
+        (Account("postfix", "implicit", "OAUTHBEARER", "stale token"), "535"),
         (Account("postfix", "starttls", "XOAUTH2", "stale token"), "535"),
         (Account("dovecot", "implicit", "XOAUTH2", "wrong secret"), "invalid_client"),
         (Account("dovecot", "starttls", "XOAUTH2", "wrong secret"), "invalid_client"),

@@ -1,7 +1,7 @@
 """A Postfix instance of our own: submission ports in every flavour the matrix asks for, behind them the sink.
 
 Runs from its own configuration, queue and data directories on high loopback ports; /etc/postfix is not read. Ports
-named `cyrus` sign in through Cyrus SASL (PLAIN, LOGIN), ports named `dovecot` through Dovecot's auth service (XOAUTH2
+named `cyrus` sign in through Cyrus SASL (PLAIN, LOGIN, CRAM-MD5), ports named `dovecot` through Dovecot's auth service (XOAUTH2, OAUTHBEARER
 too), `open` ones ask for no sign-in, `foreign` and `misnamed` show certificates a careful client must refuse.
 """
 
@@ -155,7 +155,7 @@ class Postfix:
         (etc / "recipients").write_text(RECIPIENTS)
         database = etc / "sasl/sasldb2"
         (etc / "sasl/smtpd.conf").write_text(
-            f"pwcheck_method: auxprop\nauxprop_plugin: sasldb\nsasldb_path: {database}\nmech_list: PLAIN LOGIN\n"
+            f"pwcheck_method: auxprop\nauxprop_plugin: sasldb\nsasldb_path: {database}\nmech_list: PLAIN LOGIN CRAM-MD5\n"
         )
         name, domain = user.split("@")
         run_tool(["saslpasswd2", "-p", "-c", "-f", database, "-u", domain, name], input=password)

@@ -53,12 +53,17 @@ async fn for_another_host() {
 
 #[tokio::test]
 async fn signed_by_itself() {
-    let sentence = "The certificate of 127.0.0.1 is signed by nobody this machine trusts.";
-    refused(Certificate::SelfSigned, sentence, &["set `ca_file` of this account", "openssl s_client"]).await;
+    let sentence = "The certificate of 127.0.0.1 is signed by nobody this account trusts.";
+    refused(
+        Certificate::SelfSigned,
+        sentence,
+        &["set `ca_file` of this account", "`verify = \"pin\"` and `pins = [\"sha256/", "openssl s_client"],
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn signed_by_an_unknown_authority() {
-    let sentence = "The certificate of 127.0.0.1 is signed by nobody this machine trusts.";
+    let sentence = "The certificate of 127.0.0.1 is signed by nobody this account trusts.";
     refused(Certificate::UnknownAuthority, sentence, &["set `ca_file` of this account"]).await;
 }

@@ -119,8 +119,8 @@ fn answer(name: &str, password: &str, challenge: &str) -> String {
     let challenge = STANDARD.decode(challenge.strip_prefix("334 ").expect("a challenge")).unwrap();
     let mut mac = Hmac::<Md5>::new_from_slice(password.as_bytes()).unwrap();
     mac.update(&challenge);
-    let digest: String = mac.finalize().into_bytes().iter().map(|octet| format!("{octet:02x}")).collect();
-    STANDARD.encode(format!("{name} {digest}"))
+    let digest = u128::from_be_bytes(mac.finalize().into_bytes().into());
+    STANDARD.encode(format!("{name} {digest:032x}"))
 }
 
 #[tokio::test]

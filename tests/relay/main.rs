@@ -19,6 +19,8 @@ mod proxy;
 mod refused;
 mod routes;
 mod scene;
+mod security;
 mod stages;
 mod stamp;
+mod trust;
 mod window;

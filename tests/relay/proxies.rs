@@ -1,5 +1,6 @@
 //! Mail through a proxy, and what happens when the proxy does not play along: nothing ever goes past it.
 
+use posthouse::account::oauth::{ClientAuthentication, ClientSecret, Grant};
 use posthouse::account::{self, Encryption, Source};
 use posthouse::net::proxy::Protocol;
 use posthouse::sandbox::Sandbox;
@@ -145,4 +146,82 @@ async fn the_relay_itself_behind_a_local_proxy_is_still_a_circle() {
     assert!(matches!(refused, posthouse::app::StartError::SelfLoop { .. }), "{refused}");
     // RFC 5737: somewhere else, and 127.0.0.1 is another machine there.
     assert!(circle(|through| through.host = "192.0.2.1".into()).await.is_ok());
+}
+
+/// Tokens from the sandbox, through this proxy; mail through it as well.
+async fn with_tokens(proxy: &Proxy, protocol: Protocol, password: Option<&str>) -> Scene {
+    Scene::account(|account, sandbox| {
+        account.credential = Source::OAuth(Grant::ClientCredentials {
+            token_endpoint: sandbox.token_endpoint().parse().unwrap(),
+            client_id: sandbox.settings().client_id.clone(),
+            client_secret: ClientSecret::Given(sandbox.settings().client_secret.clone()),
+            scope: None,
+            authentication: ClientAuthentication::Body,
+        });
+        account.proxies.http = Some(proxy.settings(protocol, password));
+        account.proxies.smtp = Some(proxy.settings(protocol, password));
+    })
+    .await
+}
+
+#[tokio::test]
+async fn tokens_are_fetched_through_either_kind_of_proxy() {
+    for protocol in BOTH {
+        for (proxy, password) in [(Proxy::open().await, None), (Proxy::guarded().await, Some(PASSWORD))] {
+            let scene = with_tokens(&proxy, protocol, password).await;
+            assert!(scene.device().await.mail().await.starts_with("250 "), "{protocol:?} {password:?}");
+            let endpoint = scene.sandbox.token_endpoint();
+            let [token, mail] = &proxy.asked()[..] else { panic!("{:?}", proxy.asked()) };
+            assert!(endpoint.starts_with(&format!("https://{token}/")), "{token}");
+            assert_eq!(*mail, scene.sandbox.implicit().to_string());
+            assert_eq!(scene.sandbox.counters().token_calls, 1);
+            scene.assert_no_breach();
+        }
+    }
+}
+
+#[tokio::test]
+async fn which_way_an_account_takes_is_said_at_start_without_the_password() {
+    let log = Log::capture();
+    let proxy = Proxy::guarded().await;
+    let shown = proxy.settings(Protocol::HttpConnect, None).to_string();
+    let _scene = with_tokens(&proxy, Protocol::HttpConnect, Some(PASSWORD)).await;
+    for what in ["mail goes", "tokens are fetched"] {
+        log.assert_line(&[what, "through the proxy set by `proxy` of this account", "account=office", &shown]);
+    }
+    assert!(!log.text().contains(PASSWORD), "{}", log.text());
+    let log = Log::capture();
+    let _straight = Scene::start().await;
+    assert_eq!(log.count(&["proxy"]), 0);
+}
+
+#[tokio::test]
+async fn a_token_is_not_fetched_past_a_dead_proxy() {
+    for protocol in BOTH {
+        let log = Log::capture();
+        let proxy = Proxy::open().await;
+        let scene = with_tokens(&proxy, protocol, None).await;
+        drop(proxy);
+        let heard = scene.device().await.mail().await;
+        assert!(heard.starts_with("451 4.4.0 ") && heard.contains("The proxy "), "{heard}");
+        log.assert_line(&["attempt failed", "cause=network", "cannot be reached", "`proxy` of this account"]);
+        let counters = scene.sandbox.counters();
+        assert_eq!((counters.token_calls, counters.connections), (0, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_login_at_the_proxy_holds_the_account_before_any_token_is_asked_for() {
+    for protocol in BOTH {
+        let log = Log::capture();
+        let proxy = Proxy::guarded().await;
+        let scene = with_tokens(&proxy, protocol, Some("mistyped-word")).await;
+        let mut device = scene.device().await;
+        for _ in 0..2 {
+            assert!(device.mail().await.starts_with("451 4.7.0 "));
+        }
+        log.assert_line(&["account held", "cause=config", "`proxy_password_file`"]);
+        assert_eq!(log.count(&["attempt failed"]), 1, "{}", log.text());
+        assert_eq!((proxy.asked().len(), scene.sandbox.counters().token_calls), (0, 0));
+    }
 }

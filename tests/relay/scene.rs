@@ -28,6 +28,7 @@ use crate::device::Device;
 pub struct Scene {
     pub sandbox: Sandbox,
     pub relay: App,
+    pub config: Config,
     pub directory: tempfile::TempDir,
 }
 
@@ -64,13 +65,19 @@ impl Scene {
         change: impl FnOnce(&mut Config, &Sandbox),
     ) -> Result<Self, (StartError, Sandbox)> {
         let sandbox = Sandbox::start(provider).await.unwrap();
-        let directory = tempfile::tempdir().unwrap();
-        let mut config = config(&sandbox, directory.path());
-        change(&mut config, &sandbox);
-        match app::start(&config, Journal::default(), Timeouts::default()) {
-            Ok(relay) => Ok(Self { sandbox, relay, directory }),
+        match relay_to(&sandbox, |config| change(config, &sandbox)) {
+            Ok((relay, config, directory)) => Ok(Self { sandbox, relay, config, directory }),
             Err(error) => Err((error, sandbox)),
         }
+    }
+
+    /// The same provider, and a relay that was started anew with another account.
+    pub async fn restarted(self, change: impl FnOnce(&mut account::Settings)) -> Self {
+        let Self { sandbox, relay, mut config, directory } = self;
+        relay.shut_down().await;
+        change(&mut config.accounts[0]);
+        let relay = app::start(&config, Journal::default(), Timeouts::default()).unwrap();
+        Self { sandbox, relay, config, directory }
     }
 
     /// Where the relay listens.
@@ -93,6 +100,17 @@ impl Scene {
         assert_eq!(self.sandbox.mailbox().count(), 0);
         self.assert_no_breach();
     }
+}
+
+/// Another relay that uses this provider, its configuration, and where it keeps its files.
+pub fn relay_to(
+    sandbox: &Sandbox,
+    change: impl FnOnce(&mut Config),
+) -> Result<(App, Config, tempfile::TempDir), StartError> {
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = config(sandbox, directory.path());
+    change(&mut config);
+    Ok((app::start(&config, Journal::default(), Timeouts::default())?, config, directory))
 }
 
 /// Returns once a session of the provider waits at this gate.

@@ -183,6 +183,7 @@ impl Heard {
             RequestTokenError::Request(HttpError::Tls(problem)) => {
                 TokenFailure::Tls { endpoint: self.endpoint, problem }
             }
+            RequestTokenError::Request(HttpError::Proxy(failure)) => TokenFailure::Proxy(failure),
             RequestTokenError::Request(error) => {
                 TokenFailure::Unreachable { endpoint: self.endpoint, detail: error.to_string() }
             }

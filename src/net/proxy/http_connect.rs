@@ -100,8 +100,9 @@ fn parse(head: &[u8]) -> Result<Option<(Answer, usize)>, ProxyProblem> {
 fn refusal(answer: &Answer, login: Option<&Login>) -> ProxyProblem {
     let detail = in_words(answer, login);
     match (answer.status, login) {
-        (407, None) => ProxyProblem::LoginWanted,
-        (407, Some(_)) => ProxyProblem::LoginRefused { detail },
+        // tinyproxy answers a wrong login with 401, as if it were the server.
+        (401 | 407, None) => ProxyProblem::LoginWanted,
+        (401 | 407, Some(_)) => ProxyProblem::LoginRefused { detail },
         (403 | 405, _) => ProxyProblem::Forbidden { detail },
         (404 | 500..=599, _) => ProxyProblem::Target { detail },
         _ => ProxyProblem::Odd { detail },

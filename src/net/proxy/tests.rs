@@ -104,7 +104,8 @@ async fn socks(answer: Step) -> Proxy {
     proxy(Protocol::Socks5, vec![Hear(vec![5, 1, 0]), Say(vec![5, 0]), socks_request(), answer]).await.0
 }
 
-async fn http(answer: &[u8]) -> Proxy {
+/// An HTTP proxy that answers the first request so.
+pub(crate) async fn http(answer: &[u8]) -> Proxy {
     proxy(Protocol::HttpConnect, vec![HearHead, Say(answer.to_vec())]).await.0
 }
 
@@ -237,7 +238,12 @@ async fn every_refusal_of_http_connect_is_sorted_and_repeated() {
         let odd = refusal(line).await;
         assert!(matches!(odd, ProxyProblem::Odd { .. }), "{line}: {odd:?}");
     }
-    assert_eq!(problem(&http(b"HTTP/1.1 407 Login\r\n\r\n").await).await, ProxyProblem::LoginWanted);
+    for line in ["HTTP/1.1 407 Proxy Authentication Required", "HTTP/1.0 401 Unauthorized"] {
+        let refused = refusal(line).await;
+        assert!(matches!(refused, ProxyProblem::LoginRefused { .. }), "{refused:?}");
+        let without = http(format!("{line}\r\n\r\n").as_bytes()).await;
+        assert_eq!(problem(&without).await, ProxyProblem::LoginWanted);
+    }
 }
 
 #[tokio::test]

@@ -247,11 +247,104 @@ fn a_useless_ca_file_is_an_error_that_names_it() {
     let file = pem_file("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n");
     for said in [
         Terms::new(&Settings::only(file.path())).unwrap_err().to_string(),
-        http_config(&Settings::only(file.path()), Instant::now()).unwrap_err().to_string(),
+        http_terms(&Settings::only(file.path()), Instant::now()).unwrap_err().to_string(),
     ] {
         assert!(said.starts_with("certificate 1 in ") && said.contains(file.path().to_str().unwrap()), "{said}");
     }
     let missing = Path::new("/nowhere/ca.pem");
     let TlsProblem::OwnFile { detail } = Terms::new(&Settings::only(missing)).unwrap_err().into() else { panic!() };
     assert!(detail.contains("/nowhere/ca.pem"), "{detail}");
+}
+
+/// As [`outcome`], by what token calls are held to.
+async fn at_token_endpoint(settings: &Settings, read: Instant, server: Arc<ServerConfig>) -> Result<(), TlsProblem> {
+    let terms = http_terms(settings, read).unwrap();
+    handshake(&terms, HOST, server).await.0.map(drop).map_err(|failed| failed.problem)
+}
+
+#[tokio::test]
+async fn a_token_endpoint_is_held_to_everything_whatever_an_account_leaves_out() {
+    let authority = Authority::new();
+    let good = Server::signed_by(&authority, HOST, |_| {});
+    let elsewhere = Server::signed_by(&authority, "mail.example.net", |_| {});
+    let stranger = Server::signed_by(&Authority::named("A stranger"), HOST, |_| {});
+    let wrong = [Pin::Key([7; 32])];
+    for (verify, pins) in
+        [(Verify::Full, &wrong[..]), (Verify::Chain, &wrong), (Verify::Pin, &wrong), (Verify::None, &[])]
+    {
+        let settings = settings(verify, &authority, pins);
+        let meet = |server: &Server| at_token_endpoint(&settings, Instant::now(), Arc::clone(&server.tls));
+        assert_eq!(meet(&good).await, Ok(()), "{verify:?}: pins are the mail server's");
+        assert!(matches!(meet(&elsewhere).await, Err(TlsProblem::WrongName { .. })), "{verify:?}");
+        assert!(matches!(meet(&stranger).await, Err(TlsProblem::UnknownIssuer { .. })), "{verify:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_endpoint_never_sees_the_client_certificate() {
+    let authority = Authority::new();
+    let key = KeyPair::generate().unwrap();
+    let certificate = certificate_for(&["relay.example.com"]).signed_by(&key, &authority.issuer).unwrap();
+    let files = (pem_file(&certificate.pem()), pem_file(&key.serialize_pem()));
+    let identity = Identity { certificate: files.0.path().into(), key: files.1.path().into() };
+    let settings = Settings { identity: Some(identity), ..Settings::only(authority.file.path()) };
+    let terms = http_terms(&settings, Instant::now()).unwrap();
+    let refused = meet(&terms, strict(&authority, &version::TLS13)).await.unwrap_err();
+    let TlsProblem::Alert { detail } = refused else { panic!("{refused:?}") };
+    assert!(detail.contains("CertificateRequired"), "{detail}");
+}
+
+#[tokio::test]
+async fn a_replaced_ca_file_counts_for_token_calls_too() {
+    let (old, new) = (Authority::new(), Authority::named("The new one"));
+    let server = Server::signed_by(&new, HOST, |_| {});
+    let file = pem_file(&old.issuer.pem());
+    // Read long enough ago to be looked at again by the first call.
+    let read = Instant::now().checked_sub(INTERVAL).expect("this machine has run for a minute");
+    let settings = Settings::only(file.path());
+    let terms = http_terms(&settings, read).unwrap();
+    write(file.path(), &new.issuer.pem(), 1);
+    assert!(handshake(&terms, HOST, server.tls).await.0.is_ok());
+}
+
+/// What such a verifier says to a server.
+async fn verdict(check: Check, server: &Server) -> Result<(), TlsProblem> {
+    let verifier = Arc::new(Verifier::new(check, Vec::new()));
+    let config = builder().unwrap().dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
+    let terms = Terms { config: Arc::new(config), verified: Verified::Chain };
+    handshake(&terms, HOST, Arc::clone(&server.tls)).await.0.map(drop).map_err(|failed| failed.problem)
+}
+
+#[tokio::test]
+async fn the_system_is_asked_about_the_chain_alone_too() {
+    let authority = Authority::new();
+    let anchored = || Anchored::System(system(&[authority.issuer.der().clone()]).unwrap());
+    for name in ["mail.example.net", "*.example.net", "192.0.2.1"] {
+        let other = Server::signed_by(&authority, name, |_| {});
+        assert_eq!(verdict(Check::Chain(anchored()), &other).await, Ok(()), "{name}");
+        let full = verdict(Check::ChainAndName(anchored()), &other).await;
+        assert!(matches!(full, Err(TlsProblem::WrongName { .. })), "{name}: {full:?}");
+    }
+    let expired =
+        Server::signed_by(&authority, "mail.example.net", |params| params.not_after = date_time_ymd(2020, 1, 1));
+    assert_eq!(verdict(Check::Chain(anchored()), &expired).await, Err(TlsProblem::Expired));
+    let stranger = Server::signed_by(&Authority::named("A stranger"), "mail.example.net", |_| {});
+    assert!(matches!(verdict(Check::Chain(anchored()), &stranger).await, Err(TlsProblem::UnknownIssuer { .. })));
+}
+
+#[tokio::test]
+async fn bundled_roots_need_no_system_and_trust_no_stranger() {
+    let terms = Terms::new(&Settings { anchors: Anchors::Bundled, ..Settings::default() }).unwrap();
+    let stranger = Server::signed_by(&Authority::new(), HOST, |_| {});
+    let failed = handshake(&terms, HOST, stranger.tls).await.0.unwrap_err();
+    assert!(matches!(failed.problem, TlsProblem::UnknownIssuer { .. }), "{failed:?}");
+    assert!(bundled().len() > 100, "Mozilla trusts more than {}", bundled().len());
+}
+
+#[tokio::test]
+async fn where_the_system_trusts_nobody_a_token_call_says_what_to_install() {
+    let nobody = Anchored::Nobody(Arc::new(TrustError::System { detail: "none found".into() }));
+    let refused = verdict(Check::ChainAndName(nobody), &Server::signed_by(&Authority::new(), HOST, |_| {})).await;
+    let Err(TlsProblem::OwnFile { detail }) = refused else { panic!("{refused:?}") };
+    assert!(detail.contains("`ca-certificates`"), "{detail}");
 }

@@ -52,10 +52,9 @@ pub fn plain(response: &[u8]) -> Option<(String, Proof)> {
 #[must_use]
 pub fn cram_md5(response: &[u8], challenge: String) -> Option<(String, Proof)> {
     let (user, hexadecimal) = std::str::from_utf8(response).ok()?.rsplit_once(' ')?;
-    let digits = hexadecimal.bytes().map(|digit| char::from(digit).to_digit(16)).collect::<Option<Vec<_>>>()?;
-    let octets: Vec<u8> = digits.chunks_exact(2).filter_map(|pair| u8::try_from(pair[0] << 4 | pair[1]).ok()).collect();
-    let digest: [u8; DIGEST] = octets.try_into().ok()?;
-    (digits.len() == 2 * DIGEST).then(|| (user.to_owned(), Proof::CramMd5 { challenge, digest }))
+    let fits = hexadecimal.len() == 2 * DIGEST && hexadecimal.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let digest = u128::from_str_radix(hexadecimal, 16).ok().filter(|_| fits)?.to_be_bytes();
+    Some((user.to_owned(), Proof::CramMd5 { challenge, digest }))
 }
 
 #[cfg(test)]
@@ -108,6 +107,7 @@ mod tests {
             format!("tim {ANSWER}0"),
             format!("tim {ANSWER}00"),
             format!("tim {}x", &ANSWER[1..]),
+            format!("tim +{}", &ANSWER[1..]),
         ] {
             assert!(cram_md5(bad.as_bytes(), CHALLENGE.into()).is_none(), "{bad:?}");
         }

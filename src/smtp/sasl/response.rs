@@ -57,14 +57,8 @@ pub struct CramMd5 {
 /// Answers a challenge, which comes in base64 (RFC 2195 §2). `None` if it is not base64.
 #[must_use]
 pub fn cram_md5(user: &str, password: &Secret, challenge: &[u8]) -> Option<CramMd5> {
-    let octets = super::cram_md5(password, &decode_base64(challenge)?);
-    let mut digest = String::with_capacity(2 * octets.len());
-    for octet in octets {
-        for nibble in [octet >> 4, octet & 0xf] {
-            digest.extend(char::from_digit(nibble.into(), 16));
-        }
-    }
-    let digest = Secret::new(digest);
+    let digest = u128::from_be_bytes(super::cram_md5(password, &decode_base64(challenge)?));
+    let digest = Secret::new(format!("{digest:032x}"));
     Some(CramMd5 { response: encode(&[user, " ", digest.expose()]), digest })
 }
 
