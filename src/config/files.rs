@@ -105,13 +105,13 @@ fn not_utf8(path: &Path, bytes: &[u8], valid: usize) -> Complaint {
 pub(super) fn read_secret(path: &Path, directory: &Path) -> Result<Secret, Complaint> {
     let bytes = open_at_most(path, LARGEST_SECRET).map_err(|why| unreadable_secret(path, directory, &why))?;
     let named = name_of(path, directory);
-    let text = std::str::from_utf8(&bytes).map_err(|_| Complaint::new(format!("{named} is not UTF-8")))?;
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|_| Complaint::new(format!("{named} is not UTF-8")).hint("save it as plain text in UTF-8"))?;
     let line = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
     match line {
-        "" => Err(Complaint::new(format!("{named} is empty"))),
-        line if line.contains(['\r', '\n', '\0']) => {
-            Err(Complaint::new(format!("{named} holds more than one line; expected the secret alone")))
-        }
+        "" => Err(Complaint::new(format!("{named} is empty")).hint("write the secret into it, on one line")),
+        line if line.contains(['\r', '\n', '\0']) => Err(Complaint::new(format!("{named} holds more than one line"))
+            .hint("leave the secret alone in it, on one line")),
         line => Ok(Secret::new(line.to_owned())),
     }
 }
@@ -231,12 +231,14 @@ fn belong_together(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'stat
     rustls::sign::CertifiedKey::from_der(chain, key, &provider).map(drop).map_err(|error| match error {
         rustls::Error::InconsistentKeys(_) => Complaint::new("certificate and key do not belong together")
             .hint("the first certificate of the file must be the one made for this key"),
-        other => Complaint::new(format!("certificate and key cannot be used: {other}")),
+        other => Complaint::new(format!("certificate and key cannot be used: {other}"))
+            .hint("certs/README.md says which kinds can"),
     })
 }
 
 fn said(error: &dyn std::error::Error) -> Complaint {
     Complaint::new(error.to_string())
+        .hint("name a file in PEM form that Posthouse may read; certs/README.md says which and how")
 }
 
 /// A certificate whose time is over, or nearly so. One that cannot be read is noted elsewhere.

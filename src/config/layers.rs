@@ -114,7 +114,9 @@ fn descend(
             Ok(())
         }
         (Shape::Named(_) | Shape::Each(_) | Shape::Map(_), _) => Err(incomplete()),
-        (Shape::Value(_) | Shape::List(_), _) => Err(Complaint::new("this name goes on where a key has ended")),
+        (Shape::Value(_) | Shape::List(_), _) => {
+            Err(Complaint::new("this name goes on where a key has ended").hint("leave out what stands behind the key"))
+        }
     }
 }
 
@@ -150,8 +152,8 @@ fn put_at(list: &mut Vec<Node>, index: &str, node: Node) -> Result<(), Complaint
 fn place(index: &str, length: usize) -> Result<usize, Complaint> {
     match index.parse::<usize>() {
         Ok(at) if at <= length => Ok(at),
-        Ok(_) => Err(Complaint::new("there is a gap before this entry of the list; entries are counted from 0")),
-        Err(_) => Err(Complaint::new("expected the number of an entry here, counted from 0")),
+        Ok(_) => Err(Complaint::new("there is a gap before this entry of the list").hint("entries are counted from 0")),
+        Err(_) => Err(Complaint::new("expected the number of an entry here").hint("entries are counted from 0: …__0")),
     }
 }
 
@@ -161,8 +163,10 @@ fn incomplete() -> Complaint {
 
 fn no_section() -> Complaint {
     Complaint::new("this leads into something that is no section in the file")
+        .hint("make it a section there, or leave this out")
 }
 
 fn no_list() -> Complaint {
     Complaint::new("this counts entries of something that is no list in the file")
+        .hint("make it a list there, or write the whole list here, with commas")
 }

@@ -57,15 +57,21 @@ impl<'a> Section<'a> {
 
     /// Reads a whole number; its range stands in the table of keys.
     pub(super) fn number(&self, key: &str) -> Option<u32> {
-        self.number_or(key, |_, complaint| complaint)
+        let (least, most) = self.range(key)?;
+        self.number_or(key, |_, complaint| complaint.hint(format!("write {key} = {least}, or a number up to {most}")))
     }
 
     /// Reads a whole number; `more` adds to the complaint about a value that is none or out of its range.
     pub(super) fn number_or(&self, key: &str, more: impl FnOnce(&Value, Complaint) -> Complaint) -> Option<u32> {
-        let Some(Key { shape: Shape::Value(Kind::Number(least, most)), .. }) = keys::find(self.keys, key) else {
-            return None;
-        };
-        self.get(key, |value| values::number(value, *least..=*most).map_err(|complaint| more(value, complaint)))
+        let (least, most) = self.range(key)?;
+        self.get(key, |value| values::number(value, least..=most).map_err(|complaint| more(value, complaint)))
+    }
+
+    fn range(&self, key: &str) -> Option<(u32, u32)> {
+        match keys::find(self.keys, key)?.shape {
+            Shape::Value(Kind::Number(least, most)) => Some((least, most)),
+            _ => None,
+        }
     }
 
     /// Reads one of the words that the table of keys has for this key, or another word for one of them.
@@ -250,12 +256,13 @@ fn survey_behind(node: &Node, origin: &Origin, shape: &Shape, path: &str, findin
             return;
         }
         (Shape::Value(_) | Shape::List(_) | Shape::Later(_), _) | (Shape::Map(_), Value::Table(_)) => return,
-        (Shape::Section(_), _) => format!("expected a section: [{path}], or {{ … }} on one line"),
-        (Shape::Named(_), _) => format!("expected sections with names: [{path}.NAME]"),
-        (Shape::Each(_), _) => format!("expected a list of sections; write [[{path}]] with two brackets"),
-        (Shape::Map(_), _) => format!("expected a section: [{path}] with lines NAME = \"…\""),
+        (Shape::Section(_), _) => ("a section", format!("[{path}], or {{ … }} on one line")),
+        (Shape::Named(_), _) => ("sections with names", format!("[{path}.NAME]")),
+        (Shape::Each(_), _) => ("a list of sections", format!("[[{path}]] with two brackets")),
+        (Shape::Map(_), _) => ("a section", format!("[{path}], and lines NAME = \"…\" under it")),
     };
-    findings.error(origin, path, Complaint::new(wanted));
+    let (expected, write) = wanted;
+    findings.error(origin, path, Complaint::new(format!("expected {expected}")).hint(format!("write {write}")));
 }
 
 /// The complaint about a key that does not exist. The key is said again only if it reads like one: people paste

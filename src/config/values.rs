@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::mail::pattern::Pattern;
-use crate::net::network::Network;
+use crate::net::network::{Network, NetworkError};
 use crate::secret::Secret;
 
 use host::is_address;
@@ -29,21 +29,21 @@ type Read<T> = Result<T, Complaint>;
 fn text<'a>(value: &'a Value, expected: &str) -> Read<&'a str> {
     match value {
         Value::Text(text) => Ok(text),
-        _ => Err(Complaint::new(format!("expected {expected} in quotes"))),
+        _ => Err(Complaint::new(format!("expected {expected} in quotes")).hint("put the value in quotes: \"…\"")),
     }
 }
 
 /// One of a few words.
 pub(super) fn word(value: &Value, words: &'static [&'static str]) -> Read<&'static str> {
     let complaint = || Complaint::new(format!("expected one of {}", listed(words)));
-    let Value::Text(text) = value else { return Err(complaint()) };
+    let Value::Text(text) = value else { return Err(complaint().hint("write one of them in quotes")) };
     let lower = text.trim().to_ascii_lowercase();
     if let Some(word) = words.iter().find(|word| **word == lower) {
         return Ok(word);
     }
     Err(match nearest_word(words.iter().copied(), &lower) {
         Some(near) => complaint().hint(format!("did you mean \"{near}\"?")),
-        None => complaint(),
+        None => complaint().hint("write one of them, or leave the key out"),
     })
 }
 
@@ -59,14 +59,14 @@ pub(super) fn flag(value: &Value) -> Read<bool> {
         Value::Integer(1) => return Err(complaint.hint("write true")),
         Value::Integer(0) => return Err(complaint.hint("write false")),
         Value::Text(text) => text.trim().to_ascii_lowercase(),
-        _ => return Err(complaint),
+        _ => return Err(complaint.hint("write true or false")),
     };
     match text.as_str() {
         "true" => Ok(true),
         "false" => Ok(false),
         "yes" | "on" | "1" | "enabled" => Err(complaint.hint("write true")),
         "no" | "off" | "0" | "disabled" => Err(complaint.hint("write false")),
-        _ => Err(complaint),
+        _ => Err(complaint.hint("write true or false")),
     }
 }
 
@@ -84,14 +84,17 @@ pub(super) fn number(value: &Value, range: std::ops::RangeInclusive<u32>) -> Rea
 
 /// `15s`, `5m`, `2h`, `500ms`; a bare zero needs no unit.
 pub(super) fn duration(value: &Value) -> Read<Duration> {
-    let complaint = || Complaint::new("expected a duration in quotes such as \"15s\", \"5m\" or \"2h\"");
+    let complaint = || {
+        Complaint::new("expected a duration in quotes such as \"15s\", \"5m\" or \"2h\"")
+            .hint("a whole number and one unit behind it")
+    };
     let text = match value {
         Value::Integer(0) => return Ok(Duration::ZERO),
         Value::Integer(_) => return Err(complaint().hint("add a unit: ms, s, m or h")),
         Value::Text(text) => text.trim(),
         _ => return Err(complaint()),
     };
-    let (number, unit) = split_unit(text).ok_or_else(|| complaint().hint("a whole number and one unit behind it"))?;
+    let (number, unit) = split_unit(text).ok_or_else(complaint)?;
     let millis: u64 = match unit {
         "ms" => 1,
         "s" => 1000,
@@ -110,13 +113,16 @@ pub(super) fn duration(value: &Value) -> Read<Duration> {
 
 /// Octets: `50MiB`, `64KiB`, or a plain number.
 pub(super) fn size(value: &Value) -> Read<u64> {
-    let complaint = || Complaint::new("expected a size such as \"50MiB\", \"64KiB\" or a number of octets");
+    let complaint = || {
+        Complaint::new("expected a size such as \"50MiB\", \"64KiB\" or a number of octets")
+            .hint("a whole number and one unit behind it")
+    };
     let text = match value {
         Value::Integer(number) => return u64::try_from(*number).map_err(|_| complaint()),
         Value::Text(text) => text.trim(),
         _ => return Err(complaint()),
     };
-    let (number, unit) = split_unit(text).ok_or_else(|| complaint().hint("a whole number and one unit behind it"))?;
+    let (number, unit) = split_unit(text).ok_or_else(complaint)?;
     let octets: u64 = match unit.to_ascii_lowercase().as_str() {
         "" | "b" => 1,
         "kb" => 1000,
@@ -138,12 +144,15 @@ pub(super) fn split_unit(text: &str) -> Option<(u64, &str)> {
 
 /// An IP address and a port.
 pub(super) fn socket_address(value: &Value) -> Read<SocketAddr> {
-    let complaint = || Complaint::new("expected an IP address and a port such as \"127.0.0.1:25\" or \"[::1]:25\"");
+    let complaint = || {
+        Complaint::new("expected an IP address and a port such as \"127.0.0.1:25\" or \"[::1]:25\"")
+            .hint("write the address of this machine that devices connect to, a colon and the port")
+    };
     let Value::Text(text) = value else { return Err(complaint()) };
     let text = text.trim();
     if let Ok(address) = text.parse::<SocketAddr>() {
         return match address.port() {
-            0 => Err(Complaint::new("port 0 is no port; the usual one for mail from devices is 25")),
+            0 => Err(Complaint::new("port 0 is no port").hint("the usual one for mail from devices is 25")),
             _ => Ok(SocketAddr::new(address.ip().to_canonical(), address.port())),
         };
     }
@@ -166,7 +175,9 @@ pub(super) fn socket_address(value: &Value) -> Read<SocketAddr> {
 /// An address or a range of addresses.
 pub(super) fn network(value: &Value) -> Read<Network> {
     let text = text(value, "an address or a range such as \"192.168.1.0/24\"")?;
-    text.trim().parse().map_err(|error: crate::net::network::NetworkError| Complaint::new(error.to_string()))
+    text.trim().parse().map_err(|error: NetworkError| {
+        Complaint::new(error.to_string()).hint("write \"192.168.1.0/24\" for a range, \"192.168.1.5\" for one address")
+    })
 }
 
 /// The name of an account, a device or a listener.
@@ -188,11 +199,15 @@ pub(super) fn name_pattern(value: &Value) -> Read<Pattern> {
 /// What a name of the administrator's choice may hold.
 pub(super) fn bad_name() -> Complaint {
     Complaint::new("a name here has 1 to 64 characters, each a letter (a–z, A–Z), a digit, `-`, `_` or `.`")
+        .hint("choose a short name such as office")
 }
 
 /// `*`, `*@example.com`, `scanner@*`: a mail address in which `*` stands for anything.
 pub(super) fn pattern(value: &Value) -> Read<Pattern> {
-    let complaint = || Complaint::new("expected a pattern such as \"*@example.com\" or \"*\"");
+    let complaint = || {
+        Complaint::new("expected a pattern such as \"*@example.com\" or \"*\"")
+            .hint("write a mail address in which * stands for anything")
+    };
     let Value::Text(text) = value else { return Err(complaint()) };
     let text = text.trim();
     let fits = !text.is_empty() && text.len() <= 254 && !text.contains(|c: char| c.is_whitespace() || c.is_control());
@@ -209,7 +224,8 @@ pub(super) fn pattern(value: &Value) -> Read<Pattern> {
 pub(super) fn path(value: &Value) -> Read<PathBuf> {
     let text = text(value, "the path of a file")?;
     if text.is_empty() || text.contains(['\n', '\0']) || text.contains("-----BEGIN") {
-        return Err(Complaint::new("expected the path of a file, not what stands in it"));
+        let complaint = Complaint::new("expected the path of a file, not what stands in it");
+        return Err(complaint.hint("write a path such as \"/etc/posthouse/relay.pem\""));
     }
     if text.starts_with('~') || text.contains('$') {
         let complaint = Complaint::new("`~` and `$` have no meaning in a path here: no shell reads it");
@@ -224,20 +240,26 @@ pub(super) fn path(value: &Value) -> Read<PathBuf> {
 /// A password or another secret.
 pub(super) fn secret(value: &Value) -> Read<Secret> {
     match value {
-        Value::Text(text) if text.is_empty() => Err(Complaint::new("the secret is empty")),
+        Value::Text(text) if text.is_empty() => {
+            Err(Complaint::new("the secret is empty")
+                .hint("fill it in; a file with the secret on one line is safer still"))
+        }
         Value::Text(text) if text.contains(['\r', '\n', '\0']) => {
-            Err(Complaint::new("a secret is one line of text; there is a line ending or NUL in this one"))
+            Err(Complaint::new("a secret is one line of text; there is a line ending or NUL in this one")
+                .hint("write it in one line, between one pair of quotes"))
         }
         Value::Text(text) => Ok(Secret::new(text.to_string())),
-        _ => Err(Complaint::new("expected text in quotes; digits need quotes as well")),
+        _ => Err(Complaint::new("expected text in quotes").hint("put it in quotes; digits need them as well")),
     }
 }
 
 /// Free text that is not empty.
 pub(super) fn free_text(value: &Value) -> Read<String> {
     match text(value, "text")? {
-        "" => Err(Complaint::new("the text is empty; leave the key out or fill it in")),
-        text if text.contains(char::is_control) => Err(Complaint::new("expected text on one line")),
+        "" => Err(Complaint::new("the text is empty").hint("leave the key out or fill it in")),
+        text if text.contains(char::is_control) => {
+            Err(Complaint::new("expected text on one line").hint("take the line ending out of it"))
+        }
         text => Ok(text.to_owned()),
     }
 }

@@ -49,6 +49,32 @@ fn check_and_serve_report_mistakes_without_the_secret() {
 }
 
 #[test]
+fn what_is_in_force_is_shown_without_the_secrets() {
+    let directory = tempfile::tempdir().unwrap();
+    let [password, client_secret, device, stray] = all().map(|canary| canary.secret);
+    let query = percent_encoding::utf8_percent_encode(&stray, percent_encoding::NON_ALPHANUMERIC);
+    let text = format!(
+        "default_account = \"a\"\n\
+         [accounts.a]\nhost = \"smtp.example.com\"\nusername = {stray:?}\npassword = {password:?}\n\
+         proxy = \"socks5://relay@proxy.example.com:1080\"\nproxy_password = {stray:?}\n\
+         [accounts.b]\nhost = \"smtp.example.com\"\naddress = \"b@example.com\"\n\
+         password_command = [\"/bin/echo\", {password:?}]\n\
+         [accounts.c]\nhost = \"smtp.example.com\"\naddress = \"c@example.com\"\n[accounts.c.oauth]\n\
+         grant = \"client_credentials\"\ntoken_endpoint = \"https://login.example.com/?key={query}\"\n\
+         client_id = {client_secret:?}\nclient_secret = {client_secret:?}\nscope = {stray:?}\n\
+         [[listeners]]\nauth = \"optional\"\n[devices.d]\npassword = {device:?}\n"
+    );
+    std::fs::write(directory.path().join("posthouse.toml"), &text).unwrap();
+    for arguments in [&["check", "--print-effective"][..], &["check", "--print-effective", "--json"]] {
+        let output = posthouse(directory.path(), arguments).output().unwrap();
+        let printed = [output.stdout, output.stderr].concat();
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&printed));
+        assert!(String::from_utf8_lossy(&printed).contains("recipients_per_message"), "nothing is shown");
+        clean(&format!("{arguments:?}"), &all(), &printed);
+    }
+}
+
+#[test]
 fn a_log_level_is_a_word_and_lets_no_stranger_speak() {
     let directory = tempfile::tempdir().unwrap();
     let text = "[accounts.a]\nhost = \"127.0.0.1\"\nport = 1\n";

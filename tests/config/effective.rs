@@ -15,7 +15,7 @@ fn everything(desk: &Desk) -> (PathBuf, Loaded) {
     desk.write("certs/relay.pem", &certificate);
     desk.write("certs/relay.key", &key);
     desk.write("certs/own-ca.pem", &certificate);
-    for secret in ["office.password", "cloud.secret", "scanner1.password"] {
+    for secret in ["office.password", "cloud.secret", "scanner1.password", "proxy.password"] {
         desk.write(secret, "correct-horse\n");
     }
     let path = desk.write("posthouse.toml", &example(true).replace("/etc/posthouse/", ""));
@@ -52,6 +52,7 @@ fn each_value_says_where_it_came_from() {
         &path,
         &[
             ("HOME", "/home/a"),
+            ("HTTPS_PROXY", "http://proxy.example.com:3128"),
             ("POSTHOUSE__DEFAULT_ACCOUNT", "cloud"),
             ("POSTHOUSE__LISTENERS__0__BIND__1", "[::1]:25"),
             ("POSTHOUSE__SESSIONS__MAX", "50"),
@@ -69,6 +70,9 @@ fn what_is_printed_can_be_loaded_and_means_the_same() {
     // What is hidden is for the reader to fill in.
     let hidden = [
         ("POSTHOUSE__ACCOUNTS__OFFICE__USERNAME", "scanner"),
+        ("POSTHOUSE__ACCOUNTS__OFFICE__PROXY", "socks5://scanner@proxy.example.com:1080"),
+        ("POSTHOUSE__ACCOUNTS__BACKUP__PROXY", "http://scanner@192.168.1.9:3128"),
+        ("POSTHOUSE__ACCOUNTS__BACKUP__PROXY_PASSWORD", "x"),
         ("POSTHOUSE__ACCOUNTS__GMAIL__OAUTH__COMMAND", "/usr/local/bin/print-token,scanner@example.com"),
         ("POSTHOUSE__ACCOUNTS__VAULT__PASSWORD_COMMAND", "/usr/bin/pass,show,mail/scanner"),
         ("POSTHOUSE__ACCOUNTS__BACKUP__PASSWORD", "x"),
@@ -97,7 +101,8 @@ fn every_key_of_the_table_is_shown_where_it_has_a_value() {
         if matches!(steps[0], "accounts" | "devices" | "aliases") {
             steps[1] = "NAME";
         }
-        steps.join(".").replace("[0]", "").replace("[1]", "")
+        let plain: Vec<&str> = steps.iter().map(|step| step.split('[').next().unwrap()).collect();
+        plain.join(".")
     };
     let shown: Vec<String> = settings.iter().map(|line| named(line["key"].as_str().unwrap())).collect();
     let missing: Vec<String> = config::all_keys().into_iter().filter(|key| !shown.contains(key)).collect();

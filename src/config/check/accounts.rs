@@ -113,7 +113,7 @@ pub(in crate::config) fn encryption(value: &Value) -> Result<Encryption, Complai
 }
 
 fn mechanism(section: &Section<'_>) -> Mechanism {
-    match section.get("mechanism", |value| values::word(value, keys::MECHANISM)) {
+    match section.word("mechanism") {
         Some("xoauth2") => Mechanism::Only(Sasl::XOAuth2),
         Some("oauthbearer") => Mechanism::Only(Sasl::OAuthBearer),
         Some("plain") => Mechanism::Only(Sasl::Plain),
@@ -227,7 +227,8 @@ fn in_clear(section: &Section<'_>, settings: &Settings) {
         section.error("allow_plaintext_credentials", complaint.hint("leave it out"));
     } else if allowed {
         let risk = "the password may go out in clear text: everybody on the way can read it";
-        section.warning("allow_plaintext_credentials", Complaint::new(risk));
+        let cure = "leave it out, and encrypt as soon as the server can: encryption = \"starttls\"";
+        section.warning("allow_plaintext_credentials", Complaint::new(risk).hint(cure));
     }
     match settings.encryption {
         Encryption::None if local => {}
@@ -240,7 +241,8 @@ fn in_clear(section: &Section<'_>, settings: &Settings) {
             ));
         }
         Encryption::None => {
-            section.warning("encryption", Complaint::new("all mail of this account goes out in clear text"));
+            let complaint = Complaint::new("all mail of this account goes out in clear text");
+            section.warning("encryption", complaint.hint("write encryption = \"starttls\" if the server offers it"));
         }
         Encryption::StartTlsAuto if !local => {
             let risk = "whoever sits on the way can switch the encryption off and read the mail";

@@ -224,7 +224,9 @@ fn guard(section: &Section<'_>, settings: &mut ListenerSettings) {
             ));
         }
         (_, true) => {
-            section.warning("auth_in_clear", Complaint::new("everybody on the way can read the devices' passwords"));
+            let complaint = Complaint::new("everybody on the way can read the devices' passwords");
+            let cure = "write tls = \"starttls\" with certificate and key, and leave this out";
+            section.warning("auth_in_clear", complaint.hint(cure));
         }
         (false, false) => {}
     }

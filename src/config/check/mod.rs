@@ -160,7 +160,8 @@ fn caps(root: &Section<'_>) -> Caps {
         if per_device > caps.sessions {
             section.error(
                 "per_device",
-                Complaint::new("one device cannot have more sessions than there are in all (`max`)"),
+                Complaint::new("one device cannot have more sessions than there are in all (`max`)")
+                    .hint("write a smaller number here, or a larger max"),
             );
         }
     }

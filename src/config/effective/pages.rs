@@ -7,10 +7,13 @@ use std::path::Path;
 
 use super::super::{Config, Loaded};
 use super::{Effective, Line, Origins, Section, Shown, Whence, words};
+use crate::account::book::Rule;
 use crate::account::oauth::{ClientSecret, Grant};
 use crate::account::{self, CommandLine, Encryption, Source};
-use crate::inbound::settings::{DeviceSettings, ListenerSettings, ListenerTls};
+use crate::diagnosis::ProxyOrigin;
+use crate::inbound::settings::{DeviceSettings, Limits, ListenerSettings, ListenerTls};
 use crate::net::http::Endpoint;
+use crate::net::proxy::Proxies;
 use crate::net::trust::{Anchors, Verify};
 
 const HIDDEN: &str = "<hidden>";
@@ -26,6 +29,7 @@ impl Effective {
         let listeners = config.listeners.iter().enumerate();
         pages.extend(listeners.map(|(i, settings)| listener(settings, i, origins)));
         pages.extend(config.devices.iter().map(|settings| device(settings, origins)));
+        pages.extend(config.routes.iter().enumerate().map(|(i, rule)| route(rule, i, origins)));
         pages.extend([delivery(config, origins), sessions(config, origins)]);
         pages.extend([storage(config, origins), log(config, origins)]);
         let written = pages.into_iter().map(|page| page.section).filter(|section| !section.lines.is_empty());
@@ -57,6 +61,13 @@ impl<'a> Page<'a> {
         value.into_iter().for_each(|value| self.put(key, value));
     }
 
+    /// A list that has no default.
+    fn put_list<T: ToString>(&mut self, key: &str, items: &[T]) {
+        if !items.is_empty() {
+            self.put(key, words::list(items));
+        }
+    }
+
     /// A value that follows from something else when it was not written.
     fn derived(&mut self, key: &str, value: impl Into<toml::Value>, how: &str) {
         self.line(key, Shown::Whole(value.into()), Whence::Derived(how.to_owned()));
@@ -70,6 +81,15 @@ impl<'a> Page<'a> {
     /// A value of which only this may be seen.
     fn hidden(&mut self, key: &str, seen: impl Into<toml::Value>) {
         self.line(key, Shown::Hidden(seen.into()), Whence::Default);
+    }
+
+    fn is_written(&self, key: &str) -> bool {
+        self.origins.written.contains_key(&format!("{}{key}", self.prefix))
+    }
+
+    /// The file with a secret that was named by this key.
+    fn secret_file(&self, key: &str) -> Option<toml::Value> {
+        self.origins.secret_files.get(&format!("{}{key}", self.prefix)).map(|path| words::path(path))
     }
 
     fn line(&mut self, key: &str, shown: Shown, otherwise: Whence) {
@@ -106,10 +126,12 @@ fn account<'a>(settings: &account::Settings, origins: &'a Origins) -> Vec<Page<'
     let path = format!("accounts.{}", settings.name);
     let header = format!("accounts.{}", words::key(settings.name.as_str()));
     let mut page = Page::new(&format!("[{header}]"), &path, origins);
+    page.put_list("renamed_from", &settings.renamed_from);
     page.put("host", settings.host.as_str());
     page.derived("port", i64::from(settings.port), "from encryption");
     page.put("encryption", words::encryption(settings.encryption));
     trust(&mut page, settings);
+    proxy(&mut page, &settings.proxies);
     page.put_some("helo_name", settings.helo_name.as_deref());
     username(&mut page, settings);
     page.put_some("address", settings.address.as_deref());
@@ -144,12 +166,35 @@ fn trust(page: &mut Page<'_>, settings: &account::Settings) {
         Anchors::Bundled => page.put("roots", "bundled"),
         Anchors::File(file) => page.put("ca_file", words::path(file)),
     }
-    if !trust.pins.is_empty() {
-        page.put("pins", words::list(&trust.pins));
-    }
+    page.put_list("pins", &trust.pins);
     if let Some(identity) = &trust.identity {
         page.put("client_certificate", words::path(&identity.certificate));
         page.put("client_key", words::path(&identity.key));
+    }
+}
+
+fn proxy(page: &mut Page<'_>, proxies: &Proxies) {
+    let password_file = page.secret_file("proxy_password_file");
+    match (&proxies.smtp, &proxies.http) {
+        (Some(proxy), _) if proxy.origin == ProxyOrigin::Account => {
+            match &proxy.login {
+                None => page.put("proxy", proxy.to_string()),
+                Some(_) => page.hidden("proxy", proxy.to_string().replacen("://", &format!("://{HIDDEN}@"), 1)),
+            }
+            match (password_file, &proxy.login) {
+                (Some(file), _) => page.put("proxy_password_file", file),
+                (None, Some(_)) => page.hidden("proxy_password", HIDDEN),
+                (None, None) => {}
+            }
+        }
+        (None, None) if page.is_written("proxy") => page.put("proxy", "none"),
+        (smtp, http) => {
+            for (proxy, what) in [(smtp, "mail"), (http, "tokens")] {
+                if let Some(proxy) = proxy {
+                    page.unwritten("proxy", proxy.to_string(), &format!("{}, for {what}", proxy.origin));
+                }
+            }
+        }
     }
 }
 
@@ -233,7 +278,13 @@ fn listener<'a>(settings: &ListenerSettings, index: usize, origins: &'a Origins)
     page.put("max_recipients", words::whole(settings.max_recipients));
     page.put("senders", words::list(&settings.senders));
     page.put("recipients", words::list(&settings.recipients));
+    limits(&mut page, settings.limits);
     page
+}
+
+fn limits(page: &mut Page<'_>, limits: Limits) {
+    page.put_some("messages_per_hour", limits.messages_per_hour.map(i64::from));
+    page.put_some("recipients_per_day", limits.recipients_per_day.map(i64::from));
 }
 
 fn identity(page: &mut Page<'_>, tls: &str, certificate: &Path, key: &Path) {
@@ -245,11 +296,25 @@ fn identity(page: &mut Page<'_>, tls: &str, certificate: &Path, key: &Path) {
 fn device<'a>(settings: &DeviceSettings, origins: &'a Origins) -> Page<'a> {
     let path = format!("devices.{}", settings.name);
     let mut page = Page::new(&format!("[devices.{}]", words::key(settings.name.as_str())), &path, origins);
-    match origins.secret_files.get(&format!("{path}.password_file")) {
-        Some(file) => page.put("password_file", words::path(file)),
+    match page.secret_file("password_file") {
+        Some(file) => page.put("password_file", file),
         None => page.hidden("password", HIDDEN),
     }
     page.put_some("account", settings.account.as_ref().map(|name| name.as_str()));
+    page.put("senders", words::list(&settings.senders));
+    page.put("recipients", words::list(&settings.recipients));
+    limits(&mut page, settings.limits);
+    page
+}
+
+fn route<'a>(rule: &Rule, index: usize, origins: &'a Origins) -> Page<'a> {
+    let mut page = Page::new("[[routes]]", &format!("routes[{index}]"), origins);
+    page.put_list("sender", &rule.sender);
+    page.put_list("recipient", &rule.recipient);
+    page.put_list("device", &rule.device);
+    page.put_list("source", &rule.source);
+    page.put_list("listener", &rule.listener);
+    page.put_list("accounts", &rule.accounts);
     page
 }
 

@@ -61,10 +61,10 @@ pub(in crate::config) fn host(value: &Value) -> Read<String> {
 
 /// Why a text is no host name; `such_as` says what would be one.
 fn no_domain(text: &str, such_as: &str) -> Complaint {
-    let expected = |why: &str| Complaint::new(format!("{why}; expected a host name such as {such_as}"));
+    let expected = |why: &str| Complaint::new(why).hint(format!("write a host name such as {such_as}"));
     let last = text.rsplit('.').next().unwrap_or_default();
     if text.is_empty() {
-        Complaint::new(format!("the name is empty; expected a host name such as {such_as}"))
+        expected("the name is empty")
     } else if let Some(name) = text.strip_suffix('.').filter(|name| is_domain(name)) {
         // A root zone's dot is right in DNS, and wrong in TLS and SMTP.
         with_name(Complaint::new("a host name has no dot at its end here"), name)

@@ -10,8 +10,7 @@ use crate::mail::address::Address;
 
 /// A mail address with a domain.
 pub(in crate::config) fn address(value: &Value) -> Read<Address> {
-    let expected =
-        |why: &str| Complaint::new(format!("{why}; expected a mail address such as \"scanner@example.com\""));
+    let expected = |why: &str| Complaint::new(why).hint("write a mail address alone, such as \"scanner@example.com\"");
     if matches!(value, Value::List(_)) {
         return Err(expected("one address stands here, in quotes and without brackets"));
     }

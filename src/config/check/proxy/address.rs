@@ -83,8 +83,12 @@ fn host_and_port(place: &str) -> Result<(String, Option<u16>), Complaint> {
             .hint("write \"socks5://proxy.example.com:1080\"; in a login %40 stands for @ and %2F for /"));
     }
     let number = |port: &str| port.parse().ok().filter(|port| *port != 0u16);
-    match port.map(|port| number(port).ok_or_else(|| Complaint::new("the port of a proxy is a number from 1 to 65535")))
-    {
+    match port.map(|port| {
+        number(port).ok_or_else(|| {
+            Complaint::new("the port of a proxy is a number from 1 to 65535")
+                .hint("write socks5://host:1080 or http://host:3128")
+        })
+    }) {
         Some(port) => Ok((host.to_owned(), Some(port?))),
         None => Ok((host.to_owned(), None)),
     }

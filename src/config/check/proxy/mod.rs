@@ -69,7 +69,8 @@ fn choice(value: &Value) -> Result<Choice, Complaint> {
     match value {
         Value::Text(text) if text.trim().eq_ignore_ascii_case("none") => Ok(Choice::Straight),
         Value::Text(text) => address::read(text).map(Choice::Through),
-        _ => Err(Complaint::new("expected a proxy such as \"socks5://proxy.example.com:1080\" in quotes")),
+        _ => Err(Complaint::new("expected a proxy such as \"socks5://proxy.example.com:1080\" in quotes")
+            .hint("write its address in quotes, or \"none\"")),
     }
 }
 
