@@ -59,7 +59,7 @@ impl Theatre {
         let faults = self.sandbox.faults();
         faults.clear();
         if seen.phase == "token" {
-            faults.plan_token(answer(seen.answer()), Times::Always);
+            faults.plan_token(answer(&seen.answer()), Times::Always);
         } else if seen.said().challenge.is_some() {
             // The practice provider gives this reason by itself for a token of another user.
             account.username = Some("somebody.else@sandbox.example".into());
@@ -84,8 +84,7 @@ fn client_credentials(sandbox: &Sandbox) -> Source {
     })
 }
 
-fn answer(answer: Answer) -> TokenFault {
-    let Answer { status, header, body } = answer;
+fn answer(&Answer { status, header, body }: &Answer) -> TokenFault {
     let body = body.to_owned();
     match header {
         Some((name, value)) => TokenFault::HttpWith { status, field: (name.to_owned(), value.to_owned()), body },
@@ -186,7 +185,7 @@ async fn the_command_prints_cause_sentence_and_cure() {
         let stand = Stand::new(&section(&line)).await;
         let faults = stand.sandbox.faults();
         if line.phase == "token" {
-            faults.plan_token(answer(line.answer()), Times::Always);
+            faults.plan_token(answer(&line.answer()), Times::Always);
         } else {
             let said = line.said();
             faults.plan(stage(line.phase), Fault::reply(said.number, &said.text.join("\n")), Times::Always);
