@@ -144,6 +144,11 @@ fn every_key_is_complained_about_in_a_bad_configuration() {
         if steps.len() > 1 && matches!(steps[0].as_str(), "accounts" | "devices" | "aliases" | "providers") {
             steps[1] = "NAME".into();
         }
+        // `regions`, `scopes` and `refused` of a provider hold names too.
+        if steps.len() > 3 && steps.iter().any(|step| ["regions", "scopes", "refused"].contains(&step.as_str())) {
+            let last = steps.len() - 1;
+            steps[last] = "NAME".into();
+        }
         steps.join(".")
     };
     let told: Vec<String> = bad_configs().iter().flat_map(|bad| &bad.found).map(|f| general(&f.key)).collect();

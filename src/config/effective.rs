@@ -122,6 +122,9 @@ impl Whence {
 
 /// Where somebody wrote it, short enough for the end of a line.
 fn in_words(origin: &Origin, findings: &Findings) -> String {
+    if let Origin::Preset(provider, asked) = origin {
+        return format!("provider {provider}, {}", in_words(asked, findings));
+    }
     match findings.place(origin) {
         Place::File { file, line, .. } => {
             let name =

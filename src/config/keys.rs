@@ -60,6 +60,8 @@ pub(super) enum Kind {
     NamePattern,
     /// A host name; where an account connects, an address too.
     Host,
+    /// A host name in which `{region}` may stand.
+    HostByRegion,
     /// An IP address and a port.
     Socket,
     /// An address or a range of them.
@@ -295,6 +297,6 @@ pub(super) const ALIASES: &[(&str, &str, &str)] = &[
 pub(super) const NEEDED: &[(&str, &[&str])] = &[
     ("", &["accounts"]),
     ("devices.NAME", &["password", "password_file"]),
-    ("accounts.NAME", &["host", "provider"]),
+    ("accounts.NAME", &["host", "provider", "address"]),
     ("accounts.NAME.oauth", &["grant"]),
 ];

@@ -133,6 +133,7 @@ fn form(kind: Kind, key: &str) -> Map<String, Value> {
         Kind::Name => text(NAME),
         Kind::NamePattern => text("^[A-Za-z0-9_.*-]{1,64}$"),
         Kind::Host => text(r"^[A-Za-z0-9_.:\[\]-]{1,255}$"),
+        Kind::HostByRegion => text(r"^[A-Za-z0-9_.:\[\]{}-]{1,255}$"),
         Kind::Socket => text(r"^([0-9.]+|\[[0-9A-Fa-f:.%]+\]):[0-9]{1,5}$"),
         Kind::Network => text("^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$"),
         Kind::Mail => text(r"^.+@[^@\s]+$"),

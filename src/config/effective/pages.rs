@@ -127,6 +127,7 @@ fn account<'a>(settings: &account::Settings, origins: &'a Origins) -> Vec<Page<'
     let header = format!("accounts.{}", words::key(settings.name.as_str()));
     let mut page = Page::new(&format!("[{header}]"), &path, origins);
     page.put_list("renamed_from", &settings.renamed_from);
+    page.put_some("provider", settings.provider.as_deref());
     page.put("host", settings.host.as_str());
     page.derived("port", i64::from(settings.port), "from encryption");
     page.put("encryption", words::encryption(settings.encryption));
@@ -142,6 +143,9 @@ fn account<'a>(settings: &account::Settings, origins: &'a Origins) -> Vec<Page<'
     let mut limits = Page::new(&format!("[{header}.limits]"), &format!("{path}.limits"), origins);
     limits.put("connections", words::whole(settings.connections));
     limits.put("recipients_per_message", words::whole(settings.recipients_per_message));
+    limits.put_some("messages_per_minute", settings.messages_per_minute.map(i64::from));
+    limits.put_some("recipients_per_day", settings.recipients_per_day.map(i64::from));
+    limits.put_some("size", settings.size.map(words::size));
 
     let mut pages = vec![page, limits];
     if let Some(grant) = oauth {

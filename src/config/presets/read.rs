@@ -52,6 +52,11 @@ pub(super) fn preset(id: &str, section: &Section<'_>) -> Preset {
     preset
 }
 
+/// A name in the key of a finding: only if it looks like one.
+fn shown(name: &str) -> &str {
+    if values::looks_like_name(name) { name } else { "NAME" }
+}
+
 /// Where a key of a provider stands; nowhere if the user did not write it.
 pub(super) fn place(root: &Section<'_>, id: &str, key: &str) -> Origin {
     let sections = root.named("providers");
@@ -70,7 +75,11 @@ fn domains(section: &Section<'_>) -> Vec<String> {
 }
 
 fn ports(section: &Section<'_>, key: &str) -> Vec<u16> {
-    let list = section.list(key, |value| values::number(value, 1..=65535)).unwrap_or_default();
+    let number = |value: &Value| {
+        let hint = format!("write {key} = [{}]", if key == "implicit" { 465 } else { 587 });
+        values::number(value, 1..=65535).map_err(|complaint| complaint.hint(hint))
+    };
+    let list = section.list(key, number).unwrap_or_default();
     list.into_iter().filter_map(|(port, _)| u16::try_from(port).ok()).collect()
 }
 
@@ -83,7 +92,12 @@ fn names(section: &Section<'_>, key: &str) -> Vec<String> {
 fn mechanism_name(value: &Value) -> Result<String, Complaint> {
     let name = values::free_text(value)?.to_ascii_uppercase();
     let fits = name.len() <= 20 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    if fits { Ok(name) } else { Err(Complaint::new("expected the name of a SASL mechanism such as \"PLAIN\"")) }
+    if fits {
+        Ok(name)
+    } else {
+        Err(Complaint::new("expected the name of a SASL mechanism")
+            .hint("write them as they stand in EHLO: [\"PLAIN\", \"LOGIN\"]"))
+    }
 }
 
 /// A host in which one label, or a part of one, may be the region's.
@@ -98,7 +112,9 @@ fn regions(section: &Section<'_>) -> BTreeMap<String, String> {
     for (name, node) in section.entries("regions") {
         match values::host(&node.value) {
             Ok(host) => drop(regions.insert(name.to_ascii_lowercase(), host)),
-            Err(complaint) => section.error_at(&node.origin, &section.key("regions"), complaint),
+            Err(complaint) => {
+                section.error_at(&node.origin, &section.key(&format!("regions.{}", shown(name))), complaint)
+            }
         }
     }
     regions
@@ -179,7 +195,9 @@ fn by_grant(section: &Section<'_>, key: &str) -> BTreeMap<Grant, String> {
     for (name, node) in section.entries(key) {
         match grant(name).and_then(|grant| Ok((grant, values::free_text(&node.value)?))) {
             Ok((grant, text)) => drop(found.insert(grant, text)),
-            Err(complaint) => section.error_at(&node.origin, &section.key(key), complaint),
+            Err(complaint) => {
+                section.error_at(&node.origin, &section.key(&format!("{key}.{}", shown(name))), complaint)
+            }
         }
     }
     found
@@ -187,7 +205,8 @@ fn by_grant(section: &Section<'_>, key: &str) -> BTreeMap<Grant, String> {
 
 fn grant(name: &str) -> Result<Grant, Complaint> {
     let names = || Grant::ALL.map(|grant| format!("\"{grant}\"")).join(", ");
-    Grant::named(name).ok_or_else(|| Complaint::new(format!("expected one of {}", names())))
+    let complaint = || Complaint::new("there is no grant of this name").hint(format!("there is {}", names()));
+    Grant::named(name).ok_or_else(complaint)
 }
 
 /// HTTPS, with a gap for the tenant at most.
@@ -195,7 +214,12 @@ fn endpoint(value: &Value) -> Result<String, Complaint> {
     let text = values::free_text(value)?;
     let url = oauth2::url::Url::parse(&text.replace("{tenant}", "tenant"));
     let fits = url.is_ok_and(|url| url.scheme() == "https" && url.host().is_some() && url.fragment().is_none());
-    if fits { Ok(text) } else { Err(Complaint::new("expected an address that begins with https://")) }
+    if fits {
+        Ok(text)
+    } else {
+        Err(Complaint::new("expected an address that begins with https://")
+            .hint("write \"https://login.example.com/…\""))
+    }
 }
 
 fn replies(section: &Section<'_>) -> Replies {
@@ -218,7 +242,10 @@ fn replies(section: &Section<'_>) -> Replies {
 
 /// `550 5.7.1 No`; further lines behind `\n`, without the codes.
 fn reply(value: &Value) -> Result<Reply, Complaint> {
-    let expected = || Complaint::new("expected a refusal as a server says it, such as \"550 5.7.1 Not you\"");
+    let expected = || {
+        let complaint = Complaint::new("expected a refusal as a server says it");
+        complaint.hint("write \"550 5.7.1 Not you\": a code from 400 to 599, then the text")
+    };
     let Value::Text(text) = value else { return Err(expected()) };
     let (code, rest) = text.split_once(' ').unwrap_or((text, ""));
     let code = code.parse().ok().filter(|code| (400..600).contains(code) && rest.len() <= 1000).ok_or_else(expected)?;
