@@ -9,7 +9,7 @@ mod lookup;
 pub(super) mod providers;
 
 pub use lookup::{all, with_later};
-pub(super) use lookup::{find, homes, is_near, kinds, nearest, nearest_word};
+pub(super) use lookup::{find, homes, is_near, is_one_letter_off, kinds, nearest, nearest_word};
 
 /// One key.
 pub(super) struct Key {
