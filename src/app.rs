@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::ids::{AccountName, ListenerName};
 use crate::inbound::door::{Door, Sessions, Tls};
 use crate::inbound::limits::Meters;
+use crate::inbound::policy::reach::largest_message;
 use crate::inbound::policy::{AccountFacts, Policy};
 use crate::inbound::settings::{Addressing, DeviceAuth, ListenerSettings, ListenerTls};
 use crate::journal::{Event, Journal};
@@ -185,7 +186,13 @@ fn door(
             DeviceAuth::Optional => server::Auth::Optional,
             DeviceAuth::Required => server::Auth::Required,
         },
-        max_size: listener.max_message_size,
+        max_size: largest_message(
+            listener,
+            &config.devices,
+            config.default_account.as_ref(),
+            &config.routes,
+            &config.accounts,
+        ),
         max_recipients: listener.max_recipients,
         line_endings: listener.line_endings,
         idle: config.caps.idle,

@@ -16,6 +16,8 @@ use posthouse::account::{Encryption, Source};
 use posthouse::config::{self, Config, Finding, Loaded, Override, Place, Report, Severity, Sources, report};
 use posthouse::inbound::settings::{DeviceAuth, ListenerTls};
 
+#[path = "config/providers.rs"]
+mod providers;
 #[path = "config/proxies.rs"]
 mod proxies;
 
@@ -447,7 +449,9 @@ fn the_example_knows_every_key_and_no_other() {
 /// All keys of a document, written as the key table writes them.
 fn keys_of(table: &toml::Table, path: &str, found: &mut Vec<String>) {
     for (name, value) in table {
-        let name = if matches!(path, "accounts." | "devices." | "aliases.") { "NAME" } else { name };
+        let named = ["accounts.", "devices.", "aliases.", "providers."].contains(&path);
+        let named = named || ["regions.", "scopes.", "refused."].iter().any(|map| path.ends_with(map));
+        let name = if named { "NAME" } else { name };
         let path = format!("{path}{name}");
         match value {
             toml::Value::Table(inner) => keys_of(inner, &format!("{path}."), found),

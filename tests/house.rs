@@ -41,7 +41,7 @@ const SECRET_READERS: &[(&str, &str)] = &[
     ("net/proxy/http_connect", "to log in at the proxy"),
     ("account/oauth/client_credentials", "to send the client's secret to the token endpoint"),
     ("account/password", "to check what was configured, and to take the spaces of an app password out"),
-    ("cli/demo", "the demo writes the practice provider's own secrets into its temporary configuration"),
+    ("cli/demo/account", "the demo writes the practice provider's own secrets into its temporary configuration"),
     ("sandbox/credentials", "the practice provider has made it up itself, and compares"),
     ("sandbox/echo", "to repeat it on demand"),
 ];
@@ -240,7 +240,7 @@ fn platform(said: &Said) -> Option<String> {
 fn touches_world(path: &[String]) -> bool {
     let reads_clock = path.len() > 1 && path.last().is_some_and(|name| name == "now" || name.starts_with("now_"));
     let sockets = ["TcpStream", "TcpListener", "UdpSocket", "ToSocketAddrs"];
-    let world = ["std::fs", "std::env", "std::process", "std::thread", "tokio", "socket2", "reqwest", "tempfile"];
+    let world = ["std::fs", "std::env", "std::process", "std::thread", "tokio", "socket2", "hyper", "tempfile"];
     reads_clock
         || path.len() > 1 && world.iter().any(|prefix| starts(path, prefix))
         || starts(path, "std::net") && path.get(2).is_some_and(|name| sockets.contains(&name.as_str()))

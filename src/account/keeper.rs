@@ -13,7 +13,7 @@ use super::password::Password;
 use super::signin::Credential;
 pub use super::tokens::AfterRefusal;
 use super::tokens::{Issued, Tokens};
-use super::{CommandLine, Settings, Source};
+use super::{CommandLine, PasswordSpaces, Settings, Source};
 use crate::diagnosis::{Context, Failure, diagnose};
 use crate::ids::AccountName;
 use crate::net::http::HttpClient;
@@ -35,7 +35,7 @@ pub struct Keeper {
 #[derive(Debug)]
 enum Supply {
     None,
-    Password { username: String, password: Password },
+    Password { username: String, password: Password, spaces: PasswordSpaces },
     Token { username: String, tokens: Box<Issuer> },
 }
 
@@ -50,7 +50,7 @@ struct Issuer {
 
 #[derive(Debug)]
 enum Origin {
-    ClientCredentials { request: ClientCredentials, http: HttpClient },
+    ClientCredentials { request: Box<ClientCredentials>, http: HttpClient },
     Command(CommandLine),
 }
 
@@ -67,7 +67,8 @@ impl Keeper {
             let username = settings.username.clone().or_else(|| settings.address.clone());
             username.ok_or_else(|| KeeperError::NoUsername { account: account.clone() })
         };
-        let password = |password| Ok(Supply::Password { username: username()?, password });
+        let spaces = settings.password_spaces;
+        let password = |password| Ok(Supply::Password { username: username()?, password, spaces });
         let supply = match &settings.credential {
             Source::None => Supply::None,
             Source::Password(secret) => password(Password::Given(secret.clone()))?,
@@ -87,8 +88,8 @@ impl Keeper {
     pub async fn credential(&self) -> Result<Credential, Failure> {
         match &self.supply {
             Supply::None => Ok(Credential::None),
-            Supply::Password { username, password } => {
-                Ok(Credential::Password { username: username.clone(), password: password.read().await? })
+            Supply::Password { username, password, spaces } => {
+                Ok(Credential::Password { username: username.clone(), password: password.read(*spaces).await? })
             }
             Supply::Token { username, tokens } => {
                 let Issued { token, generation } = tokens.token(&self.account).await?;
@@ -134,7 +135,7 @@ fn origin(grant: &Grant, http: HttpClient) -> Origin {
                 scope: scope.clone(),
                 authentication: *authentication,
             };
-            Origin::ClientCredentials { request, http }
+            Origin::ClientCredentials { request: Box::new(request), http }
         }
         Grant::Command { command } => Origin::Command(command.clone()),
     }

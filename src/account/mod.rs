@@ -11,6 +11,7 @@ pub mod oauth;
 pub mod origin;
 mod password;
 mod program;
+pub mod provider;
 pub mod signin;
 mod tokens;
 
@@ -61,6 +62,15 @@ pub struct Settings {
     pub connections: usize,
     /// Recipients in one transaction; default 100.
     pub recipients_per_message: usize,
+    /// Messages a minute that the provider takes; `None`: as many as there are. Not enforced yet.
+    pub messages_per_minute: Option<u32>,
+    /// Recipients in any 24 hours that the provider takes; `None`: as many as there are. Not enforced yet.
+    pub recipients_per_day: Option<u32>,
+    /// Octets of the largest message the provider takes; `None`: what it says in EHLO, or no limit. A listener tells
+    /// its devices the largest size of the accounts it can reach.
+    pub size: Option<u64>,
+    /// Whether spaces in the password are those of Google's display.
+    pub password_spaces: PasswordSpaces,
 }
 
 impl Settings {
@@ -99,6 +109,15 @@ pub enum Mechanism {
     Only(sasl::Mechanism),
     /// No AUTH at all.
     None,
+}
+
+/// What spaces in a password are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PasswordSpaces {
+    /// Part of it.
+    Kept,
+    /// Of the form in which an app password is displayed, `abcd efgh ijkl mnop`; they are taken out.
+    Displayed,
 }
 
 /// Where an account's credential comes from.
@@ -142,6 +161,10 @@ pub(crate) mod tests {
             allow_plaintext_credentials: false,
             connections: 2,
             recipients_per_message: 100,
+            messages_per_minute: None,
+            recipients_per_day: None,
+            size: None,
+            password_spaces: PasswordSpaces::Kept,
         }
     }
 }

@@ -1,14 +1,15 @@
 //! A password, from wherever the account keeps it; read anew at each sign-in, so that a changed file needs no reload.
 //!
 //! A file's one final line ending is cut off; of a program's output the first line counts. An empty password, a file
-//! of several lines and a character no mechanism can carry are errors that say so. Google shows app passwords as four
-//! groups of four letters; the spaces between them are taken out.
+//! of several lines and a character no mechanism can carry are errors that say so. Google displays app passwords as
+//! four groups of four letters; for its accounts the spaces between them are taken out.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use super::PasswordSpaces;
 use super::program::{self, CommandLine};
 use crate::diagnosis::Failure;
 use crate::secret::Secret;
@@ -29,11 +30,17 @@ pub(super) enum Password {
 
 impl Password {
     /// The password as it is now.
-    pub(super) async fn read(&self) -> Result<Secret, Failure> {
-        match self {
+    pub(super) async fn read(&self, spaces: PasswordSpaces) -> Result<Secret, Failure> {
+        let secret = match self {
             Self::Given(secret) => usable(secret.expose()).map_err(|fault| failure(format!("`password` {fault}"))),
             Self::File(path) => from_file(path).await,
             Self::Command(command) => from_program(command).await,
+        }?;
+        match spaces {
+            PasswordSpaces::Displayed if is_grouped(secret.expose()) => {
+                Ok(Secret::new(secret.expose().replace(' ', "")))
+            }
+            PasswordSpaces::Displayed | PasswordSpaces::Kept => Ok(secret),
         }
     }
 }
@@ -88,9 +95,6 @@ fn usable(text: &str) -> Result<Secret, &'static str> {
     if text.contains('\0') {
         return Err("holds a NUL, which no mechanism can carry");
     }
-    if is_grouped(text) {
-        return Ok(Secret::new(text.replace(' ', "")));
-    }
     Ok(Secret::new(text.to_owned()))
 }
 
@@ -120,7 +124,7 @@ mod tests {
     }
 
     async fn heard(password: Password) -> Result<String, String> {
-        match password.read().await {
+        match password.read(PasswordSpaces::Kept).await {
             Ok(secret) => Ok(secret.expose().to_owned()),
             Err(Failure::Password { detail }) => Err(detail),
             Err(other) => panic!("{other:?}"),
@@ -158,11 +162,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_an_app_password_as_google_shows_it_loses_its_spaces() {
-        assert_eq!(given("abcd efgh ijkl mnop").await.unwrap(), "abcdefghijklmnop");
-        assert_eq!(in_a_file(b"abcd efgh ijkl mnop\n").await.unwrap(), "abcdefghijklmnop");
+    async fn where_app_passwords_are_displayed_so_their_spaces_go_and_no_others() {
+        let read = async |text: &str, spaces| {
+            let password = Password::Given(Secret::new(text.into()));
+            password.read(spaces).await.unwrap().expose().to_owned()
+        };
+        assert_eq!(read("abcd efgh ijkl mnop", PasswordSpaces::Displayed).await, "abcdefghijklmnop");
+        assert_eq!(read("abcd efgh ijkl mnop", PasswordSpaces::Kept).await, "abcd efgh ijkl mnop");
         for kept in ["correct horse battery staple", "abcd efgh ijkl", "abcd efgh ijkl mnoP", "abcd  efgh ijkl mnop"] {
-            assert_eq!(given(kept).await.unwrap(), kept);
+            assert_eq!(read(kept, PasswordSpaces::Displayed).await, kept);
         }
         assert_eq!(given("").await.unwrap_err(), "`password` is empty");
     }

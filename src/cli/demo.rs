@@ -4,6 +4,7 @@
 //! `--send` it prints a line to try and shows what arrives; with it, it sends a sample itself, shows both transcripts
 //! and says by its exit code whether the mail arrived. Writes nothing but a temporary directory.
 
+mod account;
 mod sample;
 
 use std::io::{self, Write};
@@ -16,7 +17,7 @@ use super::{EX_SOFTWARE, EX_UNAVAILABLE, fail, runtime};
 use crate::app::{self, App, StartError};
 use crate::config::{self, Config, Sources};
 use crate::journal::{Journal, log};
-use crate::sandbox::{self, Sandbox};
+use crate::sandbox::Sandbox;
 use crate::smtp::client::Timeouts;
 
 /// Flags of `posthouse demo`.
@@ -29,9 +30,12 @@ pub(super) struct Args {
     /// Send a sample message, show both transcripts and end.
     #[arg(long)]
     send: bool,
-    /// How the relay signs in to the practice provider.
-    #[arg(long, value_enum, default_value_t = SignIn::Oauth)]
-    sign_in: SignIn,
+    /// How the relay signs in to the practice provider [default: oauth; with --provider a password where it takes one].
+    #[arg(long, value_enum)]
+    sign_in: Option<SignIn>,
+    /// Let the practice provider play this one, under its name and by its rules; `posthouse providers` lists them.
+    #[arg(long, value_name = "NAME")]
+    provider: Option<String>,
     /// Give the relay a wrong secret, to see what that looks like.
     #[arg(long)]
     wrong_secret: bool,
@@ -62,9 +66,11 @@ pub(super) fn run(args: &Args, log_level: Option<&str>) -> ExitCode {
 
 /// True if all went well.
 async fn demo(args: &Args) -> io::Result<bool> {
-    let sandbox = Sandbox::start(sandbox::Settings::new()?).await?;
+    let played = account::played(args)?;
+    let sandbox = Sandbox::start(account::settings(played.as_ref())?).await?;
     let directory = tempfile::tempdir()?;
-    let mut config = configuration(args, &sandbox, directory.path())?;
+    let account = account::section(args, played.as_ref(), &sandbox, directory.path())?;
+    let mut config = configuration(&account, &sandbox, directory.path())?;
     let listen = where_to_listen(args);
     for listener in &mut config.listeners {
         listener.bind = vec![listen];
@@ -99,32 +105,15 @@ fn in_flags(error: &StartError) -> io::Error {
 }
 
 /// The demo's configuration goes through the same door as everyone's.
-fn configuration(args: &Args, sandbox: &Sandbox, directory: &Path) -> io::Result<Config> {
+fn configuration(account: &str, sandbox: &Sandbox, directory: &Path) -> io::Result<Config> {
     let authority = directory.join("sandbox-ca.pem");
     std::fs::write(&authority, sandbox.authority_pem())?;
-    let settings = sandbox.settings();
-    let wrong = if args.wrong_secret { "-but-wrong" } else { "" };
-    let credential = match args.sign_in {
-        SignIn::Oauth => format!(
-            "oauth = {{ grant = \"client_credentials\", token_endpoint = \"{}\", client_id = \"{}\", client_secret = \"{}{wrong}\" }}",
-            sandbox.token_endpoint(),
-            settings.client_id,
-            settings.client_secret.expose()
-        ),
-        SignIn::Password => format!("password = \"{}{wrong}\"", settings.password.expose()),
-    };
-    let provider = sandbox.implicit();
     let text = format!(
         "hostname = \"posthouse.demo.example\"\n\
-         [[listeners]]\nname = \"demo\"\nbind = [\"{}\"]\nauth = \"accept_any\"\n\
-         [accounts.sandbox]\nhost = \"{}\"\nport = {}\nencryption = \"implicit\"\nca_file = \"{}\"\n\
-         address = \"{}\"\n{credential}\n\
+         [[listeners]]\nname = \"demo\"\nbind = [\"{USUAL}\"]\nauth = \"accept_any\"\n\
+         {account}ca_file = \"{}\"\n\
          [storage]\ndirectory = \"{}\"\n",
-        USUAL,
-        provider.ip(),
-        provider.port(),
         authority.display(),
-        settings.username,
         directory.display()
     );
     // Such files are readable to their owner alone, so that the demo does not warn about itself.

@@ -6,6 +6,7 @@
 pub mod check;
 mod demo;
 mod probe;
+mod providers;
 mod schema;
 mod serve;
 mod test;
@@ -58,6 +59,13 @@ enum Command {
     },
     /// Print the JSON Schema of the configuration file, for editors and other programs.
     Schema,
+    /// List the providers that are known, or show one with what to write into the configuration.
+    Providers {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        args: providers::Args,
+    },
     /// Try an account: look the provider up, connect, TLS, sign in, and with --to send a mail.
     #[command(after_long_help = test::AFTER_HELP)]
     Test {
@@ -105,6 +113,7 @@ pub fn run() -> ExitCode {
         Command::Demo(demo) => demo::run(demo, arguments.log_level.as_deref()),
         Command::Schema => schema::run(),
         Command::Test { file, args } => test::run(args, arguments.log_level.is_some(), &sources(&arguments, file)),
+        Command::Providers { file, args } => providers::run(args, &sources(&arguments, file)),
         Command::Check { file, args, question } => {
             let sources = sources(&arguments, file);
             question.answer(args.json, &sources).unwrap_or_else(|| check::run(*args, &sources))

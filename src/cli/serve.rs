@@ -24,6 +24,9 @@ pub(super) fn run(sources: &Sources) -> ExitCode {
     log::install(&loaded.config.log);
     let origin = loaded.origin.as_ref().map(|path| path.display().to_string());
     tracing::info!("configuration from {}", origin.as_deref().unwrap_or("environment variables"));
+    for note in &loaded.notes {
+        tracing::info!("{note}");
+    }
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return fail(EX_SOFTWARE, format_args!("the runtime cannot be started: {error}")),

@@ -130,6 +130,8 @@ impl Findings {
             }
             (Origin::Variable(name), _) => Place::Variable(name.to_string()),
             (Origin::Flag(name), _) => Place::Flag(name.to_string()),
+            // What a preset filled in is looked for where the preset was asked for.
+            (Origin::Preset(_, asked), _) => self.place(asked),
             (Origin::Nowhere | Origin::File(_), _) => Place::Nowhere,
         }
     }

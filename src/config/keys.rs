@@ -6,9 +6,10 @@
 //! detail is for `values`; what fits together, for `check`.
 
 mod lookup;
+pub(super) mod providers;
 
 pub use lookup::{all, with_later};
-pub(super) use lookup::{find, homes, kinds, nearest, nearest_word};
+pub(super) use lookup::{find, homes, is_near, kinds, nearest, nearest_word};
 
 /// One key.
 pub(super) struct Key {
@@ -141,6 +142,7 @@ pub(super) const ROOT: &[Key] = &[
     key("devices", Shape::Named(DEVICE)).about("Logins of devices"),
     key("routes", Shape::Each(ROUTE)).about("Which mail goes through which account; the first one that fits decides"),
     key("accounts", Shape::Named(ACCOUNT)).about("Where mail goes, and how to sign in there"),
+    key("providers", Shape::Named(providers::PROVIDER)).about("Providers of your own, and changes to known ones"),
     key("delivery", Shape::Section(DELIVERY)).about("How mail is passed on"),
     key("sessions", Shape::Section(SESSIONS)).about("Limits on the connections of devices"),
     key("storage", Shape::Section(STORAGE)).about("Where Posthouse keeps its own files"),
@@ -190,6 +192,8 @@ const ROUTE: &[Key] = &[
 
 /// `[accounts.NAME]`
 pub(super) const ACCOUNT: &[Key] = &[
+    value("provider", Kind::Name).about("A known provider, which fills in what is not written"),
+    value("region", Kind::Name).about("Which of the provider's servers, where it has one in each region"),
     list("renamed_from", Kind::Name).about("What the account was called before; these names still mean it"),
     value("host", Kind::Host).about("The provider's server for sending: a name or an IP address"),
     value("port", Kind::Number(1, 65_535)).about("Its port; without it 465 with implicit encryption, else 587"),
@@ -214,10 +218,6 @@ pub(super) const ACCOUNT: &[Key] = &[
     value("proxy_password_file", Kind::Hidden).about("A file with the password for the proxy on one line"),
     value("allow_plaintext_credentials", Kind::Flag).about("Send the password without encryption too"),
     key("limits", Shape::Section(LIMITS)).about("What the provider puts up with"),
-    later(
-        "provider",
-        "write host = \"smtp.office365.com\", port = 587 and encryption = \"starttls\" (or those of your provider) yourself",
-    ),
     later("sender", "make the device send from an address the provider accepts"),
     later("may_send_as", "make the device send from an address the provider accepts"),
     later("smime", "mail is sent as the device made it; leave this key out"),
@@ -233,10 +233,7 @@ const OAUTH: &[Key] = &[
     value("client_authentication", Kind::Word(CLIENT_AUTHENTICATION))
         .about("Where the token endpoint wants the secret"),
     list("command", Kind::Hidden).about("A program that prints an access token, and its arguments"),
-    later(
-        "tenant",
-        "write the whole token_endpoint, for instance \"https://login.microsoftonline.com/TENANT/oauth2/v2.0/token\"",
-    ),
+    value("tenant", Kind::Name).about("Your organisation at the provider: its domain or id"),
     later("authorization_endpoint", NO_GRANT_KEY),
     later("device_authorization_endpoint", NO_GRANT_KEY),
     later("refresh_token", NO_GRANT_KEY),
@@ -248,9 +245,9 @@ const OAUTH: &[Key] = &[
 const LIMITS: &[Key] = &[
     value("connections", Kind::Number(1, 100)).about("Connections at the same time"),
     value("recipients_per_message", Kind::Number(1, 10_000)).about("Recipients in one mail"),
-    later("messages_per_minute", "write connections = 1 to be gentle with the provider"),
-    later("recipients_per_day", "the provider's own limit applies; leave this key out"),
-    later("size", "the provider's own limit is learned from its EHLO reply; leave this key out"),
+    value("messages_per_minute", Kind::Number(1, 10_000_000)).about("Messages in one minute"),
+    value("recipients_per_day", Kind::Number(1, 10_000_000)).about("Recipients in any 24 hours"),
+    value("size", Kind::Size).about("The largest mail; listeners tell it to devices"),
 ];
 
 const DELIVERY: &[Key] = &[

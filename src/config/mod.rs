@@ -13,6 +13,7 @@ mod keys;
 mod layers;
 mod mask;
 mod paths;
+pub mod presets;
 pub mod report;
 mod schema;
 mod section;
@@ -27,6 +28,7 @@ use std::time::Duration;
 
 use crate::account;
 use crate::account::book::Rule;
+use crate::account::provider::Presets;
 use crate::ids::AccountName;
 use crate::inbound::settings::{Caps, DeviceSettings, ListenerSettings};
 use crate::journal::log;
@@ -124,6 +126,10 @@ pub struct Loaded {
     pub config: Config,
     /// What is risky about them.
     pub warnings: Vec<Finding>,
+    /// What was guessed, one sentence each.
+    pub notes: Vec<String>,
+    /// The providers there are, those of the user among them.
+    pub presets: Presets,
     /// The file they came from; `None` if there was none and variables or flags said everything.
     pub origin: Option<PathBuf>,
     /// Where each key was written.
@@ -149,9 +155,13 @@ pub fn load(sources: &Sources) -> Result<Loaded, Report> {
     layers::environment(&mut table, &sources.environment, &findings);
     layers::flags(&mut table, &sources.overrides, &findings);
 
+    let presets = presets::gather(&table, &findings);
+    let notes = presets::fill::fill(&mut table, &presets, &findings);
+
     let directory = path.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
     let surroundings = check::Surroundings {
         directory,
+        presets: &presets,
         spool: paths::spool(&sources.environment),
         proxies: check::Environment::new(&sources.environment),
         read_secret: &|path| files::read_secret(path, directory),
@@ -172,7 +182,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, Report> {
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(Report { findings });
     }
-    Ok(Loaded { config: checked.config, warnings: findings, origin: path, origins })
+    Ok(Loaded { config: checked.config, warnings: findings, notes, presets, origin: path, origins })
 }
 
 /// What is missing is most likely missing because the file was not found, or holds nothing.

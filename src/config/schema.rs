@@ -15,6 +15,7 @@ use super::finding::{Complaint, Findings};
 use super::keys::{self, Key, Kind, ROOT, Shape};
 use super::section::Section;
 use super::{Loaded, tree};
+use crate::account::provider::Presets;
 
 /// The schema.
 #[must_use]
@@ -156,15 +157,18 @@ fn defaults() -> BTreeMap<String, Value> {
     let Ok(table) = tree::parse(BARE) else { return BTreeMap::new() };
     let findings = Findings::new(None);
     let no_file = |_: &Path| Err(Complaint::new("no file is read for the schema"));
+    let presets = Presets::default();
     let surroundings = Surroundings {
         directory: Path::new(""),
+        presets: &presets,
         spool: "".into(),
         read_secret: &no_file,
         proxies: check::Environment::default(),
     };
     let checked = check::check(&Section::root(&table, &findings), &surroundings);
     let origins = Origins::new(&table, &findings, &checked.named_files);
-    let loaded = Loaded { config: checked.config, warnings: Vec::new(), origin: None, origins };
+    let loaded =
+        Loaded { config: checked.config, warnings: Vec::new(), notes: Vec::new(), presets, origin: None, origins };
     let effective = Effective::new(&loaded, "");
     let defaults = effective.defaults().into_iter().map(|(path, value)| (path.replace("[0]", ""), as_json(value)));
     defaults.collect()

@@ -28,9 +28,14 @@ impl<'a> Section<'a> {
         Self { path: String::new(), origin: Origin::Nowhere, keys: keys::ROOT, table, findings }
     }
 
-    /// Whether the key was written at all, readable or not.
+    /// Whether the key is there at all, readable or not; written, or filled in by a preset.
     pub(super) fn has(&self, key: &str) -> bool {
         self.table.get(key).is_some()
+    }
+
+    /// Whether the user wrote the key, in the file or over it.
+    pub(super) fn wrote(&self, key: &str) -> bool {
+        self.table.get(key).is_some_and(|entry| !matches!(entry.node.origin, Origin::Preset(..)))
     }
 
     /// Whether it holds a key that is none of these.
@@ -109,7 +114,7 @@ impl<'a> Section<'a> {
         let path = self.get(key, values::path)?;
         match self.origin_of(key) {
             Origin::File(_) => Some(directory.join(path)),
-            Origin::Variable(_) | Origin::Flag(_) | Origin::Nowhere => Some(path),
+            Origin::Variable(_) | Origin::Flag(_) | Origin::Preset(..) | Origin::Nowhere => Some(path),
         }
     }
 
@@ -204,7 +209,7 @@ impl<'a> Section<'a> {
 }
 
 /// What another word for a value means.
-fn alias(key: &str, value: &Value) -> Option<&'static str> {
+pub(super) fn alias(key: &str, value: &Value) -> Option<&'static str> {
     let Value::Text(text) = value else { return None };
     let mut aliases = keys::ALIASES.iter().filter(|(owner, _, _)| *owner == key);
     aliases.find(|(_, word, _)| text.trim().eq_ignore_ascii_case(word)).map(|(_, _, meaning)| *meaning)

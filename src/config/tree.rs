@@ -20,17 +20,21 @@ pub(super) enum Origin {
     Variable(Rc<str>),
     /// This flag of the command line.
     Flag(Rc<str>),
+    /// The preset of this name, which was asked for there.
+    Preset(Rc<str>, Rc<Origin>),
     /// Nowhere: it is missing.
     Nowhere,
 }
 
 /// A value and its origin.
+#[derive(Clone)]
 pub(super) struct Node {
     pub(super) origin: Origin,
     pub(super) value: Value,
 }
 
 /// A value as written.
+#[derive(Clone)]
 pub(super) enum Value {
     Text(Zeroizing<String>),
     Integer(i64),
@@ -42,13 +46,14 @@ pub(super) enum Value {
 }
 
 /// One entry of a table: where the key stands, and what stands behind it.
+#[derive(Clone)]
 pub(super) struct Entry {
     pub(super) origin: Origin,
     pub(super) node: Node,
 }
 
 /// Keys in alphabetical order.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Table(pub(super) BTreeMap<String, Entry>);
 
 impl Table {

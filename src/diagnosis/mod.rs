@@ -19,6 +19,7 @@ mod token;
 use std::borrow::Cow;
 use std::time::Duration;
 
+pub use self::network::{ConnectProblem, DnsProblem};
 pub use self::proxy::{ProxyFailure, ProxyOrigin, ProxyProblem};
 pub use crate::smtp::client::CannotCarry;
 use crate::smtp::client::Fault;
@@ -38,9 +39,9 @@ pub enum Failure {
     /// What came is not SMTP; the text is short and printable.
     Garbage { phase: Phase, text: String },
     /// The name has no address, or could not be looked up.
-    Dns { host: String, detail: String },
+    Dns { host: String, problem: DnsProblem, detail: String },
     /// No address could be connected to.
-    Connect { host: String, port: u16, detail: String },
+    Connect { host: String, port: u16, problem: ConnectProblem, detail: String },
     /// The proxy on the way did not lead to the provider.
     Proxy(ProxyFailure),
     /// The connection broke with an error of the operating system.
@@ -232,8 +233,8 @@ pub fn diagnose(failure: &Failure, context: Context<'_>) -> Diagnosis {
         Failure::Closed { phase } => network::closed(*phase),
         Failure::TimedOut { phase, seconds } => network::timed_out(*phase, *seconds),
         Failure::Garbage { phase, text } => network::garbage(*phase, text),
-        Failure::Dns { host, detail } => network::dns(host, detail),
-        Failure::Connect { host, port, detail } => network::connect(host, *port, detail),
+        Failure::Dns { host, problem, detail } => network::dns(host, *problem, detail),
+        Failure::Connect { host, port, problem, detail } => network::connect(host, *port, *problem, detail),
         Failure::Proxy(failure) => proxy::judge(failure),
         Failure::Io { phase, detail } => network::broken(*phase, detail),
         Failure::Tls { host, port, starttls, problem } => {
@@ -280,8 +281,12 @@ mod tests {
             (Failure::TimedOut { phase: AT, seconds: 300 }, Cause::Network, AT),
             (Failure::Garbage { phase: AT, text: text() }, Cause::Network, AT),
             (Failure::Io { phase: AT, detail: text() }, Cause::Network, AT),
-            (Failure::Dns { host: host(), detail: text() }, Cause::Network, Phase::Connect),
-            (Failure::Connect { host: host(), port: 25, detail: text() }, Cause::Network, Phase::Connect),
+            (Failure::Dns { host: host(), problem: DnsProblem::Other, detail: text() }, Cause::Network, Phase::Connect),
+            (
+                Failure::Connect { host: host(), port: 25, problem: ConnectProblem::Other, detail: text() },
+                Cause::Network,
+                Phase::Connect,
+            ),
             (Failure::Proxy(proxy()), Cause::Network, Phase::Connect),
             (Failure::Token(TokenFailure::Proxy(proxy())), Cause::Network, Phase::Credential),
             (Failure::SelfLoop { host: host(), port: 25 }, Cause::Config, Phase::Connect),

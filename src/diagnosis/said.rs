@@ -13,8 +13,8 @@ impl fmt::Display for Failure {
             Self::Closed { phase } => write!(f, "{phase}: connection closed"),
             Self::TimedOut { phase, seconds } => write!(f, "{phase}: nothing for {seconds} s"),
             Self::Garbage { phase, text } => write!(f, "{phase}: not SMTP: {text}"),
-            Self::Dns { host, detail } => write!(f, "name lookup of {host}: {detail}"),
-            Self::Connect { host, port, detail } => write!(f, "connect to {host} port {port}: {detail}"),
+            Self::Dns { host, detail, .. } => write!(f, "name lookup of {host}: {detail}"),
+            Self::Connect { host, port, detail, .. } => write!(f, "connect to {host} port {port}: {detail}"),
             Self::Proxy(failure) => failure.fmt(f),
             Self::Io { phase, detail } => write!(f, "{phase}: {detail}"),
             Self::Tls { host, port, problem, .. } => write!(f, "TLS with {host} port {port}: {problem}"),
@@ -58,7 +58,10 @@ impl fmt::Display for TokenFailure {
             Self::Unreachable { endpoint, detail } => write!(f, "{endpoint}: {detail}"),
             Self::Refused { endpoint, error, description } => write!(f, "{endpoint}: {error}: {description}"),
             Self::Odd { endpoint, status, detail, .. } => write!(f, "{endpoint}: HTTP {status}: {detail}"),
-            Self::Page { endpoint, status, title } => write!(f, "{endpoint}: HTTP {status}: a web page `{title}`"),
+            Self::Page { endpoint, status, title } if title.is_empty() => {
+                write!(f, "{endpoint}: HTTP {status}: a web page")
+            }
+            Self::Page { endpoint, status, title } => write!(f, "{endpoint}: HTTP {status}: a web page, `{title}`"),
             Self::Proxy(failure) => failure.fmt(f),
             Self::Tls { endpoint, problem } => write!(f, "TLS with {endpoint}: {problem}"),
             Self::Command { program, detail } => write!(f, "{program}: {detail}"),

@@ -127,6 +127,15 @@ fn words_are_searched_in_lower_case_and_so_written_in_it() {
     }
 }
 
+#[test]
+fn a_line_names_a_preset_that_exists() {
+    let known = include_str!("../../config/providers.toml");
+    for name in seen().iter().filter_map(|seen| seen.provider) {
+        let (plain, quoted) = (format!("\n[providers.{name}]\n"), format!("\n[providers.\"{name}\"]\n"));
+        assert!(known.contains(&plain) || known.contains(&quoted), "no preset is named {name}");
+    }
+}
+
 /// `google` of `google_daily_limit`, when the row is one provider's.
 fn family(row: &Row) -> Option<&str> {
     let is_anyones = known::anyone().any(|any| any.code == row.code);

@@ -4,6 +4,8 @@
 //! without a domain is completed or redirected here, so that only complete ones go on (RFC 6409 §4.2). Touches no
 //! socket and no clock.
 
+pub mod reach;
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 

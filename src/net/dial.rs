@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::ours::Bound;
-use crate::diagnosis::Failure;
+use crate::diagnosis::{ConnectProblem, DnsProblem, Failure};
 
 /// Head start of one address before the next is tried as well (RFC 8305 §5).
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -25,10 +25,10 @@ const ADDRESSES: usize = 8;
 pub enum DialError {
     /// The name has no address, or the resolver failed or did not answer.
     #[error("cannot find the address of {host}: {detail}")]
-    Dns { host: String, detail: String },
+    Dns { host: String, problem: DnsProblem, detail: String },
     /// No address answered; the detail lists them.
     #[error("cannot connect to {host} port {port}: {detail}")]
-    Connect { host: String, port: u16, detail: String },
+    Connect { host: String, port: u16, problem: ConnectProblem, detail: String },
     /// The connection ended at one of our own listeners.
     #[error("{host} port {port} is this relay itself")]
     SelfLoop { host: String, port: u16 },
@@ -37,8 +37,8 @@ pub enum DialError {
 impl From<DialError> for Failure {
     fn from(error: DialError) -> Self {
         match error {
-            DialError::Dns { host, detail } => Self::Dns { host, detail },
-            DialError::Connect { host, port, detail } => Self::Connect { host, port, detail },
+            DialError::Dns { host, problem, detail } => Self::Dns { host, problem, detail },
+            DialError::Connect { host, port, problem, detail } => Self::Connect { host, port, problem, detail },
             DialError::SelfLoop { host, port } => Self::SelfLoop { host, port },
         }
     }
@@ -73,14 +73,14 @@ pub async fn dial(
     let addresses = resolve(host, port, until, limit).await?;
     seen(Seen::Addresses(addresses.clone()));
     let raced = race(&addresses, until).await;
-    let (socket, tried) =
-        raced.map_err(|tried| DialError::Connect { host: host.to_owned(), port, detail: describe(&tried, limit) })?;
+    let failed = |problem, detail| DialError::Connect { host: host.to_owned(), port, problem, detail };
+    let (socket, tried) = raced.map_err(|tried| failed(most_telling(&tried), describe(&tried, limit)))?;
     for (address, error) in tried {
         if let Some(error) = error {
             seen(Seen::Failed(address, error.to_string()));
         }
     }
-    let broken = |error: io::Error| DialError::Connect { host: host.to_owned(), port, detail: error.to_string() };
+    let broken = |error: io::Error| failed(ConnectProblem::of(Some(error.kind())), error.to_string());
     let (peer, local) = (socket.peer_addr().map_err(broken)?, socket.local_addr().map_err(broken)?);
     if ours.is_ours(peer, local) {
         return Err(DialError::SelfLoop { host: host.to_owned(), port });
@@ -91,13 +91,15 @@ pub async fn dial(
 }
 
 async fn resolve(host: &str, port: u16, until: Instant, limit: Duration) -> Result<Vec<SocketAddr>, DialError> {
-    let failed = |detail: String| DialError::Dns { host: host.to_owned(), detail };
+    let failed = |problem, detail: String| DialError::Dns { host: host.to_owned(), problem, detail };
+    let silence = || format!("no answer from the name servers in {} s", limit.as_secs());
     let found = timeout_at(until, tokio::net::lookup_host((host, port)))
         .await
-        .map_err(|_| failed(format!("no answer from the name servers in {} s", limit.as_secs())))?
-        .map_err(|error| failed(error.to_string()))?;
+        .map_err(|_| failed(DnsProblem::NoAnswer, silence()))?
+        .map_err(|error| failed(DnsProblem::of(&error), error.to_string()))?;
     let addresses = interleave(found);
-    if addresses.is_empty() { Err(failed("the name has no address".to_owned())) } else { Ok(addresses) }
+    let nothing = || failed(DnsProblem::NoAddress, "the name has no address".to_owned());
+    if addresses.is_empty() { Err(nothing()) } else { Ok(addresses) }
 }
 
 /// Alternates the families, beginning with the one the system prefers (RFC 8305 §4), and cuts the list.
@@ -155,6 +157,12 @@ async fn race(addresses: &[SocketAddr], until: Instant) -> Result<(TcpStream, Tr
     }
 }
 
+/// An IPv6 address without a way to it says nothing about the host; a refusal does.
+fn most_telling(tried: &Tried) -> ConnectProblem {
+    let each = tried.iter().map(|(_, error)| ConnectProblem::of(error.as_ref().map(io::Error::kind)));
+    each.min().unwrap_or(ConnectProblem::Other)
+}
+
 fn describe(tried: &Tried, limit: Duration) -> String {
     let each = tried.iter().map(|(address, error)| match error {
         Some(error) => format!("{}: {error}", address.ip()),
@@ -205,7 +213,9 @@ mod tests {
     async fn a_refused_connection_names_the_address() {
         let (_deaf, address) = deaf();
         let refused = dial("127.0.0.1", address.port(), &Bound::default(), DEADLINE, &|_| {}).await.unwrap_err();
-        let DialError::Connect { detail, .. } = &refused else { panic!("{refused:?}") };
+        let DialError::Connect { detail, problem: ConnectProblem::Refused, .. } = &refused else {
+            panic!("{refused:?}")
+        };
         assert!(detail.starts_with("127.0.0.1: ") && detail.contains("refused"), "{detail}");
     }
 
@@ -214,6 +224,9 @@ mod tests {
         // RFC 6761 §6.4: `.invalid` never exists.
         let refused = dial("smtp.invalid", 465, &Bound::default(), DEADLINE, &|_| {}).await.unwrap_err();
         assert!(matches!(&refused, DialError::Dns { host, .. } if host == "smtp.invalid"), "{refused:?}");
+        // A machine without name servers cannot know better than that nobody answers.
+        let known = |problem| matches!(problem, DnsProblem::NoSuchName | DnsProblem::NoAnswer);
+        assert!(matches!(refused, DialError::Dns { problem, .. } if known(problem)), "{refused:?}");
     }
 
     #[tokio::test(start_paused = true)]
@@ -245,6 +258,7 @@ mod tests {
         let limit = Duration::from_secs(1);
         let tried = race(&[silent.address, dead], Instant::now() + limit).await.unwrap_err();
         let said = describe(&tried, limit);
+        assert_eq!(most_telling(&tried), ConnectProblem::Refused, "of the two it says more");
         assert!(said.starts_with("127.0.0.1: no answer in 1 s; 127.0.0.1: ") && said.contains("refused"), "{said}");
     }
 

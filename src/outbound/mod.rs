@@ -253,7 +253,7 @@ impl Desk {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn leave(&self) -> Result<Leave<'_>, Hold> {
+    fn leave(&self) -> Result<Leave<'_>, Box<Hold>> {
         let mut health = self.health();
         health.may_try(Instant::now())?;
         Ok(Leave { desk: self, trying: matches!(*health, Health::Trying { .. }) })

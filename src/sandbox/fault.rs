@@ -86,6 +86,8 @@ impl Fault {
 pub enum TokenFault {
     /// This status and body instead.
     Http { status: u16, body: String },
+    /// The same with a header field, by name and value: `Retry-After`, `Location`.
+    HttpWith { status: u16, field: (String, String), body: String },
     /// Status 200 and something that is cut-off JSON.
     BadJson,
     /// The connection is cut instead of an answer.

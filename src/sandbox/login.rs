@@ -4,6 +4,8 @@
 //! takes note of it. Where a provider refuses at once, plan a reply for [`Stage::Auth`]. Credentials are kept as
 //! secrets for the length of the session, for [`super::fault::Fault::EchoSecret`], and never reach the transcript.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::time::Instant;
@@ -12,6 +14,7 @@ use super::credentials;
 use super::echo::Received;
 use super::fault::Stage;
 use super::mailbox::Login;
+use super::manners::{Manners, Passwords};
 use super::offer::Mechanism;
 use super::record::{Rule, count};
 use super::response::{self, Proof};
@@ -151,7 +154,10 @@ impl Session {
 
     async fn judge(&mut self, mechanism: Mechanism, proof: Proof) -> Result<(), End> {
         let Some(manner) = self.fault(&Stage::Auth).await? else { return Ok(()) };
-        if self.shared.credentials.fit(&proof, Instant::now()) {
+        let token = matches!(proof, Proof::Token { .. });
+        let manners = &self.shared.settings.manners;
+        let possible = token || manners.passwords == Passwords::Taken;
+        if possible && self.shared.credentials.fit(&proof, Instant::now()) {
             count(&self.shared.record.counting.auth_successes);
             self.login = Some(Login { username: proof.into_username(), mechanism });
             return self.say(&Reply { code: 235, enhanced: "2.7.0", lines: &["Accepted"] }, manner).await;
@@ -174,8 +180,8 @@ impl Session {
             }
             None => manner,
         };
-        let lines =
-            ["Username and Password not accepted. For more information, go to", "https://sandbox.example/sign-in"];
-        self.say(&Reply { code: 535, enhanced: "5.7.8", lines: &lines }, manner).await
+        let shared = Arc::clone(&self.shared);
+        let Manners { wrong_password, wrong_token, .. } = &shared.settings.manners;
+        self.refuse(if token { wrong_token } else { wrong_password }, manner).await
     }
 }

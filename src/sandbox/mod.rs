@@ -13,11 +13,13 @@ pub mod fault;
 mod grammar;
 mod login;
 mod mailbox;
+mod manners;
 mod oauth;
 mod offer;
 mod parameters;
 mod record;
 mod response;
+mod sender;
 mod session;
 mod smtp;
 mod transaction;
@@ -28,13 +30,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 pub use authority::{Certificate, ClientIdentity};
 pub use echo::Echo;
 pub use mailbox::{Delivery, Login, Mailbox, Protection, Recipient};
+pub use manners::{Doors, Manners, Passwords, Refusal, Senders};
 pub use offer::{Extension, Mechanism, Offer};
 pub use record::{Counters, Rule, Said, Violation};
 pub use smtp::CONNECTIONS;
@@ -70,6 +73,10 @@ pub struct Settings {
     pub max_message_size: u64,
     /// Recipients of one message. Default: 100, as Gmail.
     pub recipients_per_message: usize,
+    /// Recipients of all messages together, after which [`Manners::quota`] is said. Default: as many as come.
+    pub recipients_per_day: Option<u64>,
+    /// Under which name it speaks, whom it lets send and how it refuses. Default: its own.
+    pub manners: Manners,
     /// Silence before a connection is ended with `421`. Default: 300 s (RFC 5321 §4.5.3.2.7).
     pub idle: Duration,
 }
@@ -113,6 +120,8 @@ impl Settings {
             token_octets: 1200,
             max_message_size: 50 * 1024 * 1024,
             recipients_per_message: 100,
+            recipients_per_day: None,
+            manners: Manners::default(),
             idle: Duration::from_mins(5),
         })
     }
@@ -137,6 +146,34 @@ pub struct Sandbox {
     bound: Ports,
     /// Held for what its drop does: each task owns its connections.
     _tasks: JoinSet<()>,
+    /// Held so that nobody else takes the ports of doors that are closed.
+    _closed: Vec<TcpSocket>,
+}
+
+/// A port of the sandbox.
+enum Port {
+    /// It takes connections.
+    Open(TcpListener),
+    /// It is ours, and refuses them.
+    Closed(TcpSocket),
+}
+
+impl Port {
+    async fn bind(address: SocketAddr, open: bool) -> io::Result<Self> {
+        if open {
+            return Ok(Self::Open(TcpListener::bind(address).await?));
+        }
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.bind(address)?;
+        Ok(Self::Closed(socket))
+    }
+
+    fn address(&self) -> io::Result<SocketAddr> {
+        match self {
+            Self::Open(listener) => listener.local_addr(),
+            Self::Closed(socket) => socket.local_addr(),
+        }
+    }
 }
 
 impl Sandbox {
@@ -151,14 +188,15 @@ impl Sandbox {
             let why = format!("the sandbox listens on loopback addresses only, not on {open}");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
         }
-        let implicit = TcpListener::bind(wanted.implicit).await?;
-        let starttls = TcpListener::bind(wanted.starttls).await?;
-        let plain = TcpListener::bind(wanted.plain).await?;
+        let bind = async |address, door| Port::bind(address, settings.manners.doors.has(door)).await;
+        let implicit = bind(wanted.implicit, Door::Implicit).await?;
+        let starttls = bind(wanted.starttls, Door::StartTls).await?;
+        let plain = bind(wanted.plain, Door::Plain).await?;
         let token = TcpListener::bind(wanted.token).await?;
         let bound = Ports {
-            implicit: implicit.local_addr()?,
-            starttls: starttls.local_addr()?,
-            plain: plain.local_addr()?,
+            implicit: implicit.address()?,
+            starttls: starttls.address()?,
+            plain: plain.address()?,
             token: token.local_addr()?,
         };
         let shared = Arc::new(Shared {
@@ -174,11 +212,15 @@ impl Sandbox {
             settings,
         });
         let mut tasks = JoinSet::new();
-        for (listener, door) in [(implicit, Door::Implicit), (starttls, Door::StartTls), (plain, Door::Plain)] {
-            tasks.spawn(smtp::serve(listener, door, Arc::clone(&shared)));
+        let mut closed = Vec::new();
+        for (port, door) in [(implicit, Door::Implicit), (starttls, Door::StartTls), (plain, Door::Plain)] {
+            match port {
+                Port::Open(listener) => drop(tasks.spawn(smtp::serve(listener, door, Arc::clone(&shared)))),
+                Port::Closed(socket) => closed.push(socket),
+            }
         }
         tasks.spawn(oauth::serve(token, Arc::clone(&shared)));
-        Ok(Self { shared, bound, _tasks: tasks })
+        Ok(Self { shared, bound, _tasks: tasks, _closed: closed })
     }
 
     /// The settings it was started with; the secrets of the user and the client are here.

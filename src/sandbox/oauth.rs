@@ -11,7 +11,7 @@ use axum::extract::connect_info::Connected;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Form, State};
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::serve::IncomingStream;
 use base64::Engine as _;
@@ -234,6 +234,12 @@ impl IntoResponse for Refusal {
     }
 }
 
+/// An answer in somebody else's words.
+fn told(status: u16, body: String) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, [(CONTENT_TYPE, "application/json")], body).into_response()
+}
+
 /// Does what a fault says; `None` when the usual answer follows.
 async fn spoilt(fault: TokenFault, cut: Cut, received: Option<&Received>) -> Option<Response> {
     let cut_with = async |octets| {
@@ -242,9 +248,14 @@ async fn spoilt(fault: TokenFault, cut: Cut, received: Option<&Received>) -> Opt
         std::future::pending().await
     };
     match fault {
-        TokenFault::Http { status, body } => {
-            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            Some((status, [(CONTENT_TYPE, "application/json")], body).into_response())
+        TokenFault::Http { status, body } => Some(told(status, body)),
+        TokenFault::HttpWith { status, field: (name, value), body } => {
+            let mut answer = told(status, body);
+            // A field that cannot be said is left out: whoever planned it sees that it is missing.
+            if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse()) {
+                answer.headers_mut().insert(name, value);
+            }
+            Some(answer)
         }
         TokenFault::BadJson => {
             let cut_off = r#"{"access_token":"#;

@@ -12,14 +12,12 @@ use super::echo::Received;
 use super::fault::{Fault, Gate, Stage};
 use super::grammar::{self, Command, Malformed};
 use super::mailbox::{Login, Protection};
+use super::manners::{Manners, Refusal};
 use super::offer::Extension;
 use super::record::Rule;
 use super::transaction::Envelope;
 use super::wire::{End, Line, Wire};
 use crate::smtp::trace::Side;
-
-/// What the sandbox calls itself.
-pub(super) const NAME: &str = "sandbox.example";
 
 /// Which of the three ports a connection came in by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +57,7 @@ pub(super) enum Manner {
 pub(super) struct Reply<'a> {
     pub code: u16,
     /// Empty where RFC 2034 §4 allows none: greeting, EHLO, 3yz.
-    pub enhanced: &'static str,
+    pub enhanced: &'a str,
     pub lines: &'a [&'a str],
 }
 
@@ -93,7 +91,9 @@ impl Session {
 
     /// Greets.
     pub(super) async fn greet(&mut self) -> Result<(), End> {
-        let greeting = Reply { code: 220, enhanced: "", lines: &["sandbox.example ESMTP practice provider"] };
+        let Manners { name, greeting, .. } = &self.shared.settings.manners;
+        let text = format!("{name} {greeting}");
+        let greeting = Reply { code: 220, enhanced: "", lines: &[&text] };
         match self.fault(&Stage::Greeting).await? {
             Some(manner) => self.say(&greeting, manner).await?,
             None => self.standing = Standing::Refused,
@@ -138,7 +138,8 @@ impl Session {
             Command::Helo(name) => {
                 self.standing = Standing::Helo(name);
                 self.envelope = Envelope::None;
-                self.answer(250, "", NAME).await
+                let shared = Arc::clone(&self.shared);
+                self.answer(250, "", &shared.settings.manners.name).await
             }
             Command::StartTls => self.start_tls().await,
             Command::Auth(mechanism, initial) => self.auth(&mechanism, initial).await,
@@ -163,7 +164,7 @@ impl Session {
 
     async fn ehlo(&mut self, name: String) -> Result<(), End> {
         let Some(manner) = self.fault(&Stage::Ehlo).await? else { return Ok(()) };
-        let mut lines = vec![format!("{NAME} greets {name}")];
+        let mut lines = vec![format!("{} greets {name}", self.shared.settings.manners.name)];
         if self.door == Door::StartTls && self.protection == Protection::Clear {
             lines.push("STARTTLS".into());
         }
@@ -321,8 +322,16 @@ impl Session {
 
     fn put(&mut self, reply: &Reply<'_>) {
         let shown = self.shared.settings.offer.has(&Extension::EnhancedStatusCodes) && !reply.enhanced.is_empty();
+        // Offers and challenges are read by programs and carry no signature.
+        let signed = !(matches!(reply.code, 250 | 334) && reply.enhanced.is_empty());
+        let signature = self.shared.settings.manners.signature.as_ref().filter(|_| signed);
         for (i, text) in reply.lines.iter().enumerate() {
-            let separator = if i + 1 == reply.lines.len() { ' ' } else { '-' };
+            let last = i + 1 == reply.lines.len();
+            let separator = if last { ' ' } else { '-' };
+            let text = match signature {
+                Some(signature) if last => format!("{text} - {signature}"),
+                _ => (*text).to_owned(),
+            };
             // RFC 2034 §4: the enhanced code is repeated on each line.
             let line = if shown {
                 format!("{}{separator}{} {text}", reply.code, reply.enhanced)
@@ -338,6 +347,12 @@ impl Session {
     /// A reply of one line in one piece.
     pub(super) async fn answer(&mut self, code: u16, enhanced: &'static str, text: &str) -> Result<(), End> {
         self.say(&Reply { code, enhanced, lines: &[text] }, Manner::Whole).await
+    }
+
+    /// A refusal in the provider's words.
+    pub(super) async fn refuse(&mut self, refusal: &Refusal, manner: Manner) -> Result<(), End> {
+        let lines: Vec<&str> = refusal.lines.iter().map(String::as_str).collect();
+        self.say(&Reply { code: refusal.code, enhanced: &refusal.enhanced, lines: &lines }, manner).await
     }
 
     /// `503`, and a breach.

@@ -3,15 +3,20 @@
 //! A message is in the mailbox before its `250` is written, and only then. Whatever is wrong with a body is answered
 //! after its true end, so that no part of it is ever taken for a command.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
+use super::Settings;
 use super::body::{Body, Complete};
 use super::fault::Stage;
 use super::grammar::Path;
 use super::mailbox::{Delivery, Protection, Recipient};
+use super::manners::Refusal;
 use super::offer::Extension;
 use super::parameters::{self, Announced, Wrong};
 use super::record::{Rule, count};
+use super::sender;
 use super::session::{Door, Manner, Reply, Session, Standing};
 use super::wire::End;
 
@@ -59,6 +64,10 @@ impl Session {
         if announced.size.is_some_and(|size| size > self.size_limit()) {
             return self.answer(552, "5.3.4", "Message size exceeds the fixed limit").await;
         }
+        let shared = Arc::clone(&self.shared);
+        if let Some(refusal) = sender::at_mail(&shared.settings.manners.senders, &path.address) {
+            return self.refuse(refusal, Manner::Whole).await;
+        }
         let Some(manner) = self.fault(&Stage::Mail).await? else { return Ok(()) };
         count(&self.shared.record.counting.transactions);
         self.envelope = Envelope::Open(Transaction { path, announced, recipients: Vec::new(), attempted: 0 });
@@ -83,7 +92,8 @@ impl Session {
             return self.not_announced_utf8().await;
         }
         if full {
-            return self.answer(452, "4.5.3", "Too many recipients").await;
+            let shared = Arc::clone(&self.shared);
+            return self.refuse(&shared.settings.manners.too_many_recipients, Manner::Whole).await;
         }
         let fault = self.shared.faults.take_rcpt(&path.address);
         let Some(manner) = self.act(fault).await? else { return Ok(()) };
@@ -155,6 +165,10 @@ impl Session {
             let lines = ["Bare carriage returns or line feeds are not taken"];
             return self.say(&Reply { code: 550, enhanced: "5.6.11", lines: &lines }, manner).await;
         }
+        let shared = Arc::clone(&self.shared);
+        if let Some(refusal) = self.against_the_rules(&shared.settings, &transaction, &body.bytes) {
+            return self.refuse(refusal, manner).await;
+        }
         let (Standing::Helo(helo_name) | Standing::Ehlo(helo_name)) = self.standing.clone() else {
             // MAIL is refused before EHLO, and nothing takes an EHLO back while a body is read.
             return self.out_of_order("EHLO first").await;
@@ -165,13 +179,29 @@ impl Session {
             mail_parameters: as_given(&transaction.path),
             reverse_path: transaction.path.address,
             recipients: transaction.recipients,
-            bytes: body.bytes,
+            bytes: sender::delivered(&shared.settings.manners.senders, body.bytes),
             login: self.login.clone(),
             protection: self.protection,
             helo_name,
             at: Timestamp::now(),
         });
         self.say(&Reply { code: 250, enhanced: "2.0.0", lines: &[&format!("Ok: taken as {id}")] }, manner).await
+    }
+
+    /// The refusal of a whole message by the provider's own rules.
+    fn against_the_rules<'a>(
+        &self,
+        settings: &'a Settings,
+        transaction: &Transaction,
+        message: &[u8],
+    ) -> Option<&'a Refusal> {
+        let foreign = sender::at_end(&settings.manners.senders, &transaction.path.address, message);
+        foreign.or_else(|| {
+            let most = settings.recipients_per_day?;
+            let earlier = self.shared.mailbox.deliveries().iter().map(|taken| taken.recipients.len()).sum::<usize>();
+            let all = earlier + transaction.recipients.len();
+            (all as u64 > most).then_some(&settings.manners.quota)
+        })
     }
 
     fn watch_body(&self, body: &Complete, announced: Announced) {

@@ -18,7 +18,7 @@ from proxies import Dante, Tinyproxy
 from relay import DEVICE, Relay
 from sink import Sink
 from token_server import Client, TokenServer
-from world import Authority, Ports
+from world import Authority, Ports, run_tool
 
 SENDER = "relay@provider.test"
 # Characters that break careless quoting and encoding; the secret is one that Microsoft could have made.
@@ -30,19 +30,27 @@ APPLICATION = Client("5f1c/app", "s3cret+/=%&:~Q", "https://provider.test/.defau
 
 @dataclass(frozen=True)
 class Account:
-    """One account: `server` is postfix, dovecot, or one of the servers that must not be trusted or are not there;
-    `proxy` is SOCKS5 or CONNECT, either of which can be dead, or refuse the login.
+    """One account: `server` is postfix, dovecot, or one of the servers that must not be trusted or are not there.
+
+    `trust` is what the account says of the server's certificate: full, chain, pin (the right one), `wrong pin` (beside
+    full), none. `shown` is the client certificate: ours, or a stranger's. `proxy` is SOCKS5 or CONNECT, either of which
+    can be dead, or refuse the login.
     """
 
     server: str
     encryption: str
     mechanism: str
     credential: str = "as usual"
+    trust: str = "full"
+    shown: str = "nothing"
     proxy: str = None
 
     def __str__(self):
         words = f"{self.server:<12} {self.encryption:<8} {self.mechanism:<11}"
-        words += "" if self.credential == "as usual" else f" ({self.credential})"
+        special = [self.credential] if self.credential != "as usual" else []
+        special += [self.trust] if self.trust != "full" else []
+        special += [f"shows {self.shown}"] if self.shown != "nothing" else []
+        words += f" ({', '.join(special)})" if special else ""
         return words if not self.proxy else f"{words} by {self.proxy}"
 
 
@@ -73,6 +81,8 @@ class Bench:
 
     def server(self, account):
         """The running server whose log and trace field tell about this account's deliveries."""
+        if account.server == "strict dovecot":
+            return self.strict_dovecot
         return self.dovecot if account.server == "dovecot" else self.postfix
 
     def secrets(self):
@@ -94,7 +104,7 @@ class Bench:
             "limits": {"connections": 2},
         }
         settings["host"], settings["port"] = self._address(account)
-        settings |= self._way(account.proxy)
+        settings |= self._way(account.proxy) | self._trust(account)
         if account.mechanism == "none":
             return settings
         settings["username"] = SENDER
@@ -113,7 +123,22 @@ class Bench:
         dead = {"dead SOCKS5": "socks5", "dead CONNECT": "http"}
         return {"proxy": f"{dead[proxy]}://127.0.0.1:{self.ports.take()}"} if proxy else {}
 
+    def _trust(self, account):
+        if account.trust == "pin":
+            return {"verify": "pin", "pins": [_pin(self._certificates[account.server][0])]} | self._identity(account)
+        if account.trust == "wrong pin":
+            return {"pins": [_pin(self.authority.certificate)]}
+        return {"verify": account.trust} | self._identity(account)
+
+    def _identity(self, account):
+        if account.shown == "nothing":
+            return {}
+        certificate, key = self._identities[account.shown]
+        return {"client_certificate": certificate, "client_key": key}
+
     def _address(self, account):
+        if account.server == "strict dovecot":
+            return dovecot.ADDRESS, self.strict_dovecot.ports[account.encryption]
         if account.server == "dovecot":
             return dovecot.ADDRESS, self.dovecot.ports[account.encryption]
         if account.server == "no STARTTLS":
@@ -167,6 +192,12 @@ class Bench:
             "foreign": stranger.issue("foreign", "DNS:localhost"),
             "misnamed": self.authority.issue("misnamed", "DNS:elsewhere.test"),
         }
+        usual = dict.fromkeys(("postfix", "dovecot", "strict", "strict dovecot"), self.certificate)
+        self._certificates = certificates | usual
+        self._identities = {
+            "ours": self.authority.issue("relay", "DNS:relay.test", "clientAuth"),
+            "a stranger's": stranger.issue("relay", "DNS:relay.test", "clientAuth"),
+        }
         self._stale_token = "stale-" + "0123456789abcdef" * 3
         self.sink = self._keep(Sink(self.ports.take()))
         self.tokens = self._keep(TokenServer(self.ports, self.certificate, APPLICATION))
@@ -185,6 +216,18 @@ class Bench:
                 PASSWORD,
             )
         )
+        self.strict_dovecot = self._keep(
+            Dovecot(
+                self.home / "strict-dovecot",
+                self.ports,
+                self.sink.port,
+                self.tokens.introspection,
+                self.certificate,
+                SENDER,
+                PASSWORD,
+                clients=self.authority.certificate,
+            )
+        )
         self.postfix = self._keep(
             Postfix(
                 self.home / "postfix",
@@ -192,6 +235,7 @@ class Bench:
                 self.sink.port,
                 self.dovecot.auth_socket,
                 certificates,
+                self.authority.certificate,
                 SENDER,
                 PASSWORD,
             )
@@ -200,3 +244,9 @@ class Bench:
     def _keep(self, service):
         self._running.callback(service.stop)
         return service
+
+
+def _pin(certificate):
+    """The pin of its key, by the commands that certs/README.md gives."""
+    commands = f"openssl x509 -in {certificate} -pubkey -noout | openssl pkey -pubin -outform der"
+    return "sha256/" + run_tool(["bash", "-c", f"{commands} | openssl dgst -sha256 -binary | base64"]).strip()

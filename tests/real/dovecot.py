@@ -2,7 +2,8 @@
 
 It listens on 127.0.0.2: for a client whose address equals the server's, Dovecot holds the connection to be secure and
 takes passwords before STARTTLS; from 127.0.0.1 to 127.0.0.2 it does not. Passwords stand in a passwd-file, access
-tokens are introspected (RFC 7662) at the token server. /etc/dovecot is not read.
+tokens are introspected (RFC 7662) at the token server. A strict one takes a sign-in only inside TLS in which a client
+certificate was shown. /etc/dovecot is not read.
 """
 
 import re
@@ -32,6 +33,7 @@ ssl = required
 ssl_cert = <{certificate}
 ssl_key = <{key}
 disable_plaintext_auth = yes
+{strictness}
 
 auth_mechanisms = plain login cram-md5 xoauth2 oauthbearer
 auth_failure_delay = 0
@@ -74,6 +76,13 @@ service anvil {{
 }}
 """
 
+STRICT = """
+ssl_ca = <{clients}
+ssl_verify_client_cert = yes
+ssl_require_crl = no
+auth_ssl_require_client_cert = yes
+"""
+
 OAUTH2 = """
 introspection_mode = post
 introspection_url = {introspection}
@@ -86,7 +95,7 @@ active_value = true
 class Dovecot:
     """Started by the constructor, ended by `stop`. `ports` maps an encryption to a port."""
 
-    def __init__(self, home: Path, ports, sink_port, introspection, certificate, user, password):
+    def __init__(self, home: Path, ports, sink_port, introspection, certificate, user, password, clients=None):
         self.home = home
         self.log = home / "dovecot.log"
         self.auth_socket = home / "postfix-auth"
@@ -104,6 +113,7 @@ class Dovecot:
                 certificate=certificate[0],
                 key=certificate[1],
                 user="postfix",
+                strictness=STRICT.format(clients=clients) if clients else "",
                 **self.ports,
             )
         )
@@ -123,7 +133,7 @@ class Dovecot:
         self._start()
 
     @staticmethod
-    def trace(sender, signed_in):
+    def trace(sender, signed_in, certified):  # noqa: ARG004 – it does not write certificates down
         """The pattern of this server's Received field."""
         if not signed_in:
             raise Trouble("Dovecot takes no mail without a sign-in")

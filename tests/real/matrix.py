@@ -76,6 +76,7 @@ def cells():
     yield from _bodies()
     yield from _devices()
     yield from _proxies(rotating)
+    yield from _trust(rotating)
     yield from _failures(rotating)
 
 
@@ -135,6 +136,43 @@ def _proxies(rotating):
         yield Cell(Account("dovecot", "starttls", "XOAUTH2", proxy=f"dead {proxy}"), next(rotating), refusal=away)
     wrong = Refusal(451, 451, "refuses the login")
     yield Cell(Account("postfix", "implicit", "PLAIN", proxy="CONNECT, wrong login"), next(rotating), refusal=wrong)
+
+
+def _trust(rotating):
+    """What an account says of the server's certificate, and the certificate it shows; both servers judge it in SMTP."""
+    cert = Refusal(400, 499, "certificate")
+    other_key = Refusal(400, 499, "shows another key than the pinned ones: sha256/")
+    wanted = Refusal(400, 499, "requires a client certificate")
+    not_taken = Refusal(400, 499, "does not accept our client certificate")
+    for encryption in ("implicit", "starttls"):
+        for server, trust, refusal in (
+            ("postfix", "chain", None),
+            ("postfix", "pin", None),
+            ("postfix", "none", None),
+            ("postfix", "wrong pin", other_key),
+            ("misnamed", "chain", None),
+            ("misnamed", "pin", None),
+            ("misnamed", "none", None),
+            ("foreign", "chain", cert),
+            ("foreign", "pin", None),
+            ("foreign", "none", None),
+            ("dovecot", "chain", None),
+            ("dovecot", "pin", None),
+            ("dovecot", "none", None),
+            ("dovecot", "wrong pin", other_key),
+        ):
+            account = Account(server, encryption, "PLAIN", trust=trust)
+            yield Cell(account, next(rotating), refusal=refusal)
+        for server, shown, refusal in (
+            ("strict", "nothing", wanted),
+            ("strict", "a stranger's", not_taken),
+            ("strict", "ours", None),
+            # It does not tell the two apart.
+            ("strict dovecot", "nothing", wanted),
+            ("strict dovecot", "a stranger's", wanted),
+            ("strict dovecot", "ours", None),
+        ):
+            yield Cell(Account(server, encryption, "PLAIN", shown=shown), next(rotating), refusal=refusal)
 
 
 def _failures(rotating):

@@ -1,8 +1,9 @@
 """A Postfix instance of our own: submission ports in every flavour the matrix asks for, behind them the sink.
 
 Runs from its own configuration, queue and data directories on high loopback ports; /etc/postfix is not read. Ports
-named `cyrus` sign in through Cyrus SASL (PLAIN, LOGIN, CRAM-MD5), ports named `dovecot` through Dovecot's auth service (XOAUTH2, OAUTHBEARER
-too), `open` ones ask for no sign-in, `foreign` and `misnamed` show certificates a careful client must refuse.
+named `cyrus` sign in through Cyrus SASL (PLAIN, LOGIN, CRAM-MD5), ports named `dovecot` through Dovecot's auth service
+(XOAUTH2, OAUTHBEARER too), `open` ones ask for no sign-in, `foreign` and `misnamed` show certificates a careful client
+must refuse, `strict` ones require a client certificate.
 """
 
 import os
@@ -82,6 +83,13 @@ RECIPIENTS = """
 SIGN_INS = {
     "cyrus": ["smtpd_sasl_auth_enable=yes", "smtpd_sasl_type=cyrus", "smtpd_sasl_path=smtpd"],
     "dovecot": ["smtpd_sasl_auth_enable=yes", "smtpd_sasl_type=dovecot", "smtpd_sasl_path={auth_socket}"],
+    "strict": [
+        "smtpd_sasl_auth_enable=yes",
+        "smtpd_sasl_type=cyrus",
+        "smtpd_sasl_path=smtpd",
+        "smtpd_tls_req_ccert=yes",
+        "smtpd_tls_CAfile={clients}",
+    ],
     "open": ["smtpd_relay_restrictions=permit_mynetworks,reject"],
 }
 ENCRYPTIONS = {
@@ -93,10 +101,10 @@ ENCRYPTIONS = {
 class Postfix:
     """Started by the constructor, ended by `stop`. `ports` maps (flavour, encryption) to a port."""
 
-    def __init__(self, home: Path, ports, sink_port, auth_socket, certificates, user, password):
+    def __init__(self, home: Path, ports, sink_port, auth_socket, certificates, clients, user, password):
         self.home = home
         self.log = home / "postfix.log"
-        self._auth_socket = auth_socket
+        self._auth_socket, self._clients = auth_socket, clients
         self._configure(sink_port, user, password)
         self.ports = {}
         services = [MASTER_CF]
@@ -106,6 +114,7 @@ class Postfix:
             "open": ("open", "right"),
             "foreign": ("cyrus", "foreign"),
             "misnamed": ("cyrus", "misnamed"),
+            "strict": ("strict", "right"),
         }.items():
             for encryption in ENCRYPTIONS:
                 port = self.ports[flavour, encryption] = ports.take()
@@ -124,14 +133,17 @@ class Postfix:
         self._start()
 
     @staticmethod
-    def trace(sender, signed_in):
-        """The pattern of this server's Received field: it names TLS and, where there was one, the sign-in."""
+    def trace(sender, signed_in, certified):
+        """The pattern of this server's Received field: TLS, our certificate and the sign-in, where there were any."""
+        shown = r'Client CN "relay", Issuer "Posthouse test authority" \(verified OK\)'
+        signed = r" client-signature [^()]+( \([^()]+\))?( client-digest \S+)?" if certified else ""
+        client = shown if certified else "No client certificate requested"
         # A resumed TLS session has no new signature, and so no digest of one.
         who = rf"\(Authenticated sender: {re.escape(sender)}\) " if signed_in else ""
         return (
             r"Received: from \S+ \(\S+ \[127\.0\.0\.1\]\) \(using TLSv1\.3 with cipher [^()]+ \([^()]+\) "
-            r"key-exchange [^()]+( \([^()]+\))? server-signature [^()]+( \([^()]+\))?( server-digest \S+)?\) "
-            rf"\(No client certificate requested\) {who}by {re.escape(NAME)} \(Postfix\) "
+            rf"key-exchange [^()]+( \([^()]+\))? server-signature [^()]+( \([^()]+\))?( server-digest \S+)?{signed}\) "
+            rf"\({client}\) {who}by {re.escape(NAME)} \(Postfix\) "
             rf"with ESMTPS{'A' if signed_in else ''} id \S+( for <[^<>]+>)?; {TIMESTAMP}"
         )
 
@@ -163,7 +175,7 @@ class Postfix:
 
     def _service(self, port, sign_in, encryption, certificate):
         options = [f"smtpd_tls_chain_files={certificate[1]},{certificate[0]}"]
-        options += [option.format(auth_socket=self._auth_socket) for option in SIGN_INS[sign_in]]
+        options += [option.format(auth_socket=self._auth_socket, clients=self._clients) for option in SIGN_INS[sign_in]]
         options += ENCRYPTIONS[encryption]
         lines = "".join(f"    -o {option}\n" for option in options)
         return f"127.0.0.1:{port} inet n - n - - smtpd\n{lines}"

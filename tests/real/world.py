@@ -63,11 +63,11 @@ class Authority:
         extensions = "basicConstraints=critical,CA:true\nkeyUsage=critical,keyCertSign,cRLSign\n"
         self._request("ca", name, extensions, [])
 
-    def issue(self, name: str, subject_alternative_names: str):
-        """Returns (certificate, key) for a server; certificates carry their names only as SAN (RFC 9525)."""
+    def issue(self, name: str, subject_alternative_names: str, purpose: str = "serverAuth"):
+        """Returns (certificate, key), for a server unless told otherwise; certificates carry their names only as SAN (RFC 9525)."""
         extensions = (
             "basicConstraints=critical,CA:false\nkeyUsage=critical,digitalSignature\n"
-            f"extendedKeyUsage=serverAuth\nsubjectAltName={subject_alternative_names}\n"
+            f"extendedKeyUsage={purpose}\nsubjectAltName={subject_alternative_names}\n"
         )
         self._request(name, name, extensions, ["-CA", self.certificate, "-CAkey", self._key])
         return self._directory / f"{name}.pem", self._directory / f"{name}.key"

@@ -4,7 +4,7 @@
 
 mod mail;
 mod output;
-mod stand;
+pub mod stand;
 
 use std::net::{Ipv4Addr, TcpListener};
 

@@ -114,7 +114,7 @@ async fn token_fault(fault: TokenFault, words: &[&str]) {
 #[tokio::test]
 async fn a_token_endpoint_that_answers_500() {
     let fault = TokenFault::Http { status: 500, body: "<html>oops</html>".into() };
-    token_fault(fault, &["odd answer (HTTP 500)", "cause=network", "tried again later"]).await;
+    token_fault(fault, &["web page (HTTP 500)", "cause=network", "tried again later"]).await;
 }
 
 #[tokio::test]

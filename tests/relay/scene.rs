@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use posthouse::account::{self, Encryption, Mechanism, Source};
+use posthouse::account::{self, Encryption, Mechanism, PasswordSpaces, Source};
 use posthouse::app::{self, App, StartError};
 use posthouse::config::{Config, Delivery};
 use posthouse::inbound::settings::{Caps, DeviceAuth, Limits, LineEndings, ListenerSettings, ListenerTls};
@@ -154,7 +154,8 @@ fn listener() -> ListenerSettings {
     }
 }
 
-fn account(sandbox: &Sandbox, authority: &Path) -> account::Settings {
+/// The provider's only user, with a password.
+pub fn account(sandbox: &Sandbox, authority: &Path) -> account::Settings {
     account::Settings {
         name: "office".into(),
         renamed_from: Vec::new(),
@@ -172,6 +173,10 @@ fn account(sandbox: &Sandbox, authority: &Path) -> account::Settings {
         allow_plaintext_credentials: false,
         connections: 2,
         recipients_per_message: 100,
+        messages_per_minute: None,
+        recipients_per_day: None,
+        size: None,
+        password_spaces: PasswordSpaces::Kept,
     }
 }
 

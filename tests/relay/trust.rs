@@ -11,8 +11,11 @@ use posthouse::sandbox::{Certificate, ClientIdentity, Sandbox, Settings};
 
 use crate::scene::{Log, Scene, provider};
 
-/// Both ways into TLS.
-fn ways() -> [(Encryption, fn(&Sandbox) -> SocketAddr); 2] {
+/// A way into TLS, and the provider's port for it.
+type Way = (Encryption, fn(&Sandbox) -> SocketAddr);
+
+/// Both ways.
+fn ways() -> [Way; 2] {
     [(Encryption::Implicit, Sandbox::implicit), (Encryption::StartTls, Sandbox::starttls)]
 }
 

@@ -201,6 +201,48 @@ fn before_the_recipients_every_route_that_may_come_is_known() {
     assert!(matches!(reach(&none, ANY), Err(BookError::Ambiguous { .. })));
 }
 
+#[test]
+fn a_rule_covers_another_when_nothing_is_left_for_that_one() {
+    for (earlier, later) in [
+        ("->", "sender=a@b device=fax source=::1 ->"),
+        ("sender=* listener=** ->", "recipient=x@y ->"),
+        ("sender=*@a ->", "sender=b@a sender=c*@a ->"),
+        ("device=* ->", "device=fax* ->"),
+        ("source=10.0.0.0/8 ->", "source=10.1.0.0/16 source=::ffff:10.2.3.4 ->"),
+        ("recipient=*@a recipient=*@b ->", "recipient=x@b sender=c@d ->"),
+    ] {
+        assert!(rule(earlier).covers(&rule(later)), "{earlier} covers {later}");
+    }
+    for (earlier, later) in [
+        ("device=* ->", "sender=a@b ->"),
+        ("source=0.0.0.0/0 ->", "->"),
+        ("sender=a@b ->", "->"),
+        ("sender=a@b ->", "sender=*@b ->"),
+        ("sender=*@a ->", "sender=b@a sender=b@c ->"),
+        ("sender=*@a recipient=*@b ->", "sender=x@a ->"),
+        ("source=10.0.0.0/8 ->", "source=fd00::/8 ->"),
+    ] {
+        assert!(!rule(earlier).covers(&rule(later)), "{earlier} does not cover {later}");
+    }
+}
+
+#[test]
+fn a_rule_takes_all_mail_of_a_login_or_a_listener() {
+    let takes =
+        |text: &str, login: Option<&str>| rule(text).takes_all_of(login.map(DeviceName::from).as_ref(), &"lan".into());
+    assert!(takes("sender=* listener=l* ->", None) && takes("device=fax* ->", Some("fax1")));
+    for (text, login) in [
+        ("device=fax* ->", None),
+        ("device=fax* ->", Some("scanner")),
+        ("listener=local ->", None),
+        ("sender=*@a ->", None),
+        ("recipient=*@a ->", None),
+        ("source=0.0.0.0/0 ->", None),
+    ] {
+        assert!(!takes(text, login), "{text}");
+    }
+}
+
 mod chance {
     use proptest::prelude::*;
 

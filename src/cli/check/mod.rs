@@ -69,6 +69,7 @@ fn report_on(args: Args, sources: &Sources, colours: bool, look: impl Fn(&Config
             let machine = Machine::here();
             let Probed { mut findings, mut notes } = look(&loaded.config);
             findings.extend(machine::shared_spool(&loaded.config, &machine));
+            notes.splice(..0, std::mem::take(&mut loaded.notes));
             notes.extend(machine::secrets_in_environment(sources, &machine));
             let warnings = std::mem::take(&mut loaded.warnings);
             (Some(loaded), warnings.into_iter().chain(findings).collect::<Vec<_>>(), notes)

@@ -40,6 +40,7 @@ pub(super) fn code(failure: &Failure, cause: Cause) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnosis::{ConnectProblem, DnsProblem};
     use crate::words::Phase;
 
     #[test]
@@ -57,7 +58,16 @@ mod tests {
             assert_eq!(code(&closed, cause), expected, "{cause}");
         }
         let (host, detail) = (String::from("h"), String::from("d"));
-        assert_eq!(code(&Failure::Dns { host: host.clone(), detail: detail.clone() }, Cause::Network), 68);
-        assert_eq!(code(&Failure::Connect { host, port: 465, detail }, Cause::Network), 69);
+        assert_eq!(
+            code(
+                &Failure::Dns { host: host.clone(), problem: DnsProblem::Other, detail: detail.clone() },
+                Cause::Network
+            ),
+            68
+        );
+        assert_eq!(
+            code(&Failure::Connect { host, port: 465, problem: ConnectProblem::Other, detail }, Cause::Network),
+            69
+        );
     }
 }

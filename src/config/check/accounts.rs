@@ -4,13 +4,13 @@
 
 use std::path::Path;
 
-use super::{Aside, Surroundings, names, oauth, proxy, trust};
+use super::{Aside, Surroundings, names, oauth, provider, proxy, trust};
 use crate::account::{CommandLine, Encryption, Mechanism, Settings, Source};
 use crate::config::files::{Named, NamedFile};
 use crate::config::finding::Complaint;
 use crate::config::keys;
-use crate::config::section::Section;
-use crate::config::tree::Origin;
+use crate::config::section::{self, Section};
+use crate::config::tree::{Origin, Value};
 use crate::config::values;
 use crate::smtp::sasl::Mechanism as Sasl;
 
@@ -33,7 +33,8 @@ pub(super) fn read(root: &Section<'_>, surroundings: &Surroundings<'_>, aside: &
 
 fn read_one(name: &str, section: &Section<'_>, surroundings: &Surroundings<'_>, aside: &mut Aside) -> Account {
     let directory = surroundings.directory;
-    let encryption = encryption(section);
+    let preset = provider::of(section, surroundings.presets);
+    let encryption = section.get("encryption", encryption);
     let credential = credential(section, directory, aside);
     let host = host(section);
     let limits = section.section("limits");
@@ -42,11 +43,12 @@ fn read_one(name: &str, section: &Section<'_>, surroundings: &Surroundings<'_>, 
     let settings = Settings {
         name: name.into(),
         renamed_from: names::former(section),
+        password_spaces: provider::password_spaces(preset, &host, surroundings.presets),
         proxies: proxy::read(section, &host, &credential, surroundings, aside),
         host,
         port: port(section, encrypted),
         encryption: encrypted,
-        provider: None,
+        provider: preset.map(|preset| preset.id.clone()),
         trust: trust::read(section, encrypted, directory, aside),
         helo_name: section.get("helo_name", values::helo_name),
         username: section.get("username", values::free_text),
@@ -56,9 +58,18 @@ fn read_one(name: &str, section: &Section<'_>, surroundings: &Surroundings<'_>, 
         allow_plaintext_credentials: section.get("allow_plaintext_credentials", values::flag).unwrap_or(false),
         connections: limit("connections", CONNECTIONS),
         recipients_per_message: limit("recipients_per_message", RECIPIENTS),
+        messages_per_minute: limits.as_ref().and_then(|limits| limits.number("messages_per_minute")),
+        recipients_per_day: limits.as_ref().and_then(|limits| limits.number("recipients_per_day")),
+        size: limits.as_ref().and_then(provider::size),
     };
     sign_in(section, &settings);
-    encryption_and_port(section, &settings);
+    let said = match preset {
+        Some(preset) => provider::fits(section, preset, &settings),
+        None => provider::needless(section),
+    };
+    if !said {
+        encryption_and_port(section, &settings);
+    }
     if encryption.is_some() || !section.has("encryption") {
         in_clear(section, &settings);
     }
@@ -71,10 +82,12 @@ fn read_one(name: &str, section: &Section<'_>, surroundings: &Surroundings<'_>, 
 }
 
 fn host(section: &Section<'_>) -> String {
-    // A provider would bring its host; that there are none yet is noted at that key.
+    // A provider brings its host; one that is unknown is noted at that key.
     if !section.has("host") && !section.has("provider") {
         let complaint = Complaint::new("an account needs a host");
-        section.error_here(complaint.hint("write host = \"smtp.example.com\", the name your provider gives for SMTP"));
+        section.error_here(complaint.hint(
+            "write provider = \"…\" (`posthouse providers` lists them), or host = \"…\" as your provider gives it for SMTP",
+        ));
     }
     section.get("host", values::host).unwrap_or_default()
 }
@@ -85,8 +98,13 @@ fn port(section: &Section<'_>, encryption: Encryption) -> u16 {
     written.and_then(|port| u16::try_from(port).ok()).unwrap_or(default)
 }
 
-fn encryption(section: &Section<'_>) -> Option<Encryption> {
-    Some(match section.word("encryption")? {
+/// What mail programs call the two kinds of TLS is understood as well.
+pub(in crate::config) fn encryption(value: &Value) -> Result<Encryption, Complaint> {
+    let word = match section::alias("encryption", value) {
+        Some(word) => word,
+        None => values::word(value, keys::ENCRYPTION)?,
+    };
+    Ok(match word {
         "starttls" => Encryption::StartTls,
         "starttls_auto" => Encryption::StartTlsAuto,
         "none" => Encryption::None,

@@ -12,10 +12,13 @@ mod limits;
 mod listeners;
 mod names;
 mod oauth;
+mod provider;
 mod proxy;
 mod risks;
 mod routes;
 mod trust;
+
+pub(super) use accounts::encryption;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -25,6 +28,7 @@ use super::files::Named;
 use super::finding::Complaint;
 use super::section::Section;
 use super::{Config, Delivery, values};
+use crate::account::provider::Presets;
 use crate::inbound::settings::Caps;
 use crate::journal::log;
 use crate::mail::address::Address;
@@ -38,6 +42,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) directory: &'a Path,
     /// `storage.directory` when it is not written.
     pub(super) spool: PathBuf,
+    /// The providers there are.
+    pub(super) presets: &'a Presets,
     /// What the environment says about proxies.
     pub(super) proxies: Environment,
     /// Reads a file of one line with a secret.

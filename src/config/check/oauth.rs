@@ -21,8 +21,8 @@ use crate::secret::Secret;
 const LATER: [&str; 5] = ["authorization_code", "device_code", "service_account", "refresh_token", "password"];
 
 /// Keys that only one of the grants has.
-const CLIENT_CREDENTIALS_ONLY: [&str; 6] =
-    ["token_endpoint", "client_id", "client_secret", "client_secret_file", "scope", "client_authentication"];
+const CLIENT_CREDENTIALS_ONLY: [&str; 7] =
+    ["tenant", "token_endpoint", "client_id", "client_secret", "client_secret_file", "scope", "client_authentication"];
 
 /// Reads the grant; `None` after an error was noted.
 pub(super) fn grant(section: &Section<'_>, directory: &Path, aside: &mut Aside) -> Option<Grant> {

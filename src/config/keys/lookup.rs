@@ -11,7 +11,8 @@ pub(in crate::config) fn find(keys: &'static [Key], name: &str) -> Option<&'stat
 
 /// The headers of the sections that have a value of this name; the empty one for the top of the file.
 pub(in crate::config) fn homes(name: &str) -> Vec<String> {
-    places(name).into_iter().map(|(header, _)| header).collect()
+    // Nobody who mislaid a key of an account meant to describe a provider.
+    places(name).into_iter().map(|(header, _)| header).filter(|header| !header.starts_with("[providers.")).collect()
 }
 
 /// The kinds of all values of this name, whatever section they are in.
@@ -61,6 +62,11 @@ pub(in crate::config) fn nearest_word(
         .filter(|(distance, word)| *distance <= 2.min(word.len() / 2))
         .min()
         .map(|(_, word)| word)
+}
+
+/// Whether a word is a slip of the pen away from another.
+pub(in crate::config) fn is_near(word: &str, written: &str) -> bool {
+    written.len() <= 40 && strsim::damerau_levenshtein(word, written) <= 2.min(word.len() / 2)
 }
 
 /// Every key of this version, sections first, as `accounts.NAME.host` or `listeners.name`.

@@ -6,10 +6,37 @@ use super::{ANY, LATER, Row, WAIT_A_DAY};
 use crate::smtp::reply::Enhanced;
 use crate::words::{Cause, Phase};
 
+/// Some servers look at our certificate when TLS is done, and say what they think of it in SMTP.
+const SHOW_A_CERTIFICATE: &str = "Set `client_certificate` and `client_key` of this account to the files the server's owner issued for this relay; where they are set, their issuer must be known to the server.";
+
 const CONFIGURED_MECHANISM: &str =
     "Set `mechanism = \"auto\"` for this account, so that one of the offered mechanisms is used.";
 
 pub(super) const ROWS: &[Row] = &[
+    Row {
+        code: "client_certificate_wanted",
+        words: &["no client certificate presented"],
+        cause: Cause::Config,
+        sentence: "The server requires a client certificate and saw none.",
+        cure: SHOW_A_CERTIFICATE,
+        ..ANY
+    },
+    Row {
+        code: "client_certificate_not_trusted",
+        words: &["client certificate not trusted"],
+        cause: Cause::Config,
+        sentence: "The server does not accept our client certificate.",
+        cure: SHOW_A_CERTIFICATE,
+        ..ANY
+    },
+    Row {
+        code: "client_certificate_not_valid",
+        words: &["client didn't present valid ssl certificate"],
+        cause: Cause::Config,
+        sentence: "The server requires a client certificate that it accepts.",
+        cure: SHOW_A_CERTIFICATE,
+        ..ANY
+    },
     Row {
         code: "starttls_wanted",
         replies: &[530],

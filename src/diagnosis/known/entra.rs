@@ -152,7 +152,6 @@ pub(in crate::diagnosis) const ROWS: &[Row] = &[
         cause: Cause::Config,
         sentence: "The scope is not valid.",
         cure: DEFAULT_SCOPE,
-        ..ANY
     },
     Row {
         code: "entra_scope_not_default",
@@ -161,7 +160,6 @@ pub(in crate::diagnosis) const ROWS: &[Row] = &[
         cause: Cause::Config,
         sentence: "With client credentials Microsoft wants a scope that ends in /.default.",
         cure: DEFAULT_SCOPE,
-        ..ANY
     },
     Row {
         code: "entra_resource_unknown",
@@ -170,7 +168,6 @@ pub(in crate::diagnosis) const ROWS: &[Row] = &[
         cause: Cause::Config,
         sentence: "The scope names a resource that Microsoft does not know in this tenant.",
         cure: DEFAULT_SCOPE,
-        ..ANY
     },
     Row {
         code: "entra_resource_disabled",

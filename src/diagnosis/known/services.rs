@@ -1,4 +1,4 @@
-//! Known replies of services that send for programs: Amazon SES, SendGrid, Mailgun, Postmark, Brevo, Mailjet.
+//! Known replies of services that send for programs: Amazon SES, `SendGrid`, Mailgun, Postmark, Brevo, Mailjet.
 //!
 //! Their credentials are none of a mailbox, so what is wrong with one differs from service to service.
 

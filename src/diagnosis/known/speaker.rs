@@ -33,7 +33,7 @@ pub(in crate::diagnosis) enum Speaker {
 
 /// By what one is known.
 struct Marks {
-    /// How the names of its presets begin.
+    /// The names of its presets.
     presets: &'static [&'static str],
     /// Its domains; hosts below them count.
     domains: &'static [&'static str],
@@ -46,7 +46,7 @@ impl Speaker {
     pub fn speaks(self, context: Context<'_>, text: &str) -> bool {
         let Marks { presets, domains, signatures } = self.marks();
         let provider = context.provider.unwrap_or_default();
-        presets.iter().any(|preset| provider.starts_with(preset))
+        presets.contains(&provider)
             || domains.iter().any(|domain| is_below(context.host, domain))
             || signatures.iter().any(|signature| text.contains(signature))
     }
@@ -55,12 +55,19 @@ impl Speaker {
         let marks = |presets, domains| Marks { presets, domains, signatures: &[] };
         match self {
             Self::Google => Marks {
-                presets: &["gmail", "google"],
+                presets: &["gmail", "gmail-relay"],
                 domains: &["gmail.com", "googlemail.com", "googleapis.com", "google.com"],
                 signatures: &[" gsmtp"],
             },
             Self::Microsoft => Marks {
-                presets: &["microsoft", "office365", "outlook", "hotmail", "exchange"],
+                presets: &[
+                    "microsoft365",
+                    "microsoft365-gcc-high",
+                    "microsoft365-dod",
+                    "microsoft365-china",
+                    "microsoft365-hve",
+                    "outlook.com",
+                ],
                 domains: &[
                     "office365.com",
                     "office365.us",
@@ -76,25 +83,27 @@ impl Speaker {
                 &["yahoo", "aol", "att", "verizon"],
                 &["yahoo.com", "aol.com", "att.net", "verizon.net", "yahoodns.net"],
             ),
-            Self::Apple => marks(&["icloud", "apple"], &["me.com", "icloud.com"]),
+            Self::Apple => marks(&["icloud"], &["me.com", "icloud.com"]),
             Self::Fastmail => marks(&["fastmail"], &["fastmail.com", "messagingengine.com"]),
             Self::Yandex => marks(&["yandex"], &["yandex.com", "yandex.ru", "yandex.net"]),
-            Self::MailRu => marks(&["mailru", "mail_ru", "mail.ru", "mail-ru"], &["mail.ru"]),
+            Self::MailRu => marks(&["mail.ru"], &["mail.ru"]),
             Self::Zoho => marks(
-                &["zoho"],
+                &["zoho", "zoho-pro"],
                 &["zoho.com", "zoho.eu", "zoho.in", "zoho.com.au", "zoho.jp", "zoho.sa", "zoho.com.cn", "zohocloud.ca"],
             ),
-            Self::Gmx => marks(&["gmx", "webde", "web.de", "web_de", "mailcom"], &["gmx.net", "gmx.com", "web.de"]),
+            Self::Gmx => {
+                marks(&["gmx", "gmx.com", "web.de", "mail.com"], &["gmx.net", "gmx.com", "web.de", "mail.com"])
+            }
             Self::Ionos => {
                 marks(&["ionos", "1und1"], &["ionos.com", "ionos.de", "ionos.co.uk", "ionos.fr", "1und1.de"])
             }
-            Self::Comcast => marks(&["comcast", "xfinity"], &["comcast.net"]),
-            Self::Qq => marks(&["qq", "exmail"], &["qq.com"]),
-            Self::NetEase => marks(&["netease", "163", "126", "yeah"], &["163.com", "126.com", "yeah.net"]),
-            Self::Ses => marks(&["ses", "amazon_ses", "amazon-ses", "aws"], &["amazonaws.com"]),
+            Self::Comcast => marks(&["comcast"], &["comcast.net"]),
+            Self::Qq => marks(&["qq", "qq-enterprise"], &["qq.com"]),
+            Self::NetEase => marks(&["163", "126", "netease-enterprise"], &["163.com", "126.com", "yeah.net"]),
+            Self::Ses => marks(&["ses"], &["amazonaws.com"]),
             Self::SendGrid => marks(&["sendgrid"], &["sendgrid.net"]),
             Self::Mailgun => marks(&["mailgun"], &["mailgun.org"]),
-            Self::Postmark => marks(&["postmark"], &["postmarkapp.com"]),
+            Self::Postmark => marks(&["postmark", "postmark-broadcast"], &["postmarkapp.com"]),
             Self::Brevo => marks(&["brevo"], &["brevo.com"]),
             Self::Mailjet => marks(&["mailjet"], &["mailjet.com"]),
         }
@@ -111,6 +120,14 @@ fn is_below(host: &str, domain: &str) -> bool {
 mod tests {
     use super::*;
 
+    const EVERYBODY: [Speaker; 19] = {
+        use Speaker::*;
+        [
+            Apple, Brevo, Comcast, Fastmail, Gmx, Google, Ionos, MailRu, Mailgun, Mailjet, Microsoft, NetEase,
+            Postmark, Qq, SendGrid, Ses, Yahoo, Yandex, Zoho,
+        ]
+    };
+
     fn of(provider: Option<&'static str>, host: &'static str) -> Context<'static> {
         Context { provider, host, ..Context::default() }
     }
@@ -121,6 +138,15 @@ mod tests {
         assert!(Speaker::Google.speaks(of(None, "SMTP.Gmail.com"), ""));
         assert!(Speaker::Google.speaks(of(None, ""), "username and password not accepted 5-20 gsmtp"));
         assert!(Speaker::Microsoft.speaks(of(None, "smtp.office365.com"), ""));
+    }
+
+    #[test]
+    fn every_preset_that_is_listened_for_exists() {
+        let known = include_str!("../../../config/providers.toml");
+        for preset in EVERYBODY.iter().flat_map(|speaker| speaker.marks().presets) {
+            let (plain, quoted) = (format!("\n[providers.{preset}]\n"), format!("\n[providers.\"{preset}\"]\n"));
+            assert!(known.contains(&plain) || known.contains(&quoted), "no preset is named {preset}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! A row matches on who speaks, the error's name and words of its description; the first that matches decides.
 //! Microsoft's numbers stand in [`super::entra`] and are looked at first. The names are those of RFC 6749 §4.1.2.1 and
-//! §5.2, RFC 8628 §3.5, OpenID Connect Core §3.1.2.6 and some of Google's own.
+//! §5.2, RFC 8628 §3.5, `OpenID` Connect Core §3.1.2.6 and some of Google's own.
 
 use super::Speaker;
 use crate::diagnosis::Context;

@@ -102,9 +102,23 @@ fn memory_is_bounded_and_idle_devices_are_forgotten() {
     assert!(window.slots.len() <= SLOTS as usize + 1, "{}", window.slots.len());
 }
 
+#[test]
+fn those_of_one_minute_leave_together_when_the_last_of_them_is_an_hour_old() {
+    let (mut window, start) = (Window::default(), Instant::now());
+    let mut take = |seconds| window.take(2, MINUTE * 60, start + Duration::from_secs(seconds));
+    assert!(take(0).is_ok() && take(50).is_ok());
+    assert_eq!(take(3_600), Err(Duration::from_secs(50)));
+    assert!(take(3_650).is_ok() && take(3_651).is_ok());
+}
+
+/// Seconds between two mails: mostly a burst, sometimes a pause, now and then an hour or so.
+fn steps() -> impl Strategy<Value = Vec<u64>> {
+    proptest::collection::vec(prop_oneof![5 => 0..40_u64, 2 => 0..900_u64, 1 => 3_300..3_700_u64], 1..200)
+}
+
 proptest! {
     #[test]
-    fn no_hour_ever_holds_more_than_the_limit(most in 1..8_u32, steps in proptest::collection::vec(0..900_u64, 1..200)) {
+    fn no_hour_ever_holds_more_than_the_limit(most in 1..8_u32, steps in steps()) {
         let (mut window, mut now) = (Window::default(), Instant::now());
         let (hour, mut taken) = (MINUTE * 60, Vec::new());
         for step in steps {

@@ -1,0 +1,144 @@
+//! OAuth 2.0 at a provider: its endpoints, its scopes, and which grants give a token that SMTP takes.
+//!
+//! Endpoints may have a gap, `{tenant}`, which the account's `oauth.tenant` fills. Holds no client id: an application
+//! is registered by whoever runs the relay. Calls nobody.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A way to get a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Grant {
+    /// RFC 6749 §4.1, with a browser.
+    AuthorizationCode,
+    /// RFC 8628, with a browser on another machine.
+    DeviceCode,
+    /// RFC 6749 §4.4: the application signs in by itself.
+    ClientCredentials,
+    /// RFC 7523: a key that may act for a mailbox.
+    ServiceAccount,
+    /// RFC 6749 §4.3; RFC 9700 §2.4 forbids it.
+    Password,
+}
+
+impl Grant {
+    /// Every grant.
+    pub const ALL: [Self; 5] =
+        [Self::AuthorizationCode, Self::DeviceCode, Self::ClientCredentials, Self::ServiceAccount, Self::Password];
+
+    /// As it stands behind `grant = …`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AuthorizationCode => "authorization_code",
+            Self::DeviceCode => "device_code",
+            Self::ClientCredentials => "client_credentials",
+            Self::ServiceAccount => "service_account",
+            Self::Password => "password",
+        }
+    }
+
+    /// The grant of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|grant| grant.name() == name)
+    }
+}
+
+impl fmt::Display for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How much a provider thinks of PKCE (RFC 7636).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pkce {
+    /// It does no harm, and is always sent.
+    Supported,
+    /// Without it there is no token, and there is no client secret.
+    Required,
+}
+
+/// OAuth 2.0 at one provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OAuth {
+    /// RFC 6749 §3.1
+    pub authorization_endpoint: Option<String>,
+    /// RFC 6749 §3.2
+    pub token_endpoint: String,
+    /// RFC 8628 §3.1
+    pub device_authorization_endpoint: Option<String>,
+    /// What `iss` must say (RFC 9207).
+    pub issuer: Option<String>,
+    /// What to ask for.
+    pub scope: String,
+    /// What to ask for with certain grants instead.
+    pub scopes: BTreeMap<Grant, String>,
+    /// What else goes into the authorization request, as `name=value`.
+    pub parameters: Vec<String>,
+    /// Whether PKCE is a must.
+    pub pkce: Pkce,
+    /// The grants whose tokens SMTP takes.
+    pub grants: Vec<Grant>,
+    /// Why other grants do not work.
+    pub refused: BTreeMap<Grant, String>,
+    /// Where an application is registered, in one sentence.
+    pub registration: Option<String>,
+}
+
+/// Why a gap for a tenant cannot be filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TenantError {
+    /// The endpoint has a gap and nothing was written.
+    Missing,
+    /// `common` and its like name no tenant, and an application that signs in by itself belongs to one.
+    Shared,
+    /// It is neither a domain nor an id.
+    Malformed,
+}
+
+/// What stands for a tenant where any user may sign in.
+const SHARED: [&str; 3] = ["common", "organizations", "consumers"];
+
+impl OAuth {
+    /// Whether an endpoint has a gap for the tenant.
+    #[must_use]
+    pub fn wants_tenant(&self) -> bool {
+        self.token_endpoint.contains("{tenant}")
+    }
+
+    /// The token endpoint for a tenant and a grant.
+    ///
+    /// # Errors
+    /// When the gap cannot be filled.
+    pub fn token_endpoint(&self, tenant: Option<&str>, grant: Grant) -> Result<String, TenantError> {
+        if !self.wants_tenant() {
+            return Ok(self.token_endpoint.clone());
+        }
+        let tenant = tenant.ok_or(TenantError::Missing)?.trim();
+        let octets = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'.';
+        if tenant.is_empty() || tenant.len() > 253 || !tenant.bytes().all(octets) {
+            return Err(TenantError::Malformed);
+        }
+        if grant == Grant::ClientCredentials && SHARED.iter().any(|shared| shared.eq_ignore_ascii_case(tenant)) {
+            return Err(TenantError::Shared);
+        }
+        Ok(self.token_endpoint.replace("{tenant}", tenant))
+    }
+
+    /// What to ask for with this grant.
+    #[must_use]
+    pub fn scope(&self, grant: Grant) -> &str {
+        self.scopes.get(&grant).unwrap_or(&self.scope)
+    }
+
+    /// Why a grant does not work; `None` when it does.
+    #[must_use]
+    pub fn refusal(&self, grant: Grant) -> Option<&str> {
+        if self.grants.contains(&grant) {
+            return None;
+        }
+        Some(self.refused.get(&grant).map_or("it is not known to give a token that SMTP takes", String::as_str))
+    }
+}

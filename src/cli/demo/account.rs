@@ -1,0 +1,101 @@
+//! The account of the demo: at the practice provider as itself, or as it plays a provider that is known.
+//!
+//! With `--provider` the account says that name and where the practice provider really is, and everything else is as in
+//! anybody's configuration. The secrets are the practice provider's own, made for this one run.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use super::{Args, SignIn};
+use crate::account::provider::{Grant, PasswordKind, Preset, Username};
+use crate::config::presets;
+use crate::sandbox::{Sandbox, Settings};
+
+/// Who the sample is from, and so whose the account is: providers insist on that.
+const ADDRESS: &str = "scanner@example.com";
+
+/// The provider that is to be played.
+///
+/// # Errors
+/// When nobody knows it.
+pub(super) fn played(args: &Args) -> io::Result<Option<Preset>> {
+    let Some(name) = &args.provider else { return Ok(None) };
+    let known = presets::builtin();
+    if let Some(preset) = known.find(name) {
+        return Ok(Some(preset.clone()));
+    }
+    let near = presets::nearest(name, &known).join(" or ");
+    let near = if near.is_empty() { String::new() } else { format!(" did you mean {near}?") };
+    Err(io::Error::other(format!("there is no provider of this name;{near} `posthouse providers` lists them")))
+}
+
+/// How the practice provider is set up.
+///
+/// # Errors
+/// When the system has no random numbers.
+pub(super) fn settings(played: Option<&Preset>) -> io::Result<Settings> {
+    played.map_or_else(Settings::new, |preset| Settings::like(preset, ADDRESS))
+}
+
+/// `[accounts.sandbox]` with all its lines but `ca_file`.
+///
+/// # Errors
+/// When the provider does not take what is asked for, or a token cannot be written down.
+pub(super) fn section(args: &Args, played: Option<&Preset>, sandbox: &Sandbox, directory: &Path) -> io::Result<String> {
+    let settings = sandbox.settings();
+    let Some(preset) = played else {
+        let credential = match args.sign_in {
+            None | Some(SignIn::Oauth) => client_credentials(args, sandbox),
+            Some(SignIn::Password) => password(args, sandbox),
+        };
+        let lines = format!("encryption = \"implicit\"\naddress = \"{}\"\n{credential}", settings.username);
+        return Ok(at(sandbox.implicit(), &lines));
+    };
+    let by_password = match args.sign_in {
+        None => preset.password != PasswordKind::Ended,
+        Some(sign_in) => sign_in == SignIn::Password,
+    };
+    let credential = if by_password { password(args, sandbox) } else { token(args, preset, sandbox, directory)? };
+    let username = match preset.username {
+        Username::Own => format!("username = \"{}\"\n", settings.username),
+        _ => String::new(),
+    };
+    let port = if preset.implicit.is_empty() { sandbox.starttls() } else { sandbox.implicit() };
+    Ok(at(port, &format!("provider = \"{}\"\naddress = \"{ADDRESS}\"\n{username}{credential}", preset.id)))
+}
+
+fn at(provider: std::net::SocketAddr, lines: &str) -> String {
+    format!("[accounts.sandbox]\nhost = \"{}\"\nport = {}\n{lines}\n", provider.ip(), provider.port())
+}
+
+fn password(args: &Args, sandbox: &Sandbox) -> String {
+    format!("password = \"{}{}\"", sandbox.settings().password.expose(), spoilt(args))
+}
+
+fn client_credentials(args: &Args, sandbox: &Sandbox) -> String {
+    let settings = sandbox.settings();
+    format!(
+        "oauth = {{ grant = \"client_credentials\", token_endpoint = \"{}\", client_id = \"{}\", client_secret = \"{}{}\" }}",
+        sandbox.token_endpoint(),
+        settings.client_id,
+        settings.client_secret.expose(),
+        spoilt(args)
+    )
+}
+
+/// By the grant that a provider takes and the practice provider knows; else from a program that prints a token.
+fn token(args: &Args, preset: &Preset, sandbox: &Sandbox, directory: &Path) -> io::Result<String> {
+    let none = || io::Error::other(format!("OAuth is not known to be taken by {}", preset.title));
+    if preset.oauth.as_ref().ok_or_else(none)?.grants.contains(&Grant::ClientCredentials) {
+        return Ok(client_credentials(args, sandbox));
+    }
+    let token = sandbox.issue_token(&sandbox.settings().username, Duration::from_hours(1))?;
+    let file = directory.join("token");
+    std::fs::write(&file, format!("{}{}", token.expose(), spoilt(args)))?;
+    Ok(format!("oauth = {{ grant = \"command\", command = [\"cat\", {:?}] }}", file.display().to_string()))
+}
+
+fn spoilt(args: &Args) -> &'static str {
+    if args.wrong_secret { "-but-wrong" } else { "" }
+}

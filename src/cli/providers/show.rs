@@ -1,0 +1,220 @@
+//! One provider in full: for people, with the lines to paste; and as JSON.
+//!
+//! Says what is known and leaves out what is not. Pure.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use crate::account::Encryption;
+use crate::account::provider::oauth::Pkce;
+use crate::account::provider::{Grant, Limits, OAuth, PasswordKind, Preset, SenderRule, Username};
+
+/// As it stands behind `encryption = …`.
+pub(super) fn encryption(encryption: Encryption) -> &'static str {
+    if encryption == Encryption::Implicit { "implicit" } else { "starttls" }
+}
+
+/// What kind of password it is.
+pub(super) fn password(kind: PasswordKind) -> &'static str {
+    match kind {
+        PasswordKind::Mailbox => "mailbox password",
+        PasswordKind::App => "app password",
+        PasswordKind::Token => "token",
+        PasswordKind::Smtp => "SMTP credentials",
+        PasswordKind::Ended => "none any more",
+    }
+}
+
+/// For people.
+pub(super) fn text(preset: &Preset) -> String {
+    let mut page = Page(format!("{}: {}\n\n", preset.id, preset.title));
+    page.row("server", &[servers(preset)]);
+    page.row("ports", &[ports(preset)]);
+    if !preset.domains.is_empty() {
+        page.row(
+            "addresses",
+            &[format!("@{}; with one of these `provider` can be left out", preset.domains.join(", @"))],
+        );
+    }
+    page.row("user name", &[username(preset).to_owned()]);
+    let help = preset.password_help.as_ref().map(|help| format!(": {help}")).unwrap_or_default();
+    page.row("password", &[format!("{}{help}", password(preset.password))]);
+    if let Some(oauth) = &preset.oauth {
+        page.row("OAuth 2.0", &oauth_lines(oauth));
+    }
+    if !preset.mechanisms.is_empty() {
+        page.row("mechanisms", &[preset.mechanisms.join(", ")]);
+    }
+    page.row("senders", sender(preset.sender).as_slice());
+    page.row("limits", &limits(preset.limits));
+    page.row("good to know", &preset.notes);
+    page.row("source", &preset.source);
+    if !preset.verified {
+        page.row("", &["few or old sources; contradict it where you know better".to_owned()]);
+    }
+    format!("{}\nTo paste, with your own address:\n\n{}", page.0, configuration(preset))
+}
+
+struct Page(String);
+
+impl Page {
+    /// The name before the first line, the others below it; without lines nothing.
+    fn row(&mut self, name: &str, lines: &[String]) {
+        for (at, line) in lines.iter().enumerate() {
+            let name = if at == 0 { name } else { "" };
+            // Writing to a String cannot fail.
+            let _ = writeln!(self.0, "  {name:12}  {line}");
+        }
+    }
+}
+
+fn servers(preset: &Preset) -> String {
+    let regions: Vec<String> = preset.regions.iter().map(|(region, host)| format!("{region}: {host}")).collect();
+    match (preset.host.contains("{region}"), regions.is_empty()) {
+        (true, true) => format!("{}, by `region`", preset.host),
+        (_, true) => preset.host.clone(),
+        (_, false) => format!("{}; by `region`: {}", preset.host, regions.join(", ")),
+    }
+}
+
+fn ports(preset: &Preset) -> String {
+    let list = |ports: &[u16]| ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let kinds = [(&preset.implicit, "TLS from the first octet"), (&preset.starttls, "STARTTLS")];
+    let kinds = kinds.iter().filter(|(ports, _)| !ports.is_empty());
+    kinds.map(|(ports, what)| format!("{} ({what})", list(ports))).collect::<Vec<_>>().join("; ")
+}
+
+fn username(preset: &Preset) -> &str {
+    match &preset.username {
+        Username::Address => "the whole address",
+        Username::LocalPart => "what stands before the @",
+        Username::Word(word) => word,
+        Username::Own => "handed out by the provider",
+    }
+}
+
+fn oauth_lines(oauth: &OAuth) -> Vec<String> {
+    let names: Vec<&str> = oauth.grants.iter().map(|grant| grant.name()).collect();
+    let mut lines = vec![format!("grants: {}", names.join(", "))];
+    lines.extend(oauth.refused.iter().map(|(grant, why)| format!("not {grant}: {why}")));
+    lines.push(format!("scope: {}", oauth.scope));
+    lines.extend(oauth.scopes.iter().map(|(grant, scope)| format!("scope with {grant}: {scope}")));
+    if oauth.pkce == Pkce::Required {
+        lines.push("PKCE is a must, and there is no client secret".to_owned());
+    }
+    lines.extend(oauth.registration.clone());
+    lines
+}
+
+fn sender(rule: SenderRule) -> Option<String> {
+    let said = match rule {
+        SenderRule::Account => "the account's own address only",
+        SenderRule::Alias => "the account's own address and its aliases",
+        SenderRule::Rewritten => "any, but one that is not the account's own is replaced without a word",
+        SenderRule::Verified => "addresses and domains verified with the provider",
+        SenderRule::Unknown => return None,
+    };
+    Some(said.to_owned())
+}
+
+fn limits(limits: Limits) -> Vec<String> {
+    let said = |number: Option<u64>, what: &str| number.map(|number| format!("{number} {what}"));
+    let list = [
+        said(limits.connections.map(u64::from), "connections at once"),
+        said(limits.recipients_per_message.map(u64::from), "recipients in one mail"),
+        said(limits.messages_per_minute.map(u64::from), "mails a minute"),
+        said(limits.recipients_per_day.map(u64::from), "recipients a day"),
+        said(limits.size, "octets in one mail"),
+    ];
+    let list: Vec<String> = list.into_iter().flatten().collect();
+    if list.is_empty() { list } else { vec![list.join(", ")] }
+}
+
+/// A whole account, with what only the administrator knows made up.
+pub(super) fn configuration(preset: &Preset) -> String {
+    let address = format!("scanner@{}", preset.domains.first().map_or("example.com", String::as_str));
+    let mut lines = vec![("provider", format!("{:?}", preset.id))];
+    if preset.host.contains("{region}") {
+        lines.push(("region", "\"eu-west-1\"".to_owned()));
+    }
+    lines.push(("address", format!("{address:?}")));
+    if preset.username == Username::Own {
+        lines.push(("username", "\"the-login-name-you-were-given\"".to_owned()));
+    }
+    let grants = preset.oauth.as_ref().map_or(&[][..], |oauth| &oauth.grants);
+    match preset.password {
+        _ if grants.contains(&Grant::ClientCredentials) => lines.push(("oauth", client_credentials(preset))),
+        PasswordKind::Ended => {
+            let command = "{ grant = \"command\", command = [\"/usr/local/bin/print-token\"] }";
+            lines.push(("oauth", command.to_owned()));
+        }
+        _ => lines.push(("password_file", "\"office.password\"".to_owned())),
+    }
+    let width = lines.iter().map(|(key, _)| key.len()).max().unwrap_or_default();
+    let lines = lines.into_iter().map(|(key, value)| format!("{key:width$} = {value}\n"));
+    format!("[accounts.office]\n{}", lines.collect::<String>())
+}
+
+fn client_credentials(preset: &Preset) -> String {
+    let wants = preset.oauth.as_ref().is_some_and(OAuth::wants_tenant);
+    let tenant = if wants { ", tenant = \"example.onmicrosoft.com\"" } else { "" };
+    format!(
+        "{{ grant = \"client_credentials\"{tenant}, client_id = \"your-application\", client_secret_file = \"office.secret\" }}"
+    )
+}
+
+/// For programs: the keys of `[providers.NAME]`; what is not known is `null`.
+pub(super) fn json(preset: &Preset) -> Value {
+    let (port, kind) = preset.door();
+    let Limits { connections, recipients_per_message, messages_per_minute, recipients_per_day, size } = preset.limits;
+    json!({
+        "name": preset.id,
+        "title": preset.title,
+        "domains": preset.domains,
+        "host": preset.host,
+        "regions": preset.regions,
+        "port": port,
+        "encryption": encryption(kind),
+        "implicit": preset.implicit,
+        "starttls": preset.starttls,
+        "mechanisms": preset.mechanisms,
+        "username": username(preset),
+        "password": password(preset.password),
+        "password_help": preset.password_help,
+        "oauth": preset.oauth.as_ref().map(oauth_json),
+        "sender": sender(preset.sender),
+        "limits": {
+            "connections": connections,
+            "recipients_per_message": recipients_per_message,
+            "messages_per_minute": messages_per_minute,
+            "recipients_per_day": recipients_per_day,
+            "size": size,
+        },
+        "notes": preset.notes,
+        "source": preset.source,
+        "verified": preset.verified,
+    })
+}
+
+fn oauth_json(oauth: &OAuth) -> Value {
+    let by_grant = |map: &std::collections::BTreeMap<Grant, String>| {
+        map.iter().map(|(grant, text)| (grant.name().to_owned(), Value::from(text.as_str()))).collect::<Value>()
+    };
+    json!({
+        "authorization_endpoint": oauth.authorization_endpoint,
+        "token_endpoint": oauth.token_endpoint,
+        "device_authorization_endpoint": oauth.device_authorization_endpoint,
+        "issuer": oauth.issuer,
+        "scope": oauth.scope,
+        "scopes": by_grant(&oauth.scopes),
+        "parameters": oauth.parameters,
+        "pkce_required": oauth.pkce == Pkce::Required,
+        "grants": oauth.grants.iter().map(|grant| grant.name()).collect::<Vec<_>>(),
+        "refused": by_grant(&oauth.refused),
+        "registration": oauth.registration,
+    })
+}
+
+#[cfg(test)]
+mod tests;

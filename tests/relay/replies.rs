@@ -1,0 +1,202 @@
+//! Everything providers were ever seen to say, said again by the practice provider and explained by `posthouse test`.
+//!
+//! `replies.txt` says what is said and what a person must be told. Each line is played over real sockets: the reply in
+//! the phase it belongs to, the answer of a token endpoint over HTTP. What is judged is the failure the probe returns,
+//! in the account's context, as the command does; for some lines the command itself is run.
+
+use std::sync::{Arc, OnceLock};
+
+use posthouse::account::oauth::{ClientAuthentication, ClientSecret, Grant};
+use posthouse::account::{self, Mechanism, Source};
+use posthouse::app;
+use posthouse::diagnosis::{Diagnosis, diagnose};
+use posthouse::journal::Journal;
+use posthouse::mail::address::Address;
+use posthouse::sandbox::fault::{Fault, Stage, Times, TokenFault};
+use posthouse::sandbox::{Sandbox, Settings};
+use posthouse::smtp::client::Timeouts;
+use posthouse::upstream::Progress;
+use posthouse::upstream::probe::{Mail, probe};
+
+use crate::probe::stand::Stand;
+use crate::scene;
+
+#[path = "../support/replies.rs"]
+mod read;
+
+use read::{Answer, Seen, seen};
+
+/// A provider that plays whatever a line says, under the name it wants.
+struct Theatre {
+    sandbox: Sandbox,
+    directory: tempfile::TempDir,
+}
+
+impl Theatre {
+    async fn new(settings: Settings) -> Self {
+        let sandbox = Sandbox::start(settings).await.unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("ca.pem"), sandbox.authority_pem()).unwrap();
+        Self { sandbox, directory }
+    }
+
+    /// The account a line speaks of.
+    fn account(&self, seen: &Seen) -> account::Settings {
+        let mut account = scene::account(&self.sandbox, &self.directory.path().join("ca.pem"));
+        account.provider = seen.provider.map(str::to_owned);
+        match seen.sign_in {
+            "password" => {}
+            "token" => account.credential = client_credentials(&self.sandbox),
+            "none" => (account.credential, account.mechanism) = (Source::None, Mechanism::None),
+            other => panic!("no such sign-in: {other}"),
+        }
+        account
+    }
+
+    /// Says what the line says, and returns what it is taken for.
+    async fn play(&self, seen: &Seen) -> Diagnosis {
+        let mut account = self.account(seen);
+        let faults = self.sandbox.faults();
+        faults.clear();
+        if seen.phase == "token" {
+            faults.plan_token(answer(&seen.answer()), Times::Always);
+        } else if seen.said().challenge.is_some() {
+            // The practice provider gives this reason by itself for a token of another user.
+            account.username = Some("somebody.else@sandbox.example".into());
+        } else {
+            let said = seen.said();
+            faults.plan(stage(seen.phase), Fault::reply(said.number, &said.text.join("\n")), Times::Always);
+        }
+        let ours = Arc::new(OnceLock::new());
+        let upstream = app::upstream(account, &ours, "relay.test", Timeouts::default(), &Journal::default()).unwrap();
+        let failure = probe(&upstream, Some(&mail()), Progress::new()).await.expect_err(seen.code);
+        diagnose(&failure, upstream.settings.context())
+    }
+}
+
+fn client_credentials(sandbox: &Sandbox) -> Source {
+    Source::OAuth(Grant::ClientCredentials {
+        token_endpoint: sandbox.token_endpoint().parse().unwrap(),
+        client_id: sandbox.settings().client_id.clone(),
+        client_secret: ClientSecret::Given(sandbox.settings().client_secret.clone()),
+        scope: None,
+        authentication: ClientAuthentication::Body,
+    })
+}
+
+fn answer(&Answer { status, header, body }: &Answer) -> TokenFault {
+    let body = body.to_owned();
+    match header {
+        Some((name, value)) => TokenFault::HttpWith { status, field: (name.to_owned(), value.to_owned()), body },
+        None => TokenFault::Http { status, body },
+    }
+}
+
+fn stage(phase: &str) -> Stage {
+    match phase {
+        "greeting" => Stage::Greeting,
+        "auth" => Stage::Auth,
+        "mail" => Stage::Mail,
+        "rcpt" => Stage::Rcpt,
+        "data" => Stage::Data,
+        "dot" => Stage::Dot,
+        other => panic!("no such phase: {other}"),
+    }
+}
+
+fn mail() -> Mail {
+    let address = |text: &str| Address::parse(text.as_bytes()).unwrap();
+    let octets = b"From: scanner@sandbox.example\r\nSubject: x\r\n\r\nx\r\n".to_vec();
+    Mail { from: address("scanner@sandbox.example"), to: address("you@example.net"), octets }
+}
+
+#[track_caller]
+fn is_told(seen: &Seen, judged: &Diagnosis) {
+    assert_eq!((judged.code, judged.cause.name()), (seen.code, seen.cause), "{seen:?}\n{judged:?}");
+    assert!(judged.sentence.contains(seen.sentence), "`{}` is not in: {}", seen.sentence, judged.sentence);
+    assert!(judged.cure.contains(seen.cure), "`{}` is not in: {}", seen.cure, judged.cure);
+}
+
+#[tokio::test]
+async fn every_reply_of_a_provider_is_explained_by_the_probe() {
+    let strict = Theatre::new(scene::provider()).await;
+    let open = Theatre::new(Settings { require_auth: false, ..scene::provider() }).await;
+    let mut played = 0;
+    for seen in seen().iter().filter(|seen| seen.phase != "token") {
+        let at = if seen.sign_in == "none" { &open } else { &strict };
+        is_told(seen, &at.play(seen).await);
+        played += 1;
+    }
+    assert!(played > 90, "{played}");
+}
+
+#[tokio::test]
+async fn every_answer_of_a_token_endpoint_is_explained_by_the_probe() {
+    let provider = Theatre::new(scene::provider()).await;
+    let mut played = 0;
+    for seen in seen().iter().filter(|seen| seen.phase == "token") {
+        is_told(seen, &provider.play(seen).await);
+        played += 1;
+    }
+    assert!(played > 70, "{played}");
+    assert_eq!(provider.sandbox.counters().connections, 0, "without a token nobody is called");
+}
+
+const ACCOUNT: &str = "[accounts.office]\nhost = \"127.0.0.1\"\nport = {implicit}\nencryption = \"implicit\"\n\
+    ca_file = \"ca.pem\"\nusername = \"scanner@sandbox.example\"\naddress = \"scanner@sandbox.example\"\n";
+const PASSWORD: &str = "password = \"{password}\"\n";
+const TOKEN: &str = "oauth = { grant = \"client_credentials\", token_endpoint = \"{token}\", \
+    client_id = \"posthouse\", client_secret = \"{secret}\" }\n";
+
+/// The section of a line's account.
+fn section(seen: &Seen) -> String {
+    let provider = seen.provider.map(|name| format!("provider = \"{name}\"\n")).unwrap_or_default();
+    let credential = if seen.sign_in == "token" { TOKEN } else { PASSWORD };
+    format!("{ACCOUNT}{provider}{credential}")
+}
+
+/// Exit codes as the command's help says them.
+fn exit_code(cause: &str) -> i32 {
+    match cause {
+        "account" => 77,
+        "config" => 78,
+        "message" => 65,
+        _ => 75,
+    }
+}
+
+/// Some lines of each cause; of `zoho` the words alone say nothing.
+#[tokio::test]
+async fn the_command_prints_cause_sentence_and_cure() {
+    for code in [
+        "microsoft_smtp_auth_disabled",
+        "microsoft_send_as_denied",
+        "microsoft_daily_recipients",
+        "microsoft_mailbox_closed",
+        "yandex_sender_not_yours",
+        "zoho_password_refused",
+        "microsoft_token_unreadable",
+        "greylisted",
+        "entra_secret_expired",
+        "oauth_invalid_scope",
+        "token_captive_portal",
+    ] {
+        let line = seen().into_iter().find(|seen| seen.code == code).expect(code);
+        let stand = Stand::new(&section(&line)).await;
+        let faults = stand.sandbox.faults();
+        if line.phase == "token" {
+            faults.plan_token(answer(&line.answer()), Times::Always);
+        } else {
+            let said = line.said();
+            faults.plan(stage(line.phase), Fault::reply(said.number, &said.text.join("\n")), Times::Always);
+        }
+        let ran = stand.test(&["--to", "you@example.net"]).await;
+        assert_eq!(ran.code, exit_code(line.cause), "{code}: {}{}", ran.printed, ran.complained);
+        for words in [line.sentence, line.cure, line.cause] {
+            assert!(ran.printed.contains(words), "{code}: `{words}` is not in:\n{}", ran.printed);
+        }
+        let ran = stand.test(&["--json", "--to", "you@example.net"]).await;
+        let told = format!("\"code\":\"{code}\"");
+        assert!(ran.printed.contains(&told), "{code}: {}", ran.printed);
+    }
+}
