@@ -295,6 +295,7 @@ pub(super) const ALIASES: &[(&str, &str, &str)] = &[
 pub(super) const NEEDED: &[(&str, &[&str])] = &[
     ("", &["accounts"]),
     ("devices.NAME", &["password", "password_file"]),
-    ("accounts.NAME", &["host", "provider"]),
+    // Some addresses lead to their provider.
+    ("accounts.NAME", &["host", "provider", "address"]),
     ("accounts.NAME.oauth", &["grant"]),
 ];

@@ -131,7 +131,8 @@ fn form(kind: Kind, key: &str) -> Map<String, Value> {
         Kind::Pin => text("^(sha256/[A-Za-z0-9+/]{43}=?|certificate/[0-9A-Fa-f: ]{64,})$"),
         Kind::Name => text(NAME),
         Kind::NamePattern => text("^[A-Za-z0-9_.*-]{1,64}$"),
-        Kind::Host => text(r"^[A-Za-z0-9_.:\[\]-]{1,255}$"),
+        // With braces for the gap in a provider's host.
+        Kind::Host => text(r"^[A-Za-z0-9_.:{}\[\]-]{1,255}$"),
         Kind::Socket => text(r"^([0-9.]+|\[[0-9A-Fa-f:.%]+\]):[0-9]{1,5}$"),
         Kind::Network => text("^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$"),
         Kind::Mail => text(r"^.+@[^@\s]+$"),

@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use super::{ACCOUNT, Desk, example, findings, head};
+use super::bad::head;
+use super::{ACCOUNT, Desk, example, findings};
 use posthouse::config;
 
 static VALIDATOR: LazyLock<jsonschema::Validator> =

@@ -27,7 +27,7 @@ pub(super) fn size(limits: &Section<'_>) -> Option<u64> {
     if size < 64 << 10 {
         let complaint =
             Complaint::new("expected at least \"64KiB\", which every mail server takes (RFC 5321 §4.5.3.1.7)");
-        limits.error("size", complaint);
+        limits.error("size", complaint.hint("leave the key out for no limit of your own"));
     }
     Some(size)
 }

@@ -70,7 +70,10 @@ fn domains(section: &Section<'_>) -> Vec<String> {
 }
 
 fn ports(section: &Section<'_>, key: &str) -> Vec<u16> {
-    let list = section.list(key, |value| values::number(value, 1..=65535)).unwrap_or_default();
+    let port = |value: &Value| {
+        values::number(value, 1..=65535).map_err(|complaint| complaint.hint("write implicit = [465], starttls = [587]"))
+    };
+    let list = section.list(key, port).unwrap_or_default();
     list.into_iter().filter_map(|(port, _)| u16::try_from(port).ok()).collect()
 }
 
@@ -83,7 +86,8 @@ fn names(section: &Section<'_>, key: &str) -> Vec<String> {
 fn mechanism_name(value: &Value) -> Result<String, Complaint> {
     let name = values::free_text(value)?.to_ascii_uppercase();
     let fits = name.len() <= 20 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    if fits { Ok(name) } else { Err(Complaint::new("expected the name of a SASL mechanism such as \"PLAIN\"")) }
+    let complaint = || Complaint::new("expected the name of a SASL mechanism such as \"PLAIN\"");
+    if fits { Ok(name) } else { Err(complaint().hint("write it as the EHLO reply has it behind AUTH")) }
 }
 
 /// A host in which one label, or a part of one, may be the region's.
@@ -98,10 +102,15 @@ fn regions(section: &Section<'_>) -> BTreeMap<String, String> {
     for (name, node) in section.entries("regions") {
         match values::host(&node.value) {
             Ok(host) => drop(regions.insert(name.to_ascii_lowercase(), host)),
-            Err(complaint) => section.error_at(&node.origin, &section.key("regions"), complaint),
+            Err(complaint) => section.error_at(&node.origin, &entry(section, "regions", name), complaint),
         }
     }
     regions
+}
+
+/// The whole name of an entry in a section like `regions`; what reads like no name is not said again.
+fn entry(section: &Section<'_>, key: &str, name: &str) -> String {
+    format!("{}.{}", section.key(key), if values::looks_like_name(name) { name } else { "NAME" })
 }
 
 fn username(text: String) -> Username {
@@ -150,7 +159,8 @@ fn limits(section: &Section<'_>) -> Limits {
 
 fn oauth(section: &Section<'_>) -> Option<OAuth> {
     for key in ["token_endpoint", "scope"].into_iter().filter(|key| !section.has(key)) {
-        section.error_here(Complaint::new(format!("OAuth needs `{key}`")));
+        let complaint = Complaint::new(format!("OAuth needs `{key}`"));
+        section.error_here(complaint.hint(format!("write {key} = \"…\", as the provider's documentation has it")));
     }
     let endpoint = |key| section.get(key, endpoint);
     let pkce = match section.get("pkce", |value| values::word(value, words::PKCE)) {
@@ -179,7 +189,7 @@ fn by_grant(section: &Section<'_>, key: &str) -> BTreeMap<Grant, String> {
     for (name, node) in section.entries(key) {
         match grant(name).and_then(|grant| Ok((grant, values::free_text(&node.value)?))) {
             Ok((grant, text)) => drop(found.insert(grant, text)),
-            Err(complaint) => section.error_at(&node.origin, &section.key(key), complaint),
+            Err(complaint) => section.error_at(&node.origin, &entry(section, key, name), complaint),
         }
     }
     found
@@ -187,7 +197,8 @@ fn by_grant(section: &Section<'_>, key: &str) -> BTreeMap<Grant, String> {
 
 fn grant(name: &str) -> Result<Grant, Complaint> {
     let names = || Grant::ALL.map(|grant| format!("\"{grant}\"")).join(", ");
-    Grant::named(name).ok_or_else(|| Complaint::new(format!("expected one of {}", names())))
+    let complaint = || Complaint::new(format!("expected one of {}", names()));
+    Grant::named(name).ok_or_else(|| complaint().hint("grants are called as in `grant` of an account"))
 }
 
 /// HTTPS, with a gap for the tenant at most.
@@ -195,7 +206,8 @@ fn endpoint(value: &Value) -> Result<String, Complaint> {
     let text = values::free_text(value)?;
     let url = oauth2::url::Url::parse(&text.replace("{tenant}", "tenant"));
     let fits = url.is_ok_and(|url| url.scheme() == "https" && url.host().is_some() && url.fragment().is_none());
-    if fits { Ok(text) } else { Err(Complaint::new("expected an address that begins with https://")) }
+    let complaint = || Complaint::new("expected an address that begins with https://");
+    if fits { Ok(text) } else { Err(complaint().hint("write \"https://login.example.com/oauth2/token\"")) }
 }
 
 fn replies(section: &Section<'_>) -> Replies {
@@ -218,7 +230,10 @@ fn replies(section: &Section<'_>) -> Replies {
 
 /// `550 5.7.1 No`; further lines behind `\n`, without the codes.
 fn reply(value: &Value) -> Result<Reply, Complaint> {
-    let expected = || Complaint::new("expected a refusal as a server says it, such as \"550 5.7.1 Not you\"");
+    let expected = || {
+        Complaint::new("expected a refusal as a server says it, such as \"550 5.7.1 Not you\"")
+            .hint("a code from 400 to 599, an enhanced code if there is one, and the text")
+    };
     let Value::Text(text) = value else { return Err(expected()) };
     let (code, rest) = text.split_once(' ').unwrap_or((text, ""));
     let code = code.parse().ok().filter(|code| (400..600).contains(code) && rest.len() <= 1000).ok_or_else(expected)?;
