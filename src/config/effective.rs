@@ -20,7 +20,8 @@ use super::tree::{Node, Origin, Table, Value};
 /// Where each key that was written stands, and the files with secrets that were named.
 #[derive(Debug, Default)]
 pub struct Origins {
-    /// By key, in few words: `posthouse.toml:12`, `POSTHOUSE__LOG__LEVEL`, `--log-level`, `provider gmail`.
+    /// By key, in few words: `posthouse.toml:12`, `POSTHOUSE__LOG__LEVEL`, `--log-level`, or `provider gmail,` and where it was
+    /// asked for.
     written: BTreeMap<String, String>,
     secret_files: BTreeMap<String, PathBuf>,
     /// What only filled gaps in other values, and stands in no setting: regions and tenants.
@@ -138,8 +139,8 @@ impl Whence {
 
 /// Where somebody wrote it, short enough for the end of a line.
 fn in_words(origin: &Origin, findings: &Findings) -> String {
-    if let Origin::Preset(provider, _) = origin {
-        return format!("provider {provider}");
+    if let Origin::Preset(provider, asked) = origin {
+        return format!("provider {provider}, {}", in_words(asked, findings));
     }
     match findings.place(origin) {
         Place::File { file, line, .. } => {

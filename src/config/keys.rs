@@ -60,6 +60,8 @@ pub(super) enum Kind {
     NamePattern,
     /// A host name; where an account connects, an address too.
     Host,
+    /// A host name in which `{region}` may stand.
+    HostByRegion,
     /// An IP address and a port.
     Socket,
     /// An address or a range of them.

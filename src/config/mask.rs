@@ -252,7 +252,7 @@ fn may_be_shown(kind: Kind, value: &Value) -> bool {
             let unit = |unit: &str| unit.len() <= 3 || is_plain_word(unit, 8);
             text.len() <= 12 && values::split_unit(text).is_some_and(|(_, rest)| unit(rest))
         }
-        (Kind::Name | Kind::Host, Value::Text(text)) => {
+        (Kind::Name | Kind::Host | Kind::HostByRegion, Value::Text(text)) => {
             text.len() <= 255 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/[]".contains(&b))
         }
         (Kind::NamePattern, Value::Text(text)) => values::looks_like_name(&text.replace('*', "x")),

@@ -52,7 +52,7 @@ fn needs(path: &str, properties: &Map<String, Value>, object: &mut Map<String, V
     for (_, names) in needed {
         let names: Vec<&str> = names.iter().copied().filter(|name| properties.contains_key(*name)).collect();
         if let [only] = names[..] {
-            drop(object.insert("required".into(), json!([only])))
+            object.insert("required".into(), json!([only]));
         } else {
             let any: Value = names.iter().map(|name| json!({ "required": [name] })).collect();
             object.insert("anyOf".into(), any);
@@ -131,8 +131,8 @@ fn form(kind: Kind, key: &str) -> Map<String, Value> {
         Kind::Pin => text("^(sha256/[A-Za-z0-9+/]{43}=?|certificate/[0-9A-Fa-f: ]{64,})$"),
         Kind::Name => text(NAME),
         Kind::NamePattern => text("^[A-Za-z0-9_.*-]{1,64}$"),
-        // With braces for the gap in a provider's host.
-        Kind::Host => text(r"^[A-Za-z0-9_.:{}\[\]-]{1,255}$"),
+        Kind::Host => text(r"^[A-Za-z0-9_.:\[\]-]{1,255}$"),
+        Kind::HostByRegion => text(r"^[A-Za-z0-9_.:\[\]{}-]{1,255}$"),
         Kind::Socket => text(r"^([0-9.]+|\[[0-9A-Fa-f:.%]+\]):[0-9]{1,5}$"),
         Kind::Network => text("^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$"),
         Kind::Mail => text(r"^.+@[^@\s]+$"),

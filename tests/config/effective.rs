@@ -75,10 +75,11 @@ fn what_a_provider_filled_in_says_so() {
         })
     };
     let account = "[accounts.office]\npassword = \"x\"\naddress = \"scanner@gmail.com\"\n";
-    let gmail = "provider gmail";
-    assert_eq!(origins(account), ["from address", gmail, gmail, gmail]);
+    let guessed = "provider gmail, posthouse.toml:3";
+    assert_eq!(origins(account), ["from address", guessed, guessed, guessed]);
     let named = format!("{account}provider = \"gmail\"\nport = 587\n");
-    assert_eq!(origins(&named), ["posthouse.toml:4", gmail, "posthouse.toml:5", gmail]);
+    let asked = "provider gmail, posthouse.toml:4";
+    assert_eq!(origins(&named), ["posthouse.toml:4", asked, "posthouse.toml:5", asked]);
 }
 
 #[test]
@@ -91,7 +92,6 @@ fn what_is_printed_can_be_loaded_and_means_the_same() {
         ("POSTHOUSE__ACCOUNTS__BACKUP__PROXY", "http://scanner@192.168.1.9:3128"),
         ("POSTHOUSE__ACCOUNTS__BACKUP__PROXY_PASSWORD", "x"),
         ("POSTHOUSE__ACCOUNTS__GMAIL__OAUTH__COMMAND", "/usr/local/bin/print-token,scanner@example.com"),
-        ("POSTHOUSE__ACCOUNTS__OTHER__OAUTH__CLIENT_ID", "posthouse"),
         ("POSTHOUSE__ACCOUNTS__SES__USERNAME", "the-smtp-user-name-from-the-console"),
         ("POSTHOUSE__ACCOUNTS__VAULT__PASSWORD_COMMAND", "/usr/bin/pass,show,mail/scanner"),
         ("POSTHOUSE__ACCOUNTS__BACKUP__PASSWORD", "x"),

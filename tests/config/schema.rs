@@ -101,7 +101,7 @@ fn lines(schema: &Value, path: &str, out: &mut String) {
         } else {
             let (mut form, about) = (key.clone(), key["description"].as_str().unwrap());
             form.as_object_mut().unwrap().remove("description");
-            *out += &format!("{path}\n  {about}\n  {form}\n");
+            out.extend([path.as_str(), "\n  ", about, "\n  ", &form.to_string(), "\n"]);
         }
     }
 }

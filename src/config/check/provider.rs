@@ -26,8 +26,9 @@ pub(super) fn size(limits: &Section<'_>) -> Option<u64> {
     let size = limits.get("size", values::size)?;
     if size < 64 << 10 {
         let complaint =
-            Complaint::new("expected at least \"64KiB\", which every mail server takes (RFC 5321 §4.5.3.1.7)");
-        limits.error("size", complaint.hint("leave the key out for no limit of your own"));
+            Complaint::new("expected at least \"64KiB\", which every mail server takes (RFC 5321 §4.5.3.1.7)")
+                .hint("write size = \"25MiB\", or leave it out");
+        limits.error("size", complaint);
     }
     Some(size)
 }

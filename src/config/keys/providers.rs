@@ -20,7 +20,7 @@ pub(in crate::config) const REFUSED_AT: &[&str] = &["mail", "end"];
 pub(in crate::config) const PROVIDER: &[Key] = &[
     value("title", Kind::Hidden).about("What people call it"),
     list("domains", Kind::Host).about("Domains whose addresses are its own beyond doubt"),
-    value("host", Kind::Host).about("The server; {region} stands for the account's region"),
+    value("host", Kind::HostByRegion).about("The server; {region} stands for the account's region"),
     key("regions", Shape::Map(Kind::Host)).about("Other servers, by region"),
     list("implicit", Kind::Number(1, 65_535)).about("Ports with TLS from the first octet"),
     list("starttls", Kind::Number(1, 65_535)).about("Ports with STARTTLS"),

@@ -52,6 +52,11 @@ pub(super) fn preset(id: &str, section: &Section<'_>) -> Preset {
     preset
 }
 
+/// A name in the key of a finding: only if it looks like one.
+fn shown(name: &str) -> &str {
+    if values::looks_like_name(name) { name } else { "NAME" }
+}
+
 /// Where a key of a provider stands; nowhere if the user did not write it.
 pub(super) fn place(root: &Section<'_>, id: &str, key: &str) -> Origin {
     let sections = root.named("providers");
@@ -70,10 +75,11 @@ fn domains(section: &Section<'_>) -> Vec<String> {
 }
 
 fn ports(section: &Section<'_>, key: &str) -> Vec<u16> {
-    let port = |value: &Value| {
-        values::number(value, 1..=65535).map_err(|complaint| complaint.hint("write implicit = [465], starttls = [587]"))
+    let number = |value: &Value| {
+        let hint = format!("write {key} = [{}]", if key == "implicit" { 465 } else { 587 });
+        values::number(value, 1..=65535).map_err(|complaint| complaint.hint(hint))
     };
-    let list = section.list(key, port).unwrap_or_default();
+    let list = section.list(key, number).unwrap_or_default();
     list.into_iter().filter_map(|(port, _)| u16::try_from(port).ok()).collect()
 }
 
@@ -86,8 +92,12 @@ fn names(section: &Section<'_>, key: &str) -> Vec<String> {
 fn mechanism_name(value: &Value) -> Result<String, Complaint> {
     let name = values::free_text(value)?.to_ascii_uppercase();
     let fits = name.len() <= 20 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    let complaint = || Complaint::new("expected the name of a SASL mechanism such as \"PLAIN\"");
-    if fits { Ok(name) } else { Err(complaint().hint("write it as the EHLO reply has it behind AUTH")) }
+    if fits {
+        Ok(name)
+    } else {
+        Err(Complaint::new("expected the name of a SASL mechanism")
+            .hint("write them as they stand in EHLO: [\"PLAIN\", \"LOGIN\"]"))
+    }
 }
 
 /// A host in which one label, or a part of one, may be the region's.
@@ -102,15 +112,12 @@ fn regions(section: &Section<'_>) -> BTreeMap<String, String> {
     for (name, node) in section.entries("regions") {
         match values::host(&node.value) {
             Ok(host) => drop(regions.insert(name.to_ascii_lowercase(), host)),
-            Err(complaint) => section.error_at(&node.origin, &entry(section, "regions", name), complaint),
+            Err(complaint) => {
+                section.error_at(&node.origin, &section.key(&format!("regions.{}", shown(name))), complaint);
+            }
         }
     }
     regions
-}
-
-/// The whole name of an entry in a section like `regions`; what reads like no name is not said again.
-fn entry(section: &Section<'_>, key: &str, name: &str) -> String {
-    format!("{}.{}", section.key(key), if values::looks_like_name(name) { name } else { "NAME" })
 }
 
 fn username(text: String) -> Username {
@@ -159,8 +166,7 @@ fn limits(section: &Section<'_>) -> Limits {
 
 fn oauth(section: &Section<'_>) -> Option<OAuth> {
     for key in ["token_endpoint", "scope"].into_iter().filter(|key| !section.has(key)) {
-        let complaint = Complaint::new(format!("OAuth needs `{key}`"));
-        section.error_here(complaint.hint(format!("write {key} = \"…\", as the provider's documentation has it")));
+        section.error_here(Complaint::new(format!("OAuth needs `{key}`")));
     }
     let endpoint = |key| section.get(key, endpoint);
     let pkce = match section.get("pkce", |value| values::word(value, words::PKCE)) {
@@ -189,7 +195,9 @@ fn by_grant(section: &Section<'_>, key: &str) -> BTreeMap<Grant, String> {
     for (name, node) in section.entries(key) {
         match grant(name).and_then(|grant| Ok((grant, values::free_text(&node.value)?))) {
             Ok((grant, text)) => drop(found.insert(grant, text)),
-            Err(complaint) => section.error_at(&node.origin, &entry(section, key, name), complaint),
+            Err(complaint) => {
+                section.error_at(&node.origin, &section.key(&format!("{key}.{}", shown(name))), complaint);
+            }
         }
     }
     found
@@ -197,8 +205,8 @@ fn by_grant(section: &Section<'_>, key: &str) -> BTreeMap<Grant, String> {
 
 fn grant(name: &str) -> Result<Grant, Complaint> {
     let names = || Grant::ALL.map(|grant| format!("\"{grant}\"")).join(", ");
-    let complaint = || Complaint::new(format!("expected one of {}", names()));
-    Grant::named(name).ok_or_else(|| complaint().hint("grants are called as in `grant` of an account"))
+    let complaint = || Complaint::new("there is no grant of this name").hint(format!("there is {}", names()));
+    Grant::named(name).ok_or_else(complaint)
 }
 
 /// HTTPS, with a gap for the tenant at most.
@@ -206,8 +214,12 @@ fn endpoint(value: &Value) -> Result<String, Complaint> {
     let text = values::free_text(value)?;
     let url = oauth2::url::Url::parse(&text.replace("{tenant}", "tenant"));
     let fits = url.is_ok_and(|url| url.scheme() == "https" && url.host().is_some() && url.fragment().is_none());
-    let complaint = || Complaint::new("expected an address that begins with https://");
-    if fits { Ok(text) } else { Err(complaint().hint("write \"https://login.example.com/oauth2/token\"")) }
+    if fits {
+        Ok(text)
+    } else {
+        Err(Complaint::new("expected an address that begins with https://")
+            .hint("write \"https://login.example.com/…\""))
+    }
 }
 
 fn replies(section: &Section<'_>) -> Replies {
@@ -231,8 +243,8 @@ fn replies(section: &Section<'_>) -> Replies {
 /// `550 5.7.1 No`; further lines behind `\n`, without the codes.
 fn reply(value: &Value) -> Result<Reply, Complaint> {
     let expected = || {
-        Complaint::new("expected a refusal as a server says it, such as \"550 5.7.1 Not you\"")
-            .hint("a code from 400 to 599, an enhanced code if there is one, and the text")
+        let complaint = Complaint::new("expected a refusal as a server says it");
+        complaint.hint("write \"550 5.7.1 Not you\": a code from 400 to 599, then the text")
     };
     let Value::Text(text) = value else { return Err(expected()) };
     let (code, rest) = text.split_once(' ').unwrap_or((text, ""));
