@@ -13,7 +13,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::serve::told_to_end;
-use super::{EX_SOFTWARE, EX_UNAVAILABLE, fail, runtime};
+use super::sysexits::{EX_SOFTWARE, EX_UNAVAILABLE};
+use super::{fail, runtime};
 use crate::app::{self, App, StartError};
 use crate::config::{self, Config, Sources};
 use crate::journal::{Journal, log};

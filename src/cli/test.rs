@@ -14,8 +14,8 @@ use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use super::check::EX_CONFIG;
-use super::{EX_SOFTWARE, EX_USAGE, fail, runtime};
+use super::sysexits::{EX_CONFIG, EX_IOERR, EX_SOFTWARE, EX_USAGE};
+use super::{fail, runtime};
 use crate::account::{Encryption, Settings};
 use crate::app;
 use crate::config::{self, Config, Loaded, Sources, report};
@@ -118,7 +118,7 @@ pub(super) fn run(args: &Args, wants_log: bool, sources: &Sources) -> ExitCode {
     runtime.shutdown_background();
     match tried {
         Ok(code) => ExitCode::from(code),
-        Err(error) => fail(exit::EX_IOERR, format_args!("the output cannot be written: {error}")),
+        Err(error) => fail(EX_IOERR, format_args!("the output cannot be written: {error}")),
     }
 }
 

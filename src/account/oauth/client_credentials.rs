@@ -4,6 +4,7 @@
 //! strict are straightened first. No failure holds the client secret, whatever the server repeats, nor any part of an
 //! answer that may hold a token.
 
+use std::iter;
 use std::pin::Pin;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -17,7 +18,6 @@ use oauth2::{
     AsyncHttpClient, AuthType, Client, ClientId, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse,
     RequestTokenError, Scope, StandardRevocableToken, TokenUrl,
 };
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -131,16 +131,11 @@ impl<'c> AsyncHttpClient<'c> for Exchange<'_> {
     }
 }
 
-/// Looks for the secret in every form in which it may have been sent, and for the last token.
+/// Looks for the secret, and for the last token.
 fn watch(secret: &Secret, last: Option<&Secret>) -> Redactor {
-    // RFC 6749 appendix B: what encodes as `%20` elsewhere is `+` in a form.
-    const FORM: AsciiSet = NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_').remove(b' ');
-    let as_form = utf8_percent_encode(secret.expose(), &FORM).to_string().replace(' ', "+");
     let mut redactor = Redactor::new();
-    redactor.watch(secret);
-    redactor.watch(&Secret::new(as_form));
-    if let Some(token) = last {
-        redactor.watch(token);
+    for secret in iter::once(secret).chain(last) {
+        redactor.watch(secret);
     }
     redactor
 }
