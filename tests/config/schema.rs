@@ -16,7 +16,8 @@ static VALIDATOR: LazyLock<jsonschema::Validator> =
 pub(super) fn complaints(text: &str) -> String {
     let table: toml::Table = text.parse().unwrap();
     let document = serde_json::to_value(table).unwrap();
-    VALIDATOR.iter_errors(&document).map(|error| format!("{}: {error}\n", error.instance_path())).collect()
+    let errors = VALIDATOR.iter_errors(&document).map(|error| format!("{}: {error}", error.instance_path()));
+    errors.collect::<Vec<_>>().join("\n")
 }
 
 #[test]
@@ -99,7 +100,7 @@ fn lines(schema: &Value, path: &str, out: &mut String) {
         } else {
             let (mut form, about) = (key.clone(), key["description"].as_str().unwrap());
             form.as_object_mut().unwrap().remove("description");
-            out.push_str(&format!("{path}\n  {about}\n  {form}\n"));
+            *out += &format!("{path}\n  {about}\n  {form}\n");
         }
     }
 }

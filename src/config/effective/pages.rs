@@ -58,7 +58,9 @@ impl<'a> Page<'a> {
 
     /// A value that has no default.
     fn put_some(&mut self, key: &str, value: Option<impl Into<toml::Value>>) {
-        value.into_iter().for_each(|value| self.put(key, value));
+        if let Some(value) = value {
+            self.put(key, value);
+        }
     }
 
     /// A list that has no default.
@@ -304,7 +306,7 @@ fn device<'a>(settings: &DeviceSettings, origins: &'a Origins) -> Page<'a> {
         Some(file) => page.put("password_file", file),
         None => page.hidden("password", HIDDEN),
     }
-    page.put_some("account", settings.account.as_ref().map(|name| name.as_str()));
+    page.put_some("account", settings.account.as_ref().map(crate::ids::AccountName::as_str));
     page.put("senders", words::list(&settings.senders));
     page.put("recipients", words::list(&settings.recipients));
     limits(&mut page, settings.limits);
