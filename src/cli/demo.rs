@@ -13,7 +13,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::serve::told_to_end;
-use super::{EX_SOFTWARE, EX_UNAVAILABLE, EX_USAGE, fail, runtime};
+use super::sysexits::{EX_SOFTWARE, EX_UNAVAILABLE, EX_USAGE};
+use super::{fail, runtime};
 use crate::account::provider::Preset;
 use crate::app::{self, App, StartError};
 use crate::config::{self, Config, Sources};

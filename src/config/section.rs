@@ -129,11 +129,11 @@ impl<'a> Section<'a> {
         let Some(Value::Table(table)) = self.table.get(key).map(|entry| &entry.node.value) else { return Vec::new() };
         let mut found = Vec::new();
         for (name, entry) in &table.0 {
-            if !values::looks_like_name(name) {
-                self.findings.error(&entry.origin, &format!("{}.NAME", self.key(key)), values::bad_name());
-            } else {
+            if values::looks_like_name(name) {
                 let section = self.inner(key, &entry.node, format!("{}.{name}", self.key(key)), &entry.origin);
                 found.extend(section.map(|section| (name.clone(), section)));
+            } else {
+                self.findings.error(&entry.origin, &format!("{}.NAME", self.key(key)), values::bad_name());
             }
         }
         found

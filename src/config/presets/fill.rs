@@ -92,9 +92,10 @@ fn unknown(name: &str, presets: &Presets) -> Complaint {
     }
 }
 
-/// The names that may have been meant: nearly the same, one the beginning of the other, the provider of that domain; else
-/// whoever is called so in its title, its server or its domains (`google`, `office365`, `hotmail`).
-pub(super) fn nearest(name: &str, presets: &Presets) -> Vec<String> {
+/// The names that may have been meant, in quotes: nearly the same, one the beginning of the other, the provider of that
+/// domain; else whoever is called so in its title, its server or its domains (`google`, `office365`, `hotmail`).
+#[must_use]
+pub fn nearest(name: &str, presets: &Presets) -> Vec<String> {
     let name = name.trim().to_ascii_lowercase();
     let by_domain = presets.of_domain(&name).or_else(|| presets.of_host(&name));
     if let Some(preset) = by_domain {
@@ -102,7 +103,7 @@ pub(super) fn nearest(name: &str, presets: &Presets) -> Vec<String> {
     }
     let near = |preset: &&Preset| {
         let begins = name.len() >= 3 && (preset.id.starts_with(&name) || name.starts_with(preset.id.as_str()));
-        begins || keys::is_near(&preset.id, &name)
+        begins || keys::slips(&preset.id, &name).is_some()
     };
     let called = |preset: &&Preset| {
         let words = [preset.title.to_ascii_lowercase(), preset.host.clone(), preset.domains.join(" ")].join(" ");
