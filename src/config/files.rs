@@ -96,7 +96,7 @@ fn not_utf8(path: &Path, bytes: &[u8], valid: usize) -> Complaint {
         let complaint = Complaint::new(format!("{shown} is UTF-16, as Windows programs write it, and UTF-8 is wanted"));
         return complaint.hint(format!("save it as UTF-8, or `iconv -f UTF-16 -t UTF-8 {shown}`"));
     }
-    let line = bytes[..valid].iter().filter(|octet| **octet == b'\n').count() + 1;
+    let line = bytes[..valid].split(|octet| *octet == b'\n').count();
     Complaint::new(format!("{shown} is not UTF-8 in line {line}"))
         .hint(format!("save it as UTF-8; if it comes from an old Windows program, `iconv -f CP1252 -t UTF-8 {shown}`"))
 }

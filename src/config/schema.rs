@@ -51,12 +51,11 @@ fn needs(path: &str, properties: &Map<String, Value>, object: &mut Map<String, V
     let needed = keys::NEEDED.iter().filter(|(section, _)| *section == path);
     for (_, names) in needed {
         let names: Vec<&str> = names.iter().copied().filter(|name| properties.contains_key(*name)).collect();
-        match names[..] {
-            [only] => drop(object.insert("required".into(), json!([only]))),
-            _ => {
-                let any: Value = names.iter().map(|name| json!({ "required": [name] })).collect();
-                object.insert("anyOf".into(), any);
-            }
+        if let [only] = names[..] {
+            object.insert("required".into(), json!([only]));
+        } else {
+            let any: Value = names.iter().map(|name| json!({ "required": [name] })).collect();
+            object.insert("anyOf".into(), any);
         }
     }
 }

@@ -92,9 +92,12 @@ pub(super) fn explain(source: &str, error: &Syntax) -> Complaint {
 /// A key or a section for the second time; says where the first one is.
 fn duplicate(source: &str, start: usize, line: &str) -> Complaint {
     let is_header = line.trim_start().starts_with('[');
-    let name = |line: &str| match line.trim_start().starts_with('[') {
-        true => line.split('#').next().unwrap_or_default().trim().to_owned(),
-        false => line.split('=').next().unwrap_or_default().trim().to_owned(),
+    let name = |line: &str| {
+        if line.trim_start().starts_with('[') {
+            line.split('#').next().unwrap_or_default().trim().to_owned()
+        } else {
+            line.split('=').next().unwrap_or_default().trim().to_owned()
+        }
     };
     let wanted = name(line);
     // A key counts within its own section only, so the search for one goes back as far as the header above it.

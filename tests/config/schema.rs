@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use super::{ACCOUNT, Desk, example, findings, head};
+use super::bad::head;
+use super::{ACCOUNT, Desk, example, findings};
 use posthouse::config;
 
 static VALIDATOR: LazyLock<jsonschema::Validator> =
@@ -16,7 +17,8 @@ static VALIDATOR: LazyLock<jsonschema::Validator> =
 pub(super) fn complaints(text: &str) -> String {
     let table: toml::Table = text.parse().unwrap();
     let document = serde_json::to_value(table).unwrap();
-    VALIDATOR.iter_errors(&document).map(|error| format!("{}: {error}\n", error.instance_path())).collect()
+    let errors = VALIDATOR.iter_errors(&document).map(|error| format!("{}: {error}", error.instance_path()));
+    errors.collect::<Vec<_>>().join("\n")
 }
 
 #[test]
@@ -99,7 +101,7 @@ fn lines(schema: &Value, path: &str, out: &mut String) {
         } else {
             let (mut form, about) = (key.clone(), key["description"].as_str().unwrap());
             form.as_object_mut().unwrap().remove("description");
-            out.push_str(&format!("{path}\n  {about}\n  {form}\n"));
+            out.extend([path.as_str(), "\n  ", about, "\n  ", &form.to_string(), "\n"]);
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::smtp::sasl::Mechanism as Sasl;
 pub(super) fn duration(duration: Duration) -> toml::Value {
     let millis = duration.as_millis();
     let units = [(3_600_000, "h"), (60_000, "m"), (1000, "s")];
-    let unit = units.into_iter().find(|(unit, _)| millis >= *unit && millis % unit == 0);
+    let unit = units.into_iter().find(|(unit, _)| millis >= *unit && millis.is_multiple_of(*unit));
     let (size, name) = unit.unwrap_or((1, "ms"));
     format!("{}{name}", millis / size).into()
 }
@@ -25,7 +25,7 @@ pub(super) fn duration(duration: Duration) -> toml::Value {
 /// The largest unit that says it without a fraction.
 pub(super) fn size(octets: u64) -> toml::Value {
     let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    match units.into_iter().find(|(unit, _)| octets >= *unit && octets % unit == 0) {
+    match units.into_iter().find(|(unit, _)| octets >= *unit && octets.is_multiple_of(*unit)) {
         Some((unit, name)) => format!("{}{name}", octets / unit).into(),
         None => whole(octets),
     }
