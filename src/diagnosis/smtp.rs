@@ -175,6 +175,16 @@ mod tests {
         assert_eq!((told.cause, told.lifts_after), (Cause::Throttle, None));
     }
 
+    /// Postfix with `unknown_address_reject_code = 550`, and a server that cannot take a long line of a body.
+    #[test]
+    fn what_one_device_did_wrong_holds_the_account_of_nobody() {
+        let stranger = Reply::new(550, 1, 8, "<a@nowhere.example>: Sender address rejected: Domain not found");
+        let long = reply(500, "Line too long");
+        for (phase, said) in [(Phase::Mail, stranger.clone()), (Phase::Recipient, stranger), (Phase::Dot, long)] {
+            assert_eq!(judge(phase, &said, Context::default()).cause, Cause::Message, "{phase} {said}");
+        }
+    }
+
     #[test]
     fn a_time_the_server_tells_goes_with_what_passes_by_time() {
         let lifts = |code, text| judge(Phase::Mail, &reply(code, text), Context::default()).lifts_after;

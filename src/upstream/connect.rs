@@ -288,7 +288,12 @@ impl Upstream {
                 None => Next::Done,
             }),
             Ok(Event::LoggedIn) => Ok(Next::Done),
-            Ok(Event::Failed(fault)) => Err(failure(link, fault)),
+            Ok(Event::Failed(fault)) => {
+                if matches!(fault, Fault::StartTlsRefused { .. } | Fault::StartTlsInjected { .. }) {
+                    self.saw_starttls();
+                }
+                Err(failure(link, fault))
+            }
             Ok(Event::Heard { phase, reply }) => {
                 progress.hear(phase, reply);
                 self.look_for_starttls(link, phase, progress);
@@ -318,9 +323,14 @@ impl Upstream {
         let tcp = stream.into_plain().ok_or(Failure::Closed { phase })?;
         let secured = self.secure(tcp, &mut trace, progress).await;
         self.journal.transcript(&trace);
-        self.starttls_seen.store(true, Ordering::Relaxed);
+        self.saw_starttls();
         client.secured(Instant::now());
         Ok(Link::new(secured?, client, self.timeouts.block))
+    }
+
+    /// It was offered, whatever came of it.
+    fn saw_starttls(&self) {
+        self.starttls_seen.store(true, Ordering::Relaxed);
     }
 
     /// The login for this server, or none at all (promise 3).

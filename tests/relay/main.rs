@@ -8,6 +8,7 @@ mod bodies;
 mod certificates;
 mod device;
 mod door;
+mod downgrade;
 mod held;
 mod limits;
 mod login;

@@ -47,6 +47,33 @@ async fn where_starttls_would_be_taken_its_absence_is_said() {
     stand.tells("starttls_auto_not_offered", 0, &stand.test(&[]).await);
 }
 
+/// Containers often lack them.
+#[tokio::test]
+async fn a_machine_without_roots_is_trouble_for_those_who_ask_them_and_check_says_it_first() {
+    let system_roots = IMPLICIT.replace("ca_file = \"ca.pem\"\n", "");
+    let stand = Stand::new(&system_roots).await;
+    let nothing = tempfile::NamedTempFile::new().unwrap();
+    let without_roots = |verb: &[&str]| {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_posthouse"));
+        command.args(verb).current_dir(stand.directory.path()).env_clear().kill_on_drop(true);
+        command.env("SSL_CERT_FILE", nothing.path()).env("SSL_CERT_DIR", stand.directory.path().join("none"));
+        async move {
+            let output = command.output().await.unwrap();
+            let said = [output.stdout, output.stderr].concat();
+            (output.status.code().unwrap(), String::from_utf8(said).unwrap())
+        }
+    };
+    for verb in [&["check"][..], &["test"], &["serve"]] {
+        let (code, said) = without_roots(verb).await;
+        assert!(code == 78 && said.contains("install the package `ca-certificates`"), "{verb:?} {code}: {said}");
+    }
+    stand.configure(&system_roots.replace("port = {implicit}", "port = {plain}\nencryption = \"none\""));
+    for verb in [&["check"][..], &["test"]] {
+        let (code, said) = without_roots(verb).await;
+        assert_eq!(code, 0, "{verb:?} shows nobody a certificate: {said}");
+    }
+}
+
 #[tokio::test]
 async fn starttls_that_is_not_offered_ends_it() {
     let stand = Stand::new(&starttls("starttls", "plain")).await;

@@ -1,4 +1,5 @@
-//! What `posthouse check` asks of this machine: can the spool directory be written, can the ports be had.
+//! What `posthouse check` asks of this machine: can the spool directory be written, can the ports be had, are there
+//! trusted certificates.
 //!
 //! Leaves nothing behind: a temporary file without a name, and ports that are bound and given back at once. What it
 //! finds holds for this moment and for the user who asks, which is why a port in use is a note and no finding: mostly it
@@ -7,12 +8,15 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
+use std::time::Instant;
 
+use crate::account::{self, Encryption};
 use crate::config::{Config, Finding, Place, Severity};
 use crate::disk;
 use crate::inbound::settings::{DeviceAuth, ListenerSettings};
 use crate::net::gateway::WARNING;
 use crate::net::listen::BindError;
+use crate::net::trust::{Anchors, ClientTls};
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -26,6 +30,7 @@ pub(super) struct Probed {
 pub(super) fn look(config: &Config) -> Probed {
     let mut probed = Probed::default();
     probed.findings.extend(spool(&config.spool_directory));
+    probed.findings.extend(config.accounts.iter().find_map(roots));
     for listener in &config.listeners {
         for address in &listener.bind {
             port(*address, &mut probed);
@@ -54,6 +59,14 @@ fn spool(directory: &Path) -> Option<Finding> {
             directory.display()
         )),
     })
+}
+
+/// A machine without roots is the same for every account that asks them, so it is said of the first.
+fn roots(account: &account::Settings) -> Option<Finding> {
+    let asks = account.encryption != Encryption::None && account.trust.anchors == Anchors::System;
+    let error = asks.then(|| ClientTls::load(&account.trust, Instant::now()).err()).flatten()?;
+    let (severity, place, key) = (Severity::Error, Place::Nowhere, format!("accounts.{}", account.name));
+    Some(Finding { severity, place, key, message: error.to_string(), hint: None })
 }
 
 /// A listener that lets the default gateway in lets in whoever a published container port is open to.

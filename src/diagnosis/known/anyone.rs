@@ -111,6 +111,8 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         code: "line_too_long",
+        // Later it is a line of one mail.
+        phases: &[Phase::Auth],
         replies: &[500, 555],
         words: &["line too long"],
         cause: Cause::Config,

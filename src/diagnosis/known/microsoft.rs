@@ -224,7 +224,9 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         code: "microsoft_bad_outbound_sender",
         replies: &[550],
+        // Others say 5.1.8 to a sender whose domain does not exist (RFC 3463 §3.2), which one device alone can be blamed for.
         enhanced: Some(Enhanced(5, 1, 8)),
+        words: &["bad outbound sender"],
         cause: Cause::Account,
         sentence: "Microsoft has blocked this mailbox from sending because of spam.",
         cure: RESTRICTED,
