@@ -26,10 +26,10 @@ use sysexits::{EX_CONFIG, EX_IOERR, EX_USAGE};
 #[command(name = "posthouse", version, propagate_version = true, after_help = EXIT_CODES)]
 struct Arguments {
     /// How much to log: error, warn, info, debug (with the transcripts of both sides) or trace.
-    #[arg(long, global = true, value_name = "LEVEL")]
+    #[arg(long, global = true, value_name = "LEVEL", display_order = 900)]
     log_level: Option<String>,
     /// How to log: auto, text or json.
-    #[arg(long, global = true, value_name = "FORMAT")]
+    #[arg(long, global = true, value_name = "FORMAT", display_order = 900)]
     log_format: Option<String>,
     #[command(subcommand)]
     command: Command,

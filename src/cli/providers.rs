@@ -86,7 +86,7 @@ mod tests {
         let words = |id| line(id).split_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!(
             words("microsoft365"),
-            "microsoft365 Microsoft 365 (Exchange Online) smtp.office365.com:587 starttls OAuth or mailbox password"
+            "microsoft365 Microsoft 365 (Exchange Online) smtp.office365.com:587 starttls OAuth or mailbox password for now"
         );
         assert!(words("gmx").ends_with("mail.gmx.net:465 implicit mailbox password"), "{}", words("gmx"));
         assert!(words("outlook.com").ends_with(":587 starttls OAuth"), "{}", words("outlook.com"));

@@ -51,7 +51,8 @@ With --json each line is an object. `type` is `step` or `summary`; `account`, `o
 step has `step`, `detail` (lines for people) and what was seen: `credential`, `token_life_s`, `addresses`,
 `addresses_failed`, `peer`, `proxy`, `target`, `tls`, `chain`, `starttls_offered`, `mechanism`, `offered`, `replies`; one
 that failed, or was worth a second try (`outcome` `again`), has `failure` with `said`, `reply`, `code` (a stable word), `cause`, `sentence` and
-`cure`. The summary has `signed_in`, `delivered`, `failed_step`, `code`, `cause`, `not_tried` and `exit_code`.";
+`cure`. The summary has `signed_in`, `delivered`, `failed_step`, `code`, `cause`, `not_tried` and `exit_code`, and a
+`reason` where the account could not even be tried.";
 
 /// Flags of `posthouse test`.
 #[derive(Debug, clap::Args)]
@@ -154,6 +155,9 @@ async fn try_all(
         let code = match prepare(args, config, account, journal) {
             Ok((upstream, mail)) => try_one(&upstream, mail.as_ref(), &mut screen).await?,
             Err((code, why)) => {
+                if let Screen::Json(out) = &mut screen {
+                    json::not_begun(out, account, &why, code)?;
+                }
                 eprintln!("posthouse: {why}");
                 code
             }

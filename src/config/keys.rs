@@ -9,7 +9,7 @@ mod lookup;
 pub(super) mod providers;
 
 pub use lookup::{all, with_later};
-pub(super) use lookup::{find, homes, kinds, nearest, nearest_word, slips};
+pub(super) use lookup::{find, homes, is_one_letter_off, kinds, nearest, nearest_word, slips};
 
 /// One key.
 pub(super) struct Key {

@@ -113,11 +113,20 @@ impl Upstream {
         progress.see(|| Fact::Credential(Origin::of(&self.settings.credential)));
         let credential = tokio::time::timeout(limit, self.keeper.credential())
             .await
-            .map_err(|_| Failure::TimedOut { phase: Phase::Credential, seconds: limit.as_secs() })??;
+            .map_err(|_| Failure::TimedOut { phase: Phase::Credential, seconds: limit.as_secs() })?
+            .inspect_err(|_| self.show_presented(progress))?;
         if let Some(life) = self.keeper.token_life() {
             progress.see(|| Fact::TokenLife(life));
         }
         Ok(credential)
+    }
+
+    /// What a token endpoint presented in a handshake that failed.
+    fn show_presented(&self, progress: &Progress) {
+        let presented = self.keeper.presented();
+        if !presented.is_empty() {
+            progress.see(|| Fact::Presented(presented));
+        }
     }
 
     async fn sign_in(&self, credential: &Credential, progress: &Progress) -> Result<Line, Failure> {

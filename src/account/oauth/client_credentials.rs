@@ -22,7 +22,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::super::password;
-use super::{Answer, ClientAuthentication, ClientSecret, Token};
+use super::{Answer, ClientAuthentication, ClientSecret, NoToken, Token};
 use crate::diagnosis::{Failure, TokenFailure};
 use crate::net::http::{Endpoint, HttpClient, HttpError};
 use crate::redact::Redactor;
@@ -53,7 +53,7 @@ type TokenClient = Client<
 
 impl ClientCredentials {
     /// Asks the endpoint once. `last` is the token it issued before, which it may repeat as well.
-    pub(in crate::account) async fn token(&self, http: &HttpClient, last: Option<&Secret>) -> Result<Token, Failure> {
+    pub(in crate::account) async fn token(&self, http: &HttpClient, last: Option<&Secret>) -> Result<Token, NoToken> {
         let secret = match &self.client_secret {
             ClientSecret::Given(secret) => secret.clone(),
             ClientSecret::File(path) => password::from_file(path).await?,
@@ -70,8 +70,14 @@ impl ClientCredentials {
         };
         match answer.map(Answer::into_token) {
             Ok(Some(token)) => Ok(token),
-            Ok(None) => Err(Failure::Token(heard.odd("the `access_token` in it is empty or holds odd characters"))),
-            Err(error) => Err(Failure::Token(heard.failure(error))),
+            Ok(None) => {
+                Err(Failure::Token(heard.odd("the `access_token` in it is empty or holds odd characters")).into())
+            }
+            Err(RequestTokenError::Request(HttpError::Tls(failed))) => {
+                let failure = TokenFailure::Tls { endpoint: heard.endpoint, problem: failed.problem };
+                Err(NoToken { failure: Failure::Token(failure), presented: failed.presented })
+            }
+            Err(error) => Err(Failure::Token(heard.failure(error)).into()),
         }
     }
 
@@ -175,9 +181,6 @@ struct Heard {
 impl Heard {
     fn failure(self, error: BasicRequestTokenError<HttpError>) -> TokenFailure {
         match error {
-            RequestTokenError::Request(HttpError::Tls(problem)) => {
-                TokenFailure::Tls { endpoint: self.endpoint, problem }
-            }
             RequestTokenError::Request(HttpError::Proxy(failure)) => TokenFailure::Proxy(failure),
             RequestTokenError::Request(error) => {
                 TokenFailure::Unreachable { endpoint: self.endpoint, detail: error.to_string() }

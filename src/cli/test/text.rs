@@ -37,7 +37,8 @@ impl<W: Write> Page<W> {
             Encryption::None => "in clear",
         };
         let name = self.paint(BOLD, account.name.as_str());
-        writeln!(self.out, "Account {name}: {} port {}, {encryption}\n", account.host, account.port)?;
+        let through = account.proxies.smtp.as_ref().map(|proxy| format!(", through {proxy}")).unwrap_or_default();
+        writeln!(self.out, "Account {name}: {} port {}, {encryption}{through}\n", account.host, account.port)?;
         self.out.flush()
     }
 

@@ -110,6 +110,7 @@ fn password_kind(kind: PasswordKind) -> &'static str {
         PasswordKind::App => "app",
         PasswordKind::Token => "token",
         PasswordKind::Smtp => "smtp",
+        PasswordKind::Ending => "ending",
         PasswordKind::Ended => "ended",
     }
 }

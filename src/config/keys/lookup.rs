@@ -47,6 +47,11 @@ pub(in crate::config) fn nearest(keys: &'static [Key], written: &str) -> Option<
     nearest_word(here, written)
 }
 
+/// Whether a key of this version is one letter away: a singular, most of the time.
+pub(in crate::config) fn is_one_letter_off(keys: &'static [Key], written: &str) -> bool {
+    nearest(keys, written).is_some_and(|near| strsim::damerau_levenshtein(near, written) == 1)
+}
+
 /// The nearest of these words, if one is near enough to have been meant.
 pub(in crate::config) fn nearest_word(
     words: impl Iterator<Item = &'static str>,

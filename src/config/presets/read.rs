@@ -138,6 +138,7 @@ fn password_kind(value: &Value) -> Result<PasswordKind, Complaint> {
         "app" => PasswordKind::App,
         "token" => PasswordKind::Token,
         "smtp" => PasswordKind::Smtp,
+        "ending" => PasswordKind::Ending,
         "ended" => PasswordKind::Ended,
         _ => PasswordKind::Mailbox,
     })
