@@ -1,7 +1,7 @@
 //! The file system as several rooms need it, with what differs between systems in one place.
 //!
-//! Tells whether a file is open to every user of the machine, and which user this process is. Guarantees nothing about access lists or about the
-//! directories above the file.
+//! Tells whether a file is open to every user of the machine, and which user this process is. Guarantees nothing about
+//! access lists or about the directories above the file.
 
 use std::path::Path;
 

@@ -87,7 +87,8 @@ name!(
     AccountName
 );
 name!(
-    /// Whoever connects: its login if it has one, else its source address; all of loopback on one listener is one device.
+    /// Whoever connects: its login if it has one, else its source address; all of loopback on one listener is one
+    /// device.
     DeviceName
 );
 name!(

@@ -16,18 +16,18 @@
 //! | room | what it is for |
 //! |---|---|
 //! | ground: [`ids`], [`words`], [`secret`], [`redact`], [`disk`], [`pem`] | identities, the words of a delivery, secrets and how to find them in what comes back, files |
-//! | [`mail`] | what a message is: address, envelope, header, the stamps on top (pure) |
+//! | [`mail`] | what a message is: address, pattern, envelope, header, the stamps on top (pure) |
 //! | [`smtp`] | the language and both dialogues, without a socket (pure) |
 //! | [`diagnosis`] | what a failure means: cause, sentence, cure (pure) |
 //! | [`journal`] | what happened: events, transcripts, the sessions now open |
-//! | [`net`] | sockets, TLS and the clock |
-//! | [`account`] | who we are upstream: credentials, their keeper, holds |
+//! | [`net`] | sockets, proxies, TLS and whom it believes, the clock |
+//! | [`account`] | who we are upstream: routes, providers, credentials, their keeper, holds |
 //! | [`upstream`] | a signed-in line to the provider, and the trial of an account step by step |
 //! | [`queue`] | what is owed; the one meeting point of door and courier |
-//! | [`inbound`] | the front door |
+//! | [`inbound`] | the front door: who may send what to whom, and how much |
 //! | [`outbound`] | the courier, and the single page of policy on failures |
 //! | [`sandbox`] | the practice provider: real TLS, real OAuth, real SMTP, on loopback |
-//! | [`config`] | the only room that knows TOML |
+//! | [`config`] | the only room that knows TOML: what was written, what a provider's preset fills in, what is wrong with it |
 //! | [`app`] | builds the rooms from the configuration, starts and ends them |
 //! | [`cli`] | the commands |
 //!
@@ -35,33 +35,39 @@
 //!
 //! 1. [`net::listen`] accepts on an address that passed [`net::guard`]; [`inbound::door`] gives the connection a seat in
 //!    [`journal::live`]; [`net::link`] pumps octets between the socket and [`smtp::server::Server`].
-//! 2. The dialogue asks (login, sender, recipient); the session answers from [`inbound::policy`], which also picks the
-//!    account.
+//! 2. The dialogue asks (login, sender, recipient); the session answers from [`inbound::policy`], which has
+//!    [`account::book`] pick the account, and from [`inbound::limits`], which counts.
 //! 3. The body is unstuffed and repaired by [`smtp::body`] in the pass that finds its end, gathered in a
 //!    [`queue::body::Draft`], and stamped ([`mail::stamp`]).
 //! 4. [`queue::Queue::offer`] hands it to a courier and comes back with the one answer the device hears.
 //! 5. A courier of the account ([`outbound`]) takes a [`queue::Lease`], reuses its line or makes one with
-//!    [`upstream::Upstream::connect`] (credential, dial, TLS, EHLO, AUTH), and carries the message with
-//!    [`smtp::client::Client`].
+//!    [`upstream::Upstream::connect`], and carries the message with [`smtp::client::Client`]. To connect is to get a
+//!    credential ([`account::keeper`]), to dial ([`net::dial`], or [`net::proxy`] on the way), to verify the server as
+//!    the account says ([`net::trust`]), to say EHLO and to sign in ([`account::signin`]). `posthouse test` goes this
+//!    very way ([`upstream::probe`]) and tells of each [`upstream::step`].
 //! 6. What fails is judged by [`diagnosis::diagnose`] and turned into an outcome by [`outbound::verdict`];
 //!    [`queue::Lease::settle`] ends it, and only then is the device answered.
 //!
 //! # Rules that keep it simple
 //!
-//! - **Sans-IO.** `mail`, `smtp`, `diagnosis`, `inbound::policy`, `outbound::verdict`, `config::check` touch no socket,
-//!   file or clock. A dialogue takes octets and the time and gives [`smtp::Output`]; replies gather until it would wait.
+//! - **Sans-IO.** `mail`, `smtp`, `diagnosis`, `account::{book, provider, signin}`, `inbound::{policy, limits}`,
+//!   `outbound::verdict`, `config::check` touch no socket, file or clock. A dialogue takes octets and the time and gives
+//!   [`smtp::Output`]; replies gather until it would wait.
 //! - **Stages own their data.** What a stage knows lives in its enum variant, so that STARTTLS forgets EHLO because the
 //!   stage that held it is gone.
 //! - **Proof by type.** `Server<A>` answers a body with 250 only by consuming an `A`; the relay's `A` is
 //!   [`queue::Accepted`], which only the queue can make. The dot is written only with a [`queue::DotPermit`]. A listener
 //!   binds only a [`net::guard::Guarded`] address. Credentials are [`secret::Secret`]s, which print nothing.
-//! - **One place each.** Retry policy in `outbound::verdict`, meanings in `diagnosis`, TOML in `config`, PEM in `pem`.
+//! - **One place each.** Retry policy in `outbound::verdict`, meanings in `diagnosis`, facts about providers in
+//!   `config/providers.toml`, TOML in `config`, PEM in `pem`.
 //! - **Errors** are one enum a room. What a device hears and what the journal says are two texts.
 //!
 //! # Not here yet
 //!
 //! The queue keeps nothing: a message is taken by the provider while its device waits, or refused (`queue = false`).
-//! The durable queue comes behind the same `offer`, `claim` and `settle`.
+//! The durable queue comes behind the same `offer`, `claim` and `settle`; with it the further accounts of a route get
+//! their turn when the first cannot be used, and the recipients of one message may go different ways. Of OAuth there are
+//! the grants that need no person and no store of tokens: `client_credentials` and `command`.
 
 pub mod disk;
 pub mod ids;

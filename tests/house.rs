@@ -59,6 +59,7 @@ const SANS_IO: &[&str] = &[
     "diagnosis",
     "account/book",
     "account/provider",
+    "account/signin",
     "account/budget",
     "queue/entry",
     "queue/schedule",

@@ -1,8 +1,9 @@
 //! How fast mail passes through, what that costs, and whether any of it is lost.
 //!
-//! `cargo bench --bench relay -- [--quick] [--only W1,W5] [--beside stunnel] [--against PROGRAM]`. Load and provider run
-//! in this process, the relay in its own, so that its processor time and memory can be read. All candidates carry the
-//! same load by turns, because figures of different runs on a busy machine cannot be compared. Medians of the rounds.
+//! `cargo bench --bench relay -- [--quick] [--only W1,W5] [--beside stunnel] [--against PROGRAM]`. Load and provider
+//! run in this process, the relay in its own, so that its processor time and memory can be read. All candidates carry
+//! the same load by turns, because figures of different runs on a busy machine cannot be compared. Medians of the
+//! rounds.
 
 #![allow(clippy::cast_precision_loss, reason = "figures for a table")]
 

@@ -1,8 +1,9 @@
 //! Who we are upstream: accounts, how they sign in, and whether they are in a state to.
 //!
-//! [`Settings`] is what the configuration fills in. [`keeper`] hands out a fresh credential on demand, one refresh at
-//! a time per account. [`health`] knows which accounts are held and until when. [`book`] picks the account of a
-//! message. Credentials live here and in the login stage of the client dialogue, nowhere else.
+//! [`Settings`] is what the configuration fills in, from a preset of [`provider`] where one is named. [`keeper`] hands
+//! out a fresh credential on demand, one refresh at a time per account; [`signin`] says by which mechanism it may go
+//! out. [`health`] knows which accounts are held and until when. [`book`] picks the account of a message. Credentials
+//! live here and in the login stage of the client dialogue, nowhere else.
 
 pub mod book;
 pub mod health;

@@ -11,14 +11,14 @@ mod serve;
 mod sysexits;
 mod test;
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{Override, Sources};
-use sysexits::{EX_IOERR, EX_USAGE};
+use crate::config::{Override, Report, Sources, report};
+use sysexits::{EX_CONFIG, EX_IOERR, EX_USAGE};
 
 /// A local SMTP relay: takes mail from devices that only speak plain SMTP, and sends it on through a provider that
 /// wants TLS and OAuth 2.0 or an app password.
@@ -131,6 +131,17 @@ fn sources(arguments: &Arguments, file: &ConfigFile) -> Sources {
 /// The runtime every command runs on.
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+/// Whether to paint what goes there: on a terminal, unless `NO_COLOR` says otherwise (no-color.org).
+fn paints(out: &impl IsTerminal, sources: &Sources) -> bool {
+    out.is_terminal() && !sources.environment.contains_key("NO_COLOR")
+}
+
+/// Says on standard error what is wrong with the configuration, where nothing can be done with it.
+fn cannot_use(report: &Report, sources: &Sources) -> ExitCode {
+    eprint!("{}", report::text(&report.findings, paints(&std::io::stderr(), sources)));
+    ExitCode::from(EX_CONFIG)
 }
 
 /// Prints what was asked for on standard output; this exit code, unless it could not be written.

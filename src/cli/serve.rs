@@ -6,20 +6,16 @@
 use std::process::ExitCode;
 
 use super::sysexits::{EX_CONFIG, EX_SOFTWARE, EX_UNAVAILABLE};
-use super::{fail, runtime};
+use super::{cannot_use, fail, runtime};
 use crate::app::{self, StartError};
-use crate::config::{self, Sources, report};
+use crate::config::{self, Sources};
 use crate::journal::{Event, Journal, log};
 use crate::smtp::client::Timeouts;
 
 pub(super) fn run(sources: &Sources) -> ExitCode {
     let loaded = match config::load(sources) {
         Ok(loaded) => loaded,
-        Err(report) => {
-            let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
-            eprint!("{}", report::text(&report.findings, colours));
-            return ExitCode::from(EX_CONFIG);
-        }
+        Err(report) => return cannot_use(&report, sources),
     };
     log::install(&loaded.config.log);
     let origin = loaded.origin.as_ref().map(|path| path.display().to_string());

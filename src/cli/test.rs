@@ -15,10 +15,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::sysexits::{EX_CONFIG, EX_IOERR, EX_SOFTWARE, EX_USAGE};
-use super::{fail, runtime};
+use super::{cannot_use, fail, paints, runtime};
 use crate::account::{Encryption, Settings};
 use crate::app;
-use crate::config::{self, Config, Loaded, Sources, report};
+use crate::config::{self, Config, Loaded, Sources};
 use crate::diagnosis::{Diagnosis, diagnose};
 use crate::ids::MessageId;
 use crate::journal::{Event, Journal, log};
@@ -91,10 +91,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 pub(super) fn run(args: &Args, wants_log: bool, sources: &Sources) -> ExitCode {
     let Loaded { config, warnings, .. } = match config::load(sources) {
         Ok(loaded) => loaded,
-        Err(report) => {
-            eprint!("{}", report::text(&report.findings, io::stderr().is_terminal()));
-            return ExitCode::from(EX_CONFIG);
-        }
+        Err(report) => return cannot_use(&report, sources),
     };
     let level = if wants_log { config.log.level } else { tracing::Level::WARN };
     log::install(&log::Settings { level, ..config.log });
@@ -113,7 +110,7 @@ pub(super) fn run(args: &Args, wants_log: bool, sources: &Sources) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(EX_SOFTWARE, format_args!("the runtime cannot be started: {error}")),
     };
-    let colours = !sources.environment.contains_key("NO_COLOR");
+    let colours = paints(&io::stdout(), sources);
     let tried = runtime.block_on(try_all(args, &config, &accounts, &journal, colours));
     // A name lookup that hangs must not keep the process.
     runtime.shutdown_background();
@@ -148,11 +145,10 @@ async fn try_all(
     journal: &Journal,
     colours: bool,
 ) -> io::Result<u8> {
-    let terminal = io::stdout().is_terminal();
     let mut screen = if args.json {
         Screen::Json(io::stdout())
     } else {
-        Screen::Text(text::Page { out: io::stdout(), colours: colours && terminal, live: terminal })
+        Screen::Text(text::Page { out: io::stdout(), colours, live: io::stdout().is_terminal() })
     };
     let mut first = 0;
     for account in accounts {

@@ -20,8 +20,8 @@ use super::tree::{Node, Origin, Table, Value};
 /// Where each key that was written stands, and the files with secrets that were named.
 #[derive(Debug, Default)]
 pub struct Origins {
-    /// By key, in few words: `posthouse.toml:12`, `POSTHOUSE__LOG__LEVEL`, `--log-level`, or `provider gmail,` and where it was
-    /// asked for.
+    /// By key, in few words: `posthouse.toml:12`, `POSTHOUSE__LOG__LEVEL`, `--log-level`, or `provider gmail,` and
+    /// where it was asked for.
     written: BTreeMap<String, String>,
     secret_files: BTreeMap<String, PathBuf>,
     /// What only filled gaps in other values, and stands in no setting: regions and tenants.
@@ -182,8 +182,8 @@ impl Effective {
         text
     }
 
-    /// For programs: the file, and `settings`, an array of objects with `key`, `origin`, and `value` or, if it may not be
-    /// seen, `hidden`; `unwritten` marks what Posthouse finds out by itself.
+    /// For programs: the file, and `settings`, an array of objects with `key`, `origin`, and `value` or, if it may not
+    /// be seen, `hidden`; `unwritten` marks what Posthouse finds out by itself.
     #[must_use]
     pub fn json(&self) -> serde_json::Value {
         let lines = self.sections.iter().flat_map(|section| &section.lines);

@@ -3,8 +3,8 @@
 //! Works by permission: everything is overwritten except white space, names of keys, the signs between them, and
 //! values whose key is harmless *and* which look the way that key's values look. So a password is hidden where it
 //! belongs, under a misspelt key, as a wrong type, and in a file that is no TOML at all. Remarks, where old passwords
-//! like to stand, are blanked. Keeps octets and lines, so that places in the file are places in its mask; characters are
-//! kept up to the remark that ends a line.
+//! like to stand, are blanked. Keeps octets and lines, so that places in the file are places in its mask; characters
+//! are kept up to the remark that ends a line.
 
 use super::keys::{self, Key, Kind, ROOT, Shape};
 use super::tree::{Entry, Node, Origin, Table, Value};

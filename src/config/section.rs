@@ -2,7 +2,8 @@
 //!
 //! [`survey`] finds whatever the key table does not know. A [`Section`] then hands out its values, read by the
 //! functions of `values`; what cannot be read is noted and comes back as `None`, so that one file shows all its
-//! mistakes at once. A value that came back as `None` with a note ends in an error anyway, so callers fill in a default.
+//! mistakes at once. A value that came back as `None` with a note ends in an error anyway, so callers fill in a
+//! default.
 
 use std::path::{Path, PathBuf};
 
@@ -85,8 +86,8 @@ impl<'a> Section<'a> {
         })
     }
 
-    /// Reads a list of values, each with its place; `None` if any of them could not be read. A single value stands for a
-    /// list of one; in a variable or a flag commas separate several.
+    /// Reads a list of values, each with its place; `None` if any of them could not be read. A single value stands for
+    /// a list of one; in a variable or a flag commas separate several.
     pub(super) fn list<T>(&self, key: &str, read: impl Fn(&Value) -> Result<T, Complaint>) -> Option<Vec<(T, Origin)>> {
         let node = &self.table.get(key)?.node;
         let read_one = |value: &Value, origin: &Origin| match read(value) {

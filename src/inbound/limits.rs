@@ -1,5 +1,5 @@
-//! How much a device may send in an hour or a day: rolling windows, so that a runaway device is stopped. Pure: time is an
-//! argument.
+//! How much a device may send in an hour or a day: rolling windows, so that a runaway device is stopped. Pure: time is
+//! an argument.
 //!
 //! Guarantees that no window of the limit's length ever holds more than the limit, whatever a device does in parallel;
 //! that what one limit refuses counts for no other; and that memory is bounded: at most `SLOTS` and two numbers a
@@ -193,8 +193,8 @@ impl Window {
 }
 
 impl Over {
-    /// What the device hears. 451 and 450 are the codes RFC 5321 §4.3.2 has for MAIL and RCPT; 452 would let it send the
-    /// rest at once.
+    /// What the device hears. 451 and 450 are the codes RFC 5321 §4.3.2 has for MAIL and RCPT; 452 would let it send
+    /// the rest at once.
     #[must_use]
     pub fn refusal(&self) -> Refusal {
         let code = match self.unit {

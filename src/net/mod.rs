@@ -2,8 +2,8 @@
 //!
 //! [`link`] pumps any [`crate::smtp::Conversation`] over any [`stream`]; [`listen`] binds only addresses that passed
 //! the [`guard`] of promise 8; [`dial`] races IPv6 and IPv4 and refuses to reach [`ours`]; [`proxy`] goes on from there
-//! through somebody else; [`tls`] and [`trust`] build what rustls needs; [`http`] makes the one kind of HTTP client token
-//! calls use. Nothing here knows what a message is.
+//! through somebody else; [`tls`] and [`trust`] build what rustls needs; [`http`] makes the one kind of HTTP client
+//! token calls use. Nothing here knows what a message is.
 
 mod alarm;
 pub mod dial;

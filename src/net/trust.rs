@@ -245,9 +245,9 @@ impl ClientTls {
     }
 }
 
-/// What calls to token endpoints are held to: full verification whatever `verify` and `pins` say of the SMTP server, and
-/// no client certificate. The public endpoints stay within reach of an account with a private authority, so `ca_file`
-/// comes on top of the system's roots here, and is followed.
+/// What calls to token endpoints are held to: full verification whatever `verify` and `pins` say of the SMTP server,
+/// and no client certificate. The public endpoints stay within reach of an account with a private authority, so
+/// `ca_file` comes on top of the system's roots here, and is followed.
 ///
 /// A system without roots is no error: most accounts never call anybody. Then each call fails and says why.
 ///

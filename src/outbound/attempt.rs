@@ -29,8 +29,8 @@ pub(super) enum Ended {
 }
 
 impl Ended {
-    /// Whether a line that had rested was no longer good: it is dead at MAIL, or says 421, or has forgotten the sign-in.
-    /// Nothing of the message was said then, and one fresh connection is worth it.
+    /// Whether a line that had rested was no longer good: it is dead at MAIL, or says 421, or has forgotten the
+    /// sign-in. Nothing of the message was said then, and one fresh connection is worth it.
     pub(super) fn is_stale(&self) -> bool {
         let failure = match self {
             Self::Broken(failure) | Self::Answered(Answered { failure: Some((failure, _)), .. }) => failure,

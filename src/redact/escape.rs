@@ -63,8 +63,8 @@ pub struct Symbol {
     pub source: Range<usize>,
 }
 
-/// Takes escapes away, and line breaks that were escaped. Characters that differ only between encodings become one: `-` and a space are
-/// `+`, `_` is `/` (RFC 4648 §5); what is searched for goes through the same.
+/// Takes escapes away, and line breaks that were escaped. Characters that differ only between encodings become one: `-`
+/// and a space are `+`, `_` is `/` (RFC 4648 §5); what is searched for goes through the same.
 pub fn read(text: &[u8], escapes: Escapes, mut say: impl FnMut(Symbol)) {
     let mut at = 0;
     while at < text.len() {

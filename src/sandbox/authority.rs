@@ -1,5 +1,5 @@
-//! The certificate authority of the sandbox, and one certificate for every way a certificate can be wrong; for a client,
-//! the one that is asked for and a stranger's.
+//! The certificate authority of the sandbox, and one certificate for every way a certificate can be wrong; for a
+//! client, the one that is asked for and a stranger's.
 //!
 //! All keys are made at start and live in memory only. Each kind has its own TLS configuration with its own session
 //! cache, so a session begun under one certificate cannot be resumed under another: a change is seen at once.

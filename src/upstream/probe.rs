@@ -1,8 +1,8 @@
 //! `posthouse test`: one account tried out, step by step, in front of somebody who watches.
 //!
 //! Goes the courier's way through [`Upstream::connect`] and the same client dialogue; only the observer is its own.
-//! Looks at no hold and changes none: it works beside a running relay. Without a mail it stops after AUTH and says QUIT.
-//! A mail that was taken is a real one: it lies in the recipient's mailbox.
+//! Looks at no hold and changes none: it works beside a running relay. Without a mail it stops after AUTH and says
+//! QUIT. A mail that was taken is a real one: it lies in the recipient's mailbox.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -15,9 +15,9 @@ use posthouse::smtp::sasl;
 use crate::device::{Device, SENDER};
 use crate::scene::{Log, provider, relay_to};
 
-/// `encryption`, the provider's port, `mechanism` and the credential; then for `verify = "full"`, `"chain"`, `"pin"` (on
-/// the key of the certificate that signed itself) and `"none"` what becomes of a mail when the provider shows a good
-/// certificate, one for another name, and one that signed itself:
+/// `encryption`, the provider's port, `mechanism` and the credential; then for `verify = "full"`, `"chain"`, `"pin"`
+/// (on the key of the certificate that signed itself) and `"none"` what becomes of a mail when the provider shows a
+/// good certificate, one for another name, and one that signed itself:
 ///
 /// delivered, signed in by `P`LAIN, `L`OGIN, `C`RAM-MD5, `X`OAUTH2 or OAUTH`B`EARER, or by nothing (`-`); held, because
 /// the certificate is for another `n`ame, its `i`ssuer is unknown, its `k`ey is another one, or `s`TARTTLS is missing.
@@ -72,8 +72,8 @@ none           plain     oauthbearer  token     B B B   B B B   B B B   B B B
 none           plain     none         nothing   - - -   - - -   - - -   - - -
 ";
 
-/// The same over implicit TLS with a good certificate, where the provider offers this mechanism alone: with `auto` and a
-/// password, `auto` and a token, and each of the others by name. `m` is held, because there is no mechanism to use.
+/// The same over implicit TLS with a good certificate, where the provider offers this mechanism alone: with `auto` and
+/// a password, `auto` and a token, and each of the others by name. `m` is held, because there is no mechanism to use.
 const OFFERS: &str = "
 PLAIN        P m   P m m   m m
 LOGIN        L m   m L m   m m

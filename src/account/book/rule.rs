@@ -51,8 +51,8 @@ impl fmt::Display for Condition {
 }
 
 impl Rule {
-    /// The first condition that does not hold; `None` when the rule fits. While no recipient is known, one that fits may
-    /// still come.
+    /// The first condition that does not hold; `None` when the rule fits. While no recipient is known, one that fits
+    /// may still come.
     #[must_use]
     pub fn why_not(&self, origin: &Origin<'_>, recipient: Option<&Address>) -> Option<Condition> {
         let holds = |patterns: &[Pattern], text: &str| patterns.is_empty() || any_matches(patterns, text);

@@ -2,8 +2,8 @@
 //!
 //! Looks at this machine too: whether the spool directory can be written and the ports can be had (`probe`). Exit codes
 //! are those of sysexits: 0 when the configuration can be used, 78 (`EX_CONFIG`) when it cannot. Prints findings on
-//! standard output, because they are what was asked for; with `--print-effective` what is in force is printed there, and
-//! the findings go to standard error.
+//! standard output, because they are what was asked for; with `--print-effective` what is in force is printed there,
+//! and the findings go to standard error.
 
 mod machine;
 mod open_relay;
@@ -11,12 +11,12 @@ mod probe;
 mod question;
 mod route;
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::print;
 use super::sysexits::EX_CONFIG;
+use super::{paints, print};
 use crate::config::{self, Config, Effective, Finding, Severity, Sources, report};
 
 use machine::Machine;
@@ -48,8 +48,7 @@ struct Said {
 #[must_use]
 pub fn run(args: Args, sources: &Sources) -> ExitCode {
     let mut err = std::io::stderr().lock();
-    let terminal = if args.print_effective { err.is_terminal() } else { std::io::stdout().is_terminal() };
-    let colours = terminal && !sources.environment.contains_key("NO_COLOR");
+    let colours = if args.print_effective { paints(&err, sources) } else { paints(&std::io::stdout(), sources) };
     let said = report_on(args, sources, colours, probe::look);
     // What cannot be said on standard error cannot be complained about either.
     let _ = err.write_all(said.err.as_bytes());

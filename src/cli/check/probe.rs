@@ -2,8 +2,8 @@
 //! trusted certificates.
 //!
 //! Leaves nothing behind: a temporary file without a name, and ports that are bound and given back at once. What it
-//! finds holds for this moment and for the user who asks, which is why a port in use is a note and no finding: mostly it
-//! is the running relay that uses it.
+//! finds holds for this moment and for the user who asks, which is why a port in use is a note and no finding: mostly
+//! it is the running relay that uses it.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};

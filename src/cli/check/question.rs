@@ -1,23 +1,22 @@
 //! The questions `posthouse check` answers one at a time: where does this mail go (`--route`), who can get in
 //! (`--open-relay`).
 //!
-//! Asks the very policy and guard the relay asks. Exit codes: 0 when the mail is let in, or nobody else is; 78 when not, or
-//! when the configuration cannot be used; 64 when the question makes no sense.
+//! Asks the very policy and guard the relay asks. Exit codes: 0 when the mail is let in, or nobody else is; 78 when
+//! not, or when the configuration cannot be used; 64 when the question makes no sense.
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use super::{open_relay, route};
 use crate::cli::sysexits::{EX_CONFIG, EX_USAGE};
-use crate::cli::{self, fail};
+use crate::cli::{self, fail, paints};
 use crate::config::{self, Config, Sources, report};
 
 /// Flags of `posthouse check` that ask one thing.
 #[derive(Debug, clap::Args)]
 #[group(multiple = false)]
 pub struct Question {
-    /// Explain which account a mail goes through: from=ADDRESS, to=ADDRESS (one or more), source=ADDRESS (where the device
-    /// is), device=NAME (its login), listener=NAME.
+    /// Explain which account a mail goes through: from=ADDRESS, to=ADDRESS (one or more), source=ADDRESS (where the
+    /// device is), device=NAME (its login), listener=NAME.
     #[arg(long, num_args = 1.., value_name = "KEY=VALUE")]
     route: Vec<String>,
     /// Show who can connect and send at each listener, and prove that nobody else can.
@@ -55,7 +54,7 @@ fn loaded(sources: &Sources, answer: impl Fn(&Config) -> Answer) -> Answer {
     match config::load(sources) {
         Ok(loaded) => answer(&loaded.config),
         Err(report) => {
-            let colours = std::io::stdout().is_terminal() && !sources.environment.contains_key("NO_COLOR");
+            let colours = paints(&std::io::stdout(), sources);
             let json = serde_json::json!({ "ok": false, "findings": report::json(&report.findings) });
             Answer { good: false, text: report::text(&report.findings, colours), json }
         }

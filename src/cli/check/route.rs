@@ -1,7 +1,7 @@
 //! `posthouse check --route`: which account a mail goes through, and why not another.
 //!
-//! Plays the envelope through the listener's own policy, recipient by recipient, as a session does: what it says is what
-//! a device would hear. Limits on how much a device may send are shown, not counted.
+//! Plays the envelope through the listener's own policy, recipient by recipient, as a session does: what it says is
+//! what a device would hear. Limits on how much a device may send are shown, not counted.
 
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr};

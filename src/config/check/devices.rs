@@ -1,6 +1,7 @@
 //! `[devices.NAME]`: local logins.
 //!
-//! A password comes from the key or from its file, never from both. Guarantees that each login can be typed by a device.
+//! A password comes from the key or from its file, never from both. Guarantees that each login can be typed by a
+//! device.
 
 use super::{Aside, Surroundings, limits};
 use crate::config::files::{Named, NamedFile};

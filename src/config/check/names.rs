@@ -1,7 +1,7 @@
 //! Names of accounts, wherever one is meant: what is one, and what to say when it is none.
 //!
-//! A former name (`renamed_from`) is as good as the present one, so that devices, routes and stored mail survive when an
-//! account is called something else. Guarantees that no name leads to two accounts.
+//! A former name (`renamed_from`) is as good as the present one, so that devices, routes and stored mail survive when
+//! an account is called something else. Guarantees that no name leads to two accounts.
 
 use super::accounts::Account;
 use crate::config::finding::Complaint;

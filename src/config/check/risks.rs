@@ -1,7 +1,7 @@
 //! What works and is dangerous all the same: who may send without being known, and under which name.
 //!
-//! Names the risk and the way out; never an error, because there can be reasons. Risks of one account or of a file stand
-//! where those are read.
+//! Names the risk and the way out; never an error, because there can be reasons. Risks of one account or of a file
+//! stand where those are read.
 
 use std::net::SocketAddr;
 

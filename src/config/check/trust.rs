@@ -1,5 +1,5 @@
-//! `verify`, `ca_file`, `roots`, `pins`, `client_certificate` and `client_key` of an account: whom it believes, and what
-//! it shows of itself.
+//! `verify`, `ca_file`, `roots`, `pins`, `client_certificate` and `client_key` of an account: whom it believes, and
+//! what it shows of itself.
 //!
 //! Words that other programs use for the same are understood. Finds what contradicts itself, and says what it means to
 //! verify nothing (promise 3). Reads no file: those it names are looked at afterwards.

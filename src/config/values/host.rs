@@ -105,8 +105,8 @@ pub(super) fn punycode(name: &str) -> Option<String> {
     url.domain().filter(|domain| is_domain(domain)).map(str::to_owned)
 }
 
-/// The two lines to write for `host:port`; only for what can hardly be anything else, since a login and its password are
-/// written with a colon between them as well.
+/// The two lines to write for `host:port`; only for what can hardly be anything else, since a login and its password
+/// are written with a colon between them as well.
 fn apart(host: &str, port: &str) -> Option<String> {
     let port: u16 = port.parse().ok().filter(|port| *port != 0)?;
     if !is_domain(host) || !host.contains('.') {

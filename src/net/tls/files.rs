@@ -1,7 +1,7 @@
 //! The certificate and key of a listener, read from PEM files and read again when they change.
 //!
-//! Renewal tools replace the files and expect nothing more; how they are followed is [`crate::net::trust`]'s. A pair that
-//! does not belong together is refused, and named. Does not look at the dates in the certificate.
+//! Renewal tools replace the files and expect nothing more; how they are followed is [`crate::net::trust`]'s. A pair
+//! that does not belong together is refused, and named. Does not look at the dates in the certificate.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

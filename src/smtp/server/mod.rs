@@ -140,7 +140,8 @@ impl<A> Server<A> {
         self.security.tls
     }
 
-    /// Whether QUIT is among what has come and is not read yet: a script that sent everything ahead and closed means it.
+    /// Whether QUIT is among what has come and is not read yet: a script that sent everything ahead and closed means
+    /// it.
     #[must_use]
     pub fn has_quit_ahead(&self) -> bool {
         self.lines.rest().split(|&c| c == b'\n').any(|line| line.trim_ascii().eq_ignore_ascii_case(b"QUIT"))

@@ -1,9 +1,10 @@
 //! The client's side in dialogue files.
 //!
 //! Settings: `starttls = never|if-offered|required`, `login = yes|no` (whether AUTH is needed), `helo = NAME`.
-//! Orders: `secured` · `login plain|login|cram-md5|xoauth2|oauthbearer USER SECRET` · `transfer from=<A> to=<B> … [size=N] [8bit] [utf8]
-//! [smtputf8] [all-or-nothing] [ret=full|headers] [envid=X]`, each `to=<B>` with `,notify=never|success+failure+delay`
-//! and `,orcpt=X` · `body TEXT` · `last TEXT` (body and end in one) · `finish` · `quit`.
+//! Orders: `secured` · `login plain|login|cram-md5|xoauth2|oauthbearer USER SECRET` · `transfer from=<A> to=<B> …
+//! [size=N] [8bit] [utf8] [smtputf8] [all-or-nothing] [ret=full|headers] [envid=X]`, each `to=<B>` with
+//! `,notify=never|success+failure+delay` and `,orcpt=X` · `body TEXT` · `last TEXT` (body and end in one) · `finish` ·
+//! `quit`.
 
 use std::sync::Arc;
 use std::time::Instant;
