@@ -297,6 +297,7 @@ pub(super) const ALIASES: &[(&str, &str, &str)] = &[
 pub(super) const NEEDED: &[(&str, &[&str])] = &[
     ("", &["accounts"]),
     ("devices.NAME", &["password", "password_file"]),
+    // Some addresses lead to their provider.
     ("accounts.NAME", &["host", "provider", "address"]),
     ("accounts.NAME.oauth", &["grant"]),
 ];

@@ -113,7 +113,7 @@ fn regions(section: &Section<'_>) -> BTreeMap<String, String> {
         match values::host(&node.value) {
             Ok(host) => drop(regions.insert(name.to_ascii_lowercase(), host)),
             Err(complaint) => {
-                section.error_at(&node.origin, &section.key(&format!("regions.{}", shown(name))), complaint)
+                section.error_at(&node.origin, &section.key(&format!("regions.{}", shown(name))), complaint);
             }
         }
     }
@@ -196,7 +196,7 @@ fn by_grant(section: &Section<'_>, key: &str) -> BTreeMap<Grant, String> {
         match grant(name).and_then(|grant| Ok((grant, values::free_text(&node.value)?))) {
             Ok((grant, text)) => drop(found.insert(grant, text)),
             Err(complaint) => {
-                section.error_at(&node.origin, &section.key(&format!("{key}.{}", shown(name))), complaint)
+                section.error_at(&node.origin, &section.key(&format!("{key}.{}", shown(name))), complaint);
             }
         }
     }
