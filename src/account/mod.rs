@@ -23,6 +23,8 @@ pub use program::CommandLine;
 
 use crate::diagnosis::{Context, SignIn};
 use crate::ids::AccountName;
+use crate::mail::address::Address;
+use crate::mail::display_name::DisplayName;
 use crate::net::proxy::Proxies;
 use crate::net::trust;
 use crate::secret::Secret;
@@ -53,6 +55,8 @@ pub struct Settings {
     pub username: Option<String>,
     /// The address mail is sent from.
     pub address: Option<String>,
+    /// `[accounts.NAME.sender]`
+    pub sender: Sender,
     /// Which SASL mechanism. Default: auto.
     pub mechanism: Mechanism,
     /// Where the credential comes from.
@@ -72,6 +76,15 @@ pub struct Settings {
     pub size: Option<u64>,
     /// Whether spaces in the password are those of Google's display.
     pub password_spaces: PasswordSpaces,
+}
+
+/// Whom mail that Posthouse itself writes comes from. Mail of a device keeps its own sender in this version.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sender {
+    /// `sender.name`: what stands beside the address.
+    pub name: Option<DisplayName>,
+    /// `sender.address`; default: the account's address.
+    pub address: Option<Address>,
 }
 
 impl Settings {
@@ -157,6 +170,7 @@ pub(crate) mod tests {
             helo_name: None,
             username: None,
             address: Some("scanner@example.com".into()),
+            sender: Sender::default(),
             mechanism: Mechanism::Auto,
             credential: Source::None,
             allow_plaintext_credentials: false,

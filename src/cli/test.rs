@@ -66,7 +66,7 @@ pub(super) struct Args {
     /// Send a test mail to this address; without it nothing is sent.
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     to: Option<Address>,
-    /// Send it from this address [default: the account's].
+    /// Send it from this address [default: the account's `sender`, or its `address`].
     #[arg(long, value_name = "ADDRESS", value_parser = address, requires = "to")]
     from: Option<Address>,
     /// How long each step may take; the reply to the mail itself twice as long.
@@ -186,12 +186,15 @@ fn prepare(
 }
 
 fn mail(args: &Args, account: &Settings, to: &Address, relay: &str) -> Result<Mail, String> {
-    let own = || [&account.address, &account.username].into_iter().flatten().find_map(|text| address(text).ok());
+    let account_s = || [&account.address, &account.username].into_iter().flatten().find_map(|text| address(text).ok());
+    let own = || account.sender.address.clone().or_else(account_s);
     let from = args.from.clone().or_else(own).ok_or_else(|| {
         format!("account {} has no address to send from; give one with --from, or set its `address`", account.name)
     })?;
+    // Another sender than the account's is not called what that one is called.
+    let name = account.sender.name.as_ref().filter(|_| args.from.is_none());
     let provider = format!("{}:{}", account.host, account.port);
-    let sample = Sample { from: &from, to, relay, account: account.name.as_str(), provider: &provider };
+    let sample = Sample { from: &from, name, to, relay, account: account.name.as_str(), provider: &provider };
     let octets = sample::compose(sample, MessageId::new(), &jiff::Zoned::now()).into_bytes();
     Ok(Mail { from, to: to.clone(), octets })
 }

@@ -74,6 +74,8 @@ pub(super) enum Kind {
     Pin,
     /// The path of a file.
     Path,
+    /// A name for people: words on one line.
+    Phrase,
 }
 
 impl Kind {
@@ -220,7 +222,7 @@ pub(super) const ACCOUNT: &[Key] = &[
     value("proxy_password_file", Kind::Hidden).about("A file with the password for the proxy on one line"),
     value("allow_plaintext_credentials", Kind::Flag).about("Send the password without encryption too"),
     key("limits", Shape::Section(LIMITS)).about("What the provider puts up with"),
-    later("sender", "make the device send from an address the provider accepts"),
+    key("sender", Shape::Section(SENDER)).about("Whom mail that Posthouse itself writes comes from"),
     later("may_send_as", "make the device send from an address the provider accepts"),
     later("smime", "mail is sent as the device made it; leave this key out"),
 ];
@@ -242,6 +244,15 @@ const OAUTH: &[Key] = &[
     later("redirect_uri", NO_GRANT_KEY),
     later("key_file", NO_GRANT_KEY),
     later("subject", NO_GRANT_KEY),
+];
+
+const SENDER: &[Key] = &[
+    value("name", Kind::Phrase).about("The name beside the address, at most 100 characters"),
+    value("address", Kind::Mail).about("The address, if it is not that of the account"),
+    later(
+        "policy",
+        "mail of a device keeps its own sender in this version; make the device send from an address the provider accepts",
+    ),
 ];
 
 const LIMITS: &[Key] = &[

@@ -9,6 +9,7 @@
 use super::keys::{self, Key, Kind, ROOT, Shape};
 use super::tree::{Entry, Node, Origin, Table, Value};
 use super::values;
+use crate::mail::display_name::DisplayName;
 
 /// Overwrites what must not be shown; `table` is what the source says, if it could be read.
 pub(super) fn mask(source: &str, table: Option<&Table>) -> String {
@@ -277,6 +278,7 @@ fn may_be_shown(kind: Kind, value: &Value) -> bool {
         (Kind::Path, Value::Text(text)) => {
             text.len() <= 255 && text.contains(['/', '\\', '.']) && !text.contains(['\n', '\r'])
         }
+        (Kind::Phrase, Value::Text(text)) => DisplayName::parse(text).is_ok(),
         _ => false,
     }
 }

@@ -16,6 +16,7 @@ use super::keys::{self, Key, Kind, ROOT, Shape};
 use super::section::Section;
 use super::{Loaded, tree};
 use crate::account::provider::Presets;
+use crate::mail::display_name;
 
 /// The schema.
 #[must_use]
@@ -138,6 +139,7 @@ fn form(kind: Kind, key: &str) -> Map<String, Value> {
         Kind::Mail => text(r"^.+@[^@\s]+$"),
         Kind::Pattern => text(r"^[^@\s]*@?[^@\s]+$"),
         Kind::Path => text(r"^[^\n\x00]+$"),
+        Kind::Phrase => json!({ "type": "string", "minLength": 1, "maxLength": display_name::LONGEST }),
     })
 }
 

@@ -4,6 +4,7 @@
 //! documented rule and is reported to the caller by name.
 
 pub mod address;
+pub mod display_name;
 pub mod envelope;
 pub mod header;
 pub mod pattern;

@@ -321,4 +321,4 @@ fn listed(path: &Path) -> Result<RootCertStore, TrustError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -178,6 +178,28 @@ async fn a_certificate_of_an_unknown_authority() {
         .await;
 }
 
+/// With TLS 1.3 the server says so only when the handshake is over for us; it is a failure of TLS all the same.
+#[tokio::test]
+async fn a_client_certificate_that_is_wanted_and_missing_or_refused() {
+    let provider = posthouse::sandbox::Settings { require_client_certificate: true, ..crate::scene::provider() };
+    for (port, lines) in [("implicit", IMPLICIT.to_owned()), ("starttls", starttls("starttls", "starttls"))] {
+        let stand = Stand::with(provider.clone(), &lines).await;
+        let ran = stand.says(&[], 78, &["FAILED  TLS", "requires a client certificate and none is configured"]).await;
+        assert!(!ran.printed.contains("ok      AUTH"), "{}", ran.printed);
+
+        let identity = stand.sandbox.strange_client_identity();
+        std::fs::write(stand.directory.path().join("client.pem"), &identity.certificate).unwrap();
+        std::fs::write(stand.directory.path().join("client.key"), identity.key.expose()).unwrap();
+        let shown = "client_certificate = \"client.pem\"\nclient_key = \"client.key\"\n";
+        stand.configure(&format!("{lines}{shown}"));
+        if port == "implicit" {
+            stand.tells("client_certificate_refused", 78, &stand.test(&[]).await);
+        }
+        stand.says(&[], 78, &["FAILED  TLS", "the client certificate was refused", "`client_certificate`"]).await;
+        assert_eq!(stand.sandbox.counters().auth_attempts, 0);
+    }
+}
+
 #[tokio::test]
 async fn an_account_that_verifies_nothing_is_told_the_pin() {
     let stand = Stand::new(&IMPLICIT.replace("ca_file = \"ca.pem\"", "verify = \"none\"")).await;

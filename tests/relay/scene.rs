@@ -169,6 +169,7 @@ pub fn account(sandbox: &Sandbox, authority: &Path) -> account::Settings {
         helo_name: None,
         username: None,
         address: Some(sandbox.settings().username.clone()),
+        sender: account::Sender::default(),
         mechanism: Mechanism::Auto,
         credential: Source::Password(sandbox.settings().password.clone()),
         allow_plaintext_credentials: false,

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use super::{Aside, Surroundings, names, oauth, provider, proxy, trust};
+use super::{Aside, Surroundings, names, oauth, provider, proxy, sender, trust};
 use crate::account::{CommandLine, Encryption, Mechanism, Settings, Source};
 use crate::config::files::{Named, NamedFile};
 use crate::config::finding::Complaint;
@@ -53,6 +53,7 @@ fn read_one(name: &str, section: &Section<'_>, surroundings: &Surroundings<'_>, 
         helo_name: section.get("helo_name", values::helo_name),
         username: section.get("username", values::free_text),
         address: section.get("address", values::address).map(|address| address.as_str().to_owned()),
+        sender: sender::read(section),
         mechanism: mechanism(section),
         credential,
         allow_plaintext_credentials: section.get("allow_plaintext_credentials", values::flag).unwrap_or(false),

@@ -16,6 +16,7 @@ mod provider;
 mod proxy;
 mod risks;
 mod routes;
+mod sender;
 mod trust;
 
 pub(super) use accounts::encryption;

@@ -13,6 +13,8 @@ use crate::account::oauth::{ClientSecret, Grant};
 use crate::account::{self, CommandLine, Encryption, Source};
 use crate::diagnosis::ProxyOrigin;
 use crate::inbound::settings::{DeviceSettings, Limits, ListenerSettings, ListenerTls};
+use crate::mail::address::Address;
+use crate::mail::display_name::DisplayName;
 use crate::net::http::Endpoint;
 use crate::net::proxy::Proxies;
 use crate::net::trust::{Anchors, Verify};
@@ -89,6 +91,12 @@ fn account<'a>(settings: &account::Settings, origins: &'a Origins) -> Vec<Page<'
     limits.put_some("size", settings.size.map(words::size));
 
     let mut pages = vec![page, limits];
+    if settings.sender != account::Sender::default() {
+        let mut sender = Page::new(&format!("[{header}.sender]"), &format!("{path}.sender"), origins);
+        sender.put_some("name", settings.sender.name.as_ref().map(DisplayName::as_str));
+        sender.put_some("address", settings.sender.address.as_ref().map(Address::as_str));
+        pages.push(sender);
+    }
     if let Some(grant) = oauth {
         let mut page = Page::new(&format!("[{header}.oauth]"), &format!("{path}.oauth"), origins);
         fill_oauth(&mut page, grant);

@@ -8,8 +8,11 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::diagnosis::TlsProblem;
 use crate::net::stream;
-use crate::net::tls::tests::upgrade;
+use crate::net::tls;
+use crate::net::tls::tests::{Authority, HOST, LIMIT, upgrade};
+use crate::net::trust::tests::strict;
 use crate::smtp::trace::Trace;
 
 const PATIENCE: Duration = Duration::from_mins(5);
@@ -267,6 +270,24 @@ async fn the_last_words_of_a_peer_that_closed_are_heard_before_the_failure() {
     assert_eq!(link.next().await, Ok(line("421 too many connections")));
     assert_eq!(link.next().await, Ok(Heard::HungUp));
     assert_eq!(link.next().await, Err(End::Broken(LinkError::Cut)));
+}
+
+/// With TLS 1.3 a server refuses our certificate when the handshake is over for us, and closes: what we write then
+/// fails for no other reason.
+#[tokio::test]
+async fn an_alert_among_the_last_words_says_why_writing_failed() {
+    let authority = Authority::new();
+    let (client, server) = pair().await;
+    let (trusted, answers) = (authority.trusted(), strict(&authority, &rustls::version::TLS13));
+    let both = tokio::join!(tls::connect(&trusted, HOST, client, LIMIT), tls::accept(answers, server, LIMIT));
+    let (Ok(stream), Err(_)) = both else { panic!("{both:?}") };
+    let Stream::Tls(secured) = &stream else { unreachable!("a handshake was made") };
+    // The server is gone; its RST makes writing fail, and what it said before can still be read.
+    while (&*socket2::SockRef::from(secured.tls.get_ref().0)).write(b"x").is_ok() {}
+    let mut link = Link::new(stream, Echo::new(), PATIENCE);
+    assert_eq!(link.next().await, Ok(Heard::HungUp));
+    let problem = TlsProblem::ClientCertificateRequired;
+    assert_eq!(link.next().await, Err(End::Broken(LinkError::Tls { problem })));
 }
 
 #[tokio::test(start_paused = true)]

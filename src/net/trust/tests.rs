@@ -169,7 +169,7 @@ async fn a_certificate_without_its_key_is_refused_however_little_is_verified() {
 }
 
 /// A server that requires a client certificate of this authority.
-fn strict(authority: &Authority, version: &'static SupportedProtocolVersion) -> Arc<ServerConfig> {
+pub(in crate::net) fn strict(authority: &Authority, version: &'static SupportedProtocolVersion) -> Arc<ServerConfig> {
     let mut clients = RootCertStore::empty();
     clients.add(authority.issuer.der().clone()).unwrap();
     let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(clients), provider()).build().unwrap();

@@ -24,7 +24,22 @@ async fn another_sender_can_be_tried() {
     assert_eq!(ran.code, 0, "{}", ran.printed);
     let delivery = stand.sandbox.mailbox().deliveries().pop().unwrap();
     assert_eq!(delivery.reverse_path, "boss@sandbox.example");
-    assert!(delivery.text().contains("From: Posthouse <boss@sandbox.example>"), "{}", delivery.text());
+    assert!(delivery.text().contains("From: boss@sandbox.example\r\n"), "{}", delivery.text());
+}
+
+#[tokio::test]
+async fn it_comes_from_the_sender_of_the_account() {
+    let sender = "sender = { name = \"Scanner, Büro 2\", address = \"boss@sandbox.example\" }\n";
+    let stand = Stand::new(&format!("{IMPLICIT}{sender}")).await;
+    stand.says(&["--to", RECIPIENT], 0, &[]).await;
+    stand.says(&["--to", RECIPIENT, "--from", "scanner@sandbox.example"], 0, &[]).await;
+    let deliveries = stand.sandbox.mailbox().deliveries();
+    // printf 'Scanner, Büro 2' | base64
+    let named = "From: =?UTF-8?B?U2Nhbm5lciwgQsO8cm8gMg==?= <boss@sandbox.example>\r\n";
+    assert_eq!(deliveries[0].reverse_path, "boss@sandbox.example");
+    assert!(deliveries[0].text().contains(named), "{}", deliveries[0].text());
+    assert!(deliveries[1].text().contains("From: scanner@sandbox.example\r\n"), "{}", deliveries[1].text());
+    assert_eq!(stand.sandbox.violations(), []);
 }
 
 #[tokio::test]

@@ -1,0 +1,37 @@
+//! `[accounts.NAME.sender]`: whom mail that Posthouse itself writes comes from.
+//!
+//! A name and an address, each with its own complaint for what people write in its place. Repeats neither. What a device
+//! sends is not touched by them in this version.
+
+use crate::account::Sender;
+use crate::config::finding::Complaint;
+use crate::config::section::Section;
+use crate::config::tree::Value;
+use crate::config::values;
+use crate::mail::display_name::{DisplayName, DisplayNameError};
+
+/// What of it is written; the account's address stands in where there is none.
+pub(super) fn read(account: &Section<'_>) -> Sender {
+    let Some(section) = account.section("sender") else { return Sender::default() };
+    Sender { name: section.get("name", name), address: section.get("address", values::address) }
+}
+
+fn name(value: &Value) -> Result<DisplayName, Complaint> {
+    let Value::Text(text) = value else {
+        return Err(Complaint::new("expected a name in quotes").hint("write a name such as \"Scanner, 2nd floor\""));
+    };
+    DisplayName::parse(text).map_err(|error| {
+        let complaint = Complaint::new(error.to_string());
+        match error {
+            DisplayNameError::Empty => complaint.hint("leave `name` out, or write one such as \"Scanner, 2nd floor\""),
+            DisplayNameError::TooLong { .. } => complaint.hint("shorten it; mail programs show the first 30 or so"),
+            DisplayNameError::LineEnding => {
+                complaint.hint("write it in one line; what follows would become another field of the header")
+            }
+            DisplayNameError::Control => complaint.hint("take tabs and other control characters out of it"),
+            DisplayNameError::Address => {
+                complaint.hint("write the name alone; the address belongs into `address` beside it")
+            }
+        }
+    })
+}
