@@ -9,9 +9,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use crate::account;
 use crate::account::book::{Book, BookError, Listed};
 use crate::account::keeper::{Keeper, KeeperError};
-use crate::account::{self};
 use crate::config::Config;
 use crate::ids::{AccountName, ListenerName};
 use crate::inbound::door::{Door, Sessions, Tls};

@@ -4,11 +4,11 @@
 //! under way everybody else waits for it and shares what it brings, failure included. If whoever made the call is
 //! cancelled, the next in line makes it. Whether an account may try at all is for [`super::health`] to say.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{LockResult, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::oauth::client_credentials::ClientCredentials;
-use super::oauth::{self, Grant, Token};
+use super::oauth::{self, Grant, NoToken, Token};
 use super::password::Password;
 use super::signin::Credential;
 pub use super::tokens::AfterRefusal;
@@ -17,6 +17,7 @@ use super::{CommandLine, PasswordSpaces, Settings, Source};
 use crate::diagnosis::{Context, Failure, diagnose};
 use crate::ids::AccountName;
 use crate::net::http::HttpClient;
+use crate::net::tls::certificate::CertificateFacts;
 
 /// Why an account cannot be kept; a fault of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,6 +47,8 @@ struct Issuer {
     /// Held by whoever is calling for a token.
     call: tokio::sync::Mutex<()>,
     tokens: Mutex<Tokens>,
+    /// What the endpoint presented at the last call, if the handshake failed.
+    presented: Mutex<Vec<CertificateFacts>>,
 }
 
 #[derive(Debug)]
@@ -107,6 +110,15 @@ impl Keeper {
         }
     }
 
+    /// The chain the token endpoint presented, leaf first, if the last call for a token failed in its handshake.
+    #[must_use]
+    pub fn presented(&self) -> Vec<CertificateFacts> {
+        match &self.supply {
+            Supply::Token { tokens, .. } => whole(tokens.presented.lock()).clone(),
+            Supply::None | Supply::Password { .. } => Vec::new(),
+        }
+    }
+
     /// The server took this credential.
     pub fn accepted(&self, credential: &Credential) {
         if let (Supply::Token { tokens, .. }, Credential::Token { generation, .. }) = (&self.supply, credential) {
@@ -143,7 +155,12 @@ fn origin(grant: &Grant, http: HttpClient) -> Origin {
 
 impl Issuer {
     fn new(origin: Origin) -> Self {
-        Self { origin, call: tokio::sync::Mutex::new(()), tokens: Mutex::new(Tokens::new()) }
+        Self {
+            origin,
+            call: tokio::sync::Mutex::new(()),
+            tokens: Mutex::new(Tokens::new()),
+            presented: Mutex::default(),
+        }
     }
 
     async fn token(&self, account: &AccountName) -> Result<Issued, Failure> {
@@ -176,19 +193,31 @@ impl Issuer {
     }
 
     async fn call_origin(&self) -> Result<Token, Failure> {
-        match &self.origin {
+        let answer = match &self.origin {
             Origin::ClientCredentials { request, http } => {
                 let last = self.lock().last();
                 request.token(http, last.as_ref()).await
             }
-            Origin::Command(command) => oauth::command::token(command).await.map_err(Failure::Token),
-        }
+            Origin::Command(command) => {
+                oauth::command::token(command).await.map_err(|failure| Failure::Token(failure).into())
+            }
+        };
+        let (answer, presented) = match answer {
+            Ok(token) => (Ok(token), Vec::new()),
+            Err(NoToken { failure, presented }) => (Err(failure), presented),
+        };
+        *whole(self.presented.lock()) = presented;
+        answer
     }
 
     fn lock(&self) -> MutexGuard<'_, Tokens> {
-        // No code panics between two changes that belong together, so what a poisoned lock guards is whole.
-        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+        whole(self.tokens.lock())
     }
+}
+
+/// No code panics between two changes that belong together, so what a poisoned lock guards is whole.
+fn whole<'a, T>(lock: LockResult<MutexGuard<'a, T>>) -> MutexGuard<'a, T> {
+    lock.unwrap_or_else(PoisonError::into_inner)
 }
 
 /// tokio's clock, which stands still in tests.

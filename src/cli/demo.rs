@@ -13,7 +13,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::serve::told_to_end;
-use super::{EX_SOFTWARE, EX_UNAVAILABLE, fail, runtime};
+use super::sysexits::{EX_SOFTWARE, EX_UNAVAILABLE, EX_USAGE};
+use super::{fail, runtime};
+use crate::account::provider::Preset;
 use crate::app::{self, App, StartError};
 use crate::config::{self, Config, Sources};
 use crate::journal::{Journal, log};
@@ -30,7 +32,7 @@ pub(super) struct Args {
     /// Send a sample message, show both transcripts and end.
     #[arg(long)]
     send: bool,
-    /// How the relay signs in to the practice provider [default: oauth; with --provider a password where it takes one].
+    /// How the relay signs in to the practice provider [default: oauth; with --provider a password, unless it takes none or not for long].
     #[arg(long, value_enum)]
     sign_in: Option<SignIn>,
     /// Let the practice provider play this one, under its name and by its rules; `posthouse providers` lists them.
@@ -58,7 +60,11 @@ pub(super) fn run(args: &Args, log_level: Option<&str>) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(EX_UNAVAILABLE),
         Err(error) => {
-            let code = if error.kind() == io::ErrorKind::AddrInUse { EX_UNAVAILABLE } else { EX_SOFTWARE };
+            let code = match error.kind() {
+                io::ErrorKind::InvalidInput => EX_USAGE,
+                io::ErrorKind::AddrInUse => EX_UNAVAILABLE,
+                _ => EX_SOFTWARE,
+            };
             fail(code, format_args!("the demo cannot run: {error}"))
         }
     }
@@ -77,8 +83,11 @@ async fn demo(args: &Args) -> io::Result<bool> {
     }
     let relay = app::start(&config, Journal::default(), Timeouts::default()).map_err(|error| in_flags(&error))?;
     let address = relay.listening().first().map_or(listen, |(_, address)| *address);
-    let arrived =
-        if args.send { sample::send(address, &sandbox).await? } else { watch(address, &sandbox, &relay).await? };
+    let arrived = if args.send {
+        sample::send(address, &sandbox).await?
+    } else {
+        watch(address, played.as_ref(), &sandbox, &relay).await?
+    };
     relay.shut_down().await;
     Ok(arrived)
 }
@@ -126,9 +135,12 @@ fn configuration(account: &str, sandbox: &Sandbox, directory: &Path) -> io::Resu
 }
 
 /// Shows what arrives until the demo is told to end.
-async fn watch(address: SocketAddr, sandbox: &Sandbox, relay: &App) -> io::Result<bool> {
+async fn watch(address: SocketAddr, played: Option<&Preset>, sandbox: &Sandbox, relay: &App) -> io::Result<bool> {
     let mut out = io::stdout();
     writeln!(out, "Posthouse listens on {address} and sends on to a practice provider inside this process.")?;
+    if let Some(preset) = played {
+        writeln!(out, "It plays {}, as far as Posthouse knows its rules.", preset.title)?;
+    }
     writeln!(out, "Nothing leaves this machine. Send it a mail from another terminal:\n")?;
     writeln!(out, "  {}\n", line_to_try(address))?;
     writeln!(out, "or point a device or program at {address}, no encryption, any login. Ctrl-C ends the demo.\n")?;

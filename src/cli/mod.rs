@@ -5,27 +5,20 @@
 
 pub mod check;
 mod demo;
-mod probe;
 mod providers;
 mod schema;
 mod serve;
+mod sysexits;
 mod test;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use crate::config::{Override, Sources};
-
-/// `EX_USAGE`
-const EX_USAGE: u8 = 64;
-/// `EX_UNAVAILABLE`
-const EX_UNAVAILABLE: u8 = 69;
-/// `EX_SOFTWARE`
-const EX_SOFTWARE: u8 = 70;
-/// `EX_IOERR`: the output could not be written.
-const EX_IOERR: u8 = 74;
+use sysexits::{EX_IOERR, EX_USAGE};
 
 /// A local SMTP relay: takes mail from devices that only speak plain SMTP, and sends it on through a provider that
 /// wants TLS and OAuth 2.0 or an app password.
@@ -33,10 +26,10 @@ const EX_IOERR: u8 = 74;
 #[command(name = "posthouse", version, propagate_version = true, after_help = EXIT_CODES)]
 struct Arguments {
     /// How much to log: error, warn, info, debug (with the transcripts of both sides) or trace.
-    #[arg(long, global = true, value_name = "LEVEL")]
+    #[arg(long, global = true, value_name = "LEVEL", display_order = 900)]
     log_level: Option<String>,
     /// How to log: auto, text or json.
-    #[arg(long, global = true, value_name = "FORMAT")]
+    #[arg(long, global = true, value_name = "FORMAT", display_order = 900)]
     log_format: Option<String>,
     #[command(subcommand)]
     command: Command,
@@ -138,6 +131,15 @@ fn sources(arguments: &Arguments, file: &ConfigFile) -> Sources {
 /// The runtime every command runs on.
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+/// Prints what was asked for on standard output; this exit code, unless it could not be written.
+fn print(text: &str, code: u8) -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => ExitCode::from(code),
+        Err(_) => ExitCode::from(EX_IOERR),
+    }
 }
 
 /// Says why a command ends, on standard error.

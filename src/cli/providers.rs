@@ -5,15 +5,12 @@
 
 mod show;
 
-use std::io::Write;
 use std::process::ExitCode;
 
-use super::{EX_USAGE, fail};
+use super::sysexits::EX_USAGE;
+use super::{fail, print};
 use crate::account::provider::{PasswordKind, Preset, Presets};
 use crate::config::{self, Sources};
-
-/// `EX_IOERR` of sysexits.h: the output could not be written.
-const EX_IOERR: u8 = 74;
 
 /// Flags of `posthouse providers`.
 #[derive(Debug, clap::Args)]
@@ -37,11 +34,7 @@ pub(super) fn run(args: &Args, sources: &Sources) -> ExitCode {
             None => return fail(EX_USAGE, unknown(name, &presets)),
         },
     };
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::from(EX_IOERR),
-    }
+    print(&text, 0)
 }
 
 fn json(value: &serde_json::Value) -> String {
@@ -93,7 +86,7 @@ mod tests {
         let words = |id| line(id).split_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!(
             words("microsoft365"),
-            "microsoft365 Microsoft 365 (Exchange Online) smtp.office365.com:587 starttls OAuth or mailbox password"
+            "microsoft365 Microsoft 365 (Exchange Online) smtp.office365.com:587 starttls OAuth or mailbox password for now"
         );
         assert!(words("gmx").ends_with("mail.gmx.net:465 implicit mailbox password"), "{}", words("gmx"));
         assert!(words("outlook.com").ends_with(":587 starttls OAuth"), "{}", words("outlook.com"));

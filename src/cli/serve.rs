@@ -5,8 +5,8 @@
 
 use std::process::ExitCode;
 
-use super::check::EX_CONFIG;
-use super::{EX_SOFTWARE, EX_UNAVAILABLE, fail, runtime};
+use super::sysexits::{EX_CONFIG, EX_SOFTWARE, EX_UNAVAILABLE};
+use super::{fail, runtime};
 use crate::app::{self, StartError};
 use crate::config::{self, Sources, report};
 use crate::journal::{Event, Journal, log};

@@ -14,8 +14,8 @@ use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use super::check::EX_CONFIG;
-use super::{EX_SOFTWARE, EX_USAGE, fail, runtime};
+use super::sysexits::{EX_CONFIG, EX_IOERR, EX_SOFTWARE, EX_USAGE};
+use super::{fail, runtime};
 use crate::account::{Encryption, Settings};
 use crate::app;
 use crate::config::{self, Config, Loaded, Sources, report};
@@ -51,7 +51,8 @@ With --json each line is an object. `type` is `step` or `summary`; `account`, `o
 step has `step`, `detail` (lines for people) and what was seen: `credential`, `token_life_s`, `addresses`,
 `addresses_failed`, `peer`, `proxy`, `target`, `tls`, `chain`, `starttls_offered`, `mechanism`, `offered`, `replies`; one
 that failed, or was worth a second try (`outcome` `again`), has `failure` with `said`, `reply`, `code` (a stable word), `cause`, `sentence` and
-`cure`. The summary has `signed_in`, `delivered`, `failed_step`, `code`, `cause`, `not_tried` and `exit_code`.";
+`cure`. The summary has `signed_in`, `delivered`, `failed_step`, `code`, `cause`, `not_tried` and `exit_code`, and a
+`reason` where the account could not even be tried.";
 
 /// Flags of `posthouse test`.
 #[derive(Debug, clap::Args)]
@@ -118,7 +119,7 @@ pub(super) fn run(args: &Args, wants_log: bool, sources: &Sources) -> ExitCode {
     runtime.shutdown_background();
     match tried {
         Ok(code) => ExitCode::from(code),
-        Err(error) => fail(exit::EX_IOERR, format_args!("the output cannot be written: {error}")),
+        Err(error) => fail(EX_IOERR, format_args!("the output cannot be written: {error}")),
     }
 }
 
@@ -158,6 +159,9 @@ async fn try_all(
         let code = match prepare(args, config, account, journal) {
             Ok((upstream, mail)) => try_one(&upstream, mail.as_ref(), &mut screen).await?,
             Err((code, why)) => {
+                if let Screen::Json(out) = &mut screen {
+                    json::not_begun(out, account, &why, code)?;
+                }
                 eprintln!("posthouse: {why}");
                 code
             }

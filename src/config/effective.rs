@@ -4,7 +4,9 @@
 //! anything else than what holds. On paper it is TOML that can be used again: secrets, and what could hold one, stand
 //! there as remarks and are for the reader to fill in; so does what is only decided when the relay runs.
 
+mod page;
 mod pages;
+mod providers;
 mod words;
 
 use std::collections::BTreeMap;
@@ -18,9 +20,12 @@ use super::tree::{Node, Origin, Table, Value};
 /// Where each key that was written stands, and the files with secrets that were named.
 #[derive(Debug, Default)]
 pub struct Origins {
-    /// By key, in few words: `posthouse.toml:12`, `POSTHOUSE__LOG__LEVEL`, `--log-level`.
+    /// By key, in few words: `posthouse.toml:12`, `POSTHOUSE__LOG__LEVEL`, `--log-level`, or `provider gmail,` and where it was
+    /// asked for.
     written: BTreeMap<String, String>,
     secret_files: BTreeMap<String, PathBuf>,
+    /// What only filled gaps in other values, and stands in no setting: regions and tenants.
+    templates: BTreeMap<String, String>,
 }
 
 /// The whole of it, in the order of a configuration file.
@@ -62,7 +67,7 @@ enum Shown {
 /// Who said so.
 #[derive(Debug)]
 enum Whence {
-    /// The user, at this place; several for a list that was written in several.
+    /// The user, at this place (several for a list that was written in several); or the provider.
     Written(String),
     /// Nobody.
     Default,
@@ -80,6 +85,11 @@ impl Origins {
             }
         }
         origins
+    }
+
+    /// Whether anything was written below this, which ends in a dot.
+    fn has_section(&self, prefix: &str) -> bool {
+        self.written.range(prefix.to_owned()..).next().is_some_and(|(path, _)| path.starts_with(prefix))
     }
 
     fn table(&mut self, table: &Table, prefix: &str, findings: &Findings) {
@@ -105,7 +115,14 @@ impl Origins {
                     }
                 }
             }
+            Value::Text(text) if path.ends_with(".region") || path.ends_with(".tenant") => {
+                self.templates.insert(path.clone(), text.trim().to_owned());
+            }
             _ => {}
+        }
+        if path.ends_with(".provider") && matches!(node.origin, Origin::Preset(..)) {
+            // The guess itself has nothing else to go by.
+            "from address".clone_into(&mut written);
         }
         self.written.insert(path, written);
     }

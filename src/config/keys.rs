@@ -9,7 +9,7 @@ mod lookup;
 pub(super) mod providers;
 
 pub use lookup::{all, with_later};
-pub(super) use lookup::{find, homes, is_near, kinds, nearest, nearest_word};
+pub(super) use lookup::{find, homes, is_one_letter_off, kinds, nearest, nearest_word, slips};
 
 /// One key.
 pub(super) struct Key {
@@ -297,6 +297,7 @@ pub(super) const ALIASES: &[(&str, &str, &str)] = &[
 pub(super) const NEEDED: &[(&str, &[&str])] = &[
     ("", &["accounts"]),
     ("devices.NAME", &["password", "password_file"]),
+    // Some addresses lead to their provider.
     ("accounts.NAME", &["host", "provider", "address"]),
     ("accounts.NAME.oauth", &["grant"]),
 ];

@@ -52,7 +52,7 @@ fn needs(path: &str, properties: &Map<String, Value>, object: &mut Map<String, V
     for (_, names) in needed {
         let names: Vec<&str> = names.iter().copied().filter(|name| properties.contains_key(*name)).collect();
         if let [only] = names[..] {
-            drop(object.insert("required".into(), json!([only])))
+            object.insert("required".into(), json!([only]));
         } else {
             let any: Value = names.iter().map(|name| json!({ "required": [name] })).collect();
             object.insert("anyOf".into(), any);

@@ -46,7 +46,7 @@ impl<'a> Section<'a> {
     /// Reads one value.
     pub(super) fn get<T>(&self, key: &str, read: impl FnOnce(&Value) -> Result<T, Complaint>) -> Option<T> {
         let entry = self.table.get(key)?;
-        match read(&entry.node.value) {
+        match no_gap(&entry.node.value).and_then(read) {
             Ok(value) => Some(value),
             Err(complaint) => {
                 self.findings.error(&entry.node.origin, &self.key(key), complaint);
@@ -197,6 +197,11 @@ impl<'a> Section<'a> {
         self.findings.warning(&self.origin, &self.path, complaint);
     }
 
+    /// Whether a key stands here that nobody knows.
+    pub(super) fn has_unknown(&self) -> bool {
+        self.table.0.keys().any(|name| keys::find(self.keys, name).is_none())
+    }
+
     /// Where the value of a key stands, or the section if the key is not there.
     pub(super) fn origin_of(&self, key: &str) -> Origin {
         self.table.get(key).map_or_else(|| self.origin.clone(), |entry| entry.node.origin.clone())
@@ -205,6 +210,16 @@ impl<'a> Section<'a> {
     /// The whole name of a key of this section.
     pub(super) fn key(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+}
+
+/// The documentation writes … where only the reader knows the value, and readers paste it.
+fn no_gap(value: &Value) -> Result<&Value, Complaint> {
+    match value {
+        Value::Text(text) if text.trim() == "…" => {
+            Err(Complaint::new("… is the gap that an example leaves").hint("write your own value in its place"))
+        }
+        value => Ok(value),
     }
 }
 
@@ -220,10 +235,12 @@ pub(super) fn survey(table: &Table, keys: &'static [Key], path: &str, findings: 
     for (name, entry) in &table.0 {
         let Some(key) = keys::find(keys, name) else {
             let complaint = unknown(keys, name);
+            // `account` in a route is `accounts`, although devices have a key of that very name.
+            let elsewhere = elsewhere(name).filter(|_| !keys::is_one_letter_off(keys, name));
             findings.error(
                 &entry.origin,
                 path,
-                match elsewhere(name) {
+                match elsewhere {
                     Some(hint) => complaint.hint(hint),
                     None => complaint,
                 },

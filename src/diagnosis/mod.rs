@@ -4,6 +4,7 @@
 //! replies, token endpoints, TLS and network. Read by the keeper, the verdict, the log and the commands. Decides
 //! nothing about the mail: that is `outbound/verdict`.
 
+mod echo;
 mod known;
 mod lifts;
 mod network;

@@ -168,7 +168,9 @@ pub(super) fn dns(host: &str, problem: DnsProblem, detail: &str) -> Diagnosis {
         DnsProblem::NoSuchName => (
             "dns_no_such_name",
             format!("There is no host named {host}."),
-            format!("Check the spelling of `host` of this account; `getent hosts {host}` must print an address."),
+            format!(
+                "Check the spelling of `host` of this account; if it is right, this machine cannot look up names of the internet: `getent hosts {host}` must print an address."
+            ),
         ),
         DnsProblem::NoAddress => (
             "dns_no_address",

@@ -4,6 +4,7 @@
 //! a throttle and 5yz the message's. So only replies to AUTH and rows of the table can hold an account. 421 is the
 //! network's wherever no row says better: the server is closing, which says nothing about us (RFC 5321 §3.8).
 
+use super::echo::own_words;
 use super::{Context, Diagnosis, SignIn, known, lifts};
 use crate::smtp::reply::Reply;
 use crate::words::{Cause, Phase};
@@ -19,7 +20,7 @@ pub(super) fn judge(phase: Phase, reply: &Reply, context: Context<'_>) -> Diagno
         None => by_phase(phase, reply, context),
     };
     match judged.cause {
-        Cause::Quota | Cause::Throttle => judged.lifting(lifts::told(&reply.text)),
+        Cause::Quota | Cause::Throttle => judged.lifting(lifts::told(&own_words(&reply.text))),
         _ => judged,
     }
 }
@@ -155,6 +156,23 @@ mod tests {
     fn the_sentence_repeats_what_the_server_said() {
         let said = judge(Phase::Recipient, &Reply::new(550, 1, 1, "no such user"), Context::default());
         assert_eq!(said.sentence, "The server refused the recipient: 550 5.1.1 no such user");
+    }
+
+    /// Whoever writes to such an address must not have the account held for everybody else.
+    #[test]
+    fn an_address_that_is_repeated_speaks_neither_of_limits_nor_of_times() {
+        for text in [
+            "<daily-limit-exceeded@example.com>: User unknown",
+            "no user submissionquotaexceeded@example.com",
+            "<\"client certificate not trusted\"@example.com>: User unknown",
+        ] {
+            for phase in [Phase::Mail, Phase::Recipient, Phase::Dot] {
+                let said = judge(phase, &Reply::new(550, 1, 1, text), Context::default());
+                assert_eq!((said.cause, said.code), (Cause::Message, "refused"), "{phase} {text}");
+            }
+        }
+        let told = judge(Phase::Recipient, &reply(450, "<\"retry in 9 hours\"@example.com>: busy"), Context::default());
+        assert_eq!((told.cause, told.lifts_after), (Cause::Throttle, None));
     }
 
     #[test]

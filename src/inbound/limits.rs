@@ -2,8 +2,8 @@
 //! argument.
 //!
 //! Guarantees that no window of the limit's length ever holds more than the limit, whatever a device does in parallel;
-//! that what one limit refuses counts for no other; and that memory is bounded: at most [`SLOTS`] and two numbers a
-//! window, at most [`WINDOWS`] windows. Counts begun mails, delivered or not. Forgets everything at a restart.
+//! that what one limit refuses counts for no other; and that memory is bounded: at most `SLOTS` and two numbers a
+//! window, at most `WINDOWS` windows. Counts begun mails, delivered or not. Forgets everything at a restart.
 
 use std::collections::VecDeque;
 use std::fmt;

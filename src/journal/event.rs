@@ -29,7 +29,7 @@ pub enum Event<'a> {
     Closed { ending: Ending, messages: u32 },
     /// The connection of a session broke.
     Broken { detail: &'a str },
-    /// A liberty was taken; said once per device.
+    /// A liberty was taken, which is said once per device; or a mistake was refused, which is said in each session.
     Quirk { device: &'a DeviceName, quirk: Quirk },
     /// The peer does not speak SMTP.
     Intruder { intruder: Intruder },
@@ -120,7 +120,10 @@ impl Event<'_> {
             Self::Opened => tracing::debug!("session opened"),
             Self::Closed { ending, messages } => tracing::debug!(?ending, messages, "session closed"),
             Self::Broken { detail } => tracing::debug!(detail, "connection broke"),
-            Self::Quirk { device, quirk } => tracing::info!(%device, "tolerated: {}", quirk.sentence()),
+            Self::Quirk { device, quirk } => {
+                let verdict = if quirk.is_refused() { "refused" } else { "tolerated" };
+                tracing::info!(%device, "{verdict}: {}", quirk.sentence());
+            }
             Self::Intruder { intruder } => tracing::warn!(protocol = ?intruder, "not SMTP: {}", intruder.sentence()),
             Self::DeviceLogin { name: Some(name), accepted: true } => tracing::info!(login = %name, "device signed in"),
             Self::DeviceLogin { name: Some(name), accepted: false } => {

@@ -1,11 +1,12 @@
 //! The sessions now open: the only such table. Caps and dismissal are decided here because only here all are known.
 //!
-//! Guarantees that no more sessions are admitted than the caps allow, and that room is made by dismissing the oldest
-//! session that is idle before MAIL, never one that carries mail (promise 10).
+//! Guarantees that no more sessions stay than the caps allow, however many come at the same moment, and that room is
+//! made by dismissing the oldest session that is idle before MAIL, never one that carries mail (promise 10). Who was
+//! dismissed stands in the table, and counts, until it has gone.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use dashmap::DashMap;
@@ -42,6 +43,8 @@ struct Signal {
 pub struct Live {
     sessions: DashMap<SessionId, Session>,
     devices: DashMap<DeviceName, usize>,
+    /// Held from counting to taking the place, so that nobody takes the same one; leaving only makes more room.
+    admission: Mutex<()>,
     /// Everyone is asked to end, whoever comes late as well.
     ending: AtomicBool,
 }
@@ -76,6 +79,7 @@ impl Live {
         now: Instant,
     ) -> Result<Seat<'_>, Full> {
         let (most, most_of_device) = caps;
+        let _one_at_a_time = self.admission.lock().unwrap_or_else(PoisonError::into_inner);
         let of_device = self.devices.get(device).map_or(0, |count| *count);
         let mut room = self.sessions.len() < most;
         if of_device >= most_of_device {
@@ -188,6 +192,30 @@ mod tests {
         assert!(!first.session.signal.is_dismissed(), "it carries mail");
         drop((first, second, honest, third));
         assert!(live.is_empty() && live.devices.is_empty());
+    }
+
+    /// What one has counted, another must not change before the first has taken its place.
+    #[test]
+    fn the_caps_hold_when_many_come_at_the_same_moment() {
+        const DEVICES: [&str; 3] = ["fax", "scanner", "nas"];
+        for _ in 0..500 {
+            let (live, start) = (Live::default(), std::sync::Barrier::new(3 * DEVICES.len()));
+            let come = |device| {
+                start.wait();
+                admit(&live, device)
+            };
+            let seats: Vec<Seat> = std::thread::scope(|scope| {
+                let devices = [DEVICES; 3].into_iter().flatten();
+                let callers: Vec<_> = devices.map(|device| scope.spawn(|| come(device))).collect();
+                callers.into_iter().filter_map(|caller| caller.join().unwrap().ok()).collect()
+            });
+            let staying = seats.iter().map(Seat::session).filter(|session| !session.signal.is_dismissed());
+            let staying: Vec<&str> = staying.map(|session| session.device.as_str()).collect();
+            assert!((1..=3).contains(&staying.len()), "{staying:?} of {} that were admitted", seats.len());
+            for device in DEVICES {
+                assert!(staying.iter().filter(|&&one| one == device).count() <= 2, "{staying:?}");
+            }
+        }
     }
 
     #[tokio::test]

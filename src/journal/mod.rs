@@ -41,6 +41,7 @@ impl Journal {
     #[allow(clippy::needless_pass_by_value, reason = "an event is given away; later it goes to storage as well")]
     pub fn record(&self, event: Event<'_>) {
         if let Event::Quirk { device, quirk } = &event
+            && !quirk.is_refused()
             && !self.is_new(device, *quirk)
         {
             return;

@@ -24,9 +24,9 @@ use super::dial;
 use super::ours::Bound;
 use super::proxy::{self, Proxy};
 use super::stream::Stream;
-use super::tls::{self, problem};
+use super::tls::{self, HandshakeError, problem};
 use super::trust::Terms;
-use crate::diagnosis::{ProxyFailure, TlsProblem};
+use crate::diagnosis::ProxyFailure;
 
 /// From the first name lookup to the last octet of the answer.
 pub const DEADLINE: Duration = Duration::from_secs(30);
@@ -56,8 +56,9 @@ pub enum HttpError {
     Endpoint(#[from] EndpointError),
     #[error("{0}")]
     Proxy(ProxyFailure),
+    /// With what the server presented.
     #[error("the TLS handshake failed")]
-    Tls(TlsProblem),
+    Tls(HandshakeError),
     #[error("no whole answer within {seconds} s")]
     TimedOut { seconds: u64 },
     #[error("the answer is longer than {limit} octets")]
@@ -110,7 +111,7 @@ impl HttpClient {
                 proxy::connect(proxy, host, port, &ours, self.deadline, &|_| ()).await.map_err(HttpError::Proxy)?
             }
         };
-        tls::connect(&self.tls, host, tcp, self.deadline).await.map_err(|failed| HttpError::Tls(failed.problem))
+        tls::connect(&self.tls, host, tcp, self.deadline).await.map_err(HttpError::Tls)
     }
 }
 
@@ -166,7 +167,7 @@ fn why(error: &hyper::Error) -> HttpError {
     // A server may refuse our part of the handshake only once it is over for us.
     find_tls(error).map_or_else(
         || HttpError::Unreachable { detail: deepest(error) },
-        |error| HttpError::Tls(problem::of_rustls(error)),
+        |error| HttpError::Tls(HandshakeError { problem: problem::of_rustls(error), presented: Vec::new() }),
     )
 }
 

@@ -54,8 +54,16 @@ impl Network {
                         .iter()
                         .any(|n| inside(n))
             }
+            IpAddr::V6(_) if self.stands_for_ipv4() => self.prefix >= 96 + 24,
             IpAddr::V6(_) => self.prefix >= 48 || ["fc00::/7", "fe80::/10"].iter().any(|n| inside(n)),
         }
+    }
+
+    /// Whether it holds addresses of IPv4 in the clothes of IPv6: translated (RFC 6052 §2.1) or compatible (RFC 4291
+    /// §2.5.5.1), where a /96 is the whole of IPv4. Mapped ones are IPv4 here.
+    fn stands_for_ipv4(&self) -> bool {
+        let clothes = ["64:ff9b::/96", "::/96"];
+        clothes.iter().filter_map(|net| net.parse::<Self>().ok()).any(|net| net.covers(self) || self.covers(&net))
     }
 
     /// How many bits of an address belong to the network.
@@ -183,12 +191,17 @@ mod tests {
             "fd00::/8",
             "fe80::/64",
             "2001:db8::/48",
+            "64:ff9b::c633:6400/120",
+            "64:ff9b:1::/48",
             "::1",
         ] {
             assert!(net(ok).is_admissible(), "{ok}");
         }
         for wide in ["0.0.0.0/0", "::/0", "8.0.0.0/8", "198.51.0.0/23", "172.0.0.0/8", "2001:db8::/47", "192.0.0.0/8"] {
             assert!(!net(wide).is_admissible(), "{wide}");
+        }
+        for all_of_ipv4 in ["64:ff9b::/96", "64:ff9b::/64", "::/96", "::/64", "64:ff9b::808:0/119"] {
+            assert!(!net(all_of_ipv4).is_admissible(), "{all_of_ipv4}");
         }
     }
 }

@@ -27,7 +27,7 @@ pub(in crate::net) use follow::Followed;
 pub(in crate::net) use follow::{INTERVAL, Look};
 pub use pin::{Pin, PinError};
 pub(in crate::net) use verifier::WrongPin;
-use verifier::{Anchored, Check, Verifier};
+use verifier::{Anchored, Check, Following, Verifier};
 pub use witness::Shown;
 
 /// Sessions kept for resumption; an account talks to one host.
@@ -254,8 +254,8 @@ impl ClientTls {
 /// # Errors
 /// When `ca_file` is useless.
 pub fn http_terms(settings: &Settings, now: Instant) -> Result<Terms, TrustError> {
-    let verifier = verifier::Following::new(settings.anchors.clone(), now)?;
-    let mut config = builder()?.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
+    let asked = Verifier::new(Check::ForHttp(Following::new(settings.anchors.clone(), now)?), Vec::new());
+    let mut config = builder()?.dangerous().with_custom_certificate_verifier(Arc::new(asked)).with_no_client_auth();
     // Calls are an hour apart, and a resumed session would outlive a change of the file.
     config.resumption = Resumption::disabled();
     Ok(Terms { config: Arc::new(config), verified: Verified::Full })

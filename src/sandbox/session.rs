@@ -27,6 +27,17 @@ pub(super) enum Door {
     Plain,
 }
 
+impl Door {
+    /// For the transcript.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Implicit => "TLS from the first octet",
+            Self::StartTls => "in clear until STARTTLS",
+            Self::Plain => "in clear",
+        }
+    }
+}
+
 /// What the client may do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Standing {

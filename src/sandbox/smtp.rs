@@ -62,7 +62,7 @@ pub(super) async fn accept(listener: &TcpListener) -> TcpStream {
 
 async fn one(tcp: TcpStream, door: Door, shared: Arc<Shared>, _slot: OwnedSemaphorePermit) {
     let number = count(&shared.record.counting.connections);
-    shared.record.say(number, Side::Note, &format!("connected, {door:?}"));
+    shared.record.say(number, Side::Note, &format!("connected, {}", door.words()));
     let (io, protection) = if door == Door::Implicit {
         let Some(tls) = handshake(tcp, &shared, number).await else { return };
         (Io::Tls(Box::new(tls)), Protection::Implicit)

@@ -1,9 +1,10 @@
-//! The liberties devices take, each with the sentence the log says once per device.
+//! The liberties devices take and the mistakes they make, each with its sentence for the log.
 //!
-//! Being liberal is decided where a line is read; this file only names it, so that an administrator can see what a
-//! device does wrong without reading a transcript. No quirk is ever passed on to the provider.
+//! What is tolerated and what is refused is decided where a line is read; this file only names it, so that an
+//! administrator can see what a device does wrong without reading a transcript. No quirk is ever passed on to the
+//! provider. Refusals that depend on the listener's rules for senders and recipients are events of their own.
 
-/// One liberty that was tolerated.
+/// One liberty that was tolerated, or one kind of mistake that was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Quirk {
@@ -28,11 +29,21 @@ pub enum Quirk {
     BodyBeforeGoAhead,
     OctetsAfterStartTls,
     NoQuit,
+    StartTlsNotOffered,
+    NoHello,
+    UnknownMechanism,
+    LoginMissing,
+    LoginNeedsTls,
+    DeclaredTooBig,
+    Malformed,
+    UnknownCommand,
+    BodyAfterRefusedData,
+    LfRefused,
 }
 
 impl Quirk {
     /// All of them, in the order of their bits.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 31] = [
         Self::EmptyHello,
         Self::OddHelloName,
         Self::HeloOnly,
@@ -54,7 +65,23 @@ impl Quirk {
         Self::BodyBeforeGoAhead,
         Self::OctetsAfterStartTls,
         Self::NoQuit,
+        Self::StartTlsNotOffered,
+        Self::NoHello,
+        Self::UnknownMechanism,
+        Self::LoginMissing,
+        Self::LoginNeedsTls,
+        Self::DeclaredTooBig,
+        Self::Malformed,
+        Self::UnknownCommand,
+        Self::BodyAfterRefusedData,
+        Self::LfRefused,
     ];
+
+    /// Whether the device was refused for it, rather than served all the same.
+    #[must_use]
+    pub fn is_refused(self) -> bool {
+        self == Self::AuthNotOffered || self as u8 >= Self::StartTlsNotOffered as u8
+    }
 
     /// What the device does, as a sentence for the log.
     #[must_use]
@@ -85,6 +112,30 @@ impl Quirk {
             Self::BodyBeforeGoAhead => "it sends the body before it was told to go ahead",
             Self::OctetsAfterStartTls => "it sent octets behind STARTTLS before the handshake; they were thrown away",
             Self::NoQuit => "it hangs up without QUIT",
+            Self::StartTlsNotOffered => {
+                "it asks for STARTTLS; set tls = \"starttls\" with a certificate on this listener, or switch encryption off in the device"
+            }
+            Self::NoHello => "it sends MAIL or AUTH before EHLO or HELO; after STARTTLS that must be said again",
+            Self::UnknownMechanism => {
+                "it signs in with a mechanism that is not offered; choose PLAIN, LOGIN or CRAM-MD5 in the device"
+            }
+            Self::LoginMissing => {
+                "it sends mail without signing in; give it a login of [devices], or set auth = \"optional\" on this listener"
+            }
+            Self::LoginNeedsTls => {
+                "it signs in without TLS; switch STARTTLS on in the device, or set auth_in_clear = true on this listener"
+            }
+            Self::DeclaredTooBig => "it announces a mail larger than `max_message_size` of this listener",
+            Self::Malformed => {
+                "it sends an address or a parameter that cannot be read; [log] level = \"debug\" shows the line"
+            }
+            Self::UnknownCommand => "it sends lines that are no command of SMTP",
+            Self::LfRefused => {
+                "it ends command lines with a bare LF; set line_endings = \"auto\" on this listener to take them"
+            }
+            Self::BodyAfterRefusedData => {
+                "it sends a message body although DATA was refused; see what was refused before, the sender or the recipients perhaps"
+            }
         }
     }
 }

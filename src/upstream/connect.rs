@@ -43,7 +43,7 @@ pub struct Upstream {
     journal: Journal,
 }
 
-enum Step {
+enum Next {
     Again,
     Upgrade,
     Done,
@@ -113,11 +113,20 @@ impl Upstream {
         progress.see(|| Fact::Credential(Origin::of(&self.settings.credential)));
         let credential = tokio::time::timeout(limit, self.keeper.credential())
             .await
-            .map_err(|_| Failure::TimedOut { phase: Phase::Credential, seconds: limit.as_secs() })??;
+            .map_err(|_| Failure::TimedOut { phase: Phase::Credential, seconds: limit.as_secs() })?
+            .inspect_err(|_| self.show_presented(progress))?;
         if let Some(life) = self.keeper.token_life() {
             progress.see(|| Fact::TokenLife(life));
         }
         Ok(credential)
+    }
+
+    /// What a token endpoint presented in a handshake that failed.
+    fn show_presented(&self, progress: &Progress) {
+        let presented = self.keeper.presented();
+        if !presented.is_empty() {
+            progress.see(|| Fact::Presented(presented));
+        }
     }
 
     async fn sign_in(&self, credential: &Credential, progress: &Progress) -> Result<Line, Failure> {
@@ -240,9 +249,9 @@ impl Upstream {
             let step = self.step(&mut link, credential, progress).await;
             let trace = link.conversation_mut().trace().take();
             match step {
-                Ok(Step::Again) => self.journal.transcript(&trace),
-                Ok(Step::Upgrade) => link = self.upgrade(link, trace, progress).await?,
-                Ok(Step::Done) => {
+                Ok(Next::Again) => self.journal.transcript(&trace),
+                Ok(Next::Upgrade) => link = self.upgrade(link, trace, progress).await?,
+                Ok(Next::Done) => {
                     self.journal.transcript(&trace);
                     return Ok(link);
                 }
@@ -260,7 +269,7 @@ impl Upstream {
         link: &mut Link<Client>,
         credential: &Credential,
         progress: &Progress,
-    ) -> Result<Step, Failure> {
+    ) -> Result<Next, Failure> {
         let phase = link.conversation().phase();
         let event = link.next().await;
         if let Some(LinkError::Tls { problem }) = link.fault()
@@ -270,22 +279,22 @@ impl Upstream {
         }
         match event {
             // Octets that are here before the handshake are not the server's: the dialogue must see them, and fails.
-            Ok(Event::Upgrade) if !link.receive_now() => Ok(Step::Upgrade),
+            Ok(Event::Upgrade) if !link.receive_now() => Ok(Next::Upgrade),
             Ok(Event::Ready) => Ok(match self.login(link, credential, progress)? {
                 Some(login) => {
                     link.conversation_mut().login(&login, Instant::now());
-                    Step::Again
+                    Next::Again
                 }
-                None => Step::Done,
+                None => Next::Done,
             }),
-            Ok(Event::LoggedIn) => Ok(Step::Done),
+            Ok(Event::LoggedIn) => Ok(Next::Done),
             Ok(Event::Failed(fault)) => Err(failure(link, fault)),
             Ok(Event::Heard { phase, reply }) => {
                 progress.hear(phase, reply);
                 self.look_for_starttls(link, phase, progress);
-                Ok(Step::Again)
+                Ok(Next::Again)
             }
-            Ok(_) => Ok(Step::Again),
+            Ok(_) => Ok(Next::Again),
             Err(end) => Err(Failure::Io { phase, detail: end.to_string() }),
         }
     }

@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use super::{ACCOUNT, Desk, example, findings, head};
+use super::bad::head;
+use super::{ACCOUNT, Desk, example, findings};
 use posthouse::config;
 
 static VALIDATOR: LazyLock<jsonschema::Validator> =
@@ -100,7 +101,7 @@ fn lines(schema: &Value, path: &str, out: &mut String) {
         } else {
             let (mut form, about) = (key.clone(), key["description"].as_str().unwrap());
             form.as_object_mut().unwrap().remove("description");
-            *out += &format!("{path}\n  {about}\n  {form}\n");
+            out.extend([path.as_str(), "\n  ", about, "\n  ", &form.to_string(), "\n"]);
         }
     }
 }

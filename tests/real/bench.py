@@ -34,7 +34,7 @@ class Account:
 
     `trust` is what the account says of the server's certificate: full, chain, pin (the right one), `wrong pin` (beside
     full), none. `shown` is the client certificate: ours, or a stranger's. `proxy` is SOCKS5 or CONNECT, either of which
-    can be dead, or refuse the login.
+    can be dead, or refuse the login. With the mechanism auto, `credential` tells a password from a token.
     """
 
     server: str
@@ -45,8 +45,22 @@ class Account:
     shown: str = "nothing"
     proxy: str = None
 
+    @property
+    def by_token(self):
+        """Whether it holds a grant and no password."""
+        return self.mechanism in BY_TOKEN or self.credential == "token"
+
+    @property
+    def signs_in_by(self):
+        """The mechanism it has to end up with; `auto` keeps CRAM-MD5 for lines without TLS."""
+        if self.mechanism != "auto":
+            return self.mechanism
+        if self.by_token:
+            return "XOAUTH2"
+        return "CRAM-MD5" if self.encryption == "none" else "PLAIN"
+
     def __str__(self):
-        words = f"{self.server:<12} {self.encryption:<8} {self.mechanism:<11}"
+        words = f"{self.server:<12} {self.encryption:<13} {self.mechanism:<11}"
         special = [self.credential] if self.credential != "as usual" else []
         special += [self.trust] if self.trust != "full" else []
         special += [f"shows {self.shown}"] if self.shown != "nothing" else []
@@ -108,7 +122,7 @@ class Bench:
         if account.mechanism == "none":
             return settings
         settings["username"] = SENDER
-        return settings | (self._grant(account) if account.mechanism in BY_TOKEN else self._password(account))
+        return settings | (self._grant(account) if account.by_token else self._password(account))
 
     def went_through(self, account):
         """How often the account's proxy has connected to its server, and to the token endpoint."""
@@ -126,6 +140,8 @@ class Bench:
     def _trust(self, account):
         if account.trust == "pin":
             return {"verify": "pin", "pins": [_pin(self._certificates[account.server][0])]} | self._identity(account)
+        if account.encryption == "none":
+            return {}
         if account.trust == "wrong pin":
             return {"pins": [_pin(self.authority.certificate)]}
         return {"verify": account.trust} | self._identity(account)
@@ -137,19 +153,20 @@ class Bench:
         return {"client_certificate": certificate, "client_key": key}
 
     def _address(self, account):
+        encryption = "starttls" if account.encryption == "starttls_auto" else account.encryption
         if account.server == "strict dovecot":
-            return dovecot.ADDRESS, self.strict_dovecot.ports[account.encryption]
+            return dovecot.ADDRESS, self.strict_dovecot.ports[encryption]
         if account.server == "dovecot":
-            return dovecot.ADDRESS, self.dovecot.ports[account.encryption]
+            return dovecot.ADDRESS, self.dovecot.ports[encryption]
         if account.server == "no STARTTLS":
             return "localhost", self.sink.port
         if account.server == "not there":
             return "localhost", self.ports.take()
         if account.server != "postfix":
-            return "localhost", self.postfix.ports[account.server, account.encryption]
+            return "localhost", self.postfix.ports[account.server, encryption]
         by_password = "open" if account.mechanism == "none" else "cyrus"
-        flavour = "dovecot" if account.mechanism in BY_TOKEN else by_password
-        return "localhost", self.postfix.ports[flavour, account.encryption]
+        flavour = "dovecot" if account.by_token else by_password
+        return "localhost", self.postfix.ports[flavour, encryption]
 
     def _password(self, account):
         if account.credential == "password_file":

@@ -22,7 +22,7 @@ from relay import DEVICE
 from world import Trouble, wait_for
 
 # The table's size and the questions beside it, as a number: what silently went away shall be missed.
-EXPECTED = 452
+EXPECTED = 986
 MANY = 30
 
 
@@ -54,7 +54,7 @@ class Judge:
     def _account(self, account, numbered):
         name = f"{numbered[0][0]}-{numbered[-1][0]}"
         server, tokens = self.bench.server(account), len(self.bench.tokens.issued)
-        sign_ins = server.sign_ins(account.mechanism)
+        sign_ins = server.sign_ins(account.signs_in_by)
         try:
             relay = self.bench.relay(name, account)
         except Trouble as trouble:
@@ -64,9 +64,9 @@ class Judge:
         for identifier, cell in numbered:
             self._ask(f"{identifier} {cell}", relay.log, self._cell, relay, identifier, cell)
         delivering = any(not cell.refusal for _, cell in numbered)
-        if delivering and account.mechanism in (*BY_PASSWORD, *BY_TOKEN):
-            self._ask(f"{name} signed in by {account.mechanism}", server.log, _signed_in, server, account, sign_ins)
-        if delivering and account.mechanism in BY_TOKEN and account.credential == "as usual":
+        if delivering and account.signs_in_by in (*BY_PASSWORD, *BY_TOKEN):
+            self._ask(f"{name} signed in by {account.signs_in_by}", server.log, _signed_in, server, account, sign_ins)
+        if delivering and account.by_token and account.credential in ("as usual", "token"):
             needed = 1 + sum(cell.before == VOID_TOKEN for _, cell in numbered)
             self._ask(f"{name} needed {needed} tokens", relay.log, self._tokens_since, tokens, needed)
         if account.proxy:
@@ -122,7 +122,9 @@ class Judge:
         wait_for(lambda: all(sink.for_recipient(recipient) for recipient in recipients), "the mail to arrive", 10)
         server = self.bench.server(cell.account)
         certified = cell.account.shown != "nothing"
-        trace = server.trace(SENDER, signed_in=cell.account.mechanism != "none", certified=certified)
+        encrypted = cell.account.encryption != "none"
+        signed_in = cell.account.mechanism != "none"
+        trace = server.trace(SENDER, signed_in=signed_in, certified=certified, encrypted=encrypted)
         protocol = "ESMTP" + ("" if cell.door.startswith("clear") else "S") + ("A" if cell.login else "")
         for delivery in {delivery for recipient in recipients for delivery in sink.for_recipient(recipient)}:
             if delivery.sender != SENDER:
@@ -193,7 +195,7 @@ def _check_refusal(heard, refusal):
 
 def _signed_in(server, account, before):
     # The log is written by another process and may come a moment later than the reply.
-    wait_for(lambda: server.sign_ins(account.mechanism) > before, f"a sign-in by {account.mechanism} in the log", 5)
+    wait_for(lambda: server.sign_ins(account.signs_in_by) > before, f"a sign-in by {account.signs_in_by} in the log", 5)
 
 
 def _judged(relay, cause):

@@ -52,7 +52,7 @@ class Cell:
     def __str__(self):
         entry = self.door if not self.login else f"{self.door} {self.login}"
         story = self.before or self.body.__name__
-        return f"{self.client:<7} -> {entry:<22} -> {self.account!s:<52} {self.recipients:<11} {story}"
+        return f"{self.client:<7} -> {entry:<22} -> {self.account!s:<57} {self.recipients:<11} {story}"
 
 
 def cells():
@@ -72,12 +72,27 @@ def cells():
     for credential in ("password_file", "password_command"):
         yield Cell(Account("postfix", "starttls", "auto", credential), next(rotating))
     yield Cell(Account("dovecot", "implicit", "XOAUTH2", "command"), next(rotating))
+    yield from _grid(rotating)
     yield from _mishaps(rotating)
     yield from _bodies()
     yield from _devices()
     yield from _proxies(rotating)
     yield from _trust(rotating)
     yield from _failures(rotating)
+
+
+def _grid(rotating):
+    """Each way to encrypt with each way to sign in with each way to verify; full verification of both is above."""
+    ways = [(mechanism, "as usual") for mechanism in (*BY_PASSWORD, *BY_TOKEN)]
+    ways += [("auto", "as usual"), ("auto", "token")]
+    for server, encryption in itertools.product(("postfix", "dovecot"), ("implicit", "starttls", "starttls_auto")):
+        for (mechanism, credential), trust in itertools.product(ways, ("full", "chain", "pin", "none")):
+            above = trust == "full" and mechanism != "auto" and encryption != "starttls_auto"
+            if not above:
+                yield Cell(Account(server, encryption, mechanism, credential, trust), next(rotating))
+    # In clear to this machine itself, where no certificate is shown; Dovecot takes no sign-in without TLS.
+    for mechanism, credential in ways:
+        yield Cell(Account("postfix", "none", mechanism, credential), next(rotating))
 
 
 def _mishaps(rotating):

@@ -95,6 +95,7 @@ SIGN_INS = {
 ENCRYPTIONS = {
     "implicit": ["smtpd_tls_wrappermode=yes"],
     "starttls": ["smtpd_tls_security_level=encrypt"],
+    "none": ["smtpd_tls_security_level=none", "smtpd_tls_auth_only=no"],
 }
 
 
@@ -133,18 +134,22 @@ class Postfix:
         self._start()
 
     @staticmethod
-    def trace(sender, signed_in, certified):
+    def trace(sender, signed_in, certified, encrypted):
         """The pattern of this server's Received field: TLS, our certificate and the sign-in, where there were any."""
         shown = r'Client CN "relay", Issuer "Posthouse test authority" \(verified OK\)'
         signed = r" client-signature [^()]+( \([^()]+\))?( client-digest \S+)?" if certified else ""
         client = shown if certified else "No client certificate requested"
         # A resumed TLS session has no new signature, and so no digest of one.
         who = rf"\(Authenticated sender: {re.escape(sender)}\) " if signed_in else ""
-        return (
-            r"Received: from \S+ \(\S+ \[127\.0\.0\.1\]\) \(using TLSv1\.3 with cipher [^()]+ \([^()]+\) "
+        tls = (
+            r"\(using TLSv1\.3 with cipher [^()]+ \([^()]+\) "
             rf"key-exchange [^()]+( \([^()]+\))? server-signature [^()]+( \([^()]+\))?( server-digest \S+)?{signed}\) "
-            rf"\({client}\) {who}by {re.escape(NAME)} \(Postfix\) "
-            rf"with ESMTPS{'A' if signed_in else ''} id \S+( for <[^<>]+>)?; {TIMESTAMP}"
+            rf"\({client}\) "
+        )
+        protocol = f"ESMTP{'S' if encrypted else ''}{'A' if signed_in else ''}"
+        return (
+            rf"Received: from \S+ \(\S+ \[127\.0\.0\.1\]\) {tls if encrypted else ''}{who}"
+            rf"by {re.escape(NAME)} \(Postfix\) with {protocol} id \S+( for <[^<>]+>)?; {TIMESTAMP}"
         )
 
     def settled(self):

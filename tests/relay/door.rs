@@ -23,6 +23,50 @@ async fn an_address_that_is_not_allowed_hears_one_line() {
     assert!(scene.device().await.mail().await.starts_with("250 "));
 }
 
+/// Whoever stands before the log at its usual level sees why a device fails, and how to cure it, once a session.
+#[tokio::test]
+async fn what_a_device_is_refused_for_is_said_in_each_session() {
+    let log = Log::capture();
+    let scene = with(|config| config.listeners[0].max_message_size = 1000).await;
+    let refused: &[(&str, &str, &str)] = &[
+        ("MAIL FROM:<scanner@sandbox.example>", "503 ", "before EHLO or HELO"),
+        ("STARTTLS", "502 ", "set tls = \"starttls\" with a certificate"),
+        ("AUTH PLAIN AGZheAByaWdodA==", "502 ", "set auth = \"accept_any\""),
+        ("EHLO device.example", "250", "(nothing)"),
+        ("MAIL FROM:<scanner@sandbox.example> SIZE=1001", "552 ", "larger than `max_message_size`"),
+        ("MAIL FROM:<scan ner@sandbox.example>", "501 ", "cannot be read"),
+        ("XYZZY", "500 ", "no command of SMTP"),
+    ];
+    for session in 1..=2 {
+        let mut device = Device::connect(scene.address()).await;
+        assert!(device.reply().await.starts_with("220 "));
+        for (line, reply, words) in refused {
+            for _ in 0..2 {
+                let heard = device.say(line).await;
+                assert!(heard.starts_with(reply), "{line}: {heard}");
+            }
+            // It is logged before it is answered.
+            let lines = if *reply == "250" { 0 } else { session };
+            assert_eq!(log.count(&["INFO", "refused: it ", words]), lines, "{line}: {}", log.text());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_mail_sent_although_data_was_refused_is_not_taken_for_http() {
+    let log = Log::capture();
+    let scene = with(|config| config.listeners[0].recipients = vec!["*@example.com".into()]).await;
+    let mut deaf = scene.device().await;
+    deaf.envelope(&[]).await;
+    assert!(deaf.say("RCPT TO:<anna@example.net>").await.starts_with("550 "));
+    assert!(deaf.say("DATA").await.starts_with("503 "));
+    deaf.send(SAMPLE).await;
+    assert_eq!(deaf.reply().await, "554 5.5.1 DATA was refused, closing");
+    assert_eq!(deaf.try_reply().await, None);
+    log.assert_line(&["INFO", "refused: it sends a message body although DATA was refused"]);
+    assert_eq!(log.count(&["HTTP"]), 0, "{}", log.text());
+}
+
 /// Three places. Two idle sessions and one in the midst of a mail; then one more comes.
 async fn the_oldest_idle_one_makes_room(scene: &Scene) {
     let mut oldest = scene.device().await;

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use posthouse::account::oauth::{ClientAuthentication, ClientSecret, Grant};
-use posthouse::account::{self, Source};
-use posthouse::sandbox::Sandbox;
+use posthouse::account::Source;
+use posthouse::account::oauth::{ClientSecret, Grant};
 use posthouse::sandbox::fault::{Fault, Gate, Stage, Times};
 use posthouse::secret::Secret;
 
-use crate::scene::{Log, Scene, reached};
+use crate::scene::{Log, Scene, client_credentials, reached};
 
 const HELD: &str = "451 4.7.0 Not sent, the account cannot be used";
 
@@ -50,16 +49,6 @@ async fn mails_that_come_while_the_first_is_being_refused_cost_no_attempt_of_the
         assert!(device.await.unwrap().starts_with(HELD));
     }
     assert_eq!(scene.sandbox.counters().auth_attempts, 1);
-}
-
-fn client_credentials(account: &mut account::Settings, sandbox: &Sandbox) {
-    account.credential = Source::OAuth(Grant::ClientCredentials {
-        token_endpoint: sandbox.token_endpoint().parse().unwrap(),
-        client_id: sandbox.settings().client_id.clone(),
-        client_secret: ClientSecret::Given(sandbox.settings().client_secret.clone()),
-        scope: None,
-        authentication: ClientAuthentication::Body,
-    });
 }
 
 #[tokio::test]

@@ -98,7 +98,7 @@ async fn optional_takes_known_logins_and_none() {
     let mut device = scene.device().await;
     assert!(device.say(&plain("fax", "right")).await.starts_with("235 "));
     assert!(device.mail().await.starts_with("250 "));
-    log.assert_line(&["delivered", "device=fax"]);
+    log.wait_for_line(&["delivered", "device=fax"]).await;
     let delivery = scene.sandbox.mailbox().deliveries().pop().unwrap();
     stamp::assert_exact(&delivery, SAMPLE, Stamp { with: "ESMTPA", ..stamp::plain(RECIPIENT) });
 }

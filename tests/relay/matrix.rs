@@ -4,14 +4,14 @@
 
 use std::time::Duration;
 
-use posthouse::account::oauth::{ClientAuthentication, ClientSecret, Grant};
+use posthouse::account::oauth::Grant;
 use posthouse::account::{self, Encryption, Mechanism, Source};
 use posthouse::sandbox::fault::{Fault, Stage, Times};
 use posthouse::sandbox::{self, Delivery, Protection, Sandbox, Settings};
 use posthouse::smtp::sasl;
 
 use crate::device::{Device, RECIPIENT, SAMPLE, SENDER};
-use crate::scene::{Scene, provider};
+use crate::scene::{Scene, client_credentials, provider};
 use crate::stamp;
 
 /// How the account signs in.
@@ -121,15 +121,7 @@ impl SignIn {
             Self::Plain => account.mechanism = Mechanism::Only(sasl::Mechanism::Plain),
             Self::Login => account.mechanism = Mechanism::Only(sasl::Mechanism::Login),
             Self::None => account.credential = Source::None,
-            Self::ClientCredentials => {
-                account.credential = Source::OAuth(Grant::ClientCredentials {
-                    token_endpoint: sandbox.token_endpoint().parse().unwrap(),
-                    client_id: provider.client_id.clone(),
-                    client_secret: ClientSecret::Given(provider.client_secret.clone()),
-                    scope: None,
-                    authentication: ClientAuthentication::Body,
-                });
-            }
+            Self::ClientCredentials => client_credentials(account, sandbox),
             Self::Command => {
                 let token = sandbox.issue_token(&provider.username, Duration::from_hours(1)).unwrap();
                 std::fs::create_dir_all(directory).unwrap();

@@ -6,7 +6,7 @@ mod mail;
 mod output;
 pub mod stand;
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use posthouse::sandbox::fault::{Fault, Stage, Times, TokenFault};
 use posthouse::sandbox::{Certificate, Extension};
@@ -69,20 +69,49 @@ async fn a_port_nobody_listens_at() {
     stand.says(&[], 69, &["ok      DNS", "FAILED  TCP", "refused", "Check `host` and `port`"]).await;
 }
 
+/// The account of the defaults behind this proxy.
+fn behind(proxy: &Proxy, scheme: &str) -> String {
+    format!("{IMPLICIT}proxy = \"{scheme}://{}\"\n", proxy.address())
+}
+
+/// What it tells, with the proxy's port made equal.
+fn tells_behind(stand: &Stand, proxy: SocketAddr, story: &str, code: i32, ran: &stand::Ran) {
+    let printed = ran.printed.replace(&proxy.port().to_string(), "PROXYPORT");
+    stand.tells(story, code, &stand::Ran { printed, complained: ran.complained.clone(), code: ran.code });
+}
+
 #[tokio::test]
 async fn a_proxy_has_a_step_of_its_own() {
     let proxy = Proxy::open().await;
-    let address = proxy.address().to_string();
-    let account = |proxy: &str| format!("{IMPLICIT}proxy = \"socks5://{proxy}\"\n");
-    let stand = Stand::new(&account(&address)).await;
-    let words = [&format!("connected to {}", address.replace(':', " port ")), "ok      proxy ", "leads to 127.0.0.1:"];
-    stand.says(&[], 0, &words.map(|word: &str| word)).await;
+    let address = proxy.address();
+    let stand = Stand::new(&behind(&proxy, "socks5")).await;
+    tells_behind(&stand, address, "proxy", 0, &stand.test(&[]).await);
     assert_eq!(proxy.asked(), [stand.sandbox.implicit().to_string()]);
+    let shown = format!("\"peer\":\"{address}\",\"proxy\":\"socks5://{address}\"");
+    stand.says(&["--json"], 0, &[&shown]).await;
     drop(proxy);
-    stand.says(&[], 69, &["FAILED  TCP", "Not tried: proxy, TLS", "Nothing is sent past it."]).await;
-    let guarded = Proxy::guarded().await;
-    stand.configure(&account(&guarded.address().to_string()));
-    stand.says(&[], 78, &["ok      TCP", "FAILED  proxy", "Not tried: TLS", "Cause:          config"]).await;
+    tells_behind(&stand, address, "proxy_dead", 69, &stand.test(&[]).await);
+    stand.says(&[], 69, &["Not tried: proxy, TLS", "Nothing is sent past it."]).await;
+}
+
+#[tokio::test]
+async fn a_proxy_that_lets_nobody_in() {
+    let proxy = Proxy::guarded().await;
+    let stand = Stand::new(&behind(&proxy, "http")).await;
+    tells_behind(&stand, proxy.address(), "proxy_login", 78, &stand.test(&[]).await);
+}
+
+#[tokio::test]
+async fn a_proxy_that_cannot_reach_the_provider() {
+    let proxy = Proxy::open().await;
+    let stand = Stand::new(&behind(&proxy, "socks5").replace("{implicit}", "1")).await;
+    tells_behind(&stand, proxy.address(), "proxy_cannot_reach", 75, &stand.test(&[]).await);
+}
+
+#[tokio::test]
+async fn a_proxy_whose_name_has_no_address() {
+    let stand = Stand::new(&format!("{IMPLICIT}proxy = \"socks5://proxy.example.invalid:1080\"\n")).await;
+    stand.says(&[], 68, &["FAILED  DNS", "proxy.example.invalid", "Not tried: TCP, proxy, TLS"]).await;
 }
 
 #[tokio::test]
@@ -201,6 +230,16 @@ async fn a_token_endpoint_that_is_broken_dead_or_silent() {
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
     stand.configure(&oauth().replace("{token}", &format!("https://{free}/token")));
     stand.says(&[], 75, &["FAILED  credential", "cannot be reached", "Check `oauth.token_endpoint`"]).await;
+}
+
+#[tokio::test]
+async fn a_token_endpoint_whose_certificate_is_wrong_shows_it() {
+    let stand = Stand::new(&oauth()).await;
+    stand.sandbox.present_at_token_endpoint(Certificate::Expired);
+    stand.tells("token_certificate_expired", 78, &stand.test(&[]).await);
+    stand.sandbox.present_at_token_endpoint(Certificate::UnknownAuthority);
+    stand.says(&["--json"], 78, &["\"step\":\"credential\"", "\"chain\":[{", "\"fingerprint\":"]).await;
+    assert_eq!(stand.sandbox.counters().token_calls, 0);
 }
 
 #[tokio::test]

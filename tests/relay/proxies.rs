@@ -1,12 +1,11 @@
 //! Mail through a proxy, and what happens when the proxy does not play along: nothing ever goes past it.
 
-use posthouse::account::oauth::{ClientAuthentication, ClientSecret, Grant};
 use posthouse::account::{self, Encryption, Source};
 use posthouse::net::proxy::Protocol;
 use posthouse::sandbox::Sandbox;
 
 use crate::proxy::{PASSWORD, Proxy};
-use crate::scene::{Log, Scene, provider};
+use crate::scene::{Log, Scene, client_credentials, provider};
 
 const BOTH: [Protocol; 2] = [Protocol::Socks5, Protocol::HttpConnect];
 
@@ -151,13 +150,7 @@ async fn the_relay_itself_behind_a_local_proxy_is_still_a_circle() {
 /// Tokens from the sandbox, through this proxy; mail through it as well.
 async fn with_tokens(proxy: &Proxy, protocol: Protocol, password: Option<&str>) -> Scene {
     Scene::account(|account, sandbox| {
-        account.credential = Source::OAuth(Grant::ClientCredentials {
-            token_endpoint: sandbox.token_endpoint().parse().unwrap(),
-            client_id: sandbox.settings().client_id.clone(),
-            client_secret: ClientSecret::Given(sandbox.settings().client_secret.clone()),
-            scope: None,
-            authentication: ClientAuthentication::Body,
-        });
+        client_credentials(account, sandbox);
         account.proxies.http = Some(proxy.settings(protocol, password));
         account.proxies.smtp = Some(proxy.settings(protocol, password));
     })

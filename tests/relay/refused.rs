@@ -4,7 +4,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
-use posthouse::account::oauth::{ClientAuthentication, ClientSecret, Grant};
+use posthouse::account::oauth::Grant;
 use posthouse::account::{self, Encryption, Source};
 use posthouse::app::StartError;
 use posthouse::inbound::settings::DeviceAuth;
@@ -12,21 +12,11 @@ use posthouse::sandbox::fault::{Fault, Stage, Times, TokenFault};
 use posthouse::sandbox::{Certificate, Sandbox};
 use posthouse::secret::Secret;
 
-use crate::scene::{Log, Scene, provider};
+use crate::scene::{Log, Scene, client_credentials, provider};
 
 fn starttls(account: &mut account::Settings, sandbox: &Sandbox) {
     account.encryption = Encryption::StartTls;
     account.port = sandbox.starttls().port();
-}
-
-fn client_credentials(account: &mut account::Settings, sandbox: &Sandbox) {
-    account.credential = Source::OAuth(Grant::ClientCredentials {
-        token_endpoint: sandbox.token_endpoint().parse().unwrap(),
-        client_id: sandbox.settings().client_id.clone(),
-        client_secret: ClientSecret::Given(sandbox.settings().client_secret.clone()),
-        scope: None,
-        authentication: ClientAuthentication::Body,
-    });
 }
 
 /// A port nobody listens on.

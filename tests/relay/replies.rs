@@ -6,7 +6,6 @@
 
 use std::sync::{Arc, OnceLock};
 
-use posthouse::account::oauth::{ClientAuthentication, ClientSecret, Grant};
 use posthouse::account::{self, Mechanism, Source};
 use posthouse::app;
 use posthouse::diagnosis::{Diagnosis, diagnose};
@@ -47,9 +46,9 @@ impl Theatre {
         account.provider = seen.provider.map(str::to_owned);
         match seen.sign_in {
             "password" => {}
-            "token" => account.credential = client_credentials(&self.sandbox),
+            "token" => scene::client_credentials(&mut account, &self.sandbox),
             "bearer" => {
-                account.credential = client_credentials(&self.sandbox);
+                scene::client_credentials(&mut account, &self.sandbox);
                 account.mechanism = Mechanism::Only(sasl::Mechanism::OAuthBearer);
             }
             "none" => (account.credential, account.mechanism) = (Source::None, Mechanism::None),
@@ -73,16 +72,6 @@ impl Theatre {
         let failure = probe(&upstream, Some(&mail()), Progress::new()).await.expect_err(seen.code);
         diagnose(&failure, upstream.settings.context())
     }
-}
-
-fn client_credentials(sandbox: &Sandbox) -> Source {
-    Source::OAuth(Grant::ClientCredentials {
-        token_endpoint: sandbox.token_endpoint().parse().unwrap(),
-        client_id: sandbox.settings().client_id.clone(),
-        client_secret: ClientSecret::Given(sandbox.settings().client_secret.clone()),
-        scope: None,
-        authentication: ClientAuthentication::Body,
-    })
 }
 
 fn answer(&Answer { status, header, body }: &Answer) -> TokenFault {

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use posthouse::account::oauth::{ClientAuthentication, ClientSecret, Grant};
 use posthouse::account::{self, Encryption, Mechanism, PasswordSpaces, Source};
 use posthouse::app::{self, App, StartError};
 use posthouse::config::{Config, Delivery};
@@ -178,6 +179,18 @@ pub fn account(sandbox: &Sandbox, authority: &Path) -> account::Settings {
         size: None,
         password_spaces: PasswordSpaces::Kept,
     }
+}
+
+/// The application's own identity instead: tokens of the provider's endpoint.
+pub fn client_credentials(account: &mut account::Settings, sandbox: &Sandbox) {
+    let provider = sandbox.settings();
+    account.credential = Source::OAuth(Grant::ClientCredentials {
+        token_endpoint: sandbox.token_endpoint().parse().unwrap(),
+        client_id: provider.client_id.clone(),
+        client_secret: ClientSecret::Given(provider.client_secret.clone()),
+        scope: None,
+        authentication: ClientAuthentication::Body,
+    });
 }
 
 /// Another account, at a provider of its own.

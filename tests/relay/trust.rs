@@ -4,12 +4,11 @@
 
 use std::net::SocketAddr;
 
-use posthouse::account::oauth::{ClientAuthentication, ClientSecret, Grant};
-use posthouse::account::{self, Encryption, Source};
+use posthouse::account::{self, Encryption};
 use posthouse::net::trust::{Anchors, Identity, Pin, Verify};
 use posthouse::sandbox::{Certificate, ClientIdentity, Sandbox, Settings};
 
-use crate::scene::{Log, Scene, provider};
+use crate::scene::{Log, Scene, client_credentials, provider};
 
 /// A way into TLS, and the provider's port for it.
 type Way = (Encryption, fn(&Sandbox) -> SocketAddr);
@@ -113,24 +112,12 @@ async fn a_provider_that_requires_a_client_certificate_gets_one_or_is_told_apart
     }
 }
 
-/// The token comes from the sandbox's token endpoint.
-fn by_token(account: &mut account::Settings, sandbox: &Sandbox) {
-    let provider = sandbox.settings();
-    account.credential = Source::OAuth(Grant::ClientCredentials {
-        token_endpoint: sandbox.token_endpoint().parse().unwrap(),
-        client_id: provider.client_id.clone(),
-        client_secret: ClientSecret::Given(provider.client_secret.clone()),
-        scope: None,
-        authentication: ClientAuthentication::Body,
-    });
-}
-
 #[tokio::test]
 async fn a_token_endpoint_is_verified_in_full_whatever_the_mail_server_is_let_through_with() {
     for verify in [Verify::None, Verify::Chain, Verify::Pin] {
         let log = Log::capture();
         let scene = Scene::account(|account, sandbox| {
-            by_token(account, sandbox);
+            client_credentials(account, sandbox);
             (account.trust.verify, account.trust.pins) = (verify, Vec::new());
             if verify == Verify::Pin {
                 account.trust.pins = vec![Pin::Key([7; 32])];
@@ -148,7 +135,7 @@ async fn a_token_endpoint_is_verified_in_full_whatever_the_mail_server_is_let_th
 async fn pins_are_the_mail_servers_and_a_private_token_endpoint_is_reached_by_ca_file() {
     let log = Log::capture();
     let scene = Scene::account(|account, sandbox| {
-        by_token(account, sandbox);
+        client_credentials(account, sandbox);
         account.trust.verify = Verify::None;
     })
     .await;

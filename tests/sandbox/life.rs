@@ -85,7 +85,7 @@ async fn the_transcript_tells_the_story_without_the_secrets() {
     client.say("QUIT").await;
     let told: Vec<String> = sandbox.transcript().iter().map(ToString::to_string).collect();
     let expected = [
-        "1 -- connected, Plain",
+        "1 -- connected, in clear",
         "1 S: 220 sandbox.example ESMTP practice provider",
         "1 C: EHLO client.example",
         "1 S: 250 sandbox.example greets client.example",

@@ -4,6 +4,7 @@
 //! strict are straightened first. No failure holds the client secret, whatever the server repeats, nor any part of an
 //! answer that may hold a token.
 
+use std::iter;
 use std::pin::Pin;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -17,12 +18,11 @@ use oauth2::{
     AsyncHttpClient, AuthType, Client, ClientId, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse,
     RequestTokenError, Scope, StandardRevocableToken, TokenUrl,
 };
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::super::password;
-use super::{Answer, ClientAuthentication, ClientSecret, Token};
+use super::{Answer, ClientAuthentication, ClientSecret, NoToken, Token};
 use crate::diagnosis::{Failure, TokenFailure};
 use crate::net::http::{Endpoint, HttpClient, HttpError};
 use crate::redact::Redactor;
@@ -53,7 +53,7 @@ type TokenClient = Client<
 
 impl ClientCredentials {
     /// Asks the endpoint once. `last` is the token it issued before, which it may repeat as well.
-    pub(in crate::account) async fn token(&self, http: &HttpClient, last: Option<&Secret>) -> Result<Token, Failure> {
+    pub(in crate::account) async fn token(&self, http: &HttpClient, last: Option<&Secret>) -> Result<Token, NoToken> {
         let secret = match &self.client_secret {
             ClientSecret::Given(secret) => secret.clone(),
             ClientSecret::File(path) => password::from_file(path).await?,
@@ -70,8 +70,14 @@ impl ClientCredentials {
         };
         match answer.map(Answer::into_token) {
             Ok(Some(token)) => Ok(token),
-            Ok(None) => Err(Failure::Token(heard.odd("the `access_token` in it is empty or holds odd characters"))),
-            Err(error) => Err(Failure::Token(heard.failure(error))),
+            Ok(None) => {
+                Err(Failure::Token(heard.odd("the `access_token` in it is empty or holds odd characters")).into())
+            }
+            Err(RequestTokenError::Request(HttpError::Tls(failed))) => {
+                let failure = TokenFailure::Tls { endpoint: heard.endpoint, problem: failed.problem };
+                Err(NoToken { failure: Failure::Token(failure), presented: failed.presented })
+            }
+            Err(error) => Err(Failure::Token(heard.failure(error)).into()),
         }
     }
 
@@ -131,16 +137,11 @@ impl<'c> AsyncHttpClient<'c> for Exchange<'_> {
     }
 }
 
-/// Looks for the secret in every form in which it may have been sent, and for the last token.
+/// Looks for the secret, and for the last token.
 fn watch(secret: &Secret, last: Option<&Secret>) -> Redactor {
-    // RFC 6749 appendix B: what encodes as `%20` elsewhere is `+` in a form.
-    const FORM: AsciiSet = NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_').remove(b' ');
-    let as_form = utf8_percent_encode(secret.expose(), &FORM).to_string().replace(' ', "+");
     let mut redactor = Redactor::new();
-    redactor.watch(secret);
-    redactor.watch(&Secret::new(as_form));
-    if let Some(token) = last {
-        redactor.watch(token);
+    for secret in iter::once(secret).chain(last) {
+        redactor.watch(secret);
     }
     redactor
 }
@@ -180,9 +181,6 @@ struct Heard {
 impl Heard {
     fn failure(self, error: BasicRequestTokenError<HttpError>) -> TokenFailure {
         match error {
-            RequestTokenError::Request(HttpError::Tls(problem)) => {
-                TokenFailure::Tls { endpoint: self.endpoint, problem }
-            }
             RequestTokenError::Request(HttpError::Proxy(failure)) => TokenFailure::Proxy(failure),
             RequestTokenError::Request(error) => {
                 TokenFailure::Unreachable { endpoint: self.endpoint, detail: error.to_string() }

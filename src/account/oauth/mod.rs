@@ -13,7 +13,9 @@ use oauth2::{AccessToken, RefreshToken, Scope, TokenResponse, basic::BasicTokenT
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::CommandLine;
+use crate::diagnosis::Failure;
 use crate::net::http::Endpoint;
+use crate::net::tls::certificate::CertificateFacts;
 use crate::secret::Secret;
 
 /// `oauth = { grant = …, … }`
@@ -55,6 +57,20 @@ pub enum ClientSecret {
     Given(Secret),
     /// `client_secret_file = …`, read at each call.
     File(PathBuf),
+}
+
+/// Why there is no token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct NoToken {
+    pub failure: Failure,
+    /// What the endpoint presented in a handshake that failed, leaf first; nothing of it is proven.
+    pub presented: Vec<CertificateFacts>,
+}
+
+impl From<Failure> for NoToken {
+    fn from(failure: Failure) -> Self {
+        Self { failure, presented: Vec::new() }
+    }
 }
 
 /// An access token as it was issued.

@@ -78,6 +78,8 @@ pub enum Username {
 pub enum PasswordKind {
     /// The mailbox's own password.
     Mailbox,
+    /// The mailbox's own password, but not for much longer and not everywhere.
+    Ending,
     /// One made for a single program on the provider's security page.
     App,
     /// An API key or token.

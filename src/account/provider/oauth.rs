@@ -38,6 +38,12 @@ impl Grant {
         }
     }
 
+    /// Whether this version of Posthouse can get a token so.
+    #[must_use]
+    pub fn is_available(self) -> bool {
+        self == Self::ClientCredentials
+    }
+
     /// The grant of this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {

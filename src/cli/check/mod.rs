@@ -5,7 +5,9 @@
 //! standard output, because they are what was asked for; with `--print-effective` what is in force is printed there, and
 //! the findings go to standard error.
 
+mod machine;
 mod open_relay;
+mod probe;
 mod question;
 mod route;
 
@@ -13,18 +15,13 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-mod machine;
-
-use machine::Machine;
-
-use super::EX_IOERR;
-use super::probe::{self, Probed};
+use super::print;
+use super::sysexits::EX_CONFIG;
 use crate::config::{self, Config, Effective, Finding, Severity, Sources, report};
 
+use machine::Machine;
+use probe::Probed;
 pub use question::Question;
-
-/// `EX_CONFIG` of sysexits.h: something in the configuration is wrong.
-pub const EX_CONFIG: u8 = 78;
 
 /// Flags of `posthouse check`.
 #[derive(Debug, Clone, Copy, clap::Args)]
@@ -50,16 +47,13 @@ struct Said {
 /// Checks the configuration that `sources` lead to, and prints what it found.
 #[must_use]
 pub fn run(args: Args, sources: &Sources) -> ExitCode {
-    let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());
-    let terminal = if args.print_effective { err.is_terminal() } else { out.is_terminal() };
+    let mut err = std::io::stderr().lock();
+    let terminal = if args.print_effective { err.is_terminal() } else { std::io::stdout().is_terminal() };
     let colours = terminal && !sources.environment.contains_key("NO_COLOR");
     let said = report_on(args, sources, colours, probe::look);
     // What cannot be said on standard error cannot be complained about either.
     let _ = err.write_all(said.err.as_bytes());
-    match out.write_all(said.out.as_bytes()).and_then(|()| out.flush()) {
-        Ok(()) => ExitCode::from(said.code),
-        Err(_) => ExitCode::from(EX_IOERR),
-    }
+    print(&said.out, said.code)
 }
 
 /// What to print, and the exit code.

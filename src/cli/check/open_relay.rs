@@ -9,9 +9,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use serde_json::json;
 
+use super::probe;
 use super::question::Answer;
 use crate::app;
-use crate::cli::probe;
 use crate::config::Config;
 use crate::inbound::settings::{DeviceAuth, ListenerSettings, ListenerTls};
 use crate::net::network::Network;

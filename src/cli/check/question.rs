@@ -4,11 +4,12 @@
 //! Asks the very policy and guard the relay asks. Exit codes: 0 when the mail is let in, or nobody else is; 78 when not, or
 //! when the configuration cannot be used; 64 when the question makes no sense.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use super::{EX_CONFIG, EX_IOERR, open_relay, route};
-use crate::cli::{EX_USAGE, fail};
+use super::{open_relay, route};
+use crate::cli::sysexits::{EX_CONFIG, EX_USAGE};
+use crate::cli::{self, fail};
 use crate::config::{self, Config, Sources, report};
 
 /// Flags of `posthouse check` that ask one thing.
@@ -63,12 +64,7 @@ fn loaded(sources: &Sources, answer: impl Fn(&Config) -> Answer) -> Answer {
 
 fn print(answer: &Answer, json: bool) -> ExitCode {
     let text = if json { format!("{:#}\n", answer.json) } else { answer.text.clone() };
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Ok(()) if answer.good => ExitCode::SUCCESS,
-        Ok(()) => ExitCode::from(EX_CONFIG),
-        Err(_) => ExitCode::from(EX_IOERR),
-    }
+    cli::print(&text, if answer.good { 0 } else { EX_CONFIG })
 }
 
 #[cfg(test)]

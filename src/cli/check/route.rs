@@ -251,6 +251,9 @@ fn accounts(route: &Route) -> String {
     for fallback in route.fallbacks.iter() {
         let _ = write!(text, ", else {fallback}");
     }
+    if !route.fallbacks.is_empty() {
+        text.push_str(" (in this version the first one only)");
+    }
     text
 }
 

@@ -27,7 +27,11 @@ pub(super) fn played(args: &Args) -> io::Result<Option<Preset>> {
     }
     let near = presets::nearest(name, &known).join(" or ");
     let near = if near.is_empty() { String::new() } else { format!(" did you mean {near}?") };
-    Err(io::Error::other(format!("there is no provider of this name;{near} `posthouse providers` lists them")))
+    Err(wrong_flag(format!("there is no provider of this name;{near} `posthouse providers` lists them")))
+}
+
+fn wrong_flag(text: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, text)
 }
 
 /// How the practice provider is set up.
@@ -53,9 +57,12 @@ pub(super) fn section(args: &Args, played: Option<&Preset>, sandbox: &Sandbox, d
         return Ok(at(sandbox.implicit(), &lines));
     };
     let by_password = match args.sign_in {
-        None => preset.password != PasswordKind::Ended,
+        None => !matches!(preset.password, PasswordKind::Ending | PasswordKind::Ended),
         Some(sign_in) => sign_in == SignIn::Password,
     };
+    if by_password && preset.password == PasswordKind::Ended {
+        return Err(wrong_flag(format!("no password is taken by {}", preset.title)));
+    }
     let credential = if by_password { password(args, sandbox) } else { token(args, preset, sandbox, directory)? };
     let username = match preset.username {
         Username::Own => format!("username = \"{}\"\n", settings.username),
@@ -86,7 +93,7 @@ fn client_credentials(args: &Args, sandbox: &Sandbox) -> String {
 
 /// By the grant that a provider takes and the practice provider knows; else from a program that prints a token.
 fn token(args: &Args, preset: &Preset, sandbox: &Sandbox, directory: &Path) -> io::Result<String> {
-    let none = || io::Error::other(format!("OAuth is not known to be taken by {}", preset.title));
+    let none = || wrong_flag(format!("OAuth is not known to be taken by {}", preset.title));
     if preset.oauth.as_ref().ok_or_else(none)?.grants.contains(&Grant::ClientCredentials) {
         return Ok(client_credentials(args, sandbox));
     }
@@ -98,4 +105,41 @@ fn token(args: &Args, preset: &Preset, sandbox: &Sandbox, directory: &Path) -> i
 
 fn spoilt(args: &Args) -> &'static str {
     if args.wrong_secret { "-but-wrong" } else { "" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(provider: &str, sign_in: Option<SignIn>) -> Args {
+        Args { listen: None, send: true, sign_in, provider: Some(provider.into()), wrong_secret: false }
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_played_is_the_fault_of_a_flag() {
+        let unknown = played(&args("gogle", None)).unwrap_err();
+        assert_eq!(unknown.kind(), io::ErrorKind::InvalidInput);
+        for (provider, sign_in, said) in [
+            ("outlook.com", SignIn::Password, "no password is taken by Outlook.com"),
+            ("gmx", SignIn::Oauth, "OAuth is not known to be taken by GMX"),
+        ] {
+            let args = args(provider, Some(sign_in));
+            let preset = played(&args).unwrap();
+            let sandbox = Sandbox::start(settings(preset.as_ref()).unwrap()).await.unwrap();
+            let directory = tempfile::tempdir().unwrap();
+            let refused = section(&args, preset.as_ref(), &sandbox, directory.path()).unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::InvalidInput);
+            assert!(refused.to_string().starts_with(said), "{refused}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_provider_whose_passwords_are_ending_is_signed_in_to_with_a_token() {
+        let args = args("microsoft365", None);
+        let preset = played(&args).unwrap();
+        let sandbox = Sandbox::start(settings(preset.as_ref()).unwrap()).await.unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let section = section(&args, preset.as_ref(), &sandbox, directory.path()).unwrap();
+        assert!(section.contains("grant = \"client_credentials\"") && !section.contains("password"), "{section}");
+    }
 }

@@ -22,6 +22,7 @@ pub(super) fn password(kind: PasswordKind) -> &'static str {
         PasswordKind::App => "app password",
         PasswordKind::Token => "token",
         PasswordKind::Smtp => "SMTP credentials",
+        PasswordKind::Ending => "mailbox password for now",
         PasswordKind::Ended => "none any more",
     }
 }
@@ -95,8 +96,13 @@ fn username(preset: &Preset) -> &str {
 }
 
 fn oauth_lines(oauth: &OAuth) -> Vec<String> {
-    let names: Vec<&str> = oauth.grants.iter().map(|grant| grant.name()).collect();
-    let mut lines = vec![format!("grants: {}", names.join(", "))];
+    let (available, later): (Vec<Grant>, Vec<Grant>) = oauth.grants.iter().partition(|grant| grant.is_available());
+    let names = |grants: &[Grant]| grants.iter().map(|grant| grant.name()).collect::<Vec<_>>();
+    let command = "command (a program of yours that prints a token)";
+    let mut lines = vec![format!("grants: {}", [names(&available), vec![command]].concat().join(", "))];
+    if !later.is_empty() {
+        lines.push(format!("not in this version of Posthouse: {}", names(&later).join(", ")));
+    }
     lines.extend(oauth.refused.iter().map(|(grant, why)| format!("not {grant}: {why}")));
     lines.push(format!("scope: {}", oauth.scope));
     lines.extend(oauth.scopes.iter().map(|(grant, scope)| format!("scope with {grant}: {scope}")));

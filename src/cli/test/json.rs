@@ -4,6 +4,7 @@
 //! stands there only where there is something to say; `failure` only in a step that failed.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
@@ -37,6 +38,10 @@ pub(super) fn step(out: &mut impl Write, account: &Settings, step: &Step) -> io:
     put("detail", said::lines(account, step).into());
     for fact in &step.facts {
         add(&mut object, fact);
+    }
+    // Where a proxy is on the way its name is looked up and its port connected to, not the provider's.
+    if let (Kind::Dns | Kind::Tcp, Some(proxy)) = (step.kind, &account.proxies.smtp) {
+        object.insert("proxy".into(), proxy.to_string().into());
     }
     if let Some(failed) = failed {
         object.insert("failure".into(), failure(failed, account));
@@ -166,6 +171,28 @@ pub(super) fn summary(out: &mut impl Write, account: &Settings, mail: bool, summ
     out.flush()
 }
 
-fn millis(took: std::time::Duration) -> Value {
+/// How it ended before it had begun: nothing was tried, and this is why.
+pub(super) fn not_begun(out: &mut impl Write, account: &Settings, why: &str, exit_code: u8) -> io::Result<()> {
+    let nothing = Summary { took: Duration::ZERO, tried: Vec::new(), failed: None };
+    let not_tried: Vec<String> = nothing.not_tried(account).into_iter().map(name).collect();
+    let object = json!({
+        "type": "summary",
+        "account": account.name.as_str(),
+        "outcome": "failed",
+        "took_ms": 0,
+        "signed_in": false,
+        "delivered": false,
+        "failed_step": null,
+        "cause": null,
+        "code": null,
+        "reason": why,
+        "not_tried": not_tried,
+        "exit_code": exit_code,
+    });
+    writeln!(out, "{object}")?;
+    out.flush()
+}
+
+fn millis(took: Duration) -> Value {
     u64::try_from(took.as_millis()).unwrap_or(u64::MAX).into()
 }

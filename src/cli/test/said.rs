@@ -14,7 +14,7 @@ use crate::net::stream::TlsFacts;
 use crate::net::tls::certificate::CertificateFacts;
 use crate::net::trust::Verified;
 use crate::smtp::reply::Reply;
-use crate::upstream::step::{Fact, Kind, Step};
+use crate::upstream::step::{End, Fact, Kind, Step};
 
 /// A step as it is called in SMTP.
 pub(super) fn name(kind: Kind) -> &'static str {
@@ -37,20 +37,21 @@ pub(super) fn name(kind: Kind) -> &'static str {
 
 /// What was seen, one line each.
 pub(super) fn lines(account: &Settings, step: &Step) -> Vec<String> {
-    step.facts.iter().flat_map(|fact| of_fact(account, step.kind, fact)).collect()
+    step.facts.iter().flat_map(|fact| of_fact(account, step, fact)).collect()
 }
 
-fn of_fact(account: &Settings, kind: Kind, fact: &Fact) -> Vec<String> {
+fn of_fact(account: &Settings, step: &Step, fact: &Fact) -> Vec<String> {
     let line = match fact {
         Fact::Tls(facts) => return handshake(&account.host, facts),
         Fact::Presented(chain) => return chain.iter().map(certificate).collect(),
         Fact::Credential(origin) => credential(origin),
         Fact::TokenLife(life) => format!("good for {}", duration(*life)),
-        Fact::Addresses(addresses) => addresses.iter().map(|a| a.ip().to_string()).collect::<Vec<_>>().join(", "),
+        Fact::Addresses(addresses) => found(account, addresses),
         Fact::AddressFailed(address, error) => format!("{} failed: {error}", address.ip()),
-        Fact::Connected(peer) => connected(*peer),
-        Fact::Through { proxy, target } => format!("{proxy} leads to {target}"),
-        Fact::Reply(reply) if kind == Kind::Hello && reply.is_positive() => offer(reply),
+        Fact::Connected(peer) => connected(account, *peer),
+        Fact::Through { proxy, target } if step.end == End::Done => format!("{proxy} leads to {target}"),
+        Fact::Through { proxy, target } => format!("{proxy} was asked for {target}"),
+        Fact::Reply(reply) if step.kind == Kind::Hello && reply.is_positive() => offer(reply),
         Fact::Reply(reply) => reply.to_string(),
         Fact::StaysClear(channel) => stays_clear(*channel).into(),
         Fact::Mechanism { chosen, offered } => mechanism(account, chosen, offered),
@@ -107,8 +108,18 @@ fn mechanism(account: &Settings, chosen: &str, offered: &[String]) -> String {
     }
 }
 
-fn connected(peer: SocketAddr) -> String {
-    format!("connected to {} port {}", peer.ip().to_canonical(), peer.port())
+/// What a name led to. Behind a proxy it is the proxy's name: the provider's is looked up there.
+fn found(account: &Settings, addresses: &[SocketAddr]) -> String {
+    let addresses = addresses.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>().join(", ");
+    match &account.proxies.smtp {
+        Some(proxy) => format!("{addresses}, for the proxy {}", proxy.host),
+        None => addresses,
+    }
+}
+
+fn connected(account: &Settings, peer: SocketAddr) -> String {
+    let whom = if account.proxies.smtp.is_some() { "the proxy at " } else { "" };
+    format!("connected to {whom}{} port {}", peer.ip().to_canonical(), peer.port())
 }
 
 /// The reply to EHLO: a name, then what is offered. A server that only knows HELO says nothing but its name.

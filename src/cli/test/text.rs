@@ -5,8 +5,9 @@
 
 use std::io::{self, Write};
 
-use super::{Summary, exit, said};
+use super::{Summary, said};
 use crate::account::{Encryption, Settings};
+use crate::cli::sysexits::EX_TEMPFAIL;
 use crate::diagnosis::{Diagnosis, Failure, diagnose};
 use crate::upstream::probe::Mail;
 use crate::upstream::step::{End, Kind, Step};
@@ -36,7 +37,8 @@ impl<W: Write> Page<W> {
             Encryption::None => "in clear",
         };
         let name = self.paint(BOLD, account.name.as_str());
-        writeln!(self.out, "Account {name}: {} port {}, {encryption}\n", account.host, account.port)?;
+        let through = account.proxies.smtp.as_ref().map(|proxy| format!(", through {proxy}")).unwrap_or_default();
+        writeln!(self.out, "Account {name}: {} port {}, {encryption}{through}\n", account.host, account.port)?;
         self.out.flush()
     }
 
@@ -95,7 +97,7 @@ impl<W: Write> Page<W> {
         let left: Vec<&str> = summary.not_tried(account).into_iter().map(said::name).collect();
         let text = match (&summary.failed, mail) {
             (Some((step, _, code)), _) => {
-                let now = if *code == exit::EX_TEMPFAIL { " now" } else { "" };
+                let now = if *code == EX_TEMPFAIL { " now" } else { "" };
                 let left = if left.is_empty() { String::new() } else { format!(" Not tried: {}.", left.join(", ")) };
                 format!("Account {name} does not work{now}: {} failed.{left}", said::name(step.kind))
             }

@@ -78,7 +78,7 @@ pub(super) fn check(root: &Section<'_>, surroundings: &Surroundings<'_>) -> Chec
     between::check(root, &listeners, &devices, &accounts, &routes, default_account.as_deref());
 
     let hostname = root.get("hostname", values::domain);
-    risks::name(root, &listeners, hostname.as_deref());
+    risks::name(root, &listeners, &accounts, hostname.as_deref());
 
     let config = Config {
         hostname,

@@ -81,6 +81,10 @@ fn passwords(section: &Section<'_>, preset: &Preset) {
         let complaint = Complaint::new(format!("no password is taken by {}", preset.title));
         note(section, preset, key, complaint.hint(help.clone()));
     }
+    if let Some(key) = given.filter(|_| preset.password == PasswordKind::Ending) {
+        let complaint = Complaint::new(format!("{} is about to take no passwords any more", preset.title));
+        section.warning(key, complaint.hint(help.clone()));
+    }
     if given.is_some() && preset.username == Username::Own && !section.has("username") {
         let complaint = Complaint::new(format!(
             "the login name at {} is one that is handed out there, not the address",
@@ -109,9 +113,15 @@ fn grants(section: &Section<'_>, preset: &Preset) {
     if let Some((grant, why)) =
         oauth.get("grant", as_grant).flatten().and_then(|grant| Some((grant, known.refusal(grant)?)))
     {
-        let can: Vec<String> = known.grants.iter().map(|grant| format!("\"{grant}\"")).collect();
+        let can = known.grants.iter().filter(|grant| grant.is_available()).map(|grant| format!("\"{grant}\", "));
+        let can: String = can.collect();
         let complaint = Complaint::new(format!("{grant} does not work with {}: {why}", preset.title));
-        note(&oauth, preset, "grant", complaint.hint(format!("what works there: {}, \"command\"", can.join(", "))));
+        note(
+            &oauth,
+            preset,
+            "grant",
+            complaint.hint(format!("what works there: {can}\"command\" (a program that prints an access token)")),
+        );
     }
     if oauth.has("tenant") && !known.wants_tenant() {
         let complaint = Complaint::new(format!("there are no tenants at {}", preset.title));

@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 
+use super::accounts::Account;
 use super::listeners::Listener;
 use crate::config::finding::Complaint;
 use crate::config::section::Section;
@@ -12,18 +13,32 @@ use crate::inbound::settings::{DeviceAuth, ListenerSettings};
 use crate::net::network::Network;
 
 /// Names them all.
-pub(super) fn name(root: &Section<'_>, listeners: &[Listener], hostname: Option<&str>) {
+pub(super) fn name(root: &Section<'_>, listeners: &[Listener], accounts: &[Account], hostname: Option<&str>) {
     // Without any section there is the one listener on loopback, which nobody reaches from outside.
     for (section, listener) in root.each("listeners").iter().zip(listeners) {
         let outside = listener.settings.bind.iter().find(|address| !address.ip().to_canonical().is_loopback());
         if let Some(outside) = outside {
             reachable(section, &listener.settings, outside);
         }
+        if section.has("max_message_size") {
+            too_large(section, listener.settings.max_message_size, accounts);
+        }
     }
     if hostname.is_some_and(|name| !name.contains('.')) {
         let complaint = Complaint::new("this name has no domain, so no provider can make anything of it");
         root.warning("hostname", complaint.hint("write the whole name: hostname = \"relay.example.com\""));
     }
+}
+
+/// Mail that every account is known to refuse is better refused before it was sent.
+fn too_large(section: &Section<'_>, size: u64, accounts: &[Account]) {
+    let sizes: Option<Vec<u64>> = accounts.iter().map(|account| account.settings.size).collect();
+    let Some(largest) = sizes.and_then(|sizes| sizes.into_iter().max()).filter(|largest| *largest < size) else {
+        return;
+    };
+    let (number, unit) = if largest < 1 << 20 { (largest >> 10, "KiB") } else { (largest >> 20, "MiB") };
+    let complaint = Complaint::new(format!("no account takes mail of more than {number} {unit}"));
+    section.warning("max_message_size", complaint.hint("leave it out: devices are told what their accounts take"));
 }
 
 /// A listener that other machines can reach.

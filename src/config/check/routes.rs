@@ -36,8 +36,9 @@ pub(super) fn read(root: &Section<'_>, listeners: &[Listener], devices: &[Device
             ("source", rule.source.len()),
             ("listener", rule.listener.len()),
         ];
-        // A condition that could not be read is noted; without it the route would seem to fit more than was meant.
-        if conditions.iter().any(|(key, read)| section.has(key) && *read == 0) {
+        // A condition that could not be read is noted; without it the route would seem to fit more than was meant. So it
+        // would without a condition that is misspelt.
+        if conditions.iter().any(|(key, read)| section.has(key) && *read == 0) || section.has_unknown() {
             rules.push(Rule { sender: vec!["".into()], ..rule });
             continue;
         }

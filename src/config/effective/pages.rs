@@ -6,7 +6,8 @@
 use std::path::Path;
 
 use super::super::{Config, Loaded};
-use super::{Effective, Line, Origins, Section, Shown, Whence, words};
+use super::page::Page;
+use super::{Effective, Origins, providers, words};
 use crate::account::book::Rule;
 use crate::account::oauth::{ClientSecret, Grant};
 use crate::account::{self, CommandLine, Encryption, Source};
@@ -22,10 +23,11 @@ impl Effective {
     /// What holds after `loaded` was taken over; `machine` is what the operating system calls this machine.
     #[must_use]
     pub fn new(loaded: &Loaded, machine: &str) -> Self {
-        let Loaded { config, origins, origin, .. } = loaded;
+        let Loaded { config, presets, origins, origin, .. } = loaded;
         let mut pages = vec![top(config, origins, machine)];
         pages.push(aliases(config, origins));
         pages.extend(config.accounts.iter().flat_map(|settings| account(settings, origins)));
+        pages.extend(providers::pages(presets, origins));
         let listeners = config.listeners.iter().enumerate();
         pages.extend(listeners.map(|(i, settings)| listener(settings, i, origins)));
         pages.extend(config.devices.iter().map(|settings| device(settings, origins)));
@@ -34,70 +36,6 @@ impl Effective {
         pages.extend([storage(config, origins), log(config, origins)]);
         let written = pages.into_iter().map(|page| page.section).filter(|section| !section.lines.is_empty());
         Self { file: origin.clone(), sections: written.collect() }
-    }
-}
-
-/// One section in the making.
-struct Page<'a> {
-    /// As in `accounts.office.`; empty at the top.
-    prefix: String,
-    section: Section,
-    origins: &'a Origins,
-}
-
-impl<'a> Page<'a> {
-    fn new(header: &str, path: &str, origins: &'a Origins) -> Self {
-        let prefix = if path.is_empty() { String::new() } else { format!("{path}.") };
-        Self { prefix, section: Section { header: header.to_owned(), lines: Vec::new() }, origins }
-    }
-
-    /// A value that was written, or is the default.
-    fn put(&mut self, key: &str, value: impl Into<toml::Value>) {
-        self.line(key, Shown::Whole(value.into()), Whence::Default);
-    }
-
-    /// A value that has no default.
-    fn put_some(&mut self, key: &str, value: Option<impl Into<toml::Value>>) {
-        if let Some(value) = value {
-            self.put(key, value);
-        }
-    }
-
-    /// A list that has no default.
-    fn put_list<T: ToString>(&mut self, key: &str, items: &[T]) {
-        if !items.is_empty() {
-            self.put(key, words::list(items));
-        }
-    }
-
-    /// A value that follows from something else when it was not written.
-    fn derived(&mut self, key: &str, value: impl Into<toml::Value>, how: &str) {
-        self.line(key, Shown::Whole(value.into()), Whence::Derived(how.to_owned()));
-    }
-
-    /// What the relay uses although nobody wrote it.
-    fn unwritten(&mut self, key: &str, value: impl Into<toml::Value>, how: &str) {
-        self.line(key, Shown::Unwritten(value.into()), Whence::Derived(how.to_owned()));
-    }
-
-    /// A value of which only this may be seen.
-    fn hidden(&mut self, key: &str, seen: impl Into<toml::Value>) {
-        self.line(key, Shown::Hidden(seen.into()), Whence::Default);
-    }
-
-    fn is_written(&self, key: &str) -> bool {
-        self.origins.written.contains_key(&format!("{}{key}", self.prefix))
-    }
-
-    /// The file with a secret that was named by this key.
-    fn secret_file(&self, key: &str) -> Option<toml::Value> {
-        self.origins.secret_files.get(&format!("{}{key}", self.prefix)).map(|path| words::path(path))
-    }
-
-    fn line(&mut self, key: &str, shown: Shown, otherwise: Whence) {
-        let path = format!("{}{key}", self.prefix);
-        let whence = self.origins.written.get(&path).map_or(otherwise, |by| Whence::Written(by.clone()));
-        self.section.lines.push(Line { path, key: words::key(key), shown, whence });
     }
 }
 
@@ -130,6 +68,7 @@ fn account<'a>(settings: &account::Settings, origins: &'a Origins) -> Vec<Page<'
     let mut page = Page::new(&format!("[{header}]"), &path, origins);
     page.put_list("renamed_from", &settings.renamed_from);
     page.put_some("provider", settings.provider.as_deref());
+    page.put_template("region");
     page.put("host", settings.host.as_str());
     page.derived("port", i64::from(settings.port), "from encryption");
     page.put("encryption", words::encryption(settings.encryption));
@@ -145,8 +84,8 @@ fn account<'a>(settings: &account::Settings, origins: &'a Origins) -> Vec<Page<'
     let mut limits = Page::new(&format!("[{header}.limits]"), &format!("{path}.limits"), origins);
     limits.put("connections", words::whole(settings.connections));
     limits.put("recipients_per_message", words::whole(settings.recipients_per_message));
-    limits.put_some("messages_per_minute", settings.messages_per_minute.map(i64::from));
-    limits.put_some("recipients_per_day", settings.recipients_per_day.map(i64::from));
+    limits.put_some("messages_per_minute", settings.messages_per_minute.map(words::whole));
+    limits.put_some("recipients_per_day", settings.recipients_per_day.map(words::whole));
     limits.put_some("size", settings.size.map(words::size));
 
     let mut pages = vec![page, limits];
@@ -231,6 +170,7 @@ fn fill_oauth(page: &mut Page<'_>, grant: &Grant) {
     match grant {
         Grant::ClientCredentials { token_endpoint, client_id, client_secret, scope, authentication } => {
             page.put("grant", "client_credentials");
+            page.put_template("tenant");
             endpoint(page, "token_endpoint", token_endpoint);
             shown_if(page, "client_id", client_id, words::looks_like_identity);
             match client_secret {

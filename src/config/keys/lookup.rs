@@ -47,26 +47,25 @@ pub(in crate::config) fn nearest(keys: &'static [Key], written: &str) -> Option<
     nearest_word(here, written)
 }
 
+/// Whether a key of this version is one letter away: a singular, most of the time.
+pub(in crate::config) fn is_one_letter_off(keys: &'static [Key], written: &str) -> bool {
+    nearest(keys, written).is_some_and(|near| strsim::damerau_levenshtein(near, written) == 1)
+}
+
 /// The nearest of these words, if one is near enough to have been meant.
 pub(in crate::config) fn nearest_word(
     words: impl Iterator<Item = &'static str>,
     written: &str,
 ) -> Option<&'static str> {
     let written = written.trim().to_ascii_lowercase().replace('-', "_");
-    // A long text is no slip of the pen, and the distance costs its length squared.
-    if written.len() > 40 {
-        return None;
-    }
-    words
-        .map(|word| (strsim::damerau_levenshtein(word, &written), word))
-        .filter(|(distance, word)| *distance <= 2.min(word.len() / 2))
-        .min()
-        .map(|(_, word)| word)
+    words.filter_map(|word| Some((slips(word, &written)?, word))).min().map(|(_, word)| word)
 }
 
-/// Whether a word is a slip of the pen away from another.
-pub(in crate::config) fn is_near(word: &str, written: &str) -> bool {
-    written.len() <= 40 && strsim::damerau_levenshtein(word, written) <= 2.min(word.len() / 2)
+/// How many slips of the pen lead from one word to another, if they are few enough for it to have been meant.
+pub(in crate::config) fn slips(word: &str, written: &str) -> Option<usize> {
+    // A long text is no slip of the pen, and the distance costs its length squared.
+    let distance = (written.len() <= 40).then(|| strsim::damerau_levenshtein(word, written))?;
+    (distance <= 2.min(word.len() / 2)).then_some(distance)
 }
 
 /// Every key of this version, sections first, as `accounts.NAME.host` or `listeners.name`.

@@ -6,7 +6,7 @@
 use super::{Key, Kind, LIMITS, Shape, key, list, value};
 
 /// `providers.password_kind`
-pub(in crate::config) const PASSWORD_KIND: &[&str] = &["mailbox", "app", "token", "smtp", "ended"];
+pub(in crate::config) const PASSWORD_KIND: &[&str] = &["mailbox", "app", "token", "smtp", "ending", "ended"];
 /// `providers.password_mechanism`
 pub(in crate::config) const PASSWORD_MECHANISM: &[&str] = &["plain", "login", "cram-md5"];
 /// `providers.sender`

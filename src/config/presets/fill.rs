@@ -92,8 +92,10 @@ fn unknown(name: &str, presets: &Presets) -> Complaint {
     }
 }
 
-/// The names that may have been meant: nearly the same, one the beginning of the other, or the provider of that domain.
-pub(super) fn nearest(name: &str, presets: &Presets) -> Vec<String> {
+/// The names that may have been meant, in quotes: nearly the same, one the beginning of the other, the provider of that
+/// domain; else whoever is called so in its title, its server or its domains (`google`, `office365`, `hotmail`).
+#[must_use]
+pub fn nearest(name: &str, presets: &Presets) -> Vec<String> {
     let name = name.trim().to_ascii_lowercase();
     let by_domain = presets.of_domain(&name).or_else(|| presets.of_host(&name));
     if let Some(preset) = by_domain {
@@ -101,9 +103,16 @@ pub(super) fn nearest(name: &str, presets: &Presets) -> Vec<String> {
     }
     let near = |preset: &&Preset| {
         let begins = name.len() >= 3 && (preset.id.starts_with(&name) || name.starts_with(preset.id.as_str()));
-        begins || keys::is_near(&preset.id, &name)
+        begins || keys::slips(&preset.id, &name).is_some()
+    };
+    let called = |preset: &&Preset| {
+        let words = [preset.title.to_ascii_lowercase(), preset.host.clone(), preset.domains.join(" ")].join(" ");
+        words.split(|c: char| !c.is_alphanumeric()).any(|word| name.len() >= 4 && word.starts_with(&name))
     };
     let mut found: Vec<&str> = presets.iter().filter(near).map(|preset| preset.id.as_str()).collect();
+    if found.is_empty() {
+        found = presets.iter().filter(called).map(|preset| preset.id.as_str()).collect();
+    }
     // The plain one of a family first.
     found.sort_by_key(|id| id.len());
     found.into_iter().take(4).map(|id| format!("\"{id}\"")).collect()

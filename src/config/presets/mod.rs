@@ -2,7 +2,7 @@
 //!
 //! Both are the same kind of table with the same keys, so that a block of the one can be copied into the other, changed
 //! there, given by a variable, and is told what is wrong with it like everything else. What stands in the program's own
-//! file is held by a test to have no finding. [`fill`] gives accounts what their provider knows.
+//! file is held by a test to have no finding. `fill` gives accounts what their provider knows.
 
 pub(super) mod fill;
 mod read;
@@ -14,6 +14,7 @@ use super::section::Section;
 use super::tree::{self, Entry, Node, Origin, Table, Value};
 use super::{Sources, files, layers, paths};
 use crate::account::provider::{Preset, Presets};
+pub use fill::nearest;
 
 /// The file of the program.
 const FILE: &str = include_str!("../../../config/providers.toml");
@@ -37,12 +38,6 @@ pub fn known(sources: &Sources) -> Presets {
     let unheard = Findings::new(None);
     layers::environment(&mut table, &sources.environment, &unheard);
     gather(&table, &unheard)
-}
-
-/// The names that may have been meant by one that is unknown, in quotes.
-#[must_use]
-pub fn nearest(name: &str, presets: &Presets) -> Vec<String> {
-    fill::nearest(name, presets)
 }
 
 /// All providers; what is wrong with those of the user is noted. `user` is the whole tree the user wrote.

@@ -113,7 +113,7 @@ fn regions(section: &Section<'_>) -> BTreeMap<String, String> {
         match values::host(&node.value) {
             Ok(host) => drop(regions.insert(name.to_ascii_lowercase(), host)),
             Err(complaint) => {
-                section.error_at(&node.origin, &section.key(&format!("regions.{}", shown(name))), complaint)
+                section.error_at(&node.origin, &section.key(&format!("regions.{}", shown(name))), complaint);
             }
         }
     }
@@ -138,6 +138,7 @@ fn password_kind(value: &Value) -> Result<PasswordKind, Complaint> {
         "app" => PasswordKind::App,
         "token" => PasswordKind::Token,
         "smtp" => PasswordKind::Smtp,
+        "ending" => PasswordKind::Ending,
         "ended" => PasswordKind::Ended,
         _ => PasswordKind::Mailbox,
     })
@@ -196,7 +197,7 @@ fn by_grant(section: &Section<'_>, key: &str) -> BTreeMap<Grant, String> {
         match grant(name).and_then(|grant| Ok((grant, values::free_text(&node.value)?))) {
             Ok((grant, text)) => drop(found.insert(grant, text)),
             Err(complaint) => {
-                section.error_at(&node.origin, &section.key(&format!("{key}.{}", shown(name))), complaint)
+                section.error_at(&node.origin, &section.key(&format!("{key}.{}", shown(name))), complaint);
             }
         }
     }

@@ -16,6 +16,7 @@ pub(super) mod tokens;
 
 pub(super) use speaker::Speaker;
 
+use super::echo::own_words;
 use super::{Context, SignIn};
 use crate::smtp::reply::{Enhanced, Reply};
 use crate::words::{Cause, Phase};
@@ -82,7 +83,7 @@ pub(super) fn find(phase: Phase, reply: &Reply, context: Context<'_>) -> Option<
 
 /// Every row that matches.
 pub(super) fn all(phase: Phase, reply: &Reply, context: Context<'_>) -> impl Iterator<Item = &'static Row> {
-    let text = reply.text.to_ascii_lowercase().replace('\n', " ");
+    let text = own_words(&reply.text);
     rows().filter(move |row| row.matches(phase, reply, &text, context))
 }
 

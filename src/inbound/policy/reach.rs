@@ -21,8 +21,8 @@ pub fn largest_message(
     // Where nobody signs in, mail never goes through an account that only logins lead to.
     let of_logins = |name: &AccountName| {
         let named = devices.iter().any(|device| device.account.as_ref() == Some(name));
-        let routed = routes.iter().any(|rule| rule.accounts.contains(name));
-        named && !routed && accounts.len() > 1 && default_account != Some(name)
+        let has_route = routes.iter().any(|rule| rule.accounts.contains(name));
+        named && !has_route && accounts.len() > 1 && default_account != Some(name)
     };
     let reached = accounts.iter().filter(|account| logins || !of_logins(&account.name));
     let largest = reached.map(|account| account.size.unwrap_or(u64::MAX)).max().unwrap_or(u64::MAX);

@@ -4,10 +4,9 @@
 
 use std::io;
 
-use crate::diagnosis::{Failure, TlsProblem};
+use crate::diagnosis::TlsProblem;
 use crate::net::tls::problem;
 use crate::net::trust::Shown;
-use crate::words::Phase;
 
 /// How a link ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,16 +46,6 @@ impl LinkError {
             | io::ErrorKind::NotConnected => Self::Cut,
             io::ErrorKind::InvalidData => Self::Tls { problem: problem::of(error, shown) },
             kind => Self::Io { kind, detail: error.to_string() },
-        }
-    }
-
-    /// The same towards a provider, as the diagnosis knows it; `phase` is how far the dialogue had come.
-    #[must_use]
-    pub fn in_phase(self, phase: Phase) -> Failure {
-        match self {
-            Self::Cut => Failure::Closed { phase },
-            Self::Stalled { seconds } => Failure::TimedOut { phase, seconds },
-            error @ (Self::Tls { .. } | Self::Io { .. }) => Failure::Io { phase, detail: error.to_string() },
         }
     }
 }

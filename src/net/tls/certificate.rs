@@ -53,8 +53,8 @@ impl CertificateFacts {
             subject: distinguished(&tbs.subject),
             issuer: distinguished(&tbs.issuer),
             names: alternatives(&certificate).filter_map(|name| shown(&name)).take(NAMES).collect(),
-            not_before: moment(tbs.validity.not_before)?,
-            not_after: moment(tbs.validity.not_after)?,
+            not_before: moment(tbs.validity.not_before),
+            not_after: moment(tbs.validity.not_after),
             fingerprint: Pin::of_certificate(&whole),
             key: Pin::of_key(&whole)?,
         })
@@ -133,9 +133,10 @@ fn printable(text: &str) -> String {
     text.chars().take(LENGTH).map(kept).collect()
 }
 
-fn moment(time: Time) -> Option<Timestamp> {
-    let seconds = i64::try_from(time.to_unix_duration().as_secs()).ok()?;
-    Timestamp::from_second(seconds).ok()
+/// RFC 5280 §4.1.2.5: `99991231235959Z` says that there is no end. It is later than the last moment a [`Timestamp`] has.
+fn moment(time: Time) -> Timestamp {
+    let seconds = i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX);
+    Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]
@@ -166,6 +167,14 @@ mod tests {
         assert_eq!(facts.to_string(), format!("{}, issued by itself, valid until 2030-03-04", facts.subject));
         assert_eq!((facts.fingerprint, facts.key), (Pin::of_certificate(&der), Pin::of_key(&der).unwrap()));
         assert_eq!(CertificateFacts::of_chain(&[der.clone(), CertificateDer::from_slice(b"no"), der]).len(), 2);
+    }
+
+    /// Devices that make their own certificate like to do so; their pin must be told all the same.
+    #[test]
+    fn a_certificate_without_an_end_is_one_like_any_other() {
+        let facts = CertificateFacts::of(&made(|params| params.not_after = date_time_ymd(9999, 12, 31))).unwrap();
+        assert_eq!(facts.not_after, Timestamp::MAX);
+        assert!(facts.to_string().ends_with("valid until 9999-12-30"), "{facts}");
     }
 
     #[test]

@@ -23,6 +23,8 @@ use crate::net::tls::certificate;
 pub(super) enum Check {
     /// The chain, and the configured host in the certificate.
     ChainAndName(Anchored),
+    /// The same, with the anchors of token endpoints.
+    ForHttp(Following),
     /// The chain.
     Chain(Anchored),
     /// Nothing.
@@ -60,7 +62,26 @@ fn by_its_key(result: Result<HandshakeSignatureValid, Error>) -> Result<Handshak
     })
 }
 
-/// Verifies one account's server.
+/// The anchors of token endpoints, which follow `ca_file`.
+#[derive(Debug)]
+pub(super) struct Following {
+    anchors: Anchors,
+    anchored: Followed<Anchored>,
+}
+
+impl Following {
+    pub(super) fn new(anchors: Anchors, now: Instant) -> Result<Self, TrustError> {
+        let files = anchors.file().cloned().into_iter().collect();
+        let anchored = Followed::new(files, now, || anchored_for_http(&anchors))?;
+        Ok(Self { anchors, anchored })
+    }
+
+    fn current(&self) -> Anchored {
+        self.anchored.current(Instant::now(), || anchored_for_http(&self.anchors))
+    }
+}
+
+/// Verifies one account's server, or its token endpoints.
 #[derive(Debug)]
 pub(super) struct Verifier {
     check: Check,
@@ -125,6 +146,7 @@ impl ServerCertVerifier for Verifier {
         let presented = Presented { end_entity, intermediates, ocsp, now };
         match &self.check {
             Check::ChainAndName(anchored) => anchored.verify(presented, Some(host))?,
+            Check::ForHttp(following) => following.current().verify(presented, Some(host))?,
             Check::Chain(anchored) => anchored.verify(presented, None)?,
             Check::NoChain => {}
         }
@@ -152,63 +174,5 @@ impl ServerCertVerifier for Verifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
-    }
-}
-
-/// Verifies token endpoints, in full, and follows `ca_file`.
-#[derive(Debug)]
-pub(super) struct Following {
-    anchors: Anchors,
-    verifier: Followed<Arc<Verifier>>,
-}
-
-impl Following {
-    pub(super) fn new(anchors: Anchors, now: Instant) -> Result<Self, TrustError> {
-        let files = anchors.file().cloned().into_iter().collect();
-        let verifier = Followed::new(files, now, || in_full(&anchors))?;
-        Ok(Self { anchors, verifier })
-    }
-
-    fn current(&self) -> Arc<Verifier> {
-        self.verifier.current(Instant::now(), || in_full(&self.anchors))
-    }
-}
-
-fn in_full(anchors: &Anchors) -> Result<Arc<Verifier>, TrustError> {
-    Ok(Arc::new(Verifier::new(Check::ChainAndName(anchored_for_http(anchors)?), Vec::new())))
-}
-
-impl ServerCertVerifier for Following {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        host: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        self.current().verify_server_cert(end_entity, intermediates, host, ocsp, now)
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.current().verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.current().verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.current().supported_verify_schemes()
     }
 }

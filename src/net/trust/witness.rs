@@ -50,6 +50,6 @@ pub(super) fn asks(shown: Shown) {
 }
 
 fn note(write: impl FnOnce(&mut Seen)) {
-    // Token calls are made by a library, in tasks of its own: nobody looks there.
+    // Outside of `during` nobody looks.
     let _ = SEEN.try_with(|seen| write(&mut seen.lock().unwrap_or_else(PoisonError::into_inner)));
 }

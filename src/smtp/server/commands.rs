@@ -33,6 +33,9 @@ impl<A> Server<A> {
         };
         if let Some(intruder) = intruder::in_line(&text).filter(|_| !in_exchange) {
             self.hear(&text, now);
+            if self.data_refused && intruder::is_header_line(&text) {
+                return self.turn_body_away(now);
+            }
             return self.turn_away(intruder, now);
         }
         self.note_ending(end);
@@ -53,15 +56,18 @@ impl<A> Server<A> {
         let parsed = command::parse(&text, &mut quirks);
         self.quirks(quirks);
         match parsed {
-            Ok(command) => self.obey(command, now),
+            Ok(command) => {
+                self.data_refused = false;
+                self.obey(command, now)
+            }
             Err(Wrong::Argument(refusal)) => {
+                self.quirk(Quirk::Malformed);
                 self.bad(refusal.reply(), now);
                 Progress::Again
             }
             Err(Wrong::Unknown) => {
-                if intruder::looks_like_base64(&text) {
-                    self.quirk(Quirk::CredentialOutOfPlace);
-                }
+                let credential = intruder::looks_like_base64(&text);
+                self.quirk(if credential { Quirk::CredentialOutOfPlace } else { Quirk::UnknownCommand });
                 self.bad(&Reply::new(500, 5, 1, "Command unknown"), now);
                 Progress::Again
             }
@@ -75,6 +81,7 @@ impl<A> Server<A> {
                 self.strict = true;
                 self.quirk(Quirk::Telnet);
             }
+            LineEnd::Lf if self.settings.line_endings == LineEndings::Strict => self.quirk(Quirk::LfRefused),
             LineEnd::Lf => self.quirk(Quirk::LfCommands),
         }
     }
@@ -154,6 +161,7 @@ impl<A> Server<A> {
             return self.bad(&Reply::new(503, 5, 1, "TLS is already active"), now);
         }
         if !self.settings.starttls {
+            self.quirk(Quirk::StartTlsNotOffered);
             return self.bad(&Reply::new(502, 5, 1, "Not implemented here"), now);
         }
         // RFC 3207 §4.2, CVE-2011-0411: what came in clear behind it is not obeyed, not even answered.

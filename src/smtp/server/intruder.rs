@@ -71,7 +71,7 @@ pub(super) fn in_line(line: &[u8]) -> Option<Intruder> {
 }
 
 /// `Name: value`, where the name is no verb of SMTP: headers of a request whose first line was missed.
-fn is_header_line(line: &[u8]) -> bool {
+pub(super) fn is_header_line(line: &[u8]) -> bool {
     let Some(colon) = line.iter().position(|&c| c == b':') else { return false };
     let name = &line[..colon];
     let spaced = matches!(line.get(colon + 1), None | Some(b' ' | b'\t'));

@@ -92,7 +92,10 @@ impl<A> Server<A> {
             b"LOGIN" => Exchange::LoginUser,
             b"CRAM-MD5" => Exchange::CramMd5(self.challenge()),
             b"" => return self.refuse_auth(&Reply::new(501, 5, 4, "AUTH takes a mechanism"), now),
-            _ => return self.refuse_auth(&Reply::new(504, 5, 4, "Mechanism not offered"), now),
+            _ => {
+                self.quirk(Quirk::UnknownMechanism);
+                return self.refuse_auth(&Reply::new(504, 5, 4, "Mechanism not offered"), now);
+            }
         };
         if mechanism.iter().any(u8::is_ascii_lowercase) {
             self.quirk(Quirk::LowerCaseMechanism);
@@ -119,6 +122,11 @@ impl<A> Server<A> {
         if self.settings.auth == Auth::Off {
             self.quirk(Quirk::AuthNotOffered);
             return Some(Reply::new(502, 5, 1, "AUTH is not offered here"));
+        }
+        match self.stage {
+            Stage::Ready(_) if !self.may_auth() => self.quirk(Quirk::LoginNeedsTls),
+            Stage::Fresh => self.quirk(Quirk::NoHello),
+            _ => {}
         }
         match self.stage {
             // RFC 4954 §4

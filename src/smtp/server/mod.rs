@@ -89,6 +89,8 @@ pub struct Server<A> {
     strict: bool,
     eof: bool,
     bad_commands: u8,
+    /// The last command that could be read was DATA, and refused.
+    data_refused: bool,
     failed_logins: u8,
     /// Challenges given so far; each gets its number.
     challenges: u32,
@@ -116,6 +118,7 @@ impl<A> Server<A> {
             untold: Quirks::default(),
             eof: false,
             bad_commands: 0,
+            data_refused: false,
             failed_logins: 0,
             challenges: 0,
             heard: now,
@@ -258,6 +261,13 @@ impl<A> Server<A> {
     fn turn_away(&mut self, intruder: Intruder, now: Instant) -> Progress {
         self.close_with(&Reply::new(554, 5, 1, "This is an SMTP server and nothing else"), Ending::Intruder, now);
         Progress::Event(Event::Intruder(intruder))
+    }
+
+    /// A message of a device that did not hear DATA refused. It ends here: its text may hold what looks like commands.
+    fn turn_body_away(&mut self, now: Instant) -> Progress {
+        self.quirk(Quirk::BodyAfterRefusedData);
+        self.close_with(&Reply::new(554, 5, 1, "DATA was refused, closing"), Ending::UnwantedBody, now);
+        Progress::Again
     }
 
     /// Until when the peer may be silent.

@@ -79,7 +79,7 @@ pub struct Hello {
 /// What happens in the dialogue.
 #[derive(Debug)]
 pub enum Event {
-    /// A liberty was taken, the first time in this session.
+    /// A liberty was taken, or a mistake refused, the first time in this session.
     Quirk(Quirk),
     /// The peer does not speak SMTP; it has been told so and the connection is about to close.
     Intruder(Intruder),
@@ -124,4 +124,6 @@ pub enum Ending {
     Dismissed,
     /// The peer does not speak SMTP.
     Intruder,
+    /// A message came although DATA was refused.
+    UnwantedBody,
 }

@@ -53,6 +53,7 @@ impl<A> Server<A> {
         // RFC 1870 §6.1. Nothing is wrong with the command, so it does not count as a bad one.
         let limit = self.settings.max_size;
         if matches!(self.stage, Stage::Ready(_)) && sender.declared_size.is_some_and(|size| size > limit) {
+            self.quirk(Quirk::DeclaredTooBig);
             self.good(&self.too_big(), now);
             return Progress::Again;
         }
@@ -60,13 +61,14 @@ impl<A> Server<A> {
             Stage::Ready(hello) => Progress::Event(Event::Sender(SenderQuestion { sender, hello })),
             other => {
                 self.stage = other;
+                self.quirk(Quirk::NoHello);
                 self.bad(&Reply::new(503, 5, 1, "Say EHLO or HELO first"), now);
                 Progress::Again
             }
         }
     }
 
-    fn why_no_mail(&self) -> Option<Reply> {
+    fn why_no_mail(&mut self) -> Option<Reply> {
         if matches!(self.stage, Stage::Mail(_)) {
             return Some(Reply::new(503, 5, 1, "A message has been begun already; RSET ends it"));
         }
@@ -76,6 +78,7 @@ impl<A> Server<A> {
             } else {
                 "Must issue a STARTTLS command first"
             };
+            self.quirk(Quirk::LoginMissing);
             return Some(Reply::new(530, 7, 0, text));
         }
         None
@@ -152,6 +155,7 @@ impl<A> Server<A> {
                     "MAIL FROM and RCPT TO come first"
                 };
                 self.stage = other;
+                self.data_refused = true;
                 self.bad(&Reply::new(503, 5, 1, text), now);
                 Progress::Again
             }

@@ -160,3 +160,20 @@ async fn json_tells_a_failure_with_its_cause_and_cure() {
     assert_eq!(summary["not_tried"], serde_json::json!(["mail", "rcpt", "data", "delivery"]));
     assert_eq!((&summary["failed_step"], &summary["code"]), (&"auth".into(), &failure["code"]));
 }
+
+#[tokio::test]
+async fn json_tells_why_an_account_was_not_even_tried() {
+    let nameless = IMPLICIT.replace("address = \"scanner@sandbox.example\"", "username = \"scanner\"");
+    let two = format!("{nameless}{}", IMPLICIT.replace("office", "warehouse"));
+    let stand = Stand::new(&format!("default_account = \"office\"\n{two}")).await;
+    let objects = objects(&stand.says(&["--all", "--json", "--to", RECIPIENT], 64, &[]).await);
+    let reason = "account office has no address to send from; give one with --from, or set its `address`";
+    let expected = serde_json::json!({
+        "type": "summary", "account": "office", "outcome": "failed", "took_ms": 0, "signed_in": false,
+        "delivered": false, "failed_step": null, "code": null, "cause": null, "reason": reason, "exit_code": 64,
+        "not_tried": ["credential", "dns", "tcp", "tls", "greeting", "ehlo", "auth", "mail", "rcpt", "data", "delivery"],
+    });
+    assert_eq!(objects[0], expected);
+    let last = objects.last().unwrap();
+    assert_eq!((&last["account"], &last["outcome"]), (&"warehouse".into(), &"ok".into()), "the others are tried");
+}

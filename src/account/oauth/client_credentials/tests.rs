@@ -54,7 +54,7 @@ fn grant(endpoint: Endpoint, authentication: ClientAuthentication) -> ClientCred
 /// What becomes of this answer.
 async fn heard(status: &str, kind: &str, body: &str) -> Result<String, TokenFailure> {
     let (endpoint, _) = endpoint(answer(status, kind, body)).await;
-    match grant(endpoint, ClientAuthentication::Body).token(&http(), None).await {
+    match grant(endpoint, ClientAuthentication::Body).token(&http(), None).await.map_err(|none| none.failure) {
         Ok(token) => Ok(format!("{} {:?}", token.access_token.expose(), token.life.map(|life| life.as_secs()))),
         Err(Failure::Token(failure)) => Err(failure),
         Err(other) => panic!("{other:?}"),
@@ -105,7 +105,7 @@ async fn the_secret_file_is_read_at_each_call() {
     grant.token(&http(), None).await.unwrap();
     assert!(asked.await.unwrap().ends_with("&client_secret=from-a-file"));
     grant.client_secret = ClientSecret::File("/no/such/file".into());
-    assert!(matches!(grant.token(&http(), None).await, Err(Failure::Password { .. })));
+    assert!(matches!(grant.token(&http(), None).await.unwrap_err().failure, Failure::Password { .. }));
 }
 
 #[tokio::test]
@@ -181,7 +181,7 @@ async fn no_failure_repeats_a_secret_or_what_may_be_a_token() {
 async fn an_endpoint_that_is_away_is_named_without_its_query() {
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let endpoint = format!("http://{closed}/token?key=hunter2").parse().unwrap();
-    let failure = grant(endpoint, ClientAuthentication::Body).token(&http(), None).await.unwrap_err();
+    let failure = grant(endpoint, ClientAuthentication::Body).token(&http(), None).await.unwrap_err().failure;
     let Failure::Token(TokenFailure::Unreachable { endpoint, detail }) = failure else { panic!("{failure:?}") };
     assert_eq!(endpoint, format!("http://{closed}/token"));
     assert!(detail.contains("refused"), "{detail}");
@@ -191,7 +191,7 @@ async fn an_endpoint_that_is_away_is_named_without_its_query() {
 async fn an_endpoint_whose_certificate_nobody_trusts_is_a_failure_of_tls() {
     let (port, _) = serve_tls("localhost").await;
     let endpoint = format!("https://localhost:{port}/token?key=hunter2").parse().unwrap();
-    let failure = grant(endpoint, ClientAuthentication::Body).token(&http(), None).await.unwrap_err();
+    let failure = grant(endpoint, ClientAuthentication::Body).token(&http(), None).await.unwrap_err().failure;
     let endpoint = format!("https://localhost:{port}/token");
     assert_eq!(
         failure,
