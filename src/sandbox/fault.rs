@@ -66,6 +66,9 @@ pub enum Fault {
     SplitReply,
     /// A refusal that repeats the credential received last on this connection.
     EchoSecret(Echo),
+    /// How a token is refused: a `334` with this challenge, in base64 and as it stands, the line by which the client
+    /// takes note of it, then this reply. For [`Stage::Auth`]; elsewhere it is the reply alone.
+    RefuseToken { challenge: String, code: u16, text: String },
 }
 
 impl Fault {

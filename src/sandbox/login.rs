@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::credentials;
 use super::echo::Received;
-use super::fault::Stage;
+use super::fault::{Fault, Stage};
 use super::mailbox::Login;
 use super::manners::{Manners, Passwords};
 use super::offer::Mechanism;
@@ -99,16 +99,16 @@ impl Session {
     /// Sends a `334` and reads the response to it.
     async fn challenge(&mut self, text: &str) -> Result<Option<Response>, End> {
         let Some(manner) = self.fault(&Stage::AuthChallenge).await? else { return Ok(None) };
-        match self.ask(text, manner).await? {
+        match self.ask(&STANDARD.encode(text), manner).await? {
             Some(answer) => self.decode(answer).await,
             None => Ok(None),
         }
     }
 
-    /// Sends a `334` and reads the line behind it. An empty challenge is `334 ` with its space (RFC 4954 §4).
-    async fn ask(&mut self, text: &str, manner: Manner) -> Result<Option<String>, End> {
-        let challenge = STANDARD.encode(text);
-        self.say(&Reply { code: 334, enhanced: "", lines: &[&challenge] }, manner).await?;
+    /// Sends a `334` with this base64 and reads the line behind it. An empty challenge is `334 ` with its space
+    /// (RFC 4954 §4).
+    async fn ask(&mut self, challenge: &str, manner: Manner) -> Result<Option<String>, End> {
+        self.say(&Reply { code: 334, enhanced: "", lines: &[challenge] }, manner).await?;
         match self.wire.line(EXCHANGE_LINE).await? {
             Line::Good(line) if line == b"*" => {
                 self.note("the client cancelled AUTH");
@@ -153,7 +153,13 @@ impl Session {
     }
 
     async fn judge(&mut self, mechanism: Mechanism, proof: Proof) -> Result<(), End> {
-        let Some(manner) = self.fault(&Stage::Auth).await? else { return Ok(()) };
+        let planned = self.shared.faults.take(&Stage::Auth);
+        if let Some(Fault::RefuseToken { challenge, .. }) = &planned
+            && !self.took_note(mechanism, challenge, Manner::Whole).await?
+        {
+            return Ok(());
+        }
+        let Some(manner) = self.act(planned).await? else { return Ok(()) };
         let token = matches!(proof, Proof::Token { .. });
         let manners = &self.shared.settings.manners;
         let possible = token || manners.passwords == Passwords::Taken;
@@ -162,19 +168,16 @@ impl Session {
             self.login = Some(Login { username: proof.into_username(), mechanism });
             return self.say(&Reply { code: 235, enhanced: "2.7.0", lines: &["Accepted"] }, manner).await;
         }
-        let refused = match mechanism {
-            Mechanism::XOAuth2 => Some((XOAUTH2_REFUSED, "", "the error of XOAUTH2 takes an empty line")),
-            // RFC 7628 §3.2.3: a single ^A.
-            Mechanism::OAuthBearer => Some((OAUTHBEARER_REFUSED, "AQ==", "the error of OAUTHBEARER takes one ^A")),
+        let reason = match mechanism {
+            Mechanism::XOAuth2 => Some(XOAUTH2_REFUSED),
+            Mechanism::OAuthBearer => Some(OAUTHBEARER_REFUSED),
             Mechanism::Plain | Mechanism::Login | Mechanism::CramMd5 => None,
         };
-        let manner = match refused {
+        let manner = match reason {
             // The manner belongs to the first octets the client hears; the refusal behind it comes whole.
-            Some((reason, due, breach)) => {
-                match self.ask(reason, manner).await? {
-                    None => return Ok(()),
-                    Some(answer) if answer != due => self.breach(Rule::Syntax, breach),
-                    Some(_) => {}
+            Some(reason) => {
+                if !self.took_note(mechanism, &STANDARD.encode(reason), manner).await? {
+                    return Ok(());
                 }
                 Manner::Whole
             }
@@ -183,5 +186,19 @@ impl Session {
         let shared = Arc::clone(&self.shared);
         let Manners { wrong_password, wrong_token, .. } = &shared.settings.manners;
         self.refuse(if token { wrong_token } else { wrong_password }, manner).await
+    }
+
+    /// Says why a token is refused, and whether the client took note of it; else it was told what is wrong.
+    async fn took_note(&mut self, mechanism: Mechanism, challenge: &str, manner: Manner) -> Result<bool, End> {
+        let (due, breach) = match mechanism {
+            // RFC 7628 §3.2.3: a single ^A.
+            Mechanism::OAuthBearer => ("AQ==", "the error of OAUTHBEARER takes one ^A"),
+            _ => ("", "the error of XOAUTH2 takes an empty line"),
+        };
+        let Some(answer) = self.ask(challenge, manner).await? else { return Ok(false) };
+        if answer != due {
+            self.breach(Rule::Syntax, breach);
+        }
+        Ok(true)
     }
 }

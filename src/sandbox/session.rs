@@ -268,7 +268,7 @@ impl Session {
             Some(Fault::SplitReply) => return Ok(Some(Manner::Octets)),
             Some(Fault::Inject(octets)) => return Ok(Some(Manner::With(octets))),
             Some(Fault::CarryOutThenClose) => return Ok(Some(Manner::Never)),
-            Some(Fault::Reply { code, text }) => self.put_lines(code, &text),
+            Some(Fault::Reply { code, text } | Fault::RefuseToken { code, text, .. }) => self.put_lines(code, &text),
             Some(Fault::ReplyThenClose { code, text }) => {
                 self.put_lines(code, &text);
                 return Err(End::Farewell);

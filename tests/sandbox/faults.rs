@@ -226,6 +226,23 @@ async fn a_challenge_can_be_replaced() {
 }
 
 #[tokio::test]
+async fn a_token_can_be_refused_behind_any_challenge() {
+    let refusal = || Fault::RefuseToken { challenge: "e30=".into(), code: 535, text: "5.7.3 no".into() };
+    for (mechanism, answer, kept) in [
+        ("XOAUTH2 dXNlcj11c2VyAWF1dGg9QmVhcmVyIHQBAQ==", "", true),
+        ("XOAUTH2 dXNlcj11c2VyAWF1dGg9QmVhcmVyIHQBAQ==", "AQ==", false),
+        ("OAUTHBEARER bixhPXVzZXIsAWF1dGg9QmVhcmVyIHQBAQ==", "AQ==", true),
+        ("OAUTHBEARER bixhPXVzZXIsAWF1dGg9QmVhcmVyIHQBAQ==", "", false),
+    ] {
+        let sandbox = with(Stage::Auth, refusal()).await;
+        let mut client = Client::greeted(&sandbox).await;
+        assert_eq!(client.say(&format!("AUTH {mechanism}")).await, "334 e30=");
+        assert_eq!(client.say(answer).await, "535 5.7.3 no");
+        assert_eq!(sandbox.violations().is_empty(), kept, "{mechanism}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_handshake_can_be_spoilt() {
     let sandbox = sandbox().await;
     for fault in [Fault::Close, Fault::Garbage(vec![7; 50]), Fault::reply(421, "4.3.2 in clear")] {

@@ -11,9 +11,11 @@ pub struct Seen {
     pub cause: &'static str,
     /// greeting, auth, mail, rcpt, data, dot, token.
     pub phase: &'static str,
-    /// password, token, none.
+    /// password, token, bearer, none.
     pub sign_in: &'static str,
     pub provider: Option<&'static str>,
+    /// seen, standard, assumed.
+    pub words: &'static str,
     /// Words that must be told.
     pub sentence: &'static str,
     pub cure: &'static str,
@@ -27,10 +29,11 @@ pub fn seen() -> Vec<Seen> {
 }
 
 fn read(line: &'static str) -> Seen {
-    let fields: Vec<&str> = line.splitn(8, " | ").collect();
-    let [code, cause, phase, sign_in, provider, sentence, cure, reply] = fields.try_into().expect(line);
+    let fields: Vec<&str> = line.splitn(9, " | ").collect();
+    let [code, cause, phase, sign_in, provider, words, sentence, cure, reply] = fields.try_into().expect(line);
     let provider = Some(provider).filter(|provider| *provider != "-");
-    Seen { code, cause, phase, sign_in, provider, sentence, cure, reply }
+    assert!(["seen", "standard", "assumed"].contains(&words), "whose words? {line}");
+    Seen { code, cause, phase, sign_in, provider, words, sentence, cure, reply }
 }
 
 /// A reply of SMTP: its number and the text of each line.

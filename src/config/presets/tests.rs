@@ -59,10 +59,6 @@ fn a_domain_leads_to_one_provider() {
     assert_eq!(said, ["providers.mine.domains: the domain gmail.com belongs to `gmail` already"]);
 }
 
-/// Public collections of providers' settings, named where no page of a provider's own is.
-const COLLECTIONS: [&str; 3] =
-    ["Thunderbird's provider database (ISPDB)", "Nodemailer's list of services", "FairEmail's list of providers"];
-
 #[test]
 fn every_preset_is_what_a_preset_must_be() {
     for preset in &builtin() {
@@ -77,8 +73,7 @@ fn every_preset_is_what_a_preset_must_be() {
         assert!(preset.password != PasswordKind::Ended || preset.oauth.is_some(), "{id} cannot be signed in to");
         assert!(!preset.source.is_empty(), "{id} names no source");
         for source in &preset.source {
-            let named = source.starts_with("https://") || COLLECTIONS.contains(&source.as_str());
-            assert!(named, "{id} is from {source}");
+            assert!(source.starts_with("https://") && !source.contains(' '), "{id} is from {source}, no public page");
         }
         if let Some(oauth) = &preset.oauth {
             sign_in(id, oauth);

@@ -101,6 +101,16 @@ pub(super) const ROWS: &[Row] = &[
         ..ANY
     },
     Row {
+        code: "sign_in_refused_softly",
+        phases: &[Phase::Auth],
+        replies: &[435],
+        enhanced: Some(Enhanced(4, 7, 8)),
+        cause: Cause::Account,
+        sentence: "The server refused the sign-in; it calls this temporary, but it will not pass by itself.",
+        cure: "Check `username` and the password or token of this account.",
+        ..ANY
+    },
+    Row {
         code: "sign_in_line_too_long",
         replies: &[500],
         enhanced: Some(Enhanced(5, 5, 6)),

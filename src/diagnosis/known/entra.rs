@@ -20,11 +20,11 @@ pub(in crate::diagnosis) struct Row {
 const ANY: Row = Row { code: "", numbers: &[], words: &[], cause: Cause::Account, sentence: "", cure: "" };
 
 /// The scope of client credentials.
-const DEFAULT_SCOPE: &str = "With client credentials set `oauth.scope = \"https://outlook.office365.com/.default\"` of this account; for a person's sign-in it is `https://outlook.office.com/SMTP.Send offline_access`.";
+const DEFAULT_SCOPE: &str = "With client credentials set `oauth.scope = \"https://outlook.office365.com/.default\"` of this account, or leave it out where `provider` is given; for a person's sign-in it is `https://outlook.office.com/SMTP.Send offline_access`.";
 const LATER: &str = "Nothing to do if it passes: it is tried again later; https://status.cloud.microsoft shows whether Microsoft has trouble.";
 const SIGN_IN_LOGS: &str = "An administrator looks at the failed sign-in at https://entra.microsoft.com (Monitoring & health, Sign-in logs) and exempts this application from the policy named there.";
 const NEW_SECRET: &str = "Make a new secret at https://entra.microsoft.com (App registrations, the application, Certificates & secrets) and put its *value*, not its id, into `oauth.client_secret_file` of this account.";
-const OWN_TENANT: &str = "Put the Directory (tenant) ID from https://entra.microsoft.com (Overview) into `oauth.token_endpoint` of this account.";
+const OWN_TENANT: &str = "Put the Directory (tenant) ID from https://entra.microsoft.com (Overview) into `oauth.tenant` of this account; where it names no `provider`, into the path of `oauth.token_endpoint`.";
 const CONSENT: &str = "An administrator grants consent at https://entra.microsoft.com (App registrations, the application, API permissions, Grant admin consent).";
 const SIGN_IN_ANEW: &str = "Sign in anew by browser.";
 
@@ -34,7 +34,7 @@ pub(in crate::diagnosis) const ROWS: &[Row] = &[
         code: "entra_application_unknown",
         numbers: &[700_016],
         sentence: "Microsoft does not know this application in this tenant.",
-        cure: "Compare `oauth.client_id` of this account with the Application (client) ID at https://entra.microsoft.com (App registrations), and use your own tenant's id in `oauth.token_endpoint`, not `common`.",
+        cure: "`oauth.client_id` of this account must be the Application (client) ID at https://entra.microsoft.com (App registrations), not an address or a name, and `oauth.tenant` the Directory (tenant) ID shown there, not `common`.",
         ..ANY
     },
     Row {
@@ -141,7 +141,7 @@ pub(in crate::diagnosis) const ROWS: &[Row] = &[
         numbers: &[9_002_346],
         cause: Cause::Config,
         sentence: "The application is registered for personal Microsoft accounts only.",
-        cure: "Use `consumers` in place of the tenant in `oauth.token_endpoint` of this account.",
+        cure: "For a personal mailbox write `provider = \"outlook.com\"`; for an organisation's, let the application be used by organisations at https://entra.microsoft.com (App registrations, the application, Authentication, Supported account types).",
         ..ANY
     },
     // Scope and consent.
@@ -238,14 +238,14 @@ pub(in crate::diagnosis) const ROWS: &[Row] = &[
         code: "entra_user_unknown",
         numbers: &[50_034, 51_004],
         sentence: "Microsoft does not know this user in this tenant.",
-        cure: "Check `username` of this account and the tenant in `oauth.token_endpoint`.",
+        cure: "Check `username` and `oauth.tenant` of this account.",
         ..ANY
     },
     Row {
         code: "entra_user_of_another_tenant",
         numbers: &[50_020, 50_014],
         sentence: "This user belongs to another tenant and is no member, or no confirmed guest, of this one.",
-        cure: "Sign in with a user of the tenant in `oauth.token_endpoint` of this account; personal accounts need `consumers` there.",
+        cure: "Sign in with a user of the organisation that `oauth.tenant` of this account names; a personal mailbox needs `provider = \"outlook.com\"`.",
         ..ANY
     },
     Row {
@@ -277,6 +277,13 @@ pub(in crate::diagnosis) const ROWS: &[Row] = &[
         ..ANY
     },
     Row {
+        code: "entra_sign_in_pending",
+        numbers: &[70_016],
+        sentence: "The person at the sign-in has not yet entered the code.",
+        cure: "Enter the code that was shown at https://www.microsoft.com/link, before it expires.",
+        ..ANY
+    },
+    Row {
         code: "entra_person_needed",
         numbers: &[50_058, 50_097, 50_140, 50_158],
         sentence: "Microsoft wants a person at the sign-in.",
@@ -303,7 +310,7 @@ pub(in crate::diagnosis) const ROWS: &[Row] = &[
         numbers: &[70_003, 90_013, 90_014, 900_144, 9_002_313],
         cause: Cause::Config,
         sentence: "Microsoft finds the request malformed.",
-        cure: "Check `oauth.grant`, `oauth.client_id`, `oauth.scope` and `oauth.token_endpoint` of this account for missing or stray characters.",
+        cure: "Check `oauth.grant`, `oauth.client_id`, `oauth.scope`, `oauth.tenant` and `oauth.token_endpoint` of this account for missing or stray characters.",
         ..ANY
     },
     Row {

@@ -7,13 +7,23 @@ use crate::diagnosis::SignIn;
 use crate::smtp::reply::Enhanced;
 use crate::words::{Cause, Phase};
 
-const SEND_AS: &str = "Let the device send as `address` of this account, or grant Send As: `Add-RecipientPermission -Identity SENDER -Trustee MAILBOX -AccessRights SendAs`.";
+const SEND_AS: &str = "Let the device send as `address` of this account, or grant Send As to the mailbox that signs in, not only to the application: `Add-RecipientPermission -Identity SENDER -Trustee MAILBOX -AccessRights SendAs`.";
 const FEWER_CONNECTIONS: &str =
     "Lower `limits.connections` of this account; another program may be using the same mailbox.";
 const RESTRICTED: &str = "Find out what was sent; then an administrator unblocks the mailbox at https://security.microsoft.com/restrictedentities.";
 
 pub(super) const ROWS: &[Row] = &[
     // Sign-in.
+    Row {
+        code: "microsoft_personal_smtp_auth_disabled",
+        speaker: Some(Speaker::OutlookCom),
+        replies: &[535],
+        words: &["smtpclientauthentication is disabled"],
+        cause: Cause::Account,
+        sentence: "Microsoft has switched SMTP off for this personal mailbox; this refuses OAuth as well.",
+        cure: "At https://outlook.live.com (Settings, Mail, Forwarding and IMAP) let devices and apps use POP and IMAP, and confirm the account if Microsoft asks for it.",
+        ..ANY
+    },
     Row {
         code: "microsoft_smtp_auth_disabled",
         replies: &[535],
@@ -101,13 +111,24 @@ pub(super) const ROWS: &[Row] = &[
         ..ANY
     },
     Row {
+        code: "microsoft_personal_token_refused",
+        speaker: Some(Speaker::OutlookCom),
+        sign_in: Some(SignIn::Token),
+        replies: &[535],
+        enhanced: Some(Enhanced(5, 7, 3)),
+        cause: Cause::Account,
+        sentence: "Microsoft refused the token for this mailbox: wrong scope, or the token of another person.",
+        cure: "`username` of this account must be the address that signed in, and the token's scope `https://outlook.office.com/SMTP.Send`; let devices and apps use POP and IMAP at https://outlook.live.com (Settings, Mail, Forwarding and IMAP).",
+        ..ANY
+    },
+    Row {
         code: "microsoft_token_mailbox_mismatch",
         replies: &[535],
         enhanced: Some(Enhanced(5, 7, 3)),
         words: &["authentication unsuccessful"],
         cause: Cause::Account,
         sentence: "Microsoft refused the token for this mailbox: wrong scope, wrong `username`, or the application may not use the mailbox.",
-        cure: "`username` of this account must be the mailbox; `oauth.scope` must be `https://outlook.office365.com/.default`; the application needs SMTP.SendAsApp with consent, `New-ServicePrincipal` with the object id shown under Enterprise applications (not App registrations), and `Add-MailboxPermission -Identity MAILBOX -User SERVICE_PRINCIPAL -AccessRights FullAccess`.",
+        cure: "`username` of this account must be the mailbox; `oauth.scope` must be `https://outlook.office365.com/.default` with client credentials, else `https://outlook.office.com/SMTP.Send`; the application needs SMTP.SendAsApp with consent, `New-ServicePrincipal` with the object id shown under Enterprise applications (not App registrations), and `Add-MailboxPermission -Identity MAILBOX -User SERVICE_PRINCIPAL -AccessRights FullAccess`; SMTP AUTH must be on: `Set-CASMailbox -Identity MAILBOX -SmtpClientAuthenticationDisabled $false`.",
         ..ANY
     },
     Row {

@@ -5,13 +5,13 @@
 use super::{ANY, LATER, Row, Speaker};
 use crate::words::{Cause, Phase};
 
-/// What one service means by any refusal of a credential.
+/// What one service means by any refusal of a credential; Mailjet's `435` is no more temporary than a `535`.
 const fn credential(speaker: Speaker, code: &'static str, sentence: &'static str, cure: &'static str) -> Row {
     Row {
         code,
         speaker: Some(speaker),
         phases: &[Phase::Auth],
-        replies: &[535],
+        replies: &[435, 535],
         cause: Cause::Account,
         sentence,
         cure,

@@ -21,6 +21,8 @@ pub(in crate::diagnosis) enum Speaker {
     Mailjet,
     Microsoft,
     NetEase,
+    /// Microsoft, where it serves persons: nobody administers their mailboxes.
+    OutlookCom,
     Postmark,
     Qq,
     SendGrid,
@@ -79,6 +81,7 @@ impl Speaker {
                 ],
                 signatures: &["prod.outlook.com", "prod.exchangelabs.com"],
             },
+            Self::OutlookCom => marks(&["outlook.com"], &["smtp-mail.outlook.com"]),
             Self::Yahoo => marks(
                 &["yahoo", "aol", "att", "verizon"],
                 &["yahoo.com", "aol.com", "att.net", "verizon.net", "yahoodns.net"],
@@ -120,11 +123,11 @@ fn is_below(host: &str, domain: &str) -> bool {
 mod tests {
     use super::*;
 
-    const EVERYBODY: [Speaker; 19] = {
+    const EVERYBODY: [Speaker; 20] = {
         use Speaker::*;
         [
             Apple, Brevo, Comcast, Fastmail, Gmx, Google, Ionos, MailRu, Mailgun, Mailjet, Microsoft, NetEase,
-            Postmark, Qq, SendGrid, Ses, Yahoo, Yandex, Zoho,
+            OutlookCom, Postmark, Qq, SendGrid, Ses, Yahoo, Yandex, Zoho,
         ]
     };
 

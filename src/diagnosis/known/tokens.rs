@@ -176,6 +176,13 @@ pub(in crate::diagnosis) const ROWS: &[Row] = &[
         ..ANY
     },
     Row {
+        code: "oauth_sign_in_pending",
+        errors: &["authorization_pending"],
+        sentence: "The person at the sign-in has not yet entered the code.",
+        cure: "Enter the code at the address that was shown with it, before it expires.",
+        ..ANY
+    },
+    Row {
         code: "oauth_code_expired",
         errors: &["expired_token"],
         sentence: "The device code was not used in time.",
