@@ -180,7 +180,13 @@ mod tests {
     fn what_one_device_did_wrong_holds_the_account_of_nobody() {
         let stranger = Reply::new(550, 1, 8, "<a@nowhere.example>: Sender address rejected: Domain not found");
         let long = reply(500, "Line too long");
-        for (phase, said) in [(Phase::Mail, stranger.clone()), (Phase::Recipient, stranger), (Phase::Dot, long)] {
+        let full = reply(550, "Daily receiving limit exceeded for this mailbox");
+        for (phase, said) in [
+            (Phase::Mail, stranger.clone()),
+            (Phase::Recipient, stranger),
+            (Phase::Recipient, full),
+            (Phase::Dot, long),
+        ] {
             assert_eq!(judge(phase, &said, Context::default()).cause, Cause::Message, "{phase} {said}");
         }
     }

@@ -132,8 +132,18 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         code: "daily_limit",
-        phases: &[Phase::Mail, Phase::Recipient, Phase::Data, Phase::Dot],
+        // At RCPT it may be the recipient's own limit, which holds nobody.
+        phases: &[Phase::Mail, Phase::Data, Phase::Dot],
         words: &["daily", "limit", "exceeded"],
+        cause: Cause::Quota,
+        sentence: "This account has reached its daily sending limit.",
+        cure: WAIT_A_DAY,
+        ..ANY
+    },
+    Row {
+        code: "daily_sending_limit",
+        phases: &[Phase::Recipient],
+        words: &["daily", "send", "limit", "exceeded"],
         cause: Cause::Quota,
         sentence: "This account has reached its daily sending limit.",
         cure: WAIT_A_DAY,

@@ -73,6 +73,15 @@ const REPLIES: usize = 16 * 1024;
 /// Octets kept while a delayed reply waits.
 const DELAYED_LIMIT: usize = 64 * 1024;
 
+/// The last command that could be read, as far as the next line is read by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Last {
+    /// One that changes nothing.
+    Anything,
+    /// DATA, which was refused: some devices send the message all the same.
+    RefusedData,
+}
+
 /// The dialogue. `A` is the proof that a message was accepted.
 #[derive(Debug)]
 pub struct Server<A> {
@@ -89,8 +98,7 @@ pub struct Server<A> {
     strict: bool,
     eof: bool,
     bad_commands: u8,
-    /// The last command that could be read was DATA, and refused.
-    data_refused: bool,
+    last: Last,
     failed_logins: u8,
     /// Challenges given so far; each gets its number.
     challenges: u32,
@@ -118,7 +126,7 @@ impl<A> Server<A> {
             untold: Quirks::default(),
             eof: false,
             bad_commands: 0,
-            data_refused: false,
+            last: Last::Anything,
             failed_logins: 0,
             challenges: 0,
             heard: now,
