@@ -216,7 +216,7 @@ impl Issuer {
 }
 
 /// No code panics between two changes that belong together, so what a poisoned lock guards is whole.
-fn whole<'a, T>(lock: LockResult<MutexGuard<'a, T>>) -> MutexGuard<'a, T> {
+fn whole<T>(lock: LockResult<MutexGuard<'_, T>>) -> MutexGuard<'_, T> {
     lock.unwrap_or_else(PoisonError::into_inner)
 }
 

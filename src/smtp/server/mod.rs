@@ -73,6 +73,14 @@ const REPLIES: usize = 16 * 1024;
 /// Octets kept while a delayed reply waits.
 const DELAYED_LIMIT: usize = 64 * 1024;
 
+/// What is to be expected after the last command that could be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    Command,
+    /// That was DATA, and refused: a device that does not listen sends its body all the same.
+    PerhapsBody,
+}
+
 /// The dialogue. `A` is the proof that a message was accepted.
 #[derive(Debug)]
 pub struct Server<A> {
@@ -89,8 +97,7 @@ pub struct Server<A> {
     strict: bool,
     eof: bool,
     bad_commands: u8,
-    /// The last command that could be read was DATA, and refused.
-    data_refused: bool,
+    expected: Expected,
     failed_logins: u8,
     /// Challenges given so far; each gets its number.
     challenges: u32,
@@ -118,7 +125,7 @@ impl<A> Server<A> {
             untold: Quirks::default(),
             eof: false,
             bad_commands: 0,
-            data_refused: false,
+            expected: Expected::Command,
             failed_logins: 0,
             challenges: 0,
             heard: now,
