@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use super::{Ending, Hello, Last, LineEndings, Progress, Server, Stage, intruder, login};
+use super::{Ending, Expected, Hello, LineEndings, Progress, Server, Stage, intruder, login};
 use crate::smtp::command::{self, Command, Wrong};
 use crate::smtp::line::{COMMAND_LIMIT, EXCHANGE_LIMIT, Line, LineEnd};
 use crate::smtp::quirk::{Quirk, Quirks};
@@ -33,7 +33,7 @@ impl<A> Server<A> {
         };
         if let Some(intruder) = intruder::in_line(&text).filter(|_| !in_exchange) {
             self.hear(&text, now);
-            if self.last == Last::RefusedData && intruder::is_header_line(&text) {
+            if self.expected == Expected::PerhapsBody && intruder::is_header_line(&text) {
                 return self.turn_body_away(now);
             }
             return self.turn_away(intruder, now);
@@ -57,7 +57,7 @@ impl<A> Server<A> {
         self.quirks(quirks);
         match parsed {
             Ok(command) => {
-                self.last = Last::Anything;
+                self.expected = Expected::Command;
                 self.obey(command, now)
             }
             Err(Wrong::Argument(refusal)) => {

@@ -73,13 +73,12 @@ const REPLIES: usize = 16 * 1024;
 /// Octets kept while a delayed reply waits.
 const DELAYED_LIMIT: usize = 64 * 1024;
 
-/// The last command that could be read, as far as the next line is read by it.
+/// What is to be expected after the last command that could be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Last {
-    /// One that changes nothing.
-    Anything,
-    /// DATA, which was refused: some devices send the message all the same.
-    RefusedData,
+enum Expected {
+    Command,
+    /// That was DATA, and refused: a device that does not listen sends its body all the same.
+    PerhapsBody,
 }
 
 /// The dialogue. `A` is the proof that a message was accepted.
@@ -98,7 +97,7 @@ pub struct Server<A> {
     strict: bool,
     eof: bool,
     bad_commands: u8,
-    last: Last,
+    expected: Expected,
     failed_logins: u8,
     /// Challenges given so far; each gets its number.
     challenges: u32,
@@ -126,7 +125,7 @@ impl<A> Server<A> {
             untold: Quirks::default(),
             eof: false,
             bad_commands: 0,
-            last: Last::Anything,
+            expected: Expected::Command,
             failed_logins: 0,
             challenges: 0,
             heard: now,

@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use super::receiving::Receiving;
-use super::{Auth, Event, Hello, Last, Progress, Server, Stage};
+use super::{Auth, Event, Expected, Hello, Progress, Server, Stage};
 use crate::mail::envelope::{Envelope, Recipient, Sender};
 use crate::smtp::quirk::Quirk;
 use crate::smtp::reply::{Refusal, Reply};
@@ -155,7 +155,7 @@ impl<A> Server<A> {
                     "MAIL FROM and RCPT TO come first"
                 };
                 self.stage = other;
-                self.last = Last::RefusedData;
+                self.expected = Expected::PerhapsBody;
                 self.bad(&Reply::new(503, 5, 1, text), now);
                 Progress::Again
             }
