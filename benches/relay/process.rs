@@ -114,7 +114,7 @@ fn relay(program: &Path, here: &Path, address: SocketAddr, provider: SocketAddr)
     let file = here.join("posthouse.toml");
     std::fs::write(&file, configuration)?;
     let mut command = Command::new(program);
-    command.arg("--config").arg(file).arg("serve");
+    command.arg("serve").arg("--config").arg(file);
     Ok(command)
 }
 
