@@ -10,7 +10,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::account::book::{Book, BookError, Listed};
-use crate::account::keeper::{Keeper, KeeperError};
+use crate::account::keeper::{Keeper, KeeperError, Tools};
+use crate::account::vault::{Holder, Vault};
 use crate::account::{self, Encryption};
 use crate::config::Config;
 use crate::ids::{AccountName, ListenerName};
@@ -21,6 +22,7 @@ use crate::inbound::policy::{AccountFacts, Policy};
 use crate::inbound::settings::{Addressing, DeviceAuth, ListenerSettings, ListenerTls};
 use crate::journal::{Event, Journal};
 use crate::mail::address::Address;
+use crate::net::clock::Clock;
 use crate::net::gateway::{self, Watch};
 use crate::net::guard::{self, Guarded, Rules};
 use crate::net::http::HttpClient;
@@ -33,6 +35,7 @@ use crate::outbound::{Couriers, Desk};
 use crate::queue::Queue;
 use crate::smtp::client::Timeouts;
 use crate::smtp::server;
+use crate::store::file::FileVault;
 use crate::upstream::Upstream;
 
 /// Why the relay cannot start; each text says what to do.
@@ -67,6 +70,41 @@ pub struct App {
     grace: Duration,
 }
 
+/// What all accounts of a house share.
+#[derive(Debug, Clone)]
+pub struct Common {
+    /// Our own listeners, once they are bound.
+    pub ours: Arc<OnceLock<Bound>>,
+    /// This machine's name towards providers.
+    pub hostname: String,
+    /// How long providers may take.
+    pub timeouts: Timeouts,
+    /// Where everything is written down.
+    pub journal: Journal,
+    /// Where sign-ins are kept.
+    pub vault: Arc<dyn Vault>,
+    /// Who this process is at the vault.
+    pub holder: Holder,
+    /// What time it is.
+    pub clock: Clock,
+}
+
+impl Common {
+    /// For a process beside the owner of the storage directory, or without one.
+    #[must_use]
+    pub fn new(config: &Config, journal: Journal, timeouts: Timeouts) -> Self {
+        Self {
+            ours: Arc::default(),
+            hostname: hostname(config),
+            timeouts,
+            journal,
+            vault: Arc::new(FileVault::new(config.storage.clone())),
+            holder: Holder::new(false),
+            clock: Clock::default(),
+        }
+    }
+}
+
 /// How long providers may take to answer QUIT when the relay ends, and devices to take a last reply.
 const GOODBYES: Duration = Duration::from_secs(2);
 
@@ -75,12 +113,12 @@ const GOODBYES: Duration = Duration::from_secs(2);
 /// # Errors
 /// When a listener cannot be opened or an account cannot be used at all; then nothing is left running.
 pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<App, StartError> {
-    let hostname = hostname(config);
-    let ours = Arc::new(OnceLock::new());
+    let common = Common { holder: Holder::new(true), ..Common::new(config, journal, timeouts) };
+    let Common { ours, hostname, journal, .. } = common.clone();
     let queue = Arc::new(Queue::new(config.accounts.iter().map(|account| account.name.clone())));
     let mut desks = Vec::new();
     for account in &config.accounts {
-        let upstream = upstream(account.clone(), &ours, &hostname, timeouts, &journal)?;
+        let upstream = upstream(account.clone(), &common)?;
         desks.push(Desk::new(upstream, Arc::clone(&queue), journal.clone()));
     }
     let mut opened = Vec::new();
@@ -144,13 +182,7 @@ impl App {
 ///
 /// # Errors
 /// When the account cannot be used at all, whatever the provider says.
-pub fn upstream(
-    account: account::Settings,
-    ours: &Arc<OnceLock<Bound>>,
-    hostname: &str,
-    timeouts: Timeouts,
-    journal: &Journal,
-) -> Result<Upstream, StartError> {
+pub fn upstream(account: account::Settings, common: &Common) -> Result<Upstream, StartError> {
     let name = || account.name.clone();
     let now = Instant::now();
     let untrusted = |source| StartError::Trust { account: name(), source };
@@ -160,8 +192,10 @@ pub fn upstream(
     let tls = ClientTls::load(believed, now).map_err(untrusted)?;
     let http = trust::http_terms(&account.trust, now).map_err(untrusted)?;
     let http = HttpClient::new(http, account.proxies.http.clone());
-    let keeper = Keeper::new(&account, http)?;
-    Ok(Upstream::new(account, keeper, tls, Arc::clone(ours), hostname.to_owned(), timeouts, journal.clone()))
+    let Common { vault, holder, clock, .. } = common.clone();
+    let keeper = Keeper::new(&account, Tools { http, vault, holder, clock })?;
+    let Common { ours, hostname, timeouts, journal, .. } = common.clone();
+    Ok(Upstream::new(account, keeper, tls, ours, hostname, timeouts, journal))
 }
 
 fn door(
@@ -208,7 +242,7 @@ fn door(
         caps: config.caps.clone(),
         meters: Arc::clone(meters),
         wait: config.delivery.wait,
-        spool: config.spool_directory.clone(),
+        spool: config.storage.directory.clone(),
         gateway: Watch::new(default_gateway()),
         queue: Arc::clone(queue),
         journal: journal.clone(),

@@ -10,7 +10,7 @@
 //!
 //! ```text
 //! ground < mail < smtp < diagnosis < journal < net < account < upstream < queue
-//!        < { inbound | outbound | sandbox } < config < app < cli < main
+//!        < { inbound | outbound | sandbox | store } < config < app < cli < main
 //! ```
 //!
 //! | room | what it is for |
@@ -27,6 +27,7 @@
 //! | [`inbound`] | the front door: who may send what to whom, and how much |
 //! | [`outbound`] | the courier, and the single page of policy on failures |
 //! | [`sandbox`] | the practice provider: real TLS, real OAuth, real SMTP, on loopback |
+//! | [`store`] | storage, behind the ports of the rooms that need it |
 //! | [`config`] | the only room that knows TOML: what was written, what a provider's preset fills in, what is wrong with it |
 //! | [`app`] | builds the rooms from the configuration, starts and ends them |
 //! | [`cli`] | the commands |
@@ -94,6 +95,7 @@ pub mod queue;
 pub mod inbound;
 pub mod outbound;
 pub mod sandbox;
+pub mod store;
 
 pub mod config;
 

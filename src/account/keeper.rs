@@ -4,18 +4,19 @@
 //! under way everybody else waits for it and shares what it brings, failure included. If whoever made the call is
 //! cancelled, the next in line makes it. Whether an account may try at all is for [`super::health`] to say.
 
-use std::sync::{LockResult, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LockResult, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::oauth::client_credentials::ClientCredentials;
-use super::oauth::{self, Grant, NoToken, Token};
+use super::oauth::{self, Application, Grant, NoToken, Token};
 use super::password::Password;
 use super::signin::Credential;
 pub use super::tokens::AfterRefusal;
 use super::tokens::{Issued, Tokens};
+use super::vault::{Holder, Vault};
 use super::{CommandLine, PasswordSpaces, Settings, Source};
-use crate::diagnosis::{Context, Failure, diagnose};
+use crate::diagnosis::{Context, Failure, KeptFailure, diagnose};
 use crate::ids::AccountName;
+use crate::net::clock::Clock;
 use crate::net::http::HttpClient;
 use crate::net::tls::certificate::CertificateFacts;
 
@@ -24,6 +25,19 @@ use crate::net::tls::certificate::CertificateFacts;
 pub enum KeeperError {
     #[error("account {account} has a credential and no login name; set its `address` or `username`")]
     NoUsername { account: AccountName },
+}
+
+/// What a keeper works with.
+#[derive(Debug, Clone)]
+pub struct Tools {
+    /// Asks token endpoints; it must trust whom the account trusts (`ca_file`).
+    pub http: HttpClient,
+    /// Where sign-ins are kept.
+    pub vault: Arc<dyn Vault>,
+    /// Who we are to other processes at the vault.
+    pub holder: Holder,
+    /// What time it is.
+    pub clock: Clock,
 }
 
 /// Keeps the credential of one account.
@@ -53,18 +67,17 @@ struct Issuer {
 
 #[derive(Debug)]
 enum Origin {
-    ClientCredentials { request: Box<ClientCredentials>, http: HttpClient },
+    ClientCredentials { application: Box<Application>, http: HttpClient },
     Command(CommandLine),
+    SignIn,
 }
 
 impl Keeper {
     /// A keeper with nothing in its hands yet; touches neither file nor network.
     ///
-    /// `http` must trust whom the account trusts (`ca_file`); it is used for token endpoints only.
-    ///
     /// # Errors
     /// When there is no login name for the credential.
-    pub fn new(settings: &Settings, http: HttpClient) -> Result<Self, KeeperError> {
+    pub fn new(settings: &Settings, tools: Tools) -> Result<Self, KeeperError> {
         let account = settings.name.clone();
         let username = || {
             let username = settings.username.clone().or_else(|| settings.address.clone());
@@ -78,7 +91,7 @@ impl Keeper {
             Source::PasswordFile(path) => password(Password::File(path.clone()))?,
             Source::PasswordCommand(command) => password(Password::Command(command.clone()))?,
             Source::OAuth(grant) => {
-                Supply::Token { username: username()?, tokens: Box::new(Issuer::new(origin(grant, http))) }
+                Supply::Token { username: username()?, tokens: Box::new(Issuer::new(origin(grant, tools.http))) }
             }
         };
         Ok(Self { account, supply })
@@ -139,17 +152,11 @@ impl Keeper {
 
 fn origin(grant: &Grant, http: HttpClient) -> Origin {
     match grant {
-        Grant::ClientCredentials { token_endpoint, client_id, client_secret, scope, authentication } => {
-            let request = ClientCredentials {
-                endpoint: token_endpoint.clone(),
-                client_id: client_id.clone(),
-                client_secret: client_secret.clone(),
-                scope: scope.clone(),
-                authentication: *authentication,
-            };
-            Origin::ClientCredentials { request: Box::new(request), http }
+        Grant::ClientCredentials { application } => {
+            Origin::ClientCredentials { application: Box::new(application.clone()), http }
         }
         Grant::Command { command } => Origin::Command(command.clone()),
+        _ => Origin::SignIn,
     }
 }
 
@@ -194,10 +201,11 @@ impl Issuer {
 
     async fn call_origin(&self) -> Result<Token, Failure> {
         let answer = match &self.origin {
-            Origin::ClientCredentials { request, http } => {
+            Origin::ClientCredentials { application, http } => {
                 let last = self.lock().last();
-                request.token(http, last.as_ref()).await
+                oauth::client_credentials::token(application, http, last.as_ref()).await
             }
+            Origin::SignIn => Err(Failure::Kept(KeptFailure::NotSignedIn { account: AccountName::from("") }).into()),
             Origin::Command(command) => {
                 oauth::command::token(command).await.map_err(|failure| Failure::Token(failure).into())
             }
@@ -233,4 +241,4 @@ fn chance() -> u8 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -15,6 +15,7 @@ mod program;
 pub mod provider;
 pub mod signin;
 mod tokens;
+pub mod vault;
 
 use std::path::PathBuf;
 use std::time::Duration;

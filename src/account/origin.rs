@@ -24,10 +24,14 @@ impl Origin {
             Source::Password(_) => ("password", None),
             Source::PasswordFile(path) => ("password_file", Some(path.display().to_string())),
             Source::PasswordCommand(command) => ("password_command", Some(command.name().to_owned())),
-            Source::OAuth(Grant::ClientCredentials { token_endpoint, .. }) => {
-                ("client_credentials", Some(token_endpoint.to_string()))
-            }
             Source::OAuth(Grant::Command { command }) => ("command", Some(command.name().to_owned())),
+            Source::OAuth(Grant::ServiceAccount(account)) => {
+                ("service_account", Some(account.key_file.display().to_string()))
+            }
+            Source::OAuth(grant) => {
+                let endpoint = grant.application().map(|application| application.endpoints.address().to_string());
+                (grant.name(), endpoint)
+            }
         };
         Self { kind, place }
     }

@@ -178,7 +178,13 @@ mod tests {
     const MINUTE: u64 = 60;
 
     fn token(life: Option<u64>) -> Token {
-        Token { access_token: Secret::new("ey".into()), life: life.map(Duration::from_secs) }
+        Token {
+            access_token: Secret::new("ey".into()),
+            life: life.map(Duration::from_secs),
+            refresh_token: None,
+            refresh_life: None,
+            scope: None,
+        }
     }
 
     fn later(start: Instant, seconds: u64) -> Instant {

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use super::sysexits::{EX_CONFIG, EX_IOERR, EX_SOFTWARE, EX_USAGE};
 use super::{cannot_use, fail, paints, runtime};
 use crate::account::{Encryption, Settings};
-use crate::app;
+use crate::app::{self, Common};
 use crate::config::{self, Config, Loaded, Sources};
 use crate::diagnosis::{Diagnosis, diagnose};
 use crate::ids::MessageId;
@@ -174,14 +174,12 @@ fn prepare(
     account: &Settings,
     journal: &Journal,
 ) -> Result<(Upstream, Option<Mail>), (u8, String)> {
-    let hostname = app::hostname(config);
     // The relay may be running beside us: mail must not go round in a circle now either.
     let listeners = config.listeners.iter().flat_map(|listener| listener.bind.iter().copied());
     let ours = Arc::new(OnceLock::from(Bound::new(listeners)));
-    let timeouts = Timeouts::each(args.timeout);
-    let upstream = app::upstream(account.clone(), &ours, &hostname, timeouts, journal)
-        .map_err(|error| (EX_CONFIG, error.to_string()))?;
-    let mail = args.to.as_ref().map(|to| mail(args, account, to, &hostname)).transpose();
+    let common = Common { ours, ..Common::new(config, journal.clone(), Timeouts::each(args.timeout)) };
+    let upstream = app::upstream(account.clone(), &common).map_err(|error| (EX_CONFIG, error.to_string()))?;
+    let mail = args.to.as_ref().map(|to| mail(args, account, to, &common.hostname)).transpose();
     Ok((upstream, mail.map_err(|why| (EX_USAGE, why))?))
 }
 

@@ -33,6 +33,7 @@ use crate::ids::AccountName;
 use crate::inbound::settings::{Caps, DeviceSettings, ListenerSettings};
 use crate::journal::log;
 use crate::mail::address::Address;
+use crate::store;
 
 pub use effective::{Effective, Origins};
 pub use finding::{Finding, Masked, Place, Severity};
@@ -68,8 +69,8 @@ pub struct Config {
     pub caps: Caps,
     /// `[delivery]`
     pub delivery: Delivery,
-    /// `[storage] directory`: where spool files of large bodies go.
-    pub spool_directory: PathBuf,
+    /// `[storage]`
+    pub storage: store::file::Settings,
     /// `[log]`
     pub log: log::Settings,
 }
@@ -162,7 +163,8 @@ pub fn load(sources: &Sources) -> Result<Loaded, Report> {
     let surroundings = check::Surroundings {
         directory,
         presets: &presets,
-        spool: paths::spool(&sources.environment),
+        storage: paths::storage(&sources.environment),
+        vault_key: paths::vault_key(&sources.environment),
         proxies: check::Environment::new(&sources.environment),
         read_secret: &|path| files::read_secret(path, directory),
     };

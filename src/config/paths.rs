@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::Sources;
 use super::finding::Complaint;
+use crate::store::file::KeySource;
 
 /// Tried in this order when neither `--config` nor `$POSTHOUSE_CONFIG` is given.
 const USUAL: [&str; 2] = ["posthouse.toml", "/etc/posthouse/posthouse.toml"];
@@ -38,9 +39,9 @@ pub(super) fn looked_for() -> String {
     format!("no configuration file found; looked for ./{here}{directory} and {system}")
 }
 
-/// The directory for spool files: what systemd gives a service, `/var/lib/posthouse` for root and for users without a
+/// The directory for what must survive a restart, and for spool files: what systemd gives a service, `/var/lib/posthouse` for root and for users without a
 /// home, else the place XDG names for a user's data.
-pub(super) fn spool(environment: &BTreeMap<String, String>) -> PathBuf {
+pub(super) fn storage(environment: &BTreeMap<String, String>) -> PathBuf {
     let given = |name: &str| environment.get(name).map(String::as_str).filter(|value| value.starts_with('/'));
     if let Some(directories) = given("STATE_DIRECTORY") {
         // Several are separated by colons (systemd.exec); the first is ours.
@@ -52,6 +53,28 @@ pub(super) fn spool(environment: &BTreeMap<String, String>) -> PathBuf {
         (None, Some(home)) => Path::new(home).join(".local/share/posthouse"),
     }
 }
+
+/// Where the key of the vault comes from: a credential of systemd; else a file that is made at the first start, where
+/// configuration lies and not data, so that a copy of the one is not a copy of the other.
+pub(super) fn vault_key(environment: &BTreeMap<String, String>) -> KeySource {
+    let given = |name: &str| environment.get(name).map(String::as_str).filter(|value| value.starts_with('/'));
+    // The process is asked for the directory only; whether the credential is in it, the vault will see.
+    if let Some(file) = given("CREDENTIALS_DIRECTORY").map(|directory| Path::new(directory).join(CREDENTIAL))
+        && file.exists()
+    {
+        return KeySource::File(file);
+    }
+    let directory = match (given("CONFIGURATION_DIRECTORY"), given("XDG_CONFIG_HOME"), given("HOME")) {
+        (Some(directories), _, _) => directories.split(':').next().unwrap_or(directories).into(),
+        (None, _, None | Some("/" | "/root" | "/nonexistent")) => PathBuf::from("/etc/posthouse"),
+        (None, Some(config), _) => Path::new(config).join("posthouse"),
+        (None, None, Some(home)) => Path::new(home).join(".config/posthouse"),
+    };
+    KeySource::Made(directory.join("vault.key"))
+}
+
+/// `LoadCredential=` of a systemd unit, by this name.
+const CREDENTIAL: &str = "posthouse-vault-key";
 
 #[cfg(test)]
 mod tests {
@@ -82,7 +105,7 @@ mod tests {
     fn data_lies_where_the_field_expects_it() {
         let at = |pairs: &[(&str, &str)]| {
             let map = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-            spool(&map).display().to_string()
+            storage(&map).display().to_string()
         };
         assert_eq!(at(&[]), "/var/lib/posthouse");
         assert_eq!(at(&[("HOME", "/root"), ("XDG_DATA_HOME", "/root/.local/share")]), "/var/lib/posthouse");

@@ -164,7 +164,8 @@ fn defaults() -> BTreeMap<String, Value> {
     let surroundings = Surroundings {
         directory: Path::new(""),
         presets: &presets,
-        spool: "".into(),
+        vault_key: crate::store::file::KeySource::Made("vault.key".into()),
+        storage: "".into(),
         read_secret: &no_file,
         proxies: check::Environment::default(),
     };

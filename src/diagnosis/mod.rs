@@ -5,6 +5,7 @@
 //! nothing about the mail: that is `outbound/verdict`.
 
 mod echo;
+mod kept;
 mod known;
 mod lifts;
 mod network;
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 pub use self::network::{ConnectProblem, DnsProblem};
 pub use self::proxy::{ProxyFailure, ProxyOrigin, ProxyProblem};
+use crate::ids::AccountName;
 pub use crate::smtp::client::CannotCarry;
 use crate::smtp::client::Fault;
 use crate::smtp::reply::Reply;
@@ -67,6 +69,8 @@ pub enum Failure {
     Token(TokenFailure),
     /// A password file or command failed.
     Password { detail: String },
+    /// What is kept of a sign-in cannot be used.
+    Kept(KeptFailure),
 }
 
 impl From<ProxyFailure> for Failure {
@@ -147,6 +151,23 @@ pub enum TokenFailure {
     Command { program: String, detail: String },
 }
 
+/// Why what is kept of a sign-in cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeptFailure {
+    /// Nobody has signed this account in, or it was signed out.
+    NotSignedIn { account: AccountName },
+    /// The sign-in was made for another application, which `oauth.client_id` named then, or at another provider.
+    OtherApplication { account: AccountName },
+    /// The provider gave no refresh token, and the access token has ended.
+    NotRenewable { account: AccountName },
+    /// The key, or the vault itself, is not what it should be; the text says what to do.
+    Vault { detail: String },
+    /// The vault cannot be read or written just now: the disk is full, or fails.
+    Storage { detail: String },
+    /// Another process renews the token and has not finished.
+    Busy { account: AccountName },
+}
+
 /// With whom it happened and how we signed in, because the same words mean different things.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Context<'a> {
@@ -221,7 +242,7 @@ impl Failure {
             }
             Self::WouldSendInClear { .. } | Self::NoMechanism { .. } => Phase::Auth,
             Self::CannotCarry(_) => Phase::Mail,
-            Self::Token(_) | Self::Password { .. } => Phase::Credential,
+            Self::Token(_) | Self::Password { .. } | Self::Kept(_) => Phase::Credential,
         }
     }
 }
@@ -251,6 +272,7 @@ pub fn diagnose(failure: &Failure, context: Context<'_>) -> Diagnosis {
         Failure::SelfLoop { host, port } => network::self_loop(host, *port),
         Failure::Token(failure) => token::judge(failure, context),
         Failure::Password { detail } => ours::password(detail),
+        Failure::Kept(failure) => kept::judge(failure),
     }
 }
 
@@ -300,6 +322,7 @@ mod tests {
             (Failure::CannotCarry(CannotCarry::EightBit), Cause::Message, Phase::Mail),
             (Failure::Token(token), Cause::Account, Phase::Credential),
             (Failure::Password { detail: text() }, Cause::Account, Phase::Credential),
+            (Failure::Kept(KeptFailure::NotSignedIn { account: "office".into() }), Cause::Account, Phase::Credential),
         ]
     }
 

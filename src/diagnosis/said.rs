@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::{Failure, TlsProblem, TokenFailure};
+use super::{Failure, KeptFailure, TlsProblem, TokenFailure};
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -27,6 +27,19 @@ impl fmt::Display for Failure {
             Self::SelfLoop { host, port } => write!(f, "{host} port {port} is this relay"),
             Self::Token(failure) => failure.fmt(f),
             Self::Password { detail } => f.write_str(detail),
+            Self::Kept(failure) => failure.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for KeptFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotSignedIn { account } => write!(f, "account {account} is not signed in"),
+            Self::OtherApplication { account } => write!(f, "account {account} is signed in for another application"),
+            Self::NotRenewable { account } => write!(f, "account {account} has no refresh token"),
+            Self::Vault { detail } | Self::Storage { detail } => write!(f, "kept tokens: {detail}"),
+            Self::Busy { account } => write!(f, "account {account} is being renewed by another process"),
         }
     }
 }

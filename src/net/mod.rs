@@ -6,6 +6,7 @@
 //! token calls use. Nothing here knows what a message is.
 
 mod alarm;
+pub mod clock;
 pub mod dial;
 pub mod gateway;
 pub mod guard;

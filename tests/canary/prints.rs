@@ -7,11 +7,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use percent_encoding::NON_ALPHANUMERIC;
-use posthouse::account::keeper::Keeper;
+use posthouse::account::keeper::{Keeper, Tools};
 use posthouse::account::oauth::Token;
 use posthouse::account::signin::Credential;
+use posthouse::account::vault::Holder;
 use posthouse::config::{self, Override, Sources, report};
 use posthouse::journal::Journal;
+use posthouse::net::clock::Clock;
 use posthouse::net::http::HttpClient;
 use posthouse::net::trust::{self, ClientTls};
 use posthouse::sandbox::{Sandbox, Settings};
@@ -20,6 +22,7 @@ use posthouse::smtp::client::{Client, Login, Timeouts};
 use posthouse::smtp::server::{Auth, Event, LineEndings, Security, Server};
 use posthouse::smtp::trace::Trace;
 use posthouse::smtp::{Conversation, Output, client, server};
+use posthouse::store::file::{FileVault, KeySource, Settings as Storage};
 use posthouse::upstream::Upstream;
 
 use crate::detector::{Canary, finds};
@@ -90,7 +93,7 @@ async fn settings_and_what_is_made_of_them_print_no_secret() {
         let now = Instant::now();
         let http = HttpClient::new(trust::http_terms(&trust::Settings::default(), now).unwrap(), None);
         for account in loaded.config.accounts {
-            let keeper = Keeper::new(&account, http.clone()).unwrap();
+            let keeper = Keeper::new(&account, tools(http.clone())).unwrap();
             // What it holds by now, if it holds something.
             let credential = keeper.credential().await;
             prints("a keeper", &keeper);
@@ -122,7 +125,10 @@ async fn the_practice_provider_prints_no_secret() {
 fn logins_and_tokens_print_no_secret() {
     let secret = || Secret::new(planted::password().secret);
     prints("a secret", &secret());
-    prints("a token", &Token { access_token: secret(), life: None });
+    prints(
+        "a token",
+        &Token { access_token: secret(), life: None, refresh_token: None, refresh_life: None, scope: None },
+    );
     prints("a credential", &Credential::Password { username: "u".into(), password: secret() });
     for login in [
         Login::Plain { user: "u".into(), password: secret() },
@@ -266,4 +272,10 @@ pub fn mistakes() -> Vec<(String, Option<&'static str>)> {
         (account.into(), Some("POSTHOUSE__ACCOUNTS__A__PASSWORD_FILE")),
         (account.into(), Some("POSTHOUSE__LOG__LEVEL")),
     ]
+}
+
+fn tools(http: HttpClient) -> Tools {
+    let nowhere = std::path::Path::new("/nonexistent/posthouse");
+    let storage = Storage { directory: nowhere.into(), key: KeySource::File(nowhere.join("key")) };
+    Tools { http, vault: Arc::new(FileVault::new(storage)), holder: Holder::new(false), clock: Clock::default() }
 }

@@ -69,11 +69,14 @@ fn a_tenant_and_a_region_fill_the_gaps() {
     let variables = [("POSTHOUSE__ACCOUNTS__SES__REGION", "eu-west-1"), ("POSTHOUSE__DEFAULT_ACCOUNT", "ses")];
     let accounts = desk.load(text, &variables).unwrap().config.accounts;
     assert!(secret.exists());
-    let Source::OAuth(Grant::ClientCredentials { token_endpoint, scope, .. }) = &accounts[0].credential else {
+    let Source::OAuth(Grant::ClientCredentials { application }) = &accounts[0].credential else {
         panic!("{:?}", accounts[0].credential)
     };
-    assert_eq!(token_endpoint.to_string(), "https://login.microsoftonline.us/example.us/oauth2/v2.0/token");
-    assert_eq!(scope.as_deref(), Some("https://outlook.office365.us/.default"));
+    assert_eq!(
+        application.endpoints.address().to_string(),
+        "https://login.microsoftonline.us/example.us/oauth2/v2.0/token"
+    );
+    assert_eq!(application.scope.as_deref(), Some("https://outlook.office365.us/.default"));
     assert_eq!((accounts[0].host.as_str(), accounts[0].port), ("smtp.office365.us", 587));
     assert_eq!(accounts[1].host, "email-smtp.eu-west-1.amazonaws.com");
 }

@@ -112,7 +112,7 @@ fn secrets_are_opened_by_few() {
     ] {
         let found = complaints(&[file("journal/mod.rs", body)]);
         assert!(found.len() == 1 && found[0].contains("opens a secret"), "{body}: {found:?}");
-        assert!(complaints(&[file("account/oauth/client_credentials.rs", body)]).is_empty());
+        assert!(complaints(&[file("account/oauth/exchange.rs", body)]).is_empty());
     }
 }
 

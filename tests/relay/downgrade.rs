@@ -3,17 +3,13 @@
 //! Somebody on the way takes the offer of STARTTLS out of the reply to EHLO. Whether the account's own memory notices
 //! is looked at with one [`Upstream`], since a relay would hold the account before it comes to a second attempt.
 
-use std::sync::{Arc, OnceLock};
-
 use posthouse::account::Encryption;
 use posthouse::app;
 use posthouse::diagnosis::Failure;
-use posthouse::journal::Journal;
 use posthouse::sandbox::fault::{Fault, Stage, Times};
-use posthouse::smtp::client::Timeouts;
 use posthouse::upstream::{Progress, Upstream};
 
-use crate::scene::Scene;
+use crate::scene::{Scene, common};
 
 async fn scene() -> (Scene, Upstream) {
     let scene = Scene::account(|account, sandbox| {
@@ -21,8 +17,7 @@ async fn scene() -> (Scene, Upstream) {
     })
     .await;
     let account = scene.config.accounts[0].clone();
-    let upstream =
-        app::upstream(account, &Arc::new(OnceLock::new()), "relay.test", Timeouts::default(), &Journal::default());
+    let upstream = app::upstream(account, &common());
     (scene, upstream.unwrap())
 }
 

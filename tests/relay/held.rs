@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use posthouse::account::Source;
-use posthouse::account::oauth::{ClientSecret, Grant};
+use posthouse::account::oauth::{ClientAuthentication, ClientProof, Given, Grant};
 use posthouse::sandbox::fault::{Fault, Gate, Stage, Times};
 use posthouse::secret::Secret;
 
@@ -69,8 +69,12 @@ async fn a_wrong_client_secret_costs_one_call() {
     let log = Log::capture();
     let scene = Scene::account(|account, sandbox| {
         client_credentials(account, sandbox);
-        if let Source::OAuth(Grant::ClientCredentials { client_secret, .. }) = &mut account.credential {
-            *client_secret = ClientSecret::Given(Secret::new("mistyped".into()));
+        if let Source::OAuth(Grant::ClientCredentials { application }) = &mut account.credential {
+            application.proof = ClientProof::Secret {
+                secret: Given::Here(Secret::new("mistyped".into())),
+                sent: ClientAuthentication::Body,
+                expires: None,
+            };
         }
     })
     .await;

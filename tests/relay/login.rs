@@ -203,8 +203,8 @@ async fn a_device_s_own_account_is_used() {
 /// Puts a fresh certificate for `localhost` where the listener finds it, and gives it back in PEM form.
 fn certified(config: &mut Config, implicit: bool) -> String {
     let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(["localhost".into()]).unwrap();
-    let certificate = config.spool_directory.with_file_name("listener.pem");
-    let key = config.spool_directory.with_file_name("listener.key");
+    let certificate = config.storage.directory.with_file_name("listener.pem");
+    let key = config.storage.directory.with_file_name("listener.key");
     std::fs::write(&certificate, cert.pem()).unwrap();
     std::fs::write(&key, signing_key.serialize_pem()).unwrap();
     config.listeners[0].tls =

@@ -66,7 +66,7 @@ async fn row(
     let scene = Scene::with(provider, |config, sandbox| {
         let account = &mut config.accounts[0];
         (account.encryption, account.port) = (encryption, port(sandbox).port());
-        sign_in.set(account, sandbox, &config.spool_directory);
+        sign_in.set(account, sandbox, &config.storage.directory);
     })
     .await;
     let mut device = scene.device().await;

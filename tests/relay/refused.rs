@@ -4,7 +4,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
-use posthouse::account::oauth::Grant;
+use posthouse::account::oauth::{Endpoints, Grant};
 use posthouse::account::{self, Encryption, Source};
 use posthouse::app::StartError;
 use posthouse::inbound::settings::DeviceAuth;
@@ -81,8 +81,9 @@ async fn a_token_endpoint_that_is_not_there() {
     let log = Log::capture();
     let scene = Scene::account(|account, sandbox| {
         client_credentials(account, sandbox);
-        if let Source::OAuth(Grant::ClientCredentials { token_endpoint, .. }) = &mut account.credential {
-            *token_endpoint = format!("https://127.0.0.1:{}/token", free_port()).parse().unwrap();
+        if let Source::OAuth(Grant::ClientCredentials { application }) = &mut account.credential {
+            let nobody = format!("https://127.0.0.1:{}/token", free_port());
+            application.endpoints = Endpoints::token_only(nobody.parse().unwrap());
         }
     })
     .await;

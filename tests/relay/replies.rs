@@ -4,23 +4,20 @@
 //! the phase it belongs to, the answer of a token endpoint over HTTP. What is judged is the failure the probe returns,
 //! in the account's context; then the command itself is run.
 
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use posthouse::account::{self, Mechanism, Source};
 use posthouse::app;
 use posthouse::diagnosis::{Diagnosis, diagnose};
-use posthouse::journal::Journal;
 use posthouse::mail::address::Address;
 use posthouse::sandbox::fault::{Fault, Stage, Times, TokenFault};
 use posthouse::sandbox::{Sandbox, Settings};
-use posthouse::smtp::client::Timeouts;
 use posthouse::smtp::sasl;
 use posthouse::upstream::Progress;
 use posthouse::upstream::probe::{Mail, probe};
 
 use crate::probe::stand::Stand;
-use crate::scene;
+use crate::scene::{self, common};
 
 #[path = "../support/replies.rs"]
 mod read;
@@ -68,8 +65,7 @@ impl Theatre {
         } else {
             faults.plan(stage(seen.phase), reply(seen), Times::Always);
         }
-        let ours = Arc::new(OnceLock::new());
-        let upstream = app::upstream(account, &ours, "relay.test", Timeouts::default(), &Journal::default()).unwrap();
+        let upstream = app::upstream(account, &common()).unwrap();
         let failure = probe(&upstream, Some(&mail()), Progress::new()).await.expect_err(seen.code);
         diagnose(&failure, upstream.settings.context())
     }

@@ -9,17 +9,20 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use posthouse::account::oauth::{ClientAuthentication, ClientSecret, Grant};
+use posthouse::account::oauth::{Application, ClientAuthentication, ClientProof, Endpoints, Given, Grant};
+use posthouse::account::vault::Holder;
 use posthouse::account::{self, Encryption, Mechanism, PasswordSpaces, Source};
-use posthouse::app::{self, App, StartError};
+use posthouse::app::{self, App, Common, StartError};
 use posthouse::config::{Config, Delivery};
 use posthouse::inbound::settings::{Caps, DeviceAuth, Limits, LineEndings, ListenerSettings, ListenerTls};
 use posthouse::journal::{Journal, log};
+use posthouse::net::clock::Clock;
 use posthouse::net::proxy::Proxies;
 use posthouse::net::trust;
 use posthouse::sandbox::fault::Gate;
 use posthouse::sandbox::{Extension, Sandbox, Settings};
 use posthouse::smtp::client::Timeouts;
+use posthouse::store::file::{FileVault, KeySource, Settings as Storage};
 use tokio::sync::watch;
 use tracing::subscriber::DefaultGuard;
 
@@ -114,6 +117,21 @@ pub fn relay_to(
     Ok((app::start(&config, Journal::default(), Timeouts::default())?, config, directory))
 }
 
+/// What an account needs that is tried without a relay; nothing is kept of its sign-ins.
+pub fn common() -> Common {
+    let nowhere = Path::new("/nonexistent/posthouse");
+    let storage = Storage { directory: nowhere.into(), key: KeySource::File(nowhere.join("key")) };
+    Common {
+        ours: Arc::default(),
+        hostname: "relay.test".into(),
+        timeouts: Timeouts::default(),
+        journal: Journal::default(),
+        vault: Arc::new(FileVault::new(storage)),
+        holder: Holder::new(false),
+        clock: Clock::default(),
+    }
+}
+
 /// Returns once a session of the provider waits at this gate.
 pub async fn reached(gate: &Gate) {
     tokio::time::timeout(Duration::from_secs(20), gate.reached(1)).await.expect("nobody came to the gate");
@@ -133,7 +151,7 @@ fn config(sandbox: &Sandbox, directory: &Path) -> Config {
         accounts: vec![account(sandbox, &authority)],
         caps: Caps { sessions: 1000, sessions_per_device: 100, idle: Duration::from_mins(5), minimum_rate: 500 },
         delivery: Delivery { wait: Duration::from_secs(15), shutdown_grace: Duration::from_secs(8) },
-        spool_directory: directory.join("spool"),
+        storage: Storage { directory: directory.join("storage"), key: KeySource::Made(directory.join("vault.key")) },
         log: log::Settings::default(),
     }
 }
@@ -186,17 +204,23 @@ pub fn account(sandbox: &Sandbox, authority: &Path) -> account::Settings {
 pub fn client_credentials(account: &mut account::Settings, sandbox: &Sandbox) {
     let provider = sandbox.settings();
     account.credential = Source::OAuth(Grant::ClientCredentials {
-        token_endpoint: sandbox.token_endpoint().parse().unwrap(),
-        client_id: provider.client_id.clone(),
-        client_secret: ClientSecret::Given(provider.client_secret.clone()),
-        scope: None,
-        authentication: ClientAuthentication::Body,
+        application: Application {
+            endpoints: Endpoints::token_only(sandbox.token_endpoint().parse().unwrap()),
+            client_id: provider.client_id.clone(),
+            proof: ClientProof::Secret {
+                secret: Given::Here(provider.client_secret.clone()),
+                sent: ClientAuthentication::Body,
+                expires: None,
+            },
+            scope: None,
+            unused_refresh_life: None,
+        },
     });
 }
 
 /// Another account, at a provider of its own.
 pub fn add_account(config: &mut Config, name: &str, sandbox: &Sandbox) {
-    let authority = config.spool_directory.with_file_name(format!("{name}.pem"));
+    let authority = config.storage.directory.with_file_name(format!("{name}.pem"));
     std::fs::write(&authority, sandbox.authority_pem()).unwrap();
     config.accounts.push(account::Settings { name: name.into(), ..account(sandbox, &authority) });
 }

@@ -11,10 +11,10 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::account::oauth::{ClientAuthentication, ClientSecret};
+use crate::account::oauth::{Application, ClientAuthentication, ClientProof, Endpoints, Given};
 use crate::account::tests::settings;
+use crate::account::vault::tests::Memory;
 use crate::diagnosis::TokenFailure;
-use crate::net::http::tests::client as http;
 use crate::secret::Secret;
 
 /// A token endpoint that counts its calls, and answers none before it is let.
@@ -41,7 +41,7 @@ impl Endpoint {
         let address = format!("http://{}/token", listener.local_addr().unwrap());
         let app = axum::Router::new().route("/token", route);
         tokio::spawn(async move { axum::serve(listener, app).await });
-        let keeper = Keeper::new(&with(Source::OAuth(grant(&address))), http()).unwrap();
+        let keeper = Keeper::new(&with(Source::OAuth(grant(&address))), tools()).unwrap();
         (endpoint, Arc::new(keeper))
     }
 
@@ -76,13 +76,29 @@ impl Endpoint {
     }
 }
 
+/// Of a process alone with an empty vault.
+pub(crate) fn tools() -> Tools {
+    Tools {
+        http: crate::net::http::tests::client(),
+        vault: Arc::new(Memory::default()),
+        holder: Holder::new(true),
+        clock: Clock::default(),
+    }
+}
+
 fn grant(address: &str) -> Grant {
     Grant::ClientCredentials {
-        token_endpoint: address.parse().unwrap(),
-        client_id: "app".into(),
-        client_secret: ClientSecret::Given(Secret::new("hunter2".into())),
-        scope: None,
-        authentication: ClientAuthentication::Body,
+        application: Application {
+            endpoints: Endpoints::token_only(address.parse().unwrap()),
+            client_id: "app".into(),
+            proof: ClientProof::Secret {
+                secret: Given::Here(Secret::new("hunter2".into())),
+                sent: ClientAuthentication::Body,
+                expires: None,
+            },
+            scope: None,
+            unused_refresh_life: None,
+        },
     }
 }
 
@@ -204,7 +220,7 @@ async fn a_token_that_lives_is_used_on_while_the_endpoint_is_away() {
 async fn a_program_may_print_the_token() {
     let command = ["/bin/sh", "-c", "echo printed"].map(str::to_owned).to_vec();
     let keeper =
-        Keeper::new(&with(Source::OAuth(Grant::Command { command: CommandLine::new(command) })), http()).unwrap();
+        Keeper::new(&with(Source::OAuth(Grant::Command { command: CommandLine::new(command) })), tools()).unwrap();
     assert_eq!(secret(&ask(&keeper).await), "printed");
 }
 
@@ -212,7 +228,7 @@ async fn a_program_may_print_the_token() {
 async fn a_password_file_is_read_at_each_sign_in_and_a_refusal_is_final() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "old-one\n").unwrap();
-    let keeper = Keeper::new(&with(Source::PasswordFile(file.path().into())), http()).unwrap();
+    let keeper = Keeper::new(&with(Source::PasswordFile(file.path().into())), tools()).unwrap();
     let old = ask(&keeper).await;
     std::fs::write(file.path(), "new-one\n").unwrap();
     let new = ask(&keeper).await;
@@ -225,7 +241,7 @@ async fn the_login_name_is_the_username_else_the_address() {
     let mut settings = with(Source::Password(Secret::new("hunter2".into())));
     for (username, expected) in [(None, "scanner@example.com"), (Some("apikey".to_owned()), "apikey")] {
         settings.username = username;
-        let credential = ask(&Keeper::new(&settings, http()).unwrap()).await;
+        let credential = ask(&Keeper::new(&settings, tools()).unwrap()).await;
         assert!(matches!(credential, Credential::Password { username, .. } if username == expected));
     }
 }
@@ -235,7 +251,7 @@ fn what_cannot_be_kept_is_refused_at_once() {
     let mut nameless = with(Source::Password(Secret::new("hunter2".into())));
     nameless.address = None;
     let account = || AccountName::from("office");
-    assert_eq!(Keeper::new(&nameless, http()).unwrap_err(), KeeperError::NoUsername { account: account() });
+    assert_eq!(Keeper::new(&nameless, tools()).unwrap_err(), KeeperError::NoUsername { account: account() });
     nameless.credential = Source::None;
-    assert!(Keeper::new(&nameless, http()).is_ok(), "who does not sign in needs no name");
+    assert!(Keeper::new(&nameless, tools()).is_ok(), "who does not sign in needs no name");
 }

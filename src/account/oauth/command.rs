@@ -4,7 +4,7 @@
 //! printed in any error.
 
 use super::super::program::{self, CommandLine};
-use super::{Answer, Token};
+use super::token::{Answer, Token};
 use crate::diagnosis::TokenFailure;
 
 /// Runs the program once.
@@ -20,7 +20,7 @@ fn understand(printed: &str) -> Option<Token> {
         serde_json::from_str(printed).ok()?
     } else {
         let access_token = oauth2::AccessToken::new(printed.to_owned());
-        Answer { access_token, token_type: super::bearer(), expires_in: None }
+        Answer::of(access_token)
     };
     answer.into_token()
 }

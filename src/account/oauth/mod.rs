@@ -1,16 +1,20 @@
 //! OAuth 2.0: how an access token is had, one file a grant.
 //!
-//! Every call has a deadline, follows no redirect, and speaks HTTPS (plain HTTP only to loopback). Errors carry what
-//! `diagnosis` needs and never a token. Grants that need a vault are not here yet.
+//! [`Grant`] is what the configuration says. Every call goes through [`exchange`]: it has a deadline, follows no
+//! redirect, and speaks HTTPS (plain HTTP only to loopback). Errors carry what `diagnosis` needs and never a token.
+//! What a sign-in leaves behind lies in a [`super::vault`].
 
 pub mod client_credentials;
 pub mod command;
+mod exchange;
+mod token;
+
+pub use token::Token;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use oauth2::{AccessToken, RefreshToken, Scope, TokenResponse, basic::BasicTokenType};
-use serde::{Deserialize, Deserializer, Serialize};
+use jiff::civil::Date;
 
 use super::CommandLine;
 use crate::diagnosis::Failure;
@@ -21,18 +25,40 @@ use crate::secret::Secret;
 /// `oauth = { grant = …, … }`
 #[derive(Debug, Clone)]
 pub enum Grant {
+    /// RFC 6749 §4.1 with PKCE (RFC 7636): a person signs in with a browser.
+    AuthorizationCode {
+        /// Who asks.
+        application: Application,
+        /// How the browser brings the answer back.
+        redirect: Redirect,
+        /// What else goes into the authorization request, as name and value.
+        parameters: Vec<(String, String)>,
+    },
+    /// RFC 8628: a person signs in with a browser on another machine.
+    DeviceCode {
+        /// Who asks.
+        application: Application,
+    },
     /// RFC 6749 §4.4
     ClientCredentials {
-        /// `token_endpoint`
-        token_endpoint: Endpoint,
-        /// `client_id`
-        client_id: String,
-        /// `client_secret` or `client_secret_file`
-        client_secret: ClientSecret,
-        /// `scope`: several are separated by spaces.
-        scope: Option<String>,
-        /// `client_authentication = "basic" | "body"`
-        authentication: ClientAuthentication,
+        /// Who asks.
+        application: Application,
+    },
+    /// RFC 7523 §2.1: a key that may act for a mailbox.
+    ServiceAccount(ServiceAccount),
+    /// RFC 6749 §6, with a refresh token that was had elsewhere.
+    RefreshToken {
+        /// Whose token it is.
+        application: Application,
+        /// `refresh_token` or `refresh_token_file`
+        token: Given,
+    },
+    /// RFC 6749 §4.3; RFC 9700 §2.4 forbids it, and some servers know nothing else.
+    Password {
+        /// Who asks.
+        application: Application,
+        /// `password` or `password_file` in `oauth`
+        password: Given,
     },
     /// An external program prints a token, or JSON with `access_token` and `expires_in`.
     Command {
@@ -41,7 +67,71 @@ pub enum Grant {
     },
 }
 
-/// How the client proves itself to the token endpoint (RFC 6749 §2.3.1).
+/// An application as it is registered at a provider.
+#[derive(Debug, Clone)]
+pub struct Application {
+    /// Where to ask.
+    pub endpoints: Endpoints,
+    /// `client_id`
+    pub client_id: String,
+    /// How it proves to be itself.
+    pub proof: ClientProof,
+    /// `scope`: several are separated by spaces.
+    pub scope: Option<String>,
+    /// How long the provider keeps a refresh token that nobody uses, as far as it is known.
+    pub unused_refresh_life: Option<Duration>,
+}
+
+/// Where an authorization server is asked.
+#[derive(Debug, Clone)]
+pub enum Endpoints {
+    /// As written, or from a preset.
+    Known(KnownEndpoints),
+    /// `discovery`: the address of a document that tells them (RFC 8414, OpenID Connect Discovery 1.0).
+    Discovered(Endpoint),
+}
+
+/// The endpoints of an authorization server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownEndpoints {
+    /// RFC 6749 §3.2
+    pub token: Endpoint,
+    /// RFC 6749 §3.1
+    pub authorization: Option<Endpoint>,
+    /// RFC 8628 §3.1
+    pub device_authorization: Option<Endpoint>,
+    /// RFC 7009
+    pub revocation: Option<Endpoint>,
+    /// What `iss` in an authorization response must say, if it is there (RFC 9207).
+    pub issuer: Option<String>,
+    /// Whether `iss` must be there.
+    pub always_names_issuer: bool,
+}
+
+/// How an application proves to be itself.
+#[derive(Debug, Clone)]
+pub enum ClientProof {
+    /// Not at all: a public client (RFC 6749 §2.1).
+    None,
+    /// RFC 6749 §2.3.1
+    Secret {
+        /// `client_secret` or `client_secret_file`
+        secret: Given,
+        /// `client_authentication`
+        sent: ClientAuthentication,
+        /// `client_secret_expires`: the day the provider takes it no more, as its page says; nobody else tells.
+        expires: Option<Date>,
+    },
+    /// A signed assertion (RFC 7523 §2.2), with the certificate's SHA-256 in its header.
+    Certificate {
+        /// `client_certificate` in `oauth`: PEM.
+        certificate: PathBuf,
+        /// `client_key` in `oauth`: PEM, RSA or EC P-256.
+        key: PathBuf,
+    },
+}
+
+/// How the client secret is sent (RFC 6749 §2.3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientAuthentication {
     /// HTTP Basic.
@@ -50,13 +140,108 @@ pub enum ClientAuthentication {
     Body,
 }
 
-/// Where the client secret stands.
+/// Where a secret of the configuration stands.
 #[derive(Debug, Clone)]
-pub enum ClientSecret {
-    /// `client_secret = …`
-    Given(Secret),
-    /// `client_secret_file = …`, read at each call.
+pub enum Given {
+    /// In it.
+    Here(Secret),
+    /// In a file, read at each use.
     File(PathBuf),
+}
+
+/// How the browser brings the answer of an authorization request back: `redirect_uri`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Redirect {
+    /// To a listener of ours (RFC 8252 §7.3). Without a port any free one is put behind the host; all else is sent
+    /// exactly as it is written, because providers compare letter by letter.
+    Loopback {
+        /// `http://127.0.0.1`, `http://localhost` or `http://[::1]`, without a port.
+        origin: String,
+        /// Always this one; for providers that compare the port, too.
+        port: Option<u16>,
+        /// What follows, from the slash on; may be empty.
+        path: String,
+    },
+    /// To a page that is not ours: the person pastes its address.
+    Elsewhere(String),
+}
+
+/// A key that may act for mailboxes.
+#[derive(Debug, Clone)]
+pub struct ServiceAccount {
+    /// `key_file`: the JSON file the provider gave out; holds the key, who it belongs to and where to ask.
+    pub key_file: PathBuf,
+    /// `token_endpoint`, in place of the one in the file.
+    pub token_endpoint: Option<Endpoint>,
+    /// `scope`
+    pub scope: String,
+    /// `subject`: the mailbox to act for; default: the account's login name.
+    pub subject: String,
+}
+
+impl Grant {
+    /// As it stands behind `grant = …`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::AuthorizationCode { .. } => "authorization_code",
+            Self::DeviceCode { .. } => "device_code",
+            Self::ClientCredentials { .. } => "client_credentials",
+            Self::ServiceAccount(_) => "service_account",
+            Self::RefreshToken { .. } => "refresh_token",
+            Self::Password { .. } => "password",
+            Self::Command { .. } => "command",
+        }
+    }
+
+    /// Whether a person has to sign in before mail can go out.
+    #[must_use]
+    pub fn needs_sign_in(&self) -> bool {
+        matches!(self, Self::AuthorizationCode { .. } | Self::DeviceCode { .. })
+    }
+
+    /// Whether what it brings is kept in the vault.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.needs_sign_in() || matches!(self, Self::RefreshToken { .. })
+    }
+
+    /// The application, where there is one.
+    #[must_use]
+    pub fn application(&self) -> Option<&Application> {
+        match self {
+            Self::AuthorizationCode { application, .. }
+            | Self::DeviceCode { application }
+            | Self::ClientCredentials { application }
+            | Self::RefreshToken { application, .. }
+            | Self::Password { application, .. } => Some(application),
+            Self::ServiceAccount(_) | Self::Command { .. } => None,
+        }
+    }
+}
+
+impl Endpoints {
+    /// The token endpoint, or the document that will tell it.
+    #[must_use]
+    pub fn address(&self) -> &Endpoint {
+        match self {
+            Self::Known(known) => &known.token,
+            Self::Discovered(document) => document,
+        }
+    }
+
+    /// A token endpoint and nothing else.
+    #[must_use]
+    pub fn token_only(token: Endpoint) -> Self {
+        Self::Known(KnownEndpoints {
+            token,
+            authorization: None,
+            device_authorization: None,
+            revocation: None,
+            issuer: None,
+            always_names_issuer: false,
+        })
+    }
 }
 
 /// Why there is no token.
@@ -70,120 +255,5 @@ pub(super) struct NoToken {
 impl From<Failure> for NoToken {
     fn from(failure: Failure) -> Self {
         Self { failure, presented: Vec::new() }
-    }
-}
-
-/// An access token as it was issued.
-#[derive(Debug, Clone)]
-pub struct Token {
-    /// Visible ASCII only (RFC 6750 §2.1), so it can be put into a SASL response as it is.
-    pub access_token: Secret,
-    /// How long it lives from now on, if the issuer said.
-    pub life: Option<Duration>,
-}
-
-/// A token response (RFC 6749 §5.1), read from servers that are not strict about it: `token_type` may be missing and
-/// `expires_in` may be a string, missing or nonsense. Everything else in it is ignored.
-#[derive(Debug, Serialize, Deserialize)]
-struct Answer {
-    access_token: AccessToken,
-    #[serde(default = "bearer", deserialize_with = "any_token_type")]
-    token_type: BasicTokenType,
-    #[serde(default, deserialize_with = "seconds")]
-    expires_in: Option<u64>,
-}
-
-impl TokenResponse for Answer {
-    type TokenType = BasicTokenType;
-
-    fn access_token(&self) -> &AccessToken {
-        &self.access_token
-    }
-
-    fn token_type(&self) -> &BasicTokenType {
-        &self.token_type
-    }
-
-    fn expires_in(&self) -> Option<Duration> {
-        self.expires_in.map(Duration::from_secs)
-    }
-
-    fn refresh_token(&self) -> Option<&RefreshToken> {
-        None
-    }
-
-    fn scopes(&self) -> Option<&Vec<Scope>> {
-        None
-    }
-}
-
-impl Answer {
-    /// The token, unless it holds what no token may hold: it would tear the SASL response apart.
-    fn into_token(self) -> Option<Token> {
-        let life = self.expires_in();
-        let access_token = self.access_token.into_secret();
-        let is_token = !access_token.is_empty() && access_token.bytes().all(|octet| octet.is_ascii_graphic());
-        is_token.then(|| Token { access_token: Secret::new(access_token), life })
-    }
-}
-
-fn bearer() -> BasicTokenType {
-    BasicTokenType::Bearer
-}
-
-fn any_token_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BasicTokenType, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_else(bearer))
-}
-
-/// Whole seconds out of a number or a string; whatever else stands there counts as not said.
-fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    Ok(match serde_json::Value::deserialize(deserializer)? {
-        serde_json::Value::Number(number) => number.as_u64(),
-        serde_json::Value::String(text) => text.trim().parse().ok(),
-        _ => None,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(json: &str) -> Option<(String, Option<u64>)> {
-        let token = serde_json::from_str::<Answer>(json).ok()?.into_token()?;
-        Some((token.access_token.expose().to_owned(), token.life.map(|life| life.as_secs())))
-    }
-
-    #[test]
-    fn the_life_is_understood_however_it_is_written() {
-        let life = |written: &str| read(&format!(r#"{{"access_token":"ey.x","expires_in":{written}}}"#)).unwrap().1;
-        assert_eq!(life("3599"), Some(3599));
-        assert_eq!(life("\"3599\""), Some(3599));
-        for nonsense in ["null", "-5", "\"soon\"", "[]", "1e99", "true"] {
-            assert_eq!(life(nonsense), None, "{nonsense}");
-        }
-        assert_eq!(read(r#"{"access_token":"ey.x"}"#), Some(("ey.x".into(), None)));
-    }
-
-    #[test]
-    fn the_type_of_a_token_is_not_insisted_on() {
-        for token_type in ["\"Bearer\"", "\"bearer\"", "\"odd\"", "null"] {
-            let json = format!(r#"{{"access_token":"ey.x","token_type":{token_type},"scope":["a"]}}"#);
-            assert!(read(&json).is_some(), "{token_type}");
-        }
-    }
-
-    #[test]
-    fn what_would_tear_a_sasl_response_apart_is_no_token() {
-        for bad in ["", "a b", r"a\u0001auth=Bearer b", r"a\nb", "é"] {
-            assert_eq!(read(&format!(r#"{{"access_token":"{bad}"}}"#)), None, "{bad}");
-        }
-        assert_eq!(read(r#"{"accessToken":"ey.x"}"#), None);
-    }
-
-    #[test]
-    fn debug_does_not_show_a_token() {
-        let answer: Answer = serde_json::from_str(r#"{"access_token":"ey.x"}"#).unwrap();
-        let shown = format!("{answer:?}") + &format!("{:?}", answer.into_token());
-        assert!(!shown.contains("ey.x"), "{shown}");
     }
 }

@@ -29,7 +29,7 @@ const SHARED: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
 
 /// A spool directory where others may put files and links before us.
 pub(super) fn shared_spool(config: &Config, machine: &Machine) -> Option<Finding> {
-    let directory = &config.spool_directory;
+    let directory = &config.storage.directory;
     let shared = SHARED.iter().any(|shared| directory.starts_with(shared));
     (machine.root && shared).then(|| Finding {
         severity: Severity::Warning,

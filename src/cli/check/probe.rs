@@ -29,7 +29,7 @@ pub(super) struct Probed {
 /// Looks at what the configuration needs of this machine.
 pub(super) fn look(config: &Config) -> Probed {
     let mut probed = Probed::default();
-    probed.findings.extend(spool(&config.spool_directory));
+    probed.findings.extend(spool(&config.storage.directory));
     probed.findings.extend(config.accounts.iter().find_map(roots));
     for listener in &config.listeners {
         for address in &listener.bind {

@@ -34,6 +34,7 @@ use crate::inbound::settings::Caps;
 use crate::journal::log;
 use crate::mail::address::Address;
 use crate::secret::Secret;
+use crate::store::{self, file::KeySource};
 
 pub(super) use proxy::Environment;
 
@@ -42,7 +43,9 @@ pub(super) struct Surroundings<'a> {
     /// Where relative paths of the file count from.
     pub(super) directory: &'a Path,
     /// `storage.directory` when it is not written.
-    pub(super) spool: PathBuf,
+    pub(super) storage: PathBuf,
+    /// Where the key of the vault comes from when nothing is written.
+    pub(super) vault_key: KeySource,
     /// The providers there are.
     pub(super) presets: &'a Presets,
     /// What the environment says about proxies.
@@ -92,7 +95,7 @@ pub(super) fn check(root: &Section<'_>, surroundings: &Surroundings<'_>) -> Chec
         accounts: accounts.into_iter().map(|account| account.settings).collect(),
         caps: caps(root),
         delivery: delivery(root),
-        spool_directory: spool(root, surroundings),
+        storage: storage(root, surroundings),
         log: log(root),
     };
     Checked { config, named_files: aside.named_files, holds_secret: aside.holds_secret }
@@ -179,9 +182,12 @@ fn caps(root: &Section<'_>) -> Caps {
     caps
 }
 
-fn spool(root: &Section<'_>, surroundings: &Surroundings<'_>) -> PathBuf {
+fn storage(root: &Section<'_>, surroundings: &Surroundings<'_>) -> store::file::Settings {
     let written = root.section("storage").and_then(|section| section.path("directory", surroundings.directory));
-    written.unwrap_or_else(|| surroundings.spool.clone())
+    store::file::Settings {
+        directory: written.unwrap_or_else(|| surroundings.storage.clone()),
+        key: surroundings.vault_key.clone(),
+    }
 }
 
 fn log(root: &Section<'_>) -> log::Settings {

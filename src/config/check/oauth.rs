@@ -7,7 +7,7 @@ use std::path::Path;
 use super::Aside;
 use super::accounts::command;
 use crate::account::Source;
-use crate::account::oauth::{ClientAuthentication, ClientSecret, Grant};
+use crate::account::oauth::{Application, ClientAuthentication, ClientProof, Endpoints, Given, Grant};
 use crate::config::files::{Named, NamedFile};
 use crate::config::finding::Complaint;
 use crate::config::keys;
@@ -72,14 +72,17 @@ fn client_credentials(section: &Section<'_>, directory: &Path, aside: &mut Aside
     let client_id = section.get("client_id", values::free_text);
     let client_secret = client_secret(section, directory, aside);
     let scope = section.get("scope", values::free_text);
+    let sent = match authentication {
+        Some("basic") => ClientAuthentication::Basic,
+        _ => ClientAuthentication::Body,
+    };
     Some(Grant::ClientCredentials {
-        token_endpoint: token_endpoint?,
-        client_id: client_id?,
-        client_secret,
-        scope,
-        authentication: match authentication {
-            Some("basic") => ClientAuthentication::Basic,
-            _ => ClientAuthentication::Body,
+        application: Application {
+            endpoints: Endpoints::token_only(token_endpoint?),
+            client_id: client_id?,
+            proof: ClientProof::Secret { secret: client_secret, sent, expires: None },
+            scope,
+            unused_refresh_life: None,
         },
     })
 }
@@ -87,12 +90,8 @@ fn client_credentials(section: &Section<'_>, directory: &Path, aside: &mut Aside
 /// The host of the token endpoint, if tokens come from one.
 pub(super) fn endpoint_host(credential: &Source) -> Option<String> {
     match credential {
-        Source::OAuth(Grant::ClientCredentials { token_endpoint, .. }) => Some(token_endpoint.host().to_owned()),
-        Source::OAuth(Grant::Command { .. })
-        | Source::None
-        | Source::Password(_)
-        | Source::PasswordFile(_)
-        | Source::PasswordCommand(_) => None,
+        Source::OAuth(grant) => Some(grant.application()?.endpoints.address().host().to_owned()),
+        Source::None | Source::Password(_) | Source::PasswordFile(_) | Source::PasswordCommand(_) => None,
     }
 }
 
@@ -120,8 +119,8 @@ fn token_endpoint(value: &Value) -> Result<Endpoint, Complaint> {
     }
 }
 
-fn client_secret(section: &Section<'_>, directory: &Path, aside: &mut Aside) -> ClientSecret {
-    let nothing = || ClientSecret::Given(Secret::new(String::new()));
+fn client_secret(section: &Section<'_>, directory: &Path, aside: &mut Aside) -> Given {
+    let nothing = || Given::Here(Secret::new(String::new()));
     match (section.has("client_secret"), section.has("client_secret_file")) {
         (true, true) => {
             let complaint = Complaint::new("`client_secret` and `client_secret_file` are both given");
@@ -130,13 +129,13 @@ fn client_secret(section: &Section<'_>, directory: &Path, aside: &mut Aside) -> 
         }
         (true, false) => {
             aside.holds_secret |= matches!(section.origin_of("client_secret"), Origin::File(_));
-            section.get("client_secret", values::secret).map_or_else(nothing, ClientSecret::Given)
+            section.get("client_secret", values::secret).map_or_else(nothing, Given::Here)
         }
         (false, true) => match section.path("client_secret_file", directory) {
             Some(path) => {
                 let (origin, key) = (section.origin_of("client_secret_file"), section.key("client_secret_file"));
                 aside.named_files.push(Named { origin, key, file: NamedFile::Secret(path.clone()) });
-                ClientSecret::File(path)
+                Given::File(path)
             }
             None => nothing(),
         },

@@ -9,7 +9,7 @@ use super::super::{Config, Loaded};
 use super::page::Page;
 use super::{Effective, Origins, providers, words};
 use crate::account::book::Rule;
-use crate::account::oauth::{ClientSecret, Grant};
+use crate::account::oauth::{ClientProof, Given, Grant};
 use crate::account::{self, CommandLine, Encryption, Source};
 use crate::diagnosis::ProxyOrigin;
 use crate::inbound::settings::{DeviceSettings, Limits, ListenerSettings, ListenerTls};
@@ -176,24 +176,27 @@ fn credential<'s>(page: &mut Page<'_>, source: &'s Source) -> Option<&'s Grant> 
 
 fn fill_oauth(page: &mut Page<'_>, grant: &Grant) {
     match grant {
-        Grant::ClientCredentials { token_endpoint, client_id, client_secret, scope, authentication } => {
+        Grant::ClientCredentials { application } => {
             page.put("grant", "client_credentials");
             page.put_template("tenant");
-            endpoint(page, "token_endpoint", token_endpoint);
-            shown_if(page, "client_id", client_id, words::looks_like_identity);
-            match client_secret {
-                ClientSecret::Given(_) => page.hidden("client_secret", HIDDEN),
-                ClientSecret::File(path) => page.put("client_secret_file", words::path(path)),
-            }
-            if let Some(scope) = scope {
+            endpoint(page, "token_endpoint", application.endpoints.address());
+            shown_if(page, "client_id", &application.client_id, words::looks_like_identity);
+            if let Some(scope) = &application.scope {
                 shown_if(page, "scope", scope, words::looks_like_scope);
             }
-            page.put("client_authentication", words::client_authentication(*authentication));
+            if let ClientProof::Secret { secret, sent, .. } = &application.proof {
+                match secret {
+                    Given::Here(_) => page.hidden("client_secret", HIDDEN),
+                    Given::File(path) => page.put("client_secret_file", words::path(path)),
+                }
+                page.put("client_authentication", words::client_authentication(*sent));
+            }
         }
         Grant::Command { command } => {
             page.put("grant", "command");
             page.hidden("command", program(command));
         }
+        _ => {}
     }
 }
 
@@ -297,7 +300,7 @@ fn sessions<'a>(config: &Config, origins: &'a Origins) -> Page<'a> {
 
 fn storage<'a>(config: &Config, origins: &'a Origins) -> Page<'a> {
     let mut page = Page::new("[storage]", "storage", origins);
-    page.derived("directory", words::path(&config.spool_directory), "the usual place for this user");
+    page.derived("directory", words::path(&config.storage.directory), "the usual place for this user");
     page
 }
 

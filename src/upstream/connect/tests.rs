@@ -8,6 +8,8 @@ use rustls::pki_types::PrivateKeyDer;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::account::keeper::Tools;
+use crate::account::keeper::tests::tools;
 use crate::account::tests::settings;
 use crate::net::http::HttpClient;
 use crate::net::trust::{self, Pin, Verify};
@@ -35,7 +37,7 @@ async fn notes(trust: trust::Settings, server: Arc<ServerConfig>) -> Vec<String>
     let account = Settings { trust, ..settings() };
     let now = Instant::now();
     let http = HttpClient::new(trust::http_terms(&account.trust, now).unwrap(), None);
-    let keeper = Keeper::new(&account, http).unwrap();
+    let keeper = Keeper::new(&account, Tools { http, ..tools() }).unwrap();
     let tls = ClientTls::load(&account.trust, now).unwrap();
     let ours = Arc::new(OnceLock::new());
     let upstream =

@@ -1,9 +1,10 @@
-//! The client credentials grant against a small token server of the test's own.
+//! Calls of a small token server of the test's own, with the client credentials grant.
 //!
 //! Odd answers, refusals and dead servers; the secret is in none of the errors.
 
 use std::io::Write;
 
+use super::super::{Endpoints, client_credentials};
 use super::*;
 use crate::diagnosis::TlsProblem;
 use crate::net::http::tests::{client as http, serve_tls};
@@ -41,20 +42,24 @@ fn answer(status: &str, kind: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
 }
 
-fn grant(endpoint: Endpoint, authentication: ClientAuthentication) -> ClientCredentials {
-    ClientCredentials {
-        endpoint,
+fn application(endpoint: Endpoint, sent: ClientAuthentication) -> Application {
+    Application {
+        endpoints: Endpoints::token_only(endpoint),
         client_id: "the app".into(),
-        client_secret: ClientSecret::Given(Secret::new(SECRET.into())),
+        proof: ClientProof::Secret { secret: Given::Here(Secret::new(SECRET.into())), sent, expires: None },
         scope: Some("https://a/.default  b".into()),
-        authentication,
+        unused_refresh_life: None,
     }
+}
+
+async fn ask(application: &Application) -> Result<Token, NoToken> {
+    client_credentials::token(application, &http(), None).await
 }
 
 /// What becomes of this answer.
 async fn heard(status: &str, kind: &str, body: &str) -> Result<String, TokenFailure> {
     let (endpoint, _) = endpoint(answer(status, kind, body)).await;
-    match grant(endpoint, ClientAuthentication::Body).token(&http(), None).await.map_err(|none| none.failure) {
+    match ask(&application(endpoint, ClientAuthentication::Body)).await.map_err(|none| none.failure) {
         Ok(token) => Ok(format!("{} {:?}", token.access_token.expose(), token.life.map(|life| life.as_secs()))),
         Err(Failure::Token(failure)) => Err(failure),
         Err(other) => panic!("{other:?}"),
@@ -73,7 +78,7 @@ async fn refusal(status: &str, body: &str) -> String {
 #[tokio::test]
 async fn in_the_body_every_octet_of_the_secret_arrives() {
     let (endpoint, asked) = endpoint(answer("200 OK", "application/json", r#"{"access_token":"ey.x"}"#)).await;
-    grant(endpoint, ClientAuthentication::Body).token(&http(), None).await.unwrap();
+    ask(&application(endpoint, ClientAuthentication::Body)).await.unwrap();
     let asked = asked.await.unwrap();
     assert!(asked.starts_with("POST /token?tenant=x HTTP/1.1\r\n"), "{asked}");
     let form = asked.split_once("\r\n\r\n").unwrap().1;
@@ -87,7 +92,7 @@ async fn in_the_body_every_octet_of_the_secret_arrives() {
 async fn with_basic_id_and_secret_are_encoded_before_they_are_joined() {
     use base64::prelude::*;
     let (endpoint, asked) = endpoint(answer("200 OK", "application/json", r#"{"access_token":"ey.x"}"#)).await;
-    grant(endpoint, ClientAuthentication::Basic).token(&http(), None).await.unwrap();
+    ask(&application(endpoint, ClientAuthentication::Basic)).await.unwrap();
     let asked = asked.await.unwrap();
     let basic = asked.lines().find_map(|line| line.strip_prefix("authorization: Basic ")).unwrap();
     let joined = BASE64_STANDARD.decode(basic).unwrap();
@@ -100,12 +105,17 @@ async fn the_secret_file_is_read_at_each_call() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     writeln!(file, "from-a-file").unwrap();
     let (endpoint, asked) = endpoint(answer("200 OK", "application/json", r#"{"access_token":"ey.x"}"#)).await;
-    let mut grant = grant(endpoint, ClientAuthentication::Body);
-    grant.client_secret = ClientSecret::File(file.path().into());
-    grant.token(&http(), None).await.unwrap();
+    let mut application = application(endpoint, ClientAuthentication::Body);
+    let in_a_file = |path: &std::path::Path| ClientProof::Secret {
+        secret: Given::File(path.into()),
+        sent: ClientAuthentication::Body,
+        expires: None,
+    };
+    application.proof = in_a_file(file.path());
+    ask(&application).await.unwrap();
     assert!(asked.await.unwrap().ends_with("&client_secret=from-a-file"));
-    grant.client_secret = ClientSecret::File("/no/such/file".into());
-    assert!(matches!(grant.token(&http(), None).await.unwrap_err().failure, Failure::Password { .. }));
+    application.proof = in_a_file("/no/such/file".as_ref());
+    assert!(matches!(ask(&application).await.unwrap_err().failure, Failure::Password { .. }));
 }
 
 #[tokio::test]
@@ -181,7 +191,7 @@ async fn no_failure_repeats_a_secret_or_what_may_be_a_token() {
 async fn an_endpoint_that_is_away_is_named_without_its_query() {
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let endpoint = format!("http://{closed}/token?key=hunter2").parse().unwrap();
-    let failure = grant(endpoint, ClientAuthentication::Body).token(&http(), None).await.unwrap_err().failure;
+    let failure = ask(&application(endpoint, ClientAuthentication::Body)).await.unwrap_err().failure;
     let Failure::Token(TokenFailure::Unreachable { endpoint, detail }) = failure else { panic!("{failure:?}") };
     assert_eq!(endpoint, format!("http://{closed}/token"));
     assert!(detail.contains("refused"), "{detail}");
@@ -191,7 +201,7 @@ async fn an_endpoint_that_is_away_is_named_without_its_query() {
 async fn an_endpoint_whose_certificate_nobody_trusts_is_a_failure_of_tls() {
     let (port, _) = serve_tls("localhost").await;
     let endpoint = format!("https://localhost:{port}/token?key=hunter2").parse().unwrap();
-    let failure = grant(endpoint, ClientAuthentication::Body).token(&http(), None).await.unwrap_err().failure;
+    let failure = ask(&application(endpoint, ClientAuthentication::Body)).await.unwrap_err().failure;
     let endpoint = format!("https://localhost:{port}/token");
     assert_eq!(
         failure,
