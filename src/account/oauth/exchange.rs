@@ -201,7 +201,7 @@ impl<'a> Call<'a> {
     async fn listen(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let response = self.means.http.exchange(request).await?;
         *whole(&self.head) = Head::of(&response);
-        let Some(glance) = Glance::at(&response) else { return Ok(response) };
+        let glance = Glance::at(&response).unwrap_or_default();
         // Before anything of it becomes text.
         glance.tokens().for_each(|token| self.watch(&token));
         Ok(heard::straighten(response, &glance))
