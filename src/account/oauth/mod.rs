@@ -20,6 +20,7 @@ mod token;
 pub use assertion::certificate_ends;
 pub use token::Token;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -174,6 +175,17 @@ pub enum Redirect {
     },
     /// To a page that is not ours: the person pastes its address.
     Elsewhere(String),
+}
+
+/// As it was written.
+impl fmt::Display for Redirect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Loopback { origin, port: None, path } => write!(f, "{origin}{path}"),
+            Self::Loopback { origin, port: Some(port), path } => write!(f, "{origin}:{port}{path}"),
+            Self::Elsewhere(address) => f.write_str(address),
+        }
+    }
 }
 
 /// A key that may act for mailboxes.
