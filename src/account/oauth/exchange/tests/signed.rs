@@ -46,7 +46,7 @@ async fn what_was_signed_is_in_no_failure() {
     let (http, clock) = (http(), Clock::default());
     let mut call = Call::new(&endpoint, Means { http: &http, clock: &clock, last: None });
     call.client(&application).await.unwrap();
-    let signed = call.assertion.as_ref().unwrap().signed.clone();
+    let signed = call.assertion.as_ref().unwrap().text.clone();
     let said = format!("you said {}", signed.expose());
     let failure = format!("{:?}", call.failed(Trouble::Unreadable(said.into_bytes())));
     assert!(failure.contains("you said [secret]") && !failure.contains(&signed.expose()[..40]), "{failure}");
