@@ -15,7 +15,7 @@ pub mod revocation;
 pub mod service_account;
 mod token;
 
-pub use assertion::certificate_ends;
+pub use assertion::{certificate_ends, check_identity};
 pub use token::Token;
 
 use std::fmt;
