@@ -233,3 +233,6 @@ pub(super) async fn off_the_threads<T: Send + 'static>(
 pub(super) fn own_file(detail: String) -> TokenFailure {
     TokenFailure::OwnFile { detail }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -214,7 +214,8 @@ impl<'a> Call<'a> {
             Role::Client => "invalid_client",
             Role::Grant => "invalid_grant",
         };
-        let is_refusal = response.status().is_client_error() && Glance::at(response)?.error() == Some(name);
+        let is_refusal = matches!(response.status(), StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED);
+        let is_refusal = is_refusal && Glance::at(response)?.error() == Some(name);
         let theirs = heard::date(response)?;
         let apart = theirs.duration_since(self.means.clock.now()).abs();
         (is_refusal && apart > TOLERANCE).then_some(theirs)

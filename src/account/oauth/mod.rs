@@ -12,6 +12,8 @@ mod exchange;
 pub mod password;
 pub mod refresh_token;
 pub mod revocation;
+#[cfg(test)]
+mod server;
 pub mod service_account;
 mod token;
 

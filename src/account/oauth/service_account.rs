@@ -132,3 +132,6 @@ fn read_limited(file: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
     }
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests;
