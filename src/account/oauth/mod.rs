@@ -17,7 +17,7 @@ mod server;
 pub mod service_account;
 mod token;
 
-pub use assertion::certificate_ends;
+pub use assertion::{certificate_ends, check_identity};
 pub use token::Token;
 
 use std::fmt;
