@@ -11,14 +11,16 @@ use std::time::Duration;
 use oauth2::basic::{
     BasicErrorResponse, BasicRequestTokenError, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
 };
-use oauth2::http::StatusCode;
-use oauth2::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use base64::Engine as _;
+use oauth2::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use oauth2::http::{Method, StatusCode};
+use oauth2::url::form_urlencoded;
 use oauth2::{
     AsyncHttpClient, AuthType, Client, ClientId, ClientSecret, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse,
     RequestTokenError, StandardRevocableToken, TokenUrl,
 };
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::super::password;
 use super::token::{Answer, Token};
@@ -97,23 +99,94 @@ impl<'a> Call<'a> {
 
     /// What the answer to a request of [`Self::client`] means.
     pub(super) fn conclude(self, answer: Result<Answer, BasicRequestTokenError<HttpError>>) -> Result<Token, NoToken> {
-        let heard = Heard {
-            endpoint: self.endpoint.to_string(),
-            head: self.head.into_inner().unwrap_or_default(),
-            redactor: self.redactor,
-        };
+        let heard = self.heard();
         match answer.map(Answer::into_token) {
             Ok(Some(token)) => Ok(token),
             Ok(None) => {
                 Err(Failure::Token(heard.odd("the `access_token` in it is empty or holds odd characters")).into())
             }
-            Err(RequestTokenError::Request(HttpError::Tls(failed))) => {
-                let failure = TokenFailure::Tls { endpoint: heard.endpoint, problem: failed.problem };
-                Err(NoToken { failure: Failure::Token(failure), presented: failed.presented })
-            }
-            Err(error) => Err(Failure::Token(heard.failure(error)).into()),
+            Err(error) => Err(heard.no_token(error)),
         }
     }
+
+    /// Sends a form that the `oauth2` crate has no single request for, with what proves the client, and reads the
+    /// answer. `wanted` names what should stand in it.
+    pub(super) async fn ask<T: DeserializeOwned>(
+        mut self,
+        application: &Application,
+        form: &[(&str, &str)],
+        wanted: &str,
+    ) -> Result<T, NoToken> {
+        let request = self.form(application, form).await?;
+        let answer = self.call(request).await;
+        let heard = self.heard();
+        let response = answer.map_err(RequestTokenError::Request);
+        let response = response.map_err(|error| heard.clone().no_token(error))?;
+        let body = response.body();
+        let failure = if response.status() == StatusCode::OK {
+            match serde_json::from_slice(body) {
+                Ok(answer) => return Ok(answer),
+                Err(_) => heard.odd(&format!("there is no JSON with {wanted} in it")),
+            }
+        } else {
+            match serde_json::from_slice(body) {
+                Ok(refusal) => heard.refused(&refusal),
+                Err(_) => heard.unreadable(body),
+            }
+        };
+        Err(Failure::Token(failure).into())
+    }
+
+    /// RFC 6749 §2.3.1 and appendix B.
+    async fn form(&mut self, application: &Application, form: &[(&str, &str)]) -> Result<HttpRequest, Failure> {
+        let mut body = form_urlencoded::Serializer::new(String::new());
+        body.extend_pairs(form);
+        let mut request = HttpRequest::default();
+        let headers = request.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        match &application.proof {
+            ClientProof::None | ClientProof::Certificate { .. } => {
+                body.append_pair("client_id", &application.client_id);
+            }
+            ClientProof::Secret { secret, sent, .. } => {
+                let secret = read(secret).await?;
+                self.watch(&secret);
+                match sent {
+                    ClientAuthentication::Body => {
+                        body.append_pair("client_id", &application.client_id);
+                        body.append_pair("client_secret", secret.expose());
+                    }
+                    ClientAuthentication::Basic => {
+                        headers.insert(AUTHORIZATION, basic(&application.client_id, &secret));
+                    }
+                }
+            }
+        }
+        // An `Endpoint` is an address by type; one that is no URI is found out by the exchange.
+        *request.uri_mut() = self.endpoint.as_str().parse().unwrap_or_default();
+        *request.method_mut() = Method::POST;
+        *request.body_mut() = body.finish().into_bytes();
+        Ok(request)
+    }
+
+    fn heard(self) -> Heard {
+        Heard {
+            endpoint: self.endpoint.to_string(),
+            head: self.head.into_inner().unwrap_or_default(),
+            redactor: self.redactor,
+        }
+    }
+}
+
+/// Both halves are encoded before they are joined (RFC 6749 §2.3.1).
+fn basic(id: &str, secret: &Secret) -> HeaderValue {
+    let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let joined = format!("{}:{}", encoded(id), encoded(secret.expose()));
+    let value = format!("Basic {}", base64::prelude::BASE64_STANDARD.encode(joined));
+    let mut value = HeaderValue::try_from(value).expect("base64 is visible ASCII");
+    value.set_sensitive(true);
+    value
 }
 
 /// What the header of the answer said.
@@ -168,11 +241,12 @@ fn straighten(mut response: HttpResponse) -> HttpResponse {
 /// Whether this may be an answer with a token in it, in the names people give them.
 fn names_token(text: &[u8]) -> bool {
     let plain: Vec<u8> = text.iter().filter(|c| c.is_ascii_alphabetic()).map(u8::to_ascii_lowercase).collect();
-    let names: [&[u8]; 3] = [b"accesstoken", b"refreshtoken", b"idtoken"];
+    let names: [&[u8]; 4] = [b"accesstoken", b"refreshtoken", b"idtoken", b"devicecode"];
     names.into_iter().any(|name| memchr::memmem::find(&plain, name).is_some())
 }
 
 /// What is known of an exchange once it has failed.
+#[derive(Clone)]
 struct Heard {
     endpoint: String,
     head: Head,
@@ -180,6 +254,14 @@ struct Heard {
 }
 
 impl Heard {
+    fn no_token(self, error: BasicRequestTokenError<HttpError>) -> NoToken {
+        if let RequestTokenError::Request(HttpError::Tls(failed)) = error {
+            let failure = TokenFailure::Tls { endpoint: self.endpoint, problem: failed.problem };
+            return NoToken { failure: Failure::Token(failure), presented: failed.presented };
+        }
+        Failure::Token(self.failure(error)).into()
+    }
+
     fn failure(self, error: BasicRequestTokenError<HttpError>) -> TokenFailure {
         match error {
             RequestTokenError::Request(HttpError::Proxy(failure)) => TokenFailure::Proxy(failure),

@@ -4,9 +4,12 @@
 //! redirect, and speaks HTTPS (plain HTTP only to loopback). Errors carry what `diagnosis` needs and never a token.
 //! What a sign-in leaves behind lies in a [`super::vault`].
 
+pub mod authorization_code;
 pub mod client_credentials;
 pub mod command;
+pub mod device_code;
 mod exchange;
+pub mod redirect;
 mod token;
 
 pub use token::Token;

@@ -1,0 +1,197 @@
+//! The device authorization grant (RFC 8628): a person agrees with a browser on any other machine.
+//!
+//! [`ask`] gets a code to show, [`Invitation::accepted`] asks until it was entered, refused or has expired: never
+//! sooner than told, five seconds slower for good at each `slow_down`, ever slower while nobody answers. The device
+//! code itself is shown nowhere. Time is tokio's, which stands still in tests.
+
+use std::time::Duration;
+
+use oauth2::url::Url;
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::exchange::Call;
+use super::token::{Answer, seconds};
+use super::{Application, NoToken, Token};
+use crate::diagnosis::{Failure, TokenFailure};
+use crate::net::http::{Endpoint, HttpClient};
+use crate::secret::Secret;
+
+/// §3.5: when the server does not say how often it may be asked; also what each `slow_down` adds.
+const INTERVAL: Duration = Duration::from_secs(5);
+/// Longest pause while nobody answers, unless the server wants a longer one anyway.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// §3.2 wants `expires_in`; of a server that leaves it out, what most of them say.
+const USUAL_LIFE: Duration = Duration::from_secs(15 * 60);
+/// Nobody is waited for any longer, whatever the server says.
+const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+/// In octets; codes are of 8 or 9.
+const LONGEST_CODE: usize = 64;
+
+/// What a person has to enter, and where.
+#[derive(Debug)]
+pub struct Invitation {
+    /// To be entered.
+    pub user_code: String,
+    /// Where.
+    pub address: String,
+    /// The same address with the code in it, if the server offers one.
+    pub complete: Option<String>,
+    /// How long the code is good.
+    pub life: Duration,
+    device_code: Secret,
+    interval: Duration,
+    ends: Instant,
+}
+
+/// A device authorization response (§3.2), read from servers that are not strict about it.
+#[derive(Deserialize)]
+struct Offer {
+    device_code: String,
+    user_code: String,
+    /// Google says `verification_url`.
+    #[serde(alias = "verification_url")]
+    verification_uri: String,
+    #[serde(default, alias = "verification_url_complete")]
+    verification_uri_complete: Option<String>,
+    #[serde(default, deserialize_with = "seconds")]
+    expires_in: Option<u64>,
+    #[serde(default, deserialize_with = "seconds")]
+    interval: Option<u64>,
+}
+
+/// What a poll that brought no token means.
+enum Poll {
+    /// Ask again after the same time.
+    Pending,
+    /// Ask less often from now on; not before this, if the server said.
+    Slower(Option<Duration>),
+    /// Nobody answered; ask again after a longer time.
+    Silence,
+    /// It is over.
+    Over(NoToken),
+}
+
+/// Asks for a code (§3.1).
+pub(in crate::account) async fn ask(
+    application: &Application,
+    endpoint: &Endpoint,
+    http: &HttpClient,
+) -> Result<Invitation, NoToken> {
+    let scope = application.scope.as_deref().unwrap_or_default();
+    let scope = scope.split_whitespace().collect::<Vec<_>>().join(" ");
+    let form = [("scope", scope.as_str())];
+    let form = if scope.is_empty() { &[][..] } else { &form[..] };
+    let asked = Instant::now();
+    let offer: Offer = Call::new(http, endpoint).ask(application, form, "`device_code` and `user_code`").await?;
+    offer.read(asked).ok_or_else(|| {
+        let detail = "the code or the address in it is not one that a person could be shown".to_owned();
+        let odd = TokenFailure::Odd { endpoint: endpoint.to_string(), status: 200, detail, retry_after: None };
+        Failure::Token(odd).into()
+    })
+}
+
+impl Offer {
+    fn read(self, asked: Instant) -> Option<Invitation> {
+        let is_shown = |code: &str| (1..=LONGEST_CODE).contains(&code.len()) && code.bytes().all(is_printable);
+        if self.device_code.is_empty() || !is_shown(&self.user_code) {
+            return None;
+        }
+        let life = self.expires_in.filter(|life| *life > 0).map_or(USUAL_LIFE, Duration::from_secs).min(LONGEST_LIFE);
+        Some(Invitation {
+            user_code: self.user_code,
+            address: page(&self.verification_uri)?,
+            complete: self.verification_uri_complete.as_deref().and_then(page),
+            life,
+            device_code: Secret::new(self.device_code),
+            // Less than a second would be a storm; an hour, a mistake.
+            interval: self.interval.map_or(INTERVAL, |told| Duration::from_secs(told.clamp(1, 3600))),
+            ends: asked + life,
+        })
+    }
+}
+
+fn is_printable(octet: u8) -> bool {
+    octet == b' ' || octet.is_ascii_graphic()
+}
+
+/// An address that may be shown and opened: a web page, and nothing a desktop would run.
+fn page(text: &str) -> Option<String> {
+    let url = Url::parse(text.trim()).ok()?;
+    matches!(url.scheme(), "https" | "http").then(|| url.into())
+}
+
+impl Invitation {
+    /// Asks until the person has agreed (§3.4, §3.5).
+    pub(in crate::account) async fn accepted(
+        &self,
+        application: &Application,
+        endpoint: &Endpoint,
+        http: &HttpClient,
+    ) -> Result<Token, NoToken> {
+        let mut interval = self.interval;
+        let mut pause = interval;
+        loop {
+            if Instant::now() + pause >= self.ends {
+                tokio::time::sleep_until(self.ends).await;
+                return Err(expired(endpoint));
+            }
+            tokio::time::sleep(pause).await;
+            let no_token = match self.poll(application, endpoint, http).await {
+                Ok(token) => return Ok(token),
+                Err(no_token) => no_token,
+            };
+            pause = match Poll::of(no_token) {
+                Poll::Over(no_token) => return Err(no_token),
+                Poll::Pending => interval,
+                Poll::Slower(told) => {
+                    interval += INTERVAL;
+                    interval.max(told.unwrap_or_default())
+                }
+                Poll::Silence => interval.max(LONGEST_PAUSE.min(pause * 2)),
+            };
+        }
+    }
+
+    async fn poll(&self, application: &Application, endpoint: &Endpoint, http: &HttpClient) -> Result<Token, NoToken> {
+        let mut call = Call::new(http, endpoint);
+        call.watch(&self.device_code);
+        let form = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
+            ("device_code", self.device_code.expose()),
+        ];
+        let answer: Answer = call.ask(application, &form, "an `access_token`").await?;
+        answer.into_token().ok_or_else(|| {
+            let detail = "the `access_token` in it is empty or holds odd characters".to_owned();
+            let odd = TokenFailure::Odd { endpoint: endpoint.to_string(), status: 200, detail, retry_after: None };
+            Failure::Token(odd).into()
+        })
+    }
+}
+
+impl Poll {
+    fn of(no_token: NoToken) -> Self {
+        let Failure::Token(failure) = &no_token.failure else { return Self::Over(no_token) };
+        match failure {
+            TokenFailure::Refused { error, .. } if error == "authorization_pending" => Self::Pending,
+            TokenFailure::Refused { error, .. } if error == "slow_down" => Self::Slower(None),
+            TokenFailure::Odd { status: 429, retry_after, .. } => {
+                Self::Slower(retry_after.map(|told| told.min(LONGEST_LIFE)))
+            }
+            TokenFailure::Unreachable { .. }
+            | TokenFailure::Proxy(_)
+            | TokenFailure::Odd { status: 500..=599, .. }
+            | TokenFailure::Page { status: 500..=599, .. } => Self::Silence,
+            _ => Self::Over(no_token),
+        }
+    }
+}
+
+/// In the words the server would use (§3.5).
+fn expired(endpoint: &Endpoint) -> NoToken {
+    let (endpoint, error) = (endpoint.to_string(), "expired_token".to_owned());
+    Failure::Token(TokenFailure::Refused { endpoint, error, description: String::new() }).into()
+}
+
+#[cfg(test)]
+mod tests;
