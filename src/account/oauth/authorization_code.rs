@@ -83,6 +83,8 @@ pub enum NotTheAnswer {
 pub enum CannotAsk {
     #[error("nobody has said where to sign in: `oauth.authorization_endpoint` is missing")]
     NoEndpoint,
+    #[error("nobody has said where to ask for a code: `oauth.device_authorization_endpoint` is missing")]
+    NoDeviceEndpoint,
     #[error("`oauth.redirect_uri` is not an address")]
     Redirect,
 }

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use oauth2::url::Url;
 use serde::Deserialize;
 use tokio::time::Instant;
@@ -14,6 +15,7 @@ use super::exchange::Call;
 use super::token::{Answer, seconds};
 use super::{Application, NoToken, Token};
 use crate::diagnosis::{Failure, TokenFailure};
+use crate::net::clock::Clock;
 use crate::net::http::{Endpoint, HttpClient};
 use crate::secret::Secret;
 
@@ -122,13 +124,14 @@ fn page(text: &str) -> Option<String> {
 }
 
 impl Invitation {
-    /// Asks until the person has agreed (§3.4, §3.5).
+    /// Asks until the person has agreed (§3.4, §3.5); with when the token was asked for.
     pub(in crate::account) async fn accepted(
         &self,
         application: &Application,
         endpoint: &Endpoint,
         http: &HttpClient,
-    ) -> Result<Token, NoToken> {
+        clock: &Clock,
+    ) -> Result<(Token, Timestamp), NoToken> {
         let mut interval = self.interval;
         let mut pause = interval;
         loop {
@@ -137,8 +140,9 @@ impl Invitation {
                 return Err(expired(endpoint));
             }
             tokio::time::sleep(pause).await;
+            let asked = clock.now();
             let no_token = match self.poll(application, endpoint, http).await {
-                Ok(token) => return Ok(token),
+                Ok(token) => return Ok((token, asked)),
                 Err(no_token) => no_token,
             };
             pause = match Poll::of(no_token) {
