@@ -15,6 +15,7 @@ mod password;
 mod program;
 pub mod provider;
 pub mod signin;
+pub mod status;
 mod tokens;
 pub mod vault;
 pub mod warning;
