@@ -10,7 +10,7 @@ use super::keeper::Tools;
 use super::oauth::authorization_code::{self, CannotAsk, Code, Request};
 use super::oauth::device_code::{self, Invitation};
 use super::oauth::redirect::{CannotListen, Listener};
-use super::oauth::{Application, Endpoints, Grant, KnownEndpoints, NoToken, Redirect, Token};
+use super::oauth::{Application, Endpoints, Grant, KnownEndpoints, NoToken, Redirect};
 use super::vault::{Expected, Facts, Record, VaultError, Written};
 use super::warning::{Known, Warning, warnings};
 use super::{Settings, Source};

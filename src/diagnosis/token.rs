@@ -63,7 +63,9 @@ fn other_issuer(endpoint: &str, expected: &str, said: Option<&str>) -> Diagnosis
     Diagnosis::new(
         "sign_in_of_another_issuer",
         Cause::Config,
-        format!("The answer to the sign-in at {endpoint} names {said}, and {expected} was expected; its code was not used."),
+        format!(
+            "The answer to the sign-in at {endpoint} names {said}, and {expected} was expected; its code was not used."
+        ),
         "If the provider's documentation names that issuer, write it into `oauth.issuer` of this account; if not, another server has put itself in between: check `oauth.authorization_endpoint`, and do not sign in before it is explained.",
     )
 }

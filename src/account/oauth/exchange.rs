@@ -8,10 +8,10 @@ use std::pin::Pin;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use base64::Engine as _;
 use oauth2::basic::{
     BasicErrorResponse, BasicRequestTokenError, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
 };
-use base64::Engine as _;
 use oauth2::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use oauth2::http::{Method, StatusCode};
 use oauth2::url::form_urlencoded;

@@ -146,7 +146,10 @@ impl Listener {
             return Err(Page::refused(StatusCode::NOT_FOUND, "There is nothing here."));
         }
         if !visit.is_get {
-            return Err(Page::refused(StatusCode::METHOD_NOT_ALLOWED, "Only a browser that was sent here has business here."));
+            return Err(Page::refused(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "Only a browser that was sent here has business here.",
+            ));
         }
         request.hear(&visit.query).map_err(|reason| {
             Page::refused(StatusCode::BAD_REQUEST, format!("This is not the answer the sign-in waits for: {reason}."))
@@ -161,6 +164,23 @@ impl Listener {
             },
             [one] => one.accept().await.0,
             _ => std::future::pending().await,
+        }
+    }
+}
+
+/// The address for a browser whose answer will be pasted, because nobody listens there. A port that nobody is likely
+/// to use: the code in the address is nobody else's business.
+#[must_use]
+pub fn unheard(redirect: &Redirect) -> String {
+    match redirect {
+        Redirect::Elsewhere(address) => address.clone(),
+        Redirect::Loopback { origin, port: Some(port), path } => format!("{origin}:{port}{path}"),
+        Redirect::Loopback { origin, port: None, path } => {
+            let mut chance = [0; 2];
+            // Without randomness it is merely always the same.
+            let _ = getrandom::fill(&mut chance);
+            // The range nobody may register (RFC 6335 §6).
+            format!("{origin}:{}{path}", 49_152 + u16::from_le_bytes(chance) % 16_384)
         }
     }
 }

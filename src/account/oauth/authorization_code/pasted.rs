@@ -23,11 +23,15 @@ pub enum Unusable {
         "that address has no code in it: the sign-in is not finished there; go on until the browser shows the page it was sent back to (it may say that it cannot be reached), then paste its address"
     )]
     NotFinished,
-    #[error("that looks like the code alone; paste the whole address it stands in, because `state` in it is checked too")]
+    #[error(
+        "that looks like the code alone; paste the whole address it stands in, because `state` in it is checked too"
+    )]
     CodeAlone,
     #[error("that is not an address; paste the whole address the browser ended up at, from http to its end")]
     NoAddress,
-    #[error("that address cannot be used: {0}; copy it once more, whole, from the browser that opened the address above")]
+    #[error(
+        "that address cannot be used: {0}; copy it once more, whole, from the browser that opened the address above"
+    )]
     Not(NotTheAnswer),
 }
 
@@ -44,7 +48,8 @@ impl Request {
         if text.is_empty() {
             return Err(Unusable::Empty);
         }
-        let query = query(&text).ok_or_else(|| if text.contains("://") { Unusable::NotFinished } else { alone(&text) })?;
+        let query =
+            query(&text).ok_or_else(|| if text.contains("://") { Unusable::NotFinished } else { alone(&text) })?;
         self.hear(query).map_err(|reason| match reason {
             NotTheAnswer::Nothing if query.contains("response_type=") => Unusable::TheRequest,
             NotTheAnswer::Nothing if text.contains("://") => Unusable::NotFinished,
@@ -76,5 +81,9 @@ fn query(text: &str) -> Option<&str> {
 
 /// A text without any structure: most likely what somebody took for the code.
 fn alone(text: &str) -> Unusable {
-    if text.len() >= 6 && text.chars().all(|c| c.is_ascii_graphic()) { Unusable::CodeAlone } else { Unusable::NoAddress }
+    if text.len() >= 6 && text.chars().all(|c| c.is_ascii_graphic()) {
+        Unusable::CodeAlone
+    } else {
+        Unusable::NoAddress
+    }
 }
