@@ -39,6 +39,8 @@ const SECRET_READERS: &[(&str, &str)] = &[
     ("smtp/client/wire", "to write the response to the provider"),
     ("net/proxy/socks5", "to log in at the proxy"),
     ("net/proxy/http_connect", "to log in at the proxy"),
+    ("account/oauth/authorization_code", "to redeem the code with its verifier, and to compare the state"),
+    ("account/oauth/device_code", "to ask whether the device code was accepted"),
     ("account/oauth/exchange", "to send the client's secret to the token endpoint"),
     ("account/password", "to check what was configured, and to take the spaces of an app password out"),
     ("cli/demo/account", "the demo writes the practice provider's own secrets into its temporary configuration"),

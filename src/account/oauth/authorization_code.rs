@@ -266,4 +266,4 @@ pub(in crate::account) async fn redeem(
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(in crate::account) mod tests;

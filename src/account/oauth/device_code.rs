@@ -2,7 +2,7 @@
 //!
 //! [`ask`] gets a code to show, [`Invitation::accepted`] asks until it was entered, refused or has expired: never
 //! sooner than told, five seconds slower for good at each `slow_down`, ever slower while nobody answers. The device
-//! code itself is shown nowhere. Time is tokio's, which stands still in tests.
+//! code itself is shown nowhere.
 
 use std::time::Duration;
 
@@ -132,14 +132,26 @@ impl Invitation {
         http: &HttpClient,
         clock: &Clock,
     ) -> Result<(Token, Timestamp), NoToken> {
+        self.polled(application, endpoint, http, clock, tokio::time::sleep).await
+    }
+
+    async fn polled(
+        &self,
+        application: &Application,
+        endpoint: &Endpoint,
+        http: &HttpClient,
+        clock: &Clock,
+        mut sleep: impl AsyncFnMut(Duration),
+    ) -> Result<(Token, Timestamp), NoToken> {
         let mut interval = self.interval;
         let mut pause = interval;
         loop {
-            if Instant::now() + pause >= self.ends {
-                tokio::time::sleep_until(self.ends).await;
+            let left = self.ends.saturating_duration_since(Instant::now());
+            if pause >= left {
+                sleep(left).await;
                 return Err(expired(endpoint));
             }
-            tokio::time::sleep(pause).await;
+            sleep(pause).await;
             let asked = clock.now();
             let no_token = match self.poll(application, endpoint, http).await {
                 Ok(token) => return Ok((token, asked)),

@@ -321,4 +321,4 @@ impl Heard {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::account) mod tests;

@@ -8,7 +8,7 @@ pub mod authorization_code;
 pub mod client_credentials;
 pub mod command;
 pub mod device_code;
-mod exchange;
+pub(in crate::account) mod exchange;
 pub mod redirect;
 mod token;
 

@@ -13,7 +13,7 @@ use crate::net::http::tests::{client as http, serve_tls};
 const SECRET: &str = "a+b/c=d%e&f:g~h i";
 
 /// A token endpoint that answers once, with exactly these octets, and hands over what it was asked.
-async fn endpoint(answer: String) -> (Endpoint, tokio::task::JoinHandle<String>) {
+pub(in crate::account) async fn endpoint(answer: String) -> (Endpoint, tokio::task::JoinHandle<String>) {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}/token?tenant=x", listener.local_addr().unwrap());
@@ -30,14 +30,14 @@ async fn endpoint(answer: String) -> (Endpoint, tokio::task::JoinHandle<String>)
 }
 
 /// Header and as many octets of body as it promises.
-fn is_whole(heard: &[u8]) -> bool {
+pub(in crate::account) fn is_whole(heard: &[u8]) -> bool {
     let text = String::from_utf8_lossy(heard).to_ascii_lowercase();
     let Some((header, body)) = text.split_once("\r\n\r\n") else { return false };
     let length = header.lines().find_map(|line| line.strip_prefix("content-length: "));
     length.is_some_and(|length| body.len() == length.parse::<usize>().unwrap())
 }
 
-fn answer(status: &str, kind: &str, body: &str) -> String {
+pub(in crate::account) fn answer(status: &str, kind: &str, body: &str) -> String {
     let length = body.len();
     format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
 }
