@@ -10,7 +10,7 @@ use super::keeper::Tools;
 use super::oauth::authorization_code::{self, CannotAsk, Code, Request};
 use super::oauth::device_code::{self, Invitation};
 use super::oauth::redirect::{CannotListen, Listener};
-use super::oauth::{Application, Endpoints, Grant, KnownEndpoints, NoToken, Redirect};
+use super::oauth::{Application, Grant, KnownEndpoints, Means, NoToken, Redirect, discovery};
 use super::vault::{Expected, Facts, Record, VaultError, Written};
 use super::warning::{Known, Warning, warnings};
 use super::{Settings, Source};
@@ -155,7 +155,7 @@ impl Login {
     pub async fn redeem(&self, request: &Request, code: &Code) -> Result<Kept, LoginError> {
         let endpoints = self.endpoints().await?;
         let asked = self.tools.clock.now();
-        let token = authorization_code::redeem(&self.application, &endpoints, &self.tools.http, request, code).await?;
+        let token = authorization_code::redeem(&self.application, &endpoints, self.means(), request, code).await?;
         self.keep(Record::signed_in(&self.grant, &self.application, &self.username, token, asked)).await
     }
 
@@ -165,8 +165,8 @@ impl Login {
     /// When the provider has none to give.
     pub async fn invite(&self) -> Result<Invitation, LoginError> {
         let endpoints = self.endpoints().await?;
-        let endpoint = endpoints.device_authorization.as_ref().ok_or(CannotAsk::NoDeviceEndpoint)?;
-        Ok(device_code::ask(&self.application, endpoint, &self.tools.http).await?)
+        let invitation = device_code::ask(&self.application, &endpoints, self.means()).await?;
+        Ok(invitation.ok_or(CannotAsk::NoDeviceEndpoint)?)
     }
 
     /// Waits until the person has entered the code, and keeps what that brings.
@@ -175,16 +175,16 @@ impl Login {
     /// When they refuse, or do not come in time, or the tokens cannot be made durable.
     pub async fn accepted(&self, invitation: &Invitation) -> Result<Kept, LoginError> {
         let endpoints = self.endpoints().await?;
-        let Tools { http, clock, .. } = &self.tools;
-        let (token, asked) = invitation.accepted(&self.application, &endpoints.token, http, clock).await?;
+        let (token, asked) = invitation.accepted(&self.application, &endpoints.token, self.means()).await?;
         self.keep(Record::signed_in(&self.grant, &self.application, &self.username, token, asked)).await
     }
 
-    async fn endpoints(&self) -> Result<KnownEndpoints, LoginError> {
-        match &self.application.endpoints {
-            Endpoints::Known(known) => Ok(known.clone()),
-            Endpoints::Discovered(_) => Err(CannotAsk::NoEndpoint.into()),
-        }
+    async fn endpoints(&self) -> Result<KnownEndpoints, NoToken> {
+        discovery::known(&self.application.endpoints, &self.tools.http).await
+    }
+
+    fn means(&self) -> Means<'_> {
+        Means { http: &self.tools.http, clock: &self.tools.clock, last: None }
     }
 
     async fn keep(&self, record: Record) -> Result<Kept, LoginError> {

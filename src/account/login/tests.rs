@@ -8,8 +8,8 @@ use super::*;
 use crate::account::keeper::tests::tools;
 use crate::account::oauth::authorization_code::Redirected;
 use crate::account::oauth::authorization_code::tests::{application, asked};
-use crate::account::oauth::exchange::tests::{answer, endpoint};
-use crate::account::oauth::{ClientProof, Given};
+use crate::account::oauth::server::{endpoint, json};
+use crate::account::oauth::{ClientProof, Endpoints, Given};
 use crate::account::tests::settings;
 use crate::account::vault::Stored;
 use crate::net::clock::Clock;
@@ -23,8 +23,8 @@ fn now() -> Timestamp {
 }
 
 /// An account whose token endpoint answers like this, signed in before with tokens called `old`.
-async fn login(json: &str) -> Login {
-    let (token, _) = endpoint(answer("200 OK", "application/json", json)).await;
+async fn login(answer: &str) -> Login {
+    let (token, _) = endpoint([json("200 OK", answer)]).await;
     let mut application = application(ClientProof::None);
     application.endpoints = Endpoints::Known(KnownEndpoints {
         token,

@@ -10,16 +10,16 @@ use std::borrow::Cow;
 
 use oauth2::url::form_urlencoded;
 use oauth2::{
-    AuthUrl, AuthorizationCode, Client, ClientId, CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope,
+    AuthUrl, AuthorizationCode, Client, ClientId, CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl,
 };
 use subtle::ConstantTimeEq;
 
 pub use pasted::Unusable;
 
 use super::exchange::{Call, TokenClient};
-use super::{Application, KnownEndpoints, NoToken, Token};
+use super::{Application, KnownEndpoints, Means, NoToken, Token, scopes};
 use crate::diagnosis::TokenFailure;
-use crate::net::http::{Endpoint, HttpClient};
+use crate::net::http::Endpoint;
 use crate::redact::Redactor;
 use crate::secret::Secret;
 
@@ -111,12 +111,11 @@ impl Request {
         );
         let client = client.set_auth_uri(asked);
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
-        let scopes = application.scope.iter().flat_map(|scope| scope.split_whitespace());
         let mut request = client
             .authorize_url(CsrfToken::new_random)
             .set_pkce_challenge(challenge)
             .set_redirect_uri(Cow::Borrowed(&redirect))
-            .add_scopes(scopes.map(|scope| Scope::new(scope.to_owned())));
+            .add_scopes(scopes(application.scope.as_deref()));
         for (name, value) in parameters.iter().filter(|(_, value)| !value.is_empty()) {
             request = request.add_extra_param(name, value);
         }
@@ -249,11 +248,11 @@ impl Said {
 pub(in crate::account) async fn redeem(
     application: &Application,
     endpoints: &KnownEndpoints,
-    http: &HttpClient,
+    means: Means<'_>,
     request: &Request,
     Code(code): &Code,
 ) -> Result<Token, NoToken> {
-    let mut call = Call::new(http, &endpoints.token);
+    let mut call = Call::new(&endpoints.token, means);
     call.watch(code);
     call.watch(&request.verifier);
     let client = call.client(application).await?;

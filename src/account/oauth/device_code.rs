@@ -7,16 +7,16 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use oauth2::http::StatusCode;
 use oauth2::url::Url;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::exchange::Call;
-use super::token::{Answer, seconds};
-use super::{Application, NoToken, Token};
+use super::exchange::{Call, Trouble};
+use super::token::seconds;
+use super::{Application, KnownEndpoints, Means, NoToken, Token};
 use crate::diagnosis::{Failure, TokenFailure};
-use crate::net::clock::Clock;
-use crate::net::http::{Endpoint, HttpClient};
+use crate::net::http::Endpoint;
 use crate::secret::Secret;
 
 /// §3.5: when the server does not say how often it may be asked; also what each `slow_down` adds.
@@ -74,23 +74,32 @@ enum Poll {
     Over(NoToken),
 }
 
-/// Asks for a code (§3.1).
+/// Asks for a code (§3.1); nothing where there is no endpoint for that.
 pub(in crate::account) async fn ask(
     application: &Application,
-    endpoint: &Endpoint,
-    http: &HttpClient,
-) -> Result<Invitation, NoToken> {
+    endpoints: &KnownEndpoints,
+    means: Means<'_>,
+) -> Result<Option<Invitation>, NoToken> {
+    let Some(endpoint) = &endpoints.device_authorization else { return Ok(None) };
     let scope = application.scope.as_deref().unwrap_or_default();
     let scope = scope.split_whitespace().collect::<Vec<_>>().join(" ");
-    let form = [("scope", scope.as_str())];
-    let form = if scope.is_empty() { &[][..] } else { &form[..] };
+    let field = [("scope", scope.as_str())];
     let asked = Instant::now();
-    let offer: Offer = Call::new(http, endpoint).ask(application, form, "`device_code` and `user_code`").await?;
-    offer.read(asked).ok_or_else(|| {
-        let detail = "the code or the address in it is not one that a person could be shown".to_owned();
-        let odd = TokenFailure::Odd { endpoint: endpoint.to_string(), status: 200, detail, retry_after: None };
-        Failure::Token(odd).into()
-    })
+    let mut call = Call::of(endpoint, &endpoints.token, means);
+    let request = call.request(application, if scope.is_empty() { &[] } else { &field }).await?;
+    let response = match call.carry(request).await {
+        Ok(response) if response.status() == StatusCode::OK => response,
+        Ok(response) => return Err(call.failed(Trouble::of(response))),
+        Err(error) => return Err(call.failed(Trouble::Way(error))),
+    };
+    let odd = |detail: &str| {
+        let (endpoint, detail) = (endpoint.to_string(), detail.to_owned());
+        NoToken::from(Failure::Token(TokenFailure::Odd { endpoint, status: 200, detail, retry_after: None }))
+    };
+    let offer: Offer = serde_json::from_slice(response.body())
+        .map_err(|_| odd("there is no JSON with `device_code` and `user_code` in it"))?;
+    let invitation = offer.read(asked);
+    invitation.map(Some).ok_or_else(|| odd("the code or the address in it is not one that a person could be shown"))
 }
 
 impl Offer {
@@ -129,18 +138,16 @@ impl Invitation {
         &self,
         application: &Application,
         endpoint: &Endpoint,
-        http: &HttpClient,
-        clock: &Clock,
+        means: Means<'_>,
     ) -> Result<(Token, Timestamp), NoToken> {
-        self.polled(application, endpoint, http, clock, tokio::time::sleep).await
+        self.polled(application, endpoint, means, tokio::time::sleep).await
     }
 
     async fn polled(
         &self,
         application: &Application,
         endpoint: &Endpoint,
-        http: &HttpClient,
-        clock: &Clock,
+        means: Means<'_>,
         mut sleep: impl AsyncFnMut(Duration),
     ) -> Result<(Token, Timestamp), NoToken> {
         let mut interval = self.interval;
@@ -152,8 +159,8 @@ impl Invitation {
                 return Err(expired(endpoint));
             }
             sleep(pause).await;
-            let asked = clock.now();
-            let no_token = match self.poll(application, endpoint, http).await {
+            let asked = means.clock.now();
+            let no_token = match self.poll(application, endpoint, means).await {
                 Ok(token) => return Ok((token, asked)),
                 Err(no_token) => no_token,
             };
@@ -169,19 +176,16 @@ impl Invitation {
         }
     }
 
-    async fn poll(&self, application: &Application, endpoint: &Endpoint, http: &HttpClient) -> Result<Token, NoToken> {
-        let mut call = Call::new(http, endpoint);
+    async fn poll(&self, application: &Application, endpoint: &Endpoint, means: Means<'_>) -> Result<Token, NoToken> {
+        let mut call = Call::new(endpoint, means);
         call.watch(&self.device_code);
-        let form = [
+        let fields = [
             ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
             ("device_code", self.device_code.expose()),
         ];
-        let answer: Answer = call.ask(application, &form, "an `access_token`").await?;
-        answer.into_token().ok_or_else(|| {
-            let detail = "the `access_token` in it is empty or holds odd characters".to_owned();
-            let odd = TokenFailure::Odd { endpoint: endpoint.to_string(), status: 200, detail, retry_after: None };
-            Failure::Token(odd).into()
-        })
+        let request = call.request(application, &fields).await?;
+        let answer = call.send(request).await;
+        call.conclude(answer)
     }
 }
 

@@ -2,16 +2,16 @@
 //!
 //! The clock stands still and is moved by the pauses themselves, so every pause is exactly what was decided.
 
-use std::sync::Arc;
-
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 
 use super::*;
 use crate::account::oauth::authorization_code::tests::application;
-use crate::account::oauth::exchange::tests::{answer, is_whole};
+use crate::account::oauth::server::{answer, endpoint, fields, json};
 use crate::account::oauth::{ClientAuthentication, ClientProof, Given};
+use crate::net::clock::Clock;
+use crate::net::http::HttpClient;
 use crate::net::http::tests::client as http;
+use crate::secret::Secret;
 
 const OFFER: &str = r#"{"device_code":"the-device-code","user_code":"WDJB-MJHT",
     "verification_uri":"https://example.com/device","verification_uri_complete":"https://example.com/device?c=1",
@@ -19,31 +19,37 @@ const OFFER: &str = r#"{"device_code":"the-device-code","user_code":"WDJB-MJHT",
 const TOKEN: &str = r#"{"access_token":"ey.x","refresh_token":"r.1"}"#;
 
 fn error(name: &str) -> String {
-    answer("400 Bad Request", "application/json", &format!(r#"{{"error":"{name}"}}"#))
+    json("400 Bad Request", &format!(r#"{{"error":"{name}"}}"#))
 }
 
-fn ok(json: &str) -> String {
-    answer("200 OK", "application/json", json)
+fn ok(body: &str) -> String {
+    json("200 OK", body)
 }
 
-/// Serves these answers, one a connection; an empty one is a connection that is cut.
-async fn server(answers: Vec<String>) -> (Endpoint, Arc<Mutex<Vec<String>>>) {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}/device", listener.local_addr().unwrap());
-    let heard = Arc::new(Mutex::new(Vec::new()));
-    let all = Arc::clone(&heard);
-    tokio::spawn(async move {
-        for answer in answers {
-            let (mut socket, _) = listener.accept().await.unwrap();
-            let mut asked = Vec::new();
-            while !is_whole(&asked) {
-                assert_ne!(socket.read_buf(&mut asked).await.unwrap(), 0);
-            }
-            all.lock().await.push(String::from_utf8(asked).unwrap().split_once("\r\n\r\n").unwrap().1.to_owned());
-            socket.write_all(answer.as_bytes()).await.unwrap();
-        }
-    });
-    (address.parse().unwrap(), heard)
+/// A server that gives these answers, one a connection; an empty one is a connection that is cut.
+async fn server(answers: impl IntoIterator<Item = String>) -> (KnownEndpoints, JoinHandle<Vec<String>>) {
+    let (endpoint, heard) = endpoint(answers).await;
+    let endpoints = KnownEndpoints {
+        token: endpoint.clone(),
+        authorization: None,
+        device_authorization: Some(endpoint),
+        revocation: None,
+        issuer: None,
+        always_names_issuer: false,
+    };
+    (endpoints, heard)
+}
+
+struct Own(HttpClient, Clock);
+
+impl Own {
+    fn means() -> Self {
+        Self(http(), Clock::default())
+    }
+
+    fn lent(&self) -> Means<'_> {
+        Means { http: &self.0, clock: &self.1, last: None }
+    }
 }
 
 /// Stops the clock, and really: while a blocking task runs, tokio does not move it by itself.
@@ -65,21 +71,20 @@ impl Drop for Still {
     }
 }
 
-/// How it ends, and the pauses on the way, in seconds.
+/// How it ends, the pauses on the way in seconds, and what the server was asked.
 async fn polled(offer: &str, answers: Vec<String>) -> (Result<String, Failure>, Vec<u64>, Vec<String>) {
-    let still = Still::stand();
-    let (endpoint, heard) = server([ok(offer)].into_iter().chain(answers).collect()).await;
-    let application = application(ClientProof::None);
-    let invitation = ask(&application, &endpoint, &http()).await.unwrap();
+    let _still = Still::stand();
+    let (endpoints, heard) = server([ok(offer)].into_iter().chain(answers)).await;
+    let (application, own) = (application(ClientProof::None), Own::means());
+    let invitation = ask(&application, &endpoints, own.lent()).await.unwrap().unwrap();
     let mut pauses = Vec::new();
     let sleep = async |pause: Duration| {
         pauses.push(pause.as_secs());
         tokio::time::advance(pause).await;
     };
-    let ended = invitation.polled(&application, &endpoint, &http(), &Clock::default(), sleep).await;
-    drop(still);
+    let ended = invitation.polled(&application, &endpoints.token, own.lent(), sleep).await;
     let ended = ended.map(|(token, _)| token.access_token.expose().to_owned()).map_err(|none| none.failure);
-    (ended, pauses, heard.lock().await.clone())
+    (ended, pauses, heard.await.unwrap())
 }
 
 fn refused(ended: Result<String, Failure>) -> String {
@@ -94,10 +99,15 @@ async fn it_is_asked_every_five_seconds_until_the_person_agrees() {
     let pending = || error("authorization_pending");
     let (ended, pauses, heard) = polled(OFFER, vec![pending(), pending(), ok(TOKEN)]).await;
     assert_eq!((ended.unwrap().as_str(), pauses), ("ey.x", vec![5, 5, 5]));
-    assert_eq!(heard[0], "scope=https%3A%2F%2Fmail.example.com%2F+offline_access&client_id=the+app");
-    let poll = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Adevice_code&device_code=the-device-code\
-                &client_id=the+app";
-    assert_eq!(heard[1..], [poll, poll, poll]);
+    let asked = [("client_id", "the app"), ("scope", "https://mail.example.com/ offline_access")];
+    assert_eq!(fields(&heard[0]), asked.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+    let poll = [
+        ("client_id", "the app"),
+        ("device_code", "the-device-code"),
+        ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
+    ];
+    let poll = poll.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    assert!(heard.len() == 4 && heard[1..].iter().all(|asked| fields(asked) == poll), "{heard:?}");
 }
 
 #[tokio::test]
@@ -147,8 +157,9 @@ async fn a_refusal_of_the_person_or_of_the_server_ends_it() {
 }
 
 async fn offered(json: &str) -> Result<Invitation, Failure> {
-    let (endpoint, _) = server(vec![ok(json)]).await;
-    ask(&application(ClientProof::None), &endpoint, &http()).await.map_err(|none| none.failure)
+    let (endpoints, _) = server([ok(json)]).await;
+    let asked = ask(&application(ClientProof::None), &endpoints, Own::means().lent()).await;
+    asked.map(Option::unwrap).map_err(|none| none.failure)
 }
 
 #[tokio::test]
@@ -184,15 +195,22 @@ async fn what_no_person_should_be_shown_is_not() {
 
 #[tokio::test]
 async fn a_secret_goes_along_as_configured_and_comes_back_in_no_failure() {
-    let proof =
-        |sent| ClientProof::Secret { secret: Given::Here(Secret::new("s+e/c=r%t".into())), sent, expires: None };
+    let secret = || Given::Here(Secret::new("s+e/c=r%t".into()));
+    let proof = |sent| ClientProof::Secret { secret: secret(), sent, expires: None };
     let echo = r#"{"error":"invalid_client","error_description":"s+e/c=r%t"}"#;
-    let (endpoint, heard) = server(vec![answer("401 No", "application/json", echo); 2]).await;
+    let (endpoints, heard) = server([json("401 No", echo), json("401 No", echo)]).await;
     for sent in [ClientAuthentication::Body, ClientAuthentication::Basic] {
-        let none = ask(&application(proof(sent)), &endpoint, &http()).await.unwrap_err();
+        let none = ask(&application(proof(sent)), &endpoints, Own::means().lent()).await.unwrap_err();
         assert!(format!("{none:?}").contains("description: \"[secret]\""), "{none:?}");
     }
-    let heard = heard.lock().await;
-    assert!(heard[0].ends_with("&client_id=the+app&client_secret=s%2Be%2Fc%3Dr%25t"), "{}", heard[0]);
-    assert!(!heard[1].contains("client_"), "{}", heard[1]);
+    let heard = heard.await.unwrap();
+    assert_eq!(fields(&heard[0])["client_secret"], "s+e/c=r%t");
+    assert!(!heard[1].contains("client_") && heard[1].contains("authorization: Basic "), "{}", heard[1]);
+}
+
+#[tokio::test]
+async fn without_an_endpoint_for_it_nobody_is_asked() {
+    let (mut endpoints, _) = server([]).await;
+    endpoints.device_authorization = None;
+    assert!(ask(&application(ClientProof::None), &endpoints, Own::means().lent()).await.unwrap().is_none());
 }
