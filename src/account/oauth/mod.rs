@@ -5,15 +5,18 @@
 //! What a sign-in leaves behind lies in a [`super::vault`].
 
 mod assertion;
+pub mod authorization_code;
 pub mod client_credentials;
 pub mod command;
+pub mod device_code;
 pub mod discovery;
 mod exchange;
 pub mod password;
+pub mod redirect;
 pub mod refresh_token;
 pub mod revocation;
 #[cfg(test)]
-mod server;
+pub(in crate::account) mod server;
 pub mod service_account;
 mod token;
 
