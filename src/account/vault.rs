@@ -100,6 +100,7 @@ impl Holder {
 }
 
 /// The answer to whoever wants to renew.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, and it is taken apart at once")]
 #[derive(Debug)]
 pub enum Lease {
     /// Go on: until it is given back or its time is over nobody else renews. With what is stored now.
@@ -111,6 +112,7 @@ pub enum Lease {
 }
 
 /// What became of a change.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, and it is taken apart at once")]
 #[derive(Debug)]
 #[must_use = "a change that came too late was not made"]
 pub enum Written {

@@ -131,9 +131,7 @@ fn rotated_text(rotated: &Rotated, asked_to_keep: bool) -> String {
         OldKeys::Kept => "take the keys behind the first away now, where you keep them.",
     };
     let mut text = format!("{resealed} {secrets} now sealed with key {key}; {old}\n");
-    for (_, why) in unopened {
-        text += &format!("Left as it was: {why}.\n");
-    }
+    text.extend(unopened.iter().map(|(_, why)| format!("Left as it was: {why}.\n")));
     text
 }
 

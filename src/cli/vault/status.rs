@@ -66,14 +66,12 @@ pub(super) fn text(vault: &FileVault, config: &Config, survey: &Survey) -> Strin
         text += &table(&survey.accounts);
     }
     for problem in problems(survey) {
-        text += &format!("\nProblem: {problem}.\n");
+        text.extend(["\nProblem: ", &problem, ".\n"]);
     }
-    for account in survey.accounts.iter().filter(|kept| !is_configured(config, kept)) {
-        text += &format!(
-            "\nNote: account {0} is not in the configuration; to forget it: `posthouse logout {0}`\n",
-            account.account
-        );
-    }
+    let strangers = survey.accounts.iter().filter(|kept| !is_configured(config, kept)).map(|kept| &kept.account);
+    text.extend(strangers.map(|account| {
+        format!("\nNote: account {account} is not in the configuration; to forget it: `posthouse logout {account}`\n")
+    }));
     text
 }
 
