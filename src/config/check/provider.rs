@@ -113,7 +113,7 @@ fn grants(section: &Section<'_>, preset: &Preset) {
     if let Some((grant, why)) =
         oauth.get("grant", as_grant).flatten().and_then(|grant| Some((grant, known.refusal(grant)?)))
     {
-        let can = known.grants.iter().filter(|grant| grant.is_available()).map(|grant| format!("\"{grant}\", "));
+        let can = known.grants.iter().map(|grant| format!("\"{grant}\", "));
         let can: String = can.collect();
         let complaint = Complaint::new(format!("{grant} does not work with {}: {why}", preset.title));
         note(
@@ -122,6 +122,13 @@ fn grants(section: &Section<'_>, preset: &Preset) {
             "grant",
             complaint.hint(format!("what works there: {can}\"command\" (a program that prints an access token)")),
         );
+    }
+    let proofs = ["client_secret", "client_secret_file", "client_certificate"];
+    let word = oauth.word("grant").unwrap_or_default();
+    let asks = matches!(word, "authorization_code" | "device_code" | "refresh_token");
+    if known.wants_secret && asks && !proofs.iter().any(|key| oauth.has(key)) && !oauth.wrote("token_endpoint") {
+        let complaint = Complaint::new(format!("{} wants the secret of the application too", preset.title));
+        oauth.warning("grant", complaint.hint("write client_secret_file = \"…\": it stands beside the client id"));
     }
     if oauth.has("tenant") && !known.wants_tenant() {
         let complaint = Complaint::new(format!("there are no tenants at {}", preset.title));
