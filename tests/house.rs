@@ -40,6 +40,7 @@ const SECRET_READERS: &[(&str, &str)] = &[
     ("net/proxy/socks5", "to log in at the proxy"),
     ("net/proxy/http_connect", "to log in at the proxy"),
     ("account/oauth/exchange", "to send the client's secret to the token endpoint"),
+    ("account/oauth/refresh_token", "to send it to the token endpoint"),
     ("account/password", "to check what was configured, and to take the spaces of an app password out"),
     ("cli/demo/account", "the demo writes the practice provider's own secrets into its temporary configuration"),
     ("sandbox/credentials", "the practice provider has made it up itself, and compares"),
