@@ -3,6 +3,8 @@
 //! Tells whether a file is open to every user of the machine, and which user this process is. Guarantees nothing about
 //! access lists or about the directories above the file.
 
+pub mod owner;
+
 use std::path::Path;
 
 /// Whether the file's mode lets every user of this machine read it.
