@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Common;
-use crate::disk::owner::Owner;
+use crate::disk::Ownership;
 use crate::ids::AccountName;
 use crate::net::control::{Answer, AskError, Door, Method, ask};
 use crate::store::file::Settings as Storage;
@@ -61,7 +61,7 @@ pub enum Unanswered {
 }
 
 /// Opens the relay to commands. Without it mail goes out all the same, so a failure is said and that is all.
-pub(super) fn open(owner: &Owner, common: &Common) -> Option<Door> {
+pub(super) fn open(owner: &Ownership, common: &Common) -> Option<Door> {
     let running =
         Running { version: env!("CARGO_PKG_VERSION").into(), pid: std::process::id(), since: common.clock.now() };
     Door::open(owner, routes(running))
