@@ -40,6 +40,7 @@ const SECRET_READERS: &[(&str, &str)] = &[
     ("net/proxy/socks5", "to log in at the proxy"),
     ("net/proxy/http_connect", "to log in at the proxy"),
     ("account/oauth/exchange", "to send the client's secret to the token endpoint"),
+    ("account/oauth/refresh_token", "to send it to the token endpoint"),
     ("account/password", "to check what was configured, and to take the spaces of an app password out"),
     ("store/file/seal", "to seal it for the disk"),
     ("store/file/key", "to read the key of the vault where the configuration holds it"),

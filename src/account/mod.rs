@@ -8,6 +8,7 @@
 pub mod book;
 pub mod health;
 pub mod keeper;
+mod life;
 pub mod oauth;
 pub mod origin;
 mod password;

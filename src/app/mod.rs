@@ -13,6 +13,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use tokio_util::task::TaskTracker;
+
 use crate::account::book::BookError;
 use crate::account::keeper::{Keeper, KeeperError, Tools};
 use crate::account::vault::{Holder, Vault};
@@ -97,6 +99,8 @@ pub struct Common {
     pub holder: Holder,
     /// What time it is.
     pub clock: Clock,
+    /// The calls for tokens under way.
+    pub renewals: TaskTracker,
 }
 
 impl Common {
@@ -111,6 +115,7 @@ impl Common {
             vault: Arc::new(FileVault::new(config.storage.clone())),
             holder: Holder::new(false),
             clock: Clock::default(),
+            renewals: TaskTracker::new(),
         }
     }
 }
@@ -208,8 +213,8 @@ pub fn upstream(account: account::Settings, common: &Common) -> Result<Upstream,
     let tls = ClientTls::load(believed, now).map_err(untrusted)?;
     let http = trust::http_terms(&account.trust, now).map_err(untrusted)?;
     let http = HttpClient::new(http, account.proxies.http.clone());
-    let Common { vault, holder, clock, .. } = common.clone();
-    let keeper = Keeper::new(&account, Tools { http, vault, holder, clock })?;
+    let Common { vault, holder, clock, renewals, .. } = common.clone();
+    let keeper = Keeper::new(&account, Tools { http, vault, holder, clock, renewals })?;
     let Common { ours, hostname, timeouts, journal, .. } = common.clone();
     Ok(Upstream::new(account, keeper, tls, ours, hostname, timeouts, journal))
 }
