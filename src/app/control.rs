@@ -3,6 +3,7 @@
 //! | request | answer |
 //! |---|---|
 //! | `GET /v1/status` | [`Running`] |
+//! | `GET /v1/accounts` | [`Accounts`] |
 //!
 //! What stands here keeps its meaning within `v1`. A command never depends on it: with no relay, or one that does not
 //! understand, it goes on and says so. No answer holds a secret.
@@ -19,6 +20,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Common;
+use super::accounts::Account;
 use crate::disk::Ownership;
 use crate::ids::AccountName;
 use crate::net::control::{Answer, AskError, Door, Method, ask};
@@ -36,6 +38,15 @@ pub struct Running {
     pub pid: u32,
     /// When it was started.
     pub since: Timestamp,
+}
+
+/// The relay that answers, and its accounts in the order of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accounts {
+    /// Who says so.
+    pub relay: Running,
+    /// What it says.
+    pub accounts: Vec<Account>,
 }
 
 /// What became of telling the relay something.
@@ -86,6 +97,15 @@ async fn signed(mut response: Response) -> Response {
 /// When none answers.
 pub async fn running(storage: &Storage) -> Result<Running, Unanswered> {
     read(&storage.directory, "/v1/status").await
+}
+
+/// The accounts as the relay that owns this storage directory sees them.
+///
+/// # Errors
+/// When none answers.
+pub async fn accounts(storage: &Storage) -> Result<(Running, Vec<Account>), Unanswered> {
+    let all: Accounts = read(&storage.directory, "/v1/accounts").await?;
+    Ok((all.relay, all.accounts))
 }
 
 /// Tells the relay that somebody has signed this account in and the vault has it: the account is released, and what

@@ -90,6 +90,9 @@ impl Page {
     }
 
     fn sign_in(&mut self, sign_in: &SignIn, now: Timestamp) {
+        if matches!(sign_in, SignIn::Brought) {
+            self.row("signed in", "with the refresh token of the configuration, which was not used yet");
+        }
         let SignIn::Kept { since, scope, renewed, refresh_ends, is_renewable } = sign_in else { return };
         self.row("signed in", &both(*since, now));
         self.row("scopes", scope.as_deref().unwrap_or("as asked for; the provider did not say"));

@@ -27,7 +27,7 @@ impl State {
             SignIn::Missing { .. } => Self::Unusable,
             _ if account.status.hold.is_some() => Self::Held,
             SignIn::NotNeeded => Self::NotNeeded,
-            SignIn::Kept { .. } => Self::Well,
+            SignIn::Kept { .. } | SignIn::Brought => Self::Well,
         }
     }
 
