@@ -23,7 +23,11 @@ pub(super) struct Trouble {
 /// What is wrong with an account, the most pressing first.
 pub(super) fn troubles(account: &Account, now: Timestamp) -> Vec<Trouble> {
     let mut all = Vec::new();
-    if let SignIn::Missing { text, cure, .. } = &account.status.sign_in {
+    // A hold for the same reason says the same, and since when.
+    let is_held_for = |code: &str| account.status.hold.as_ref().is_some_and(|hold| hold.code == code);
+    if let SignIn::Missing { code, text, cure } = &account.status.sign_in
+        && !is_held_for(code)
+    {
         let title = State::of(account).word().to_owned();
         all.push(Trouble { title, sentence: plain(text), cure: plain(cure) });
     }

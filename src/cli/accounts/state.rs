@@ -1,6 +1,6 @@
 //! How an account stands in one word, and whether a person must do something.
 //!
-//! The words are for people and, with `_` for spaces, for programs: they never change. Pure.
+//! The words for people may become better ones; those for programs never change. Pure.
 
 use crate::account::status::SignIn;
 use crate::app::accounts::Account;
@@ -16,7 +16,7 @@ pub(super) enum State {
     Held,
     /// Nobody has signed it in.
     NotSignedIn,
-    /// There is a sign-in that cannot be used.
+    /// There is a sign-in that cannot be used, or a vault that cannot be read.
     Unusable,
 }
 
@@ -34,16 +34,22 @@ impl State {
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Well => "well",
-            Self::NotNeeded => "not needed",
+            Self::NotNeeded => "needs no sign-in",
             Self::Held => "held",
             Self::NotSignedIn => "not signed in",
-            Self::Unusable => "unusable",
+            Self::Unusable => "sign-in unusable",
         }
     }
 
     /// For programs.
-    pub(super) fn code(self) -> String {
-        self.word().replace(' ', "_")
+    pub(super) fn code(self) -> &'static str {
+        match self {
+            Self::Well => "well",
+            Self::NotNeeded => "not_needed",
+            Self::Held => "held",
+            Self::NotSignedIn => "not_signed_in",
+            Self::Unusable => "unusable",
+        }
     }
 }
 
