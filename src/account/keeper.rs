@@ -8,8 +8,9 @@ mod issuer;
 mod kept;
 mod shelf;
 mod status;
+mod tending;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio_util::task::TaskTracker;
@@ -145,11 +146,18 @@ impl Keeper {
         }
     }
 
-    /// A person has signed in: what is in memory is forgotten, and what is kept now is looked at when it is needed.
-    pub fn signed_in_anew(&self) {
+    /// A person has signed in or out: no token in memory is used any more, and what is kept now is looked at when one
+    /// is needed.
+    pub fn forget(&self) {
         if let Some(issuer) = self.issuer() {
             issuer.forget();
         }
+    }
+
+    /// What time it is for this account.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     fn issuer(&self) -> Option<&Arc<Issuer>> {
@@ -184,7 +192,8 @@ fn origin(grant: &Grant, account: &AccountName, username: &str, tools: Tools) ->
             http,
             shelf: Shelf { account: account.clone(), vault, holder },
             clock,
-            unstored: std::sync::Mutex::default(),
+            unstored: Mutex::default(),
+            seen: Mutex::default(),
         })),
         // Comes with the calls of these grants.
         Grant::ServiceAccount(_) | Grant::Password { .. } => Origin::NotYet { account: account.clone() },

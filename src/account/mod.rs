@@ -6,6 +6,7 @@
 //! live here and in the login stage of the client dialogue, nowhere else.
 
 pub mod book;
+pub mod chance;
 pub mod health;
 pub mod keeper;
 mod life;

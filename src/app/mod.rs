@@ -33,7 +33,7 @@ use crate::net::ours::Bound;
 use crate::net::proxy::{Proxies, Proxy};
 use crate::net::tls::files::FilesError;
 use crate::net::trust::{self, Anchors, ClientTls, TrustError};
-use crate::outbound::{Couriers, Desk};
+use crate::outbound::{Couriers, Desk, Desks};
 use crate::queue::Queue;
 use crate::smtp::client::Timeouts;
 use crate::store::file::FileVault;
@@ -74,6 +74,8 @@ pub struct App {
     doors: Vec<tokio::task::JoinHandle<()>>,
     sessions: Sessions,
     couriers: Couriers,
+    desks: Desks,
+    renewals: TaskTracker,
     journal: Journal,
     grace: Duration,
     /// Where commands reach this relay, if there can be such a place.
@@ -152,9 +154,8 @@ pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<Ap
     let _ = ours.set(bound);
     config.accounts.iter().for_each(|account| say_proxies(account, &journal));
     let couriers = Couriers::default();
-    for desk in desks {
-        desk.open(&couriers);
-    }
+    bury(config, &common);
+    let desks = Desks::open(desks, &couriers);
     let sessions = Sessions::default();
     let mut listening = Vec::new();
     let mut doors = Vec::new();
@@ -166,7 +167,8 @@ pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<Ap
     }
     let grace = config.delivery.shutdown_grace;
     let control = control::open(&owner, &common);
-    Ok(App { listening, doors, sessions, couriers, journal, grace, control, owner })
+    let renewals = common.renewals;
+    Ok(App { listening, doors, sessions, couriers, desks, renewals, journal, grace, control, owner })
 }
 
 impl App {
@@ -174,6 +176,18 @@ impl App {
     #[must_use]
     pub fn listening(&self) -> &[(ListenerName, SocketAddr)] {
         &self.listening
+    }
+
+    /// The accounts, as far as somebody outside may ask of them and tell them.
+    #[must_use]
+    pub fn desks(&self) -> &Desks {
+        &self.desks
+    }
+
+    /// Somebody has signed this account in and the vault has it: a hold ends, and the next mail may go at once.
+    #[must_use = "says whether there is such an account"]
+    pub fn signed_in(&self, account: &AccountName) -> bool {
+        self.desks.signed_in(account)
     }
 
     /// Ends the relay: no new sessions, open ones are dismissed, messages under way get the grace to be answered.
@@ -193,6 +207,12 @@ impl App {
             self.sessions.cut.cancel();
         }
         let _ = tokio::time::timeout(GOODBYES, self.couriers.tasks.wait()).await;
+        self.renewals.close();
+        let ending = until.max(Instant::now() + GOODBYES);
+        if tokio::time::timeout_at(ending.into(), self.renewals.wait()).await.is_err() {
+            tracing::warn!("a call for a token is cut: if it has renewed a sign-in, the old one may have ended");
+        }
+        let _ = tokio::time::timeout(GOODBYES, self.desks.store_received()).await;
         // Whoever owns the directory next finds nothing of ours at work in it.
         drop(self.control);
         drop(self.owner);
@@ -237,6 +257,16 @@ fn refuse_self_loops(accounts: &[account::Settings], bound: &Bound) -> Result<()
         Some(account) => {
             Err(StartError::SelfLoop { account: account.name.clone(), host: account.host.clone(), port: account.port })
         }
+    }
+}
+
+/// Renewals of the relay before this one are over: it is dead, and nobody need wait for it.
+fn bury(config: &Config, common: &Common) {
+    let keeps = |account: &account::Settings| matches!(&account.credential, account::Source::OAuth(g) if g.is_kept());
+    if config.accounts.iter().any(keeps)
+        && let Err(error) = common.vault.bury(&common.holder)
+    {
+        tracing::warn!("renewals that the relay before this one left unfinished block new ones for a while: {error}");
     }
 }
 

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::kept::Kept;
 use crate::account::CommandLine;
+use crate::account::chance::chance;
 use crate::account::life::Life;
 use crate::account::oauth::{self, Application, NoToken, Token};
 use crate::account::tokens::{AskAgain, Issued, Tokens};
@@ -221,11 +222,4 @@ const LONGEST_TOLD: Duration = Duration::from_hours(1);
 /// tokio's clock, which stands still in tests.
 pub(super) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
-}
-
-fn chance() -> u8 {
-    let mut octet = [0];
-    // Without randomness renewals are merely less spread.
-    let _ = getrandom::fill(&mut octet);
-    octet[0]
 }

@@ -37,6 +37,20 @@ pub(super) struct Kept {
     pub clock: Clock,
     /// Received and not stored yet, because the vault could not.
     pub unstored: Mutex<Option<Unstored>>,
+    /// What was last seen in the vault.
+    pub seen: Mutex<Seen>,
+}
+
+/// What was seen in the vault.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// Nobody has looked.
+    #[default]
+    Nothing,
+    /// It could not be read.
+    Unreadable,
+    /// This version; 0 if there is nothing.
+    Version(u64),
 }
 
 /// What a provider gave, and the version it is to replace.
@@ -93,7 +107,9 @@ impl Kept {
     /// What is kept, if it is ours to use. A refresh token out of the configuration is put there first.
     async fn stored(&self) -> Result<Stored, Failure> {
         loop {
-            let stored = self.shelf.get().await?;
+            let stored = self.shelf.get().await;
+            self.see(Seen::of(&stored));
+            let stored = stored?;
             let Grant::RefreshToken { token, .. } = &self.grant else {
                 return self.ours(stored).map_err(Failure::Kept);
             };
@@ -133,7 +149,10 @@ impl Kept {
         let brought = (brought, fingerprint);
         let record = Record::brought(&self.grant, &self.application, &self.username, brought, self.clock.now());
         Ok(match self.shelf.put(record.clone(), Expected::Version(version)).await? {
-            Written::Done(version) => Some(Stored { version, record }),
+            Written::Done(version) => {
+                self.see(Seen::Version(version));
+                Some(Stored { version, record })
+            }
             Written::Changed(_) => None,
         })
     }
@@ -179,7 +198,7 @@ impl Kept {
     ///
     /// # Errors
     /// When it cannot be stored; then it stays in memory, and nobody may use it.
-    async fn store_received(&self) -> Result<bool, Failure> {
+    pub(super) async fn store_received(&self) -> Result<bool, Failure> {
         let Some(Unstored { record, version }) = self.unstored().clone() else { return Ok(true) };
         let written = self.shelf.put(record, Expected::Version(version)).await.inspect_err(|failure| {
             tracing::error!(
@@ -188,12 +207,39 @@ impl Kept {
             );
         })?;
         *self.unstored() = None;
-        Ok(matches!(written, Written::Done(_)))
+        Ok(match written {
+            Written::Done(version) => {
+                self.see(Seen::Version(version));
+                true
+            }
+            Written::Changed(_) => false,
+        })
+    }
+
+    /// Whether something else lies in the vault than when we last looked.
+    pub(super) async fn has_changed(&self) -> bool {
+        let now = Seen::of(&self.shelf.get().await);
+        let before = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        before != Seen::Nothing && now != Seen::Unreadable && now != before
+    }
+
+    fn see(&self, seen: Seen) {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
     }
 
     fn unstored(&self) -> std::sync::MutexGuard<'_, Option<Unstored>> {
         // Every change is a single assignment; a panic cannot leave half of one.
         self.unstored.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seen {
+    fn of(read: &Result<Option<Stored>, Failure>) -> Self {
+        match read {
+            Ok(Some(stored)) => Self::Version(stored.version),
+            Ok(None) => Self::Version(0),
+            Err(_) => Self::Unreadable,
+        }
     }
 }
 
