@@ -166,7 +166,7 @@ pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<Ap
         doors.push(tokio::spawn(door.open(listener, sessions.clone())));
     }
     let grace = config.delivery.shutdown_grace;
-    let control = control::open(&owner, &common);
+    let control = control::open(&owner, config, &common, &desks);
     let renewals = common.renewals;
     Ok(App { listening, doors, sessions, couriers, desks, renewals, journal, grace, control, owner })
 }

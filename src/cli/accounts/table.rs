@@ -50,7 +50,8 @@ fn row(account: &Account, now: Timestamp) -> [String; 6] {
         _ => token.as_ref().and_then(|token| token.next_renewal),
     };
     // A time that has passed waits for the first mail.
-    let next = next.map_or_else(nothing, |next| if next > now { away(next, now) } else { "with the next mail".to_owned() });
+    let next =
+        next.map_or_else(nothing, |next| if next > now { away(next, now) } else { "with the next mail".to_owned() });
     let mailbox = mailbox.as_deref().map_or_else(nothing, plain);
     [plain(name), state, mailbox, plain(credential), token_ends, next]
 }

@@ -163,13 +163,8 @@ fn one_account_is_shown_in_full() {
     tells("password", &page(password(), files()));
     let mut short = signed_in();
     short.status.is_renewing = true;
-    short.status.sign_in = SignIn::Kept {
-        since: at(-HOUR),
-        scope: None,
-        renewed: at(-HOUR),
-        refresh_ends: None,
-        is_renewable: false,
-    };
+    short.status.sign_in =
+        SignIn::Kept { since: at(-HOUR), scope: None, renewed: at(-HOUR), refresh_ends: None, is_renewable: false };
     short.status.token = Some(TokenStatus { issued: None, ends: Some(at(-MINUTE)), next_renewal: Some(at(-MINUTE)) });
     tells("ended", &page(short, relay()));
 }

@@ -36,7 +36,10 @@ pub(super) fn both(time: Timestamp, now: Timestamp) -> String {
 
 /// Text on one line.
 pub(super) fn plain(text: &str) -> String {
-    text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    text.split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[cfg(test)]
