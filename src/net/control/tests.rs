@@ -120,6 +120,7 @@ async fn peers_that_stall_lose_their_seats_and_a_relay_that_stalls_is_not_waited
     let owner = Ownership::take(home.path()).unwrap();
     let hang = get(|| std::future::pending::<String>());
     let door = Door::open(&owner, routes().route("/hang", hang)).unwrap();
+    let began = tokio::time::Instant::now();
     let mut stalled = Vec::new();
     for _ in 0..40 {
         let mut stream = UnixStream::connect(socket(home.path())).await.unwrap();
@@ -131,6 +132,8 @@ async fn peers_that_stall_lose_their_seats_and_a_relay_that_stalls_is_not_waited
         let _ = stream.read_to_end(&mut heard).await;
         assert!(heard.is_empty() || heard.starts_with(b"HTTP/1.1 408"), "{}", String::from_utf8_lossy(&heard));
     }
+    // Sixteen seats, each for the time of a header: three rounds.
+    assert_eq!(began.elapsed().as_secs(), 15);
     assert_eq!(text(&ask(home.path(), Method::GET, "/name/next").await.unwrap()), "next");
     let error = ask(home.path(), Method::GET, "/hang").await.unwrap_err();
     assert!(error.to_string().contains("nothing came within 10 s"), "{error}");
