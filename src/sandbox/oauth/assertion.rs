@@ -15,8 +15,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::Shared;
+use super::super::record::Rule;
 use super::answer::Refusal;
 use super::form::is_scope;
+use super::registered::EMAIL;
 use crate::secret::Secret;
 
 /// How far two clocks may differ.
@@ -66,7 +68,7 @@ pub(super) fn of_client(shared: &Shared, assertion: &Secret) -> Result<(), Refus
     }
     let Some(jti) = claims.jti else { return Err(Refusal::InvalidClient("jti is missing")) };
     if !shared.oauth.first_time(&jti) {
-        shared.oauth.breach(shared, "an assertion was used twice");
+        shared.record.breach(0, Rule::OAuth, "an assertion was used twice");
         return Err(Refusal::InvalidClient("the assertion was used before"));
     }
     Ok(())
@@ -76,7 +78,7 @@ pub(super) fn of_client(shared: &Shared, assertion: &Secret) -> Result<(), Refus
 pub(super) fn of_service_account(shared: &Shared, assertion: &Secret) -> Result<String, Refusal> {
     let account = shared.oauth.service_account().ok_or(Refusal::Broken)?;
     let claims = verify(shared, assertion, account.registered()).map_err(Refusal::InvalidGrant)?;
-    if claims.iss != account.email() {
+    if claims.iss != EMAIL {
         return Err(Refusal::InvalidGrant("iss is not the service account"));
     }
     if claims.sub != shared.settings.username {

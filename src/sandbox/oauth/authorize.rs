@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::super::Shared;
 use super::super::credentials::random;
+use super::super::record::Rule;
 use super::CONSENT;
 use super::answer::{Refusal, back, button, escaped, page};
 use super::form::{Fields, Parsed, is_scope};
@@ -39,7 +40,7 @@ pub(super) async fn ask(State(shared): State<Arc<Shared>>, query: Parsed) -> Res
     match read(&fields, client, &way) {
         Ok(asked) => consent(&shared, asked),
         Err((error, why)) => {
-            shared.oauth.breach(&shared, why);
+            shared.record.breach(0, Rule::OAuth, why);
             way.refused(&shared, error, why)
         }
     }
@@ -47,9 +48,9 @@ pub(super) async fn ask(State(shared): State<Arc<Shared>>, query: Parsed) -> Res
 
 /// The person's answer.
 pub(super) async fn decide(State(shared): State<Arc<Shared>>, form: Parsed) -> Response {
-    let Ok(fields) = Fields::of(form) else { return dead_end(&shared, "this is not our page's form") };
+    let Ok(fields) = Fields::of(form) else { return stop("this is not our page's form") };
     let asked = fields.secret("request").and_then(|id| shared.oauth.ledger().decided(id));
-    let Some(asked) = asked else { return dead_end(&shared, "this request was decided before, or nobody made it") };
+    let Some(asked) = asked else { return stop("this request was decided before, or nobody made it") };
     conclude(&shared, asked, fields.text("decision") == Some("allow"))
 }
 
@@ -112,7 +113,7 @@ fn consent(shared: &Shared, asked: Asked) -> Response {
         Consent::Granted => conclude(shared, asked, true),
         Consent::Denied => conclude(shared, asked, false),
         Consent::Page => {
-            let Ok(id) = random(32) else { return dead_end(shared, &Refusal::Broken.description()) };
+            let Ok(id) = random(32) else { return stop(&Refusal::Broken.description()) };
             let inside = question(&asked, &shared.settings.username, &id);
             shared.oauth.ledger().ask(&id, asked);
             page(StatusCode::OK, "Sign in", &inside)
@@ -145,8 +146,13 @@ fn conclude(shared: &Shared, asked: Asked, yes: bool) -> Response {
     way.answered(shared, &[("code", &code)])
 }
 
+/// Nothing that a client did well ends here.
 fn dead_end(shared: &Shared, why: &str) -> Response {
-    shared.oauth.breach(shared, why);
+    shared.record.breach(0, Rule::OAuth, why);
+    stop(why)
+}
+
+fn stop(why: &str) -> Response {
     page(StatusCode::BAD_REQUEST, "This cannot go on", &format!("<p>{}</p>", escaped(why)))
 }
 

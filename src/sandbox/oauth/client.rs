@@ -28,7 +28,7 @@ pub(super) struct Client {
 /// What a client says of itself.
 #[derive(Debug)]
 pub(super) enum Claim {
-    Nothing { id: String },
+    Nothing { id: Option<String> },
     Secret { id: String, received: Received },
     Assertion { id: Option<String>, received: Received },
 }
@@ -53,7 +53,7 @@ impl Claim {
                 Ok(Self::Assertion { id, received: received(assertion) })
             }
             (None, None, Some(_)) => Err(Refusal::InvalidRequest("client_assertion_type is missing or unknown")),
-            (None, None, None) => Ok(Self::Nothing { id: id.ok_or(Refusal::InvalidClient(UNKNOWN))? }),
+            (None, None, None) => Ok(Self::Nothing { id }),
             _ => Err(Refusal::InvalidRequest("two ways to prove the client")),
         }
     }
@@ -70,7 +70,7 @@ impl Claim {
     pub(super) fn prove(&self, shared: &Shared) -> Result<Client, Refusal> {
         let (public, own) = (&shared.settings.oauth.public_client_id, &shared.credentials.client_id);
         match self {
-            Self::Nothing { id } if id == public => Ok(Client { id: id.clone(), is_public: true }),
+            Self::Nothing { id: Some(id) } if id == public => Ok(Client { id: id.clone(), is_public: true }),
             Self::Secret { id, received } if shared.credentials.client_fits(id, &received.secret) => {
                 Ok(Client { id: id.clone(), is_public: false })
             }

@@ -15,7 +15,6 @@ use tokio::time::Instant;
 use super::super::Shared;
 use super::super::credentials::random;
 use super::super::fault::Asked;
-use super::DEVICE;
 use super::answer::{self, Refusal, escaped};
 use super::client::Claim;
 use super::connection::Cut;
@@ -23,6 +22,7 @@ use super::form::{Fields, Parsed, is_scope};
 use super::ledger::Device;
 use super::setup::Consent;
 use super::spoil::{Sent, answered};
+use super::{DEVICE, refused};
 
 const CONSONANTS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
 
@@ -32,7 +32,7 @@ pub(super) async fn begin(
     headers: HeaderMap,
     form: Parsed,
 ) -> Response {
-    let carry_out = || given(&shared, &headers, form).unwrap_or_else(|refusal| shared.oauth.refused(&shared, refusal));
+    let carry_out = || given(&shared, &headers, form).unwrap_or_else(|refusal| refused(&shared, refusal));
     answered(&shared, &Asked::DeviceAuthorization, &cut, Sent::default(), carry_out).await
 }
 

@@ -166,18 +166,16 @@ impl Server {
         used.push_back(jti.into());
         true
     }
+}
 
-    /// A refusal as an answer. What a client must not do goes on record; who is merely unlucky is not accused.
-    fn refused(&self, shared: &Shared, refusal: Refusal) -> Response {
-        match refusal {
-            Refusal::InvalidRequest(_) | Refusal::Missing(_) => self.breach(shared, &refusal.description()),
-            Refusal::SlowDown => shared.record.breach(0, Rule::Polling, "a device asked again too soon"),
-            _ => {}
+/// A refusal as an answer. What a client must not do goes on record; who is merely unlucky is not accused.
+fn refused(shared: &Shared, refusal: Refusal) -> Response {
+    match refusal {
+        Refusal::InvalidRequest(_) | Refusal::Missing(_) => {
+            shared.record.breach(0, Rule::OAuth, &refusal.description());
         }
-        refusal.into_response()
+        Refusal::SlowDown => shared.record.breach(0, Rule::Polling, "a device asked again too soon"),
+        _ => {}
     }
-
-    fn breach(&self, shared: &Shared, detail: &str) {
-        shared.record.breach(0, Rule::OAuth, detail);
-    }
+    refusal.into_response()
 }

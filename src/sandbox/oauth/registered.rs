@@ -21,7 +21,8 @@ use crate::secret::Secret;
 
 /// RFC 8017 §A.1
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
-const EMAIL: &str = "relay@posthouse.iam.sandbox.example";
+/// Who the service account is.
+pub(super) const EMAIL: &str = "relay@posthouse.iam.sandbox.example";
 
 impl Registered {
     /// The key of a certificate.
@@ -69,10 +70,6 @@ impl ServiceAccount {
 
     pub(super) fn registered(&self) -> &Registered {
         &self.registered
-    }
-
-    pub(super) fn email(&self) -> &'static str {
-        EMAIL
     }
 
     /// The text of its key file, as a provider gives it out once.

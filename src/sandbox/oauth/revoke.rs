@@ -17,6 +17,7 @@ use super::answer::Refusal;
 use super::client::Claim;
 use super::connection::Cut;
 use super::form::{Fields, Parsed};
+use super::refused;
 use super::spoil::{Sent, answered};
 
 pub(super) async fn revoke(
@@ -28,7 +29,7 @@ pub(super) async fn revoke(
     count(&shared.record.counting.revocations);
     let carry_out = || match taken_back(&shared, &headers, form) {
         Ok(()) => StatusCode::OK.into_response(),
-        Err(refusal) => shared.oauth.refused(&shared, refusal),
+        Err(refusal) => refused(&shared, refusal),
     };
     answered(&shared, &Asked::Revocation, &cut, Sent::default(), carry_out).await
 }

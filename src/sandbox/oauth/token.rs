@@ -24,6 +24,7 @@ use super::client::{Claim, Client};
 use super::connection::Cut;
 use super::form::{Fields, Parsed, is_scope};
 use super::ledger::{Again, Breach, Grant, Judged};
+use super::refused;
 use super::setup::RefreshTokens;
 use super::spoil::{Sent, answered};
 use crate::secret::Secret;
@@ -55,7 +56,7 @@ pub(super) async fn token(
     let sent = sent(&read);
     let carry_out = || match read.and_then(|(claim, fields)| issue(&shared, &claim, &fields)) {
         Ok(tokens) => tokens.into_response(),
-        Err(refusal) => shared.oauth.refused(&shared, refusal),
+        Err(refusal) => refused(&shared, refusal),
     };
     let answer = answered(&shared, &Asked::Grant(grant), &cut, sent, carry_out).await;
     shared.record.say(0, Side::Server, &format!("token endpoint: {}", answer.status()));
