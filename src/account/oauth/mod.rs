@@ -7,8 +7,10 @@
 pub mod client_credentials;
 pub mod command;
 mod exchange;
+pub mod refresh_token;
 mod token;
 
+pub(super) use exchange::read;
 pub use token::Token;
 
 use std::path::PathBuf;
