@@ -131,6 +131,8 @@ impl Issuer {
 
     async fn fly(&self) -> Result<Issued, Failure> {
         loop {
+            let pause = self.lock().tokens.pause(now());
+            tokio::time::sleep(pause).await;
             let (forgotten, last, refused) = {
                 let state = self.lock();
                 (state.forgotten, state.tokens.last(), state.tokens.last_refused())
