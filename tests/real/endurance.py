@@ -15,7 +15,7 @@ from stories import _check, check_chain
 from world import Trouble, wait_for
 
 DEVICES = 50
-SECONDS = 60
+SECONDS = int(__import__("os").environ.get("SECS","60"))
 FEWEST, MOST = 25, 60
 
 KILLS = 30

@@ -1,8 +1,8 @@
 """The end of the chain: a small SMTP server that keeps every message byte for byte, with its envelope.
 
 It repairs nothing: what stands in `Delivery.data` is what came over the wire between DATA and the terminating dot, with
-the dots of RFC 5321 §4.5.2 removed and nothing else. It can be told to end each connection with its first mail, as some
-providers do; a proxy in front then does the same to its clients. Recipients whose local part begins with `refused` or `later` are
+the dots of RFC 5321 §4.5.2 removed and nothing else. It can be told to take one mail a connection, as some providers do,
+and hangs up at the next; a proxy in front then does the same to its clients. Recipients whose local part begins with `refused` or `later` are
 refused here as well, because a proxy in front (Dovecot) leaves that to the server behind it.
 """
 
@@ -62,6 +62,7 @@ class _Session(socketserver.StreamRequestHandler):
 
     def handle(self):
         self._sender, self._recipients = None, []
+        served = False
         self._say("220 sink.test ESMTP")
         while line := self.rfile.readline(4096):
             command = line.decode("utf-8", "replace").strip()
@@ -76,15 +77,15 @@ class _Session(socketserver.StreamRequestHandler):
                     "250 ENHANCEDSTATUSCODES",
                 )
             elif verb.startswith("MAIL FROM:"):
+                if served and self.server.sink.one_mail_a_connection:
+                    self._say("421 4.3.2 One mail a connection here")
+                    return
                 self._sender, self._recipients = _address(command), []
                 self._say("250 2.1.0 Ok")
             elif verb.startswith("RCPT TO:"):
                 self._recipient(_address(command))
             elif verb == "DATA":
-                kept = self._data()
-                if kept and self.server.sink.one_mail_a_connection:
-                    self._say("421 4.3.2 One mail a connection here")
-                    return
+                served = self._data()
             elif verb == "QUIT":
                 self._say("221 2.0.0 Bye")
                 return

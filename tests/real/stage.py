@@ -4,8 +4,11 @@ A `Stage` is set up once. `Stage.posthouse` is a Posthouse of its own for one st
 it is, over which encryption and by which mechanism it sends.
 """
 
+import base64
+import hashlib
 import itertools
 import json
+import ssl
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -108,12 +111,12 @@ class Stage:
 
     def by_service_account(self):
         """`oauth` of an account whose key may act for the mailbox."""
-        # PKCS #8, as these files have it.
+        certificate, private_key = self._applications["rsa"]
         key = {
             "type": "service_account",
             "client_email": SERVICE,
-            "private_key_id": "1",
-            "private_key": self._applications["rsa"][1].read_text(),
+            "private_key_id": _thumbprint(certificate),
+            "private_key": private_key.read_text(),
             "token_uri": self.issuer.token_endpoint,
         }
         file = self.home / "service-account.json"
@@ -210,3 +213,9 @@ def _applications(certificates):
         machine("app-rsa", "private_key_jwt", certificate=certificates["rsa"]),
         machine(SERVICE, "none", grant=JWT_BEARER, certificate=certificates["rsa"]),
     ]
+
+
+def _thumbprint(certificate):
+    """RFC 7515 §4.1.8; also what the issuer calls the key."""
+    octets = hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate.read_text())).digest()
+    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()

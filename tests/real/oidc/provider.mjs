@@ -45,6 +45,11 @@ const provider = new Provider(issuer, {
   extraTokenClaims: () => ({ email: given.mailbox }),
   findAccount: (ctx, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
   interactions: { url: (ctx, interaction) => `/interaction/${interaction.uid}` },
+  // As those who take certificates do (RFC 7515 §4.1.8): which one it was must be said, and be right.
+  assertJwtClientAuthClaimsAndHeader: async (ctx, claims, header, client) => {
+    const [{ 'x5t#S256': registered }] = client.jwks.keys;
+    if (header['x5t#S256'] !== registered) throw new errors.InvalidClientAuth('not the certificate that is registered');
+  },
   // Each refresh token once: the second time the library takes the whole grant back.
   rotateRefreshToken: true,
   cookies: { keys: [randomBytes(32).toString('hex')] },
@@ -69,7 +74,7 @@ function registered({ metadata, certificate }) {
 function jwks(certificate) {
   const read = new X509Certificate(readFileSync(certificate));
   const thumbprint = createHash('sha256').update(read.raw).digest('base64url');
-  return { keys: [{ ...read.publicKey.export({ format: 'jwk' }), use: 'sig', 'x5t#S256': thumbprint }] };
+  return { keys: [{ ...read.publicKey.export({ format: 'jwk' }), use: 'sig', kid: thumbprint, 'x5t#S256': thumbprint }] };
 }
 
 function page(ctx, content) {
