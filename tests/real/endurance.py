@@ -10,8 +10,8 @@ import time
 
 import clients
 import mails
-from stage import MAILBOX, Failed
-from stories import _check, check_chain
+from stage import MAILBOX, check
+from stories import check_chain
 from world import Trouble, wait_for
 
 DEVICES = 50
@@ -36,25 +36,25 @@ def minute(stage):
         heard = devices.stop()
         ended = time.time()
         failed = {(code, text) for code, text in heard.values() if code != 250}
-        _check(not failed, f"{len(failed)} kinds of refusals: {sorted(failed)[:3]}")
+        check(not failed, f"{len(failed)} kinds of refusals: {sorted(failed)[:3]}")
         arrived = [recipient for delivery in sink.all() for recipient in delivery.recipients]
-        _check(sorted(arrived) == sorted(heard), f"{len(heard)} were sent and {len(arrived)} arrived")
+        check(sorted(arrived) == sorted(heard), f"{len(heard)} were sent and {len(arrived)} arrived")
         yield "each of them signed in anew"
         sign_ins = server.sign_ins("XOAUTH2")
-        _check(sign_ins >= len(heard), f"{sign_ins} sign-ins")
+        check(sign_ins >= len(heard), f"{sign_ins} sign-ins")
         yield f"the token was renewed {FEWEST} to {MOST} times"
         calls = stage.issuer.calls("minute")
         renewals = [call for call in calls if call.grant == "refresh_token"]
         within = [call for call in renewals if began <= call.began / 1000 <= ended]
         print(f"        {len(heard)} mails, {sign_ins} sign-ins, {len(within)} renewals in {ended - began:.0f} s")
-        _check(FEWEST <= len(within) <= MOST, f"{len(within)} renewals")
+        check(FEWEST <= len(within) <= MOST, f"{len(within)} renewals")
         yield "never two at once"
         by_time = sorted(renewals, key=lambda call: call.began)
         overlapping = [pair for pair in itertools.pairwise(by_time) if pair[1].began < pair[0].ended]
-        _check(not overlapping, f"these two overlap: {overlapping[:1]}")
+        check(not overlapping, f"these two overlap: {overlapping[:1]}")
         yield "no refresh token was presented twice, and each was the newest"
         presented = [call.refresh_token for call in renewals]
-        _check(len(set(presented)) == len(presented), "one was presented twice")
+        check(len(set(presented)) == len(presented), "one was presented twice")
         check_chain(calls)
 
 
@@ -77,7 +77,7 @@ def killed(stage):
                 stage.delivers(posthouse)
         print(f"        {KILLS} kills: {works} times it worked on, {held} times it was held with its token")
         yield "no device ever heard that its mail is refused"
-        _check(works + held == KILLS, f"{works} + {held}")
+        check(works + held == KILLS, f"{works} + {held}")
 
 
 def _kill_in_the_middle(stage, posthouse, chance, aimed):
@@ -94,23 +94,23 @@ def _kill_in_the_middle(stage, posthouse, chance, aimed):
     finally:
         heard = devices.stop()
     refused = [(code, text) for code, text in heard.values() if code >= 500]
-    _check(not refused, f"a device heard {refused[:3]}")
+    check(not refused, f"a device heard {refused[:3]}")
 
 
 def _goes_on(stage, posthouse, number):
     """Whether the account works; if it does not it must be held, with what it had."""
-    _check(posthouse.vault.exists(), "the vault is gone")
+    check(posthouse.vault.exists(), "the vault is gone")
     posthouse.run("vault", "status")
     heard, _, _ = posthouse.send(f"after-kill-{number}", MAILBOX)
     if heard.code == 250:
         return True
-    _check(400 <= heard.code <= 499, f"the device heard {heard.code} {heard.text}")
+    check(400 <= heard.code <= 499, f"the device heard {heard.code} {heard.text}")
     said = posthouse.account()
-    _check(said["hold"], f"the device heard {heard.code} {heard.text}, and the account is not held")
-    _check(said["sign_in"]["state"] == "kept" and said["sign_in"]["is_renewable"], f"the sign-in is {said['sign_in']}")
+    check(said["hold"], f"the device heard {heard.code} {heard.text}, and the account is not held")
+    check(said["sign_in"]["state"] == "kept" and said["sign_in"]["is_renewable"], f"the sign-in is {said['sign_in']}")
     # It was refused because the kill came after the issuer had replaced it: the old one was there and was shown.
     last = [call for call in stage.issuer.calls("killed") if call.grant == "refresh_token"][-1]
-    _check(last.detail == "refresh token already used", f"the issuer said {last.detail}")
+    check(last.detail == "refresh token already used", f"the issuer said {last.detail}")
     return False
 
 

@@ -29,7 +29,7 @@ class Posthouse:
         self.home, self.port = home, port
         self.log = home / "posthouse.log"
         self.vault = home / "data/vault.json"
-        self._program, self._relay, self._commands = program, None, 0
+        self._program, self._relay, self._logins, self._commands = program, None, [], 0
         self._configuration = home / "posthouse.toml"
         self._configuration.write_text(configuration({"clear": port}, None, account, home / "data"))
         # Secrets stand in it, and a program may rightly look at that.
@@ -42,6 +42,8 @@ class Posthouse:
         return self
 
     def __exit__(self, *_):
+        for login in self._logins:
+            login.give_up()
         if self._relay:
             self.stop()
 
@@ -90,15 +92,15 @@ class Posthouse:
 
     def login(self, *arguments):
         """Begins a sign-in of the account and returns it as it goes on."""
-        arguments = ("login", ACCOUNT, *arguments)
-        return Login(self._command(arguments), self._output(arguments), self._environment)
+        # On a desktop a browser would open that nobody looks at.
+        arguments = ("login", ACCOUNT, "--no-browser", *arguments)
+        self._logins.append(Login(self._command(arguments), self._output(arguments), self._environment))
+        return self._logins[-1]
 
     def account(self):
         """What `posthouse accounts` says of the account."""
-        printed = self.run("accounts", "--json")
-        said = json.loads(printed)
-        accounts = said["accounts"] if isinstance(said, dict) else said
-        return next(account for account in accounts if account["account"] == ACCOUNT)
+        [account] = json.loads(self.run("accounts", ACCOUNT, "--json"))["accounts"]
+        return account
 
     def send(self, identifier, sender):
         """A device sends one mail; what it heard, the mail, and whom it is for."""
@@ -162,11 +164,9 @@ class Login:
             raise Trouble(f"posthouse login ended with {self._process.returncode}: {printed[-600:]}")
         return printed
 
-    def gives_up(self):
-        """The person changes their mind."""
-        if self._process.poll() is None:
-            self._process.terminate()
-            self._process.wait(10)
+    def give_up(self):
+        """Ends it, if nobody came."""
+        stop_process(self._process)
         self._process.stdin.close()
 
     def _find(self, pattern):

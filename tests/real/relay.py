@@ -73,7 +73,9 @@ def configuration(ports, certificate, account, data):
         if tls != "none":
             lines += [f"certificate = {_value(certificate[0])}", f"key = {_value(certificate[1])}"]
         lines.append("")
-    lines += [f"[devices.{DEVICE[0]}]", f"password = {_value(DEVICE[1])}", "", "[accounts.office]"]
+    if any(DOORS[door][1] == "required" for door in ports):
+        lines += [f"[devices.{DEVICE[0]}]", f"password = {_value(DEVICE[1])}", ""]
+    lines.append("[accounts.office]")
     lines += [f"{key} = {_value(value)}" for key, value in account.items()]
     lines += ["", "[delivery]", 'wait = "15s"', "", "[storage]", f"directory = {_value(data)}"]
     return "\n".join(lines) + "\n"

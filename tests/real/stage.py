@@ -35,6 +35,12 @@ class Failed(Exception):
     """What was asked for did not happen."""
 
 
+def check(holds, otherwise):
+    """Raises `Failed` with these words unless it holds."""
+    if not holds:
+        raise Failed(otherwise)
+
+
 class Stage:
     """Everything but Posthouse, running. Use as a context manager."""
 
@@ -133,19 +139,17 @@ class Stage:
     def delivers(self, installation):
         """One mail goes through at once and arrives as it was sent, by a server that says it was signed in."""
         heard, mail, recipient = installation.send(self._name(installation), MAILBOX)
-        if heard.code != 250:
-            raise Failed(f"the device heard {heard.code} {heard.text}")
+        check(heard.code == 250, f"the device heard {heard.code} {heard.text}")
         [delivery] = wait_for(lambda: self.sink.for_recipient(recipient), "the mail to arrive", 10)
         trace = self.dovecot.trace(MAILBOX, signed_in=True, certified=False, encrypted=True)
         mails.compare(delivery.data, mail, trace, "ESMTP")
 
-    def keeps_waiting(self, installation, words):
-        """One mail cannot go out: the device hears 4xx with these words and keeps it."""
+    def keeps_waiting(self, installation, words=""):
+        """One mail cannot go out: the device hears 4xx, with these words, and keeps it."""
         heard, _, recipient = installation.send(self._name(installation), MAILBOX)
-        if not 400 <= heard.code <= 499 or words not in heard.text:
-            raise Failed(f"the device heard {heard.code} {heard.text} instead of 4xx with {words!r}")
-        if self.sink.for_recipient(recipient):
-            raise Failed("the device heard a refusal, and the mail went out")
+        is_later = 400 <= heard.code <= 499 and words in heard.text
+        check(is_later, f"the device heard {heard.code} {heard.text} instead of 4xx with {words!r}")
+        check(not self.sink.for_recipient(recipient), "the device heard a refusal, and the mail went out")
 
     def _name(self, installation):
         return f"{installation.home.name}-{next(self._numbers)}"

@@ -11,10 +11,11 @@ import secrets
 import time
 import urllib.parse
 import urllib.request
+from contextlib import contextmanager
 
 from browser import Browser, trusting
 from issuer import DEVICE_CODE, JWT_BEARER, SCOPE, digest
-from stage import LOOPBACK, PAGE, SECRET, SERVICE, SHORT, Failed
+from stage import LOOPBACK, PAGE, SECRET, SERVICE, SHORT, check
 from world import wait_for
 
 LOGIN = "posthouse login office"
@@ -27,22 +28,22 @@ def by_redirect(stage):
         posthouse.serve()
         stage.keeps_waiting(posthouse, "signed account office in")
         _said(posthouse, "account", LOGIN)
-        _check(not stage.issuer.calls("redirect"), "the issuer was asked for a token")
+        check(not stage.issuer.calls("redirect"), "the issuer was asked for a token")
         yield "a person signs in with a browser on this machine"
         stage.signs_in(posthouse)
         yield "the running relay takes it up at once"
-        stage.delivers(posthouse)
-        _signed_in_by(stage, "XOAUTH2", posthouse)
+        with _signing_in_by("XOAUTH2", stage):
+            stage.delivers(posthouse)
         yield "after a restart nobody has to sign in, and the token at hand is used on"
         posthouse.stop()
         posthouse.serve()
         stage.delivers(posthouse)
         grants = [call.grant for call in stage.issuer.calls("redirect")]
-        _check(grants == ["authorization_code"], f"the issuer was asked for {grants}")
+        check(grants == ["authorization_code"], f"the issuer was asked for {grants}")
         yield "`posthouse accounts` tells how it stands"
         sign_in = posthouse.account()["sign_in"]
-        _check(sign_in["state"] == "kept" and sign_in["is_renewable"], f"it says {sign_in}")
-        _check(SCOPE in sign_in["scope"].split(), f"it says {sign_in}")
+        check(sign_in["state"] == "kept" and sign_in["is_renewable"], f"it says {sign_in}")
+        check(SCOPE in sign_in["scope"].split(), f"it says {sign_in}")
 
 
 def by_paste(stage):
@@ -53,21 +54,17 @@ def by_paste(stage):
         login = posthouse.login()
         asked = login.reads(rf"{stage.issuer.address}/auth\?\S+")
         landed = Browser(stage.authority.certificate).visit_until(asked, PAGE)
-        forged = landed.replace("state=", "state=x")
-        login.types(forged)
-        _wait_for_words(login, "state")
+        login.types(landed.replace("state=", "state=x"))
+        login.reads("Not taken: .*")
         yield "a person pastes the address the browser ended at"
-        login.gives_up()
-        login = posthouse.login()
-        asked = login.reads(rf"{stage.issuer.address}/auth\?\S+")
-        login.types(Browser(stage.authority.certificate).visit_until(asked, PAGE))
+        login.types(landed)
         login.ends()
         [call] = stage.issuer.calls("paste")
-        _check(call.status == 200, f"the issuer answered {call}")
+        check(call.status == 200, f"the issuer answered {call}")
         yield "a relay started afterwards sends by OAUTHBEARER"
         posthouse.serve()
-        stage.delivers(posthouse)
-        _signed_in_by(stage, "OAUTHBEARER", posthouse)
+        with _signing_in_by("OAUTHBEARER", stage):
+            stage.delivers(posthouse)
 
 
 def by_device_code(stage):
@@ -77,19 +74,16 @@ def by_device_code(stage):
         login = posthouse.login()
         code = login.reads(r"\b[A-Z]{4}-[A-Z]{4}\b")
 
-        def slowed():
-            return any(call.error == "slow_down" for call in stage.issuer.calls("device"))
-
-        wait_for(slowed, "the issuer to say slow_down", 20)
+        wait_for(lambda: "slow_down" in _errors(stage, "device"), "the issuer to say slow_down", 20)
         Browser(stage.authority.certificate).visit(f"{stage.issuer.address}/device?user_code={code}")
         login.ends()
+        said = _errors(stage, "device")
+        check(said == ["authorization_pending", "slow_down", None], f"the issuer said {said}")
         polls = stage.issuer.calls("device", grant=DEVICE_CODE)
-        said = [call.error for call in polls]
-        _check(said == ["authorization_pending", "slow_down", None], f"the issuer said {said}")
         yield "it never asked sooner than it was told to, and five seconds later after that"
-        _check(not any(call.early for call in polls), f"it asked too soon: {polls}")
+        check(not any(call.early for call in polls), f"it asked too soon: {polls}")
         pause = (polls[-1].began - polls[-2].ended) / 1000
-        _check(5.9 < pause < 12, f"it waited {pause:.1f} s")
+        check(5.9 < pause < 12, f"it waited {pause:.1f} s")
         yield "mail goes through"
         posthouse.serve()
         stage.delivers(posthouse)
@@ -111,7 +105,7 @@ def by_itself(stage):
             stage.delivers(posthouse)
             stage.delivers(posthouse)
             statuses = [call.status for call in stage.issuer.calls(client, grant="client_credentials")]
-            _check(statuses == [200], f"the issuer answered {statuses}")
+            check(statuses == [200], f"the issuer answered {statuses}")
 
 
 def by_service_account(stage):
@@ -121,7 +115,7 @@ def by_service_account(stage):
         posthouse.serve()
         stage.delivers(posthouse)
         statuses = [call.status for call in stage.issuer.calls(SERVICE, grant=JWT_BEARER)]
-        _check(statuses == [200], f"the issuer answered {statuses}")
+        check(statuses == [200], f"the issuer answered {statuses}")
 
 
 def expiry(stage):
@@ -133,7 +127,7 @@ def expiry(stage):
         stage.delivers(posthouse)
         _let_it_end(stage, "expiry")
         stage.delivers(posthouse)
-        _check(stage.issuer.calls("expiry", grant="refresh_token"), "nothing was renewed")
+        check(stage.issuer.calls("expiry", grant="refresh_token"), "nothing was renewed")
         yield "what replaced the refresh token outlives a restart"
         posthouse.stop()
         _let_it_end(stage, "expiry")
@@ -153,20 +147,20 @@ def withdrawn(stage):
         stage.issuer.withdraw("withdrawn")
         # The line signed in before would not notice.
         stage.dovecot.restart()
-        stage.keeps_waiting(posthouse, "")
+        stage.keeps_waiting(posthouse)
         _said(posthouse, "account", LOGIN)
         asked = len(stage.issuer.calls("withdrawn"))
         [refusal] = stage.issuer.calls("withdrawn", grant="refresh_token")
-        _check(refusal.error == "invalid_grant", f"the issuer answered {refusal}")
+        check(refusal.error == "invalid_grant", f"the issuer answered {refusal}")
         yield "while it is held nobody is asked again, and the tokens are kept"
-        stage.keeps_waiting(posthouse, "")
-        stage.keeps_waiting(posthouse, "")
-        _check(len(stage.issuer.calls("withdrawn")) == asked, "the issuer was asked again")
-        _check(posthouse.account()["hold"], "`posthouse accounts` tells of no hold")
+        stage.keeps_waiting(posthouse)
+        stage.keeps_waiting(posthouse)
+        check(len(stage.issuer.calls("withdrawn")) == asked, "the issuer was asked again")
+        check(posthouse.account()["hold"], "`posthouse accounts` tells of no hold")
         yield "a new sign-in beside the running relay lets the next mail through"
         stage.signs_in(posthouse)
         stage.delivers(posthouse)
-        _check(not posthouse.account()["hold"], "`posthouse accounts` still tells of a hold")
+        check(not posthouse.account()["hold"], "`posthouse accounts` still tells of a hold")
 
 
 def stolen(stage):
@@ -181,9 +175,9 @@ def stolen(stage):
         old = next(token for token in stage.issuer.tokens() if digest(token) == first)
         _ask(stage, "/token", grant_type="refresh_token", client_id="stolen", refresh_token=old)
         seen = [call for call in stage.issuer.calls("stolen") if call.refresh_token == first]
-        _check(seen[-1].detail == "refresh token already used", f"the issuer saw {seen}")
+        check(seen[-1].detail == "refresh token already used", f"the issuer saw {seen}")
         _let_it_end(stage, "stolen")
-        stage.keeps_waiting(posthouse, "")
+        stage.keeps_waiting(posthouse)
         _said(posthouse, "account", LOGIN)
         yield "a new sign-in lets the next mail through"
         stage.signs_in(posthouse)
@@ -219,10 +213,10 @@ def goodbye(stage):
         posthouse.run("logout", "office")
         kept = stage.issuer.calls("goodbye")[-1].issued
         revoked = [(call.token, call.status) for call in stage.issuer.calls("goodbye", "/token/revocation")]
-        _check((kept, 200) in revoked, f"of {kept} nothing is in {revoked}")
+        check((kept, 200) in revoked, f"of {kept} nothing is in {revoked}")
         yield "nothing of it is kept, and the running relay sends no more mail with it"
-        _check(posthouse.account()["sign_in"]["state"] == "missing", "`posthouse accounts` tells of a sign-in")
-        stage.keeps_waiting(posthouse, "")
+        check(posthouse.account()["sign_in"]["state"] == "missing", "`posthouse accounts` tells of a sign-in")
+        stage.keeps_waiting(posthouse)
         yield "a new sign-in lets the next mail through"
         stage.signs_in(posthouse)
         stage.delivers(posthouse)
@@ -232,37 +226,32 @@ def no_secret_written(stage):
     """What stands in files that Posthouse wrote, the vault included."""
     yield "no token and no secret stands in any file of any of them"
     words = [word.encode() for word in (*stage.issuer.tokens(), SECRET, urllib.parse.quote_plus(SECRET))]
-    _check(len(words) > 100, f"the issuer handed out {len(words)} tokens only")
+    check(len(words) > 100, f"the issuer handed out {len(words)} tokens only")
     for path in _files(stage):
         text = path.read_bytes()
         found = any(word in text for word in words)
-        _check(not found, f"one stands in {path}")
+        check(not found, f"one stands in {path}")
 
 
 def _files(stage):
     """Every file of every installation; each of them has a vault or a log at least."""
     for installation in stage.installations:
         files = installation.written()
-        _check(files, f"{installation.home} is empty")
+        check(files, f"{installation.home} is empty")
         yield from files
 
 
 def check_chain(calls):
     """Each refresh token is the one that came with the call before, and no call failed."""
     failed = [call for call in calls if call.status != 200]
-    _check(not failed, f"the issuer refused {failed[:3]}")
+    check(not failed, f"the issuer refused {failed[:3]}")
     renewals = [call for call in calls if call.grant == "refresh_token"]
     before = [call.issued for call in calls]
     for call in renewals:
         at = calls.index(call)
         # The first one may have been brought from elsewhere.
-        if at > 0 and call.refresh_token != before[at - 1]:
-            raise Failed(f"call {at} did not present the refresh token of the call before it")
-
-
-def _check(holds, otherwise):
-    if not holds:
-        raise Failed(otherwise)
+        is_newest = at == 0 or call.refresh_token == before[at - 1]
+        check(is_newest, f"call {at} did not present the refresh token of the call before it")
 
 
 def _said(posthouse, cause, words):
@@ -274,14 +263,17 @@ def _said(posthouse, cause, words):
     wait_for(found, f"cause {cause} and {words!r} in {posthouse.log}", 5)
 
 
-def _signed_in_by(stage, mechanism, posthouse):
-    """Dovecot tells so of the account's connections; there the log may come a moment later."""
-    _check(posthouse.log.exists(), "it never ran")
-    wait_for(lambda: stage.dovecot.sign_ins(mechanism), f"a sign-in by {mechanism} in {stage.dovecot.log}", 5)
+def _errors(stage, client):
+    """What the issuer said to each question for a token; nothing where it gave one."""
+    return [call.error for call in stage.issuer.calls(client)]
 
 
-def _wait_for_words(login, words):
-    login.reads(rf"(?i){words}")
+@contextmanager
+def _signing_in_by(mechanism, stage):
+    """Dovecot's log tells of a sign-in by this mechanism meanwhile, or a moment later."""
+    before = stage.dovecot.sign_ins(mechanism)
+    yield
+    wait_for(lambda: stage.dovecot.sign_ins(mechanism) > before, f"a sign-in by {mechanism} in {stage.dovecot.log}", 5)
 
 
 def _let_it_end(stage, client):
