@@ -190,12 +190,21 @@ pub fn upstream(account: account::Settings, common: &Common) -> Result<Upstream,
     let unused = trust::Settings { anchors: Anchors::Bundled, ..trust::Settings::default() };
     let believed = if account.encryption == Encryption::None { &unused } else { &account.trust };
     let tls = ClientTls::load(believed, now).map_err(untrusted)?;
-    let http = trust::http_terms(&account.trust, now).map_err(untrusted)?;
-    let http = HttpClient::new(http, account.proxies.http.clone());
-    let Common { vault, holder, clock, .. } = common.clone();
-    let keeper = Keeper::new(&account, Tools { http, vault, holder, clock })?;
+    let keeper = Keeper::new(&account, tools(&account, common)?)?;
     let Common { ours, hostname, timeouts, journal, .. } = common.clone();
     Ok(Upstream::new(account, keeper, tls, ours, hostname, timeouts, journal))
+}
+
+/// What tokens of an account are asked for and kept with.
+///
+/// # Errors
+/// When whom it trusts cannot be read.
+pub fn tools(account: &account::Settings, common: &Common) -> Result<Tools, StartError> {
+    let http = trust::http_terms(&account.trust, Instant::now())
+        .map_err(|source| StartError::Trust { account: account.name.clone(), source })?;
+    let http = HttpClient::new(http, account.proxies.http.clone());
+    let Common { vault, holder, clock, .. } = common.clone();
+    Ok(Tools { http, vault, holder, clock })
 }
 
 fn door(

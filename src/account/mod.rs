@@ -8,14 +8,17 @@
 pub mod book;
 pub mod health;
 pub mod keeper;
+pub mod login;
 pub mod oauth;
 pub mod origin;
 mod password;
 mod program;
 pub mod provider;
 pub mod signin;
+pub mod status;
 mod tokens;
 pub mod vault;
+pub mod warning;
 
 use std::path::PathBuf;
 use std::time::Duration;

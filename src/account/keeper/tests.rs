@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::account::oauth::{Application, ClientAuthentication, ClientProof, Endpoints, Given};
+use crate::account::oauth::{Application, ClientAuthentication, ClientProof, Endpoints, Given, Redirect};
 use crate::account::tests::settings;
 use crate::account::vault::tests::Memory;
 use crate::diagnosis::TokenFailure;
@@ -87,18 +87,29 @@ pub(crate) fn tools() -> Tools {
 }
 
 fn grant(address: &str) -> Grant {
-    Grant::ClientCredentials {
-        application: Application {
-            endpoints: Endpoints::token_only(address.parse().unwrap()),
-            client_id: "app".into(),
-            proof: ClientProof::Secret {
-                secret: Given::Here(Secret::new("hunter2".into())),
-                sent: ClientAuthentication::Body,
-                expires: None,
-            },
-            scope: None,
-            unused_refresh_life: None,
+    Grant::ClientCredentials { application: application(address) }
+}
+
+/// A person's sign-in at this token endpoint.
+pub(crate) fn sign_in_by_browser(address: &str) -> Grant {
+    Grant::AuthorizationCode {
+        application: application(address),
+        redirect: Redirect::Elsewhere("https://localhost/".into()),
+        parameters: Vec::new(),
+    }
+}
+
+pub(crate) fn application(address: &str) -> Application {
+    Application {
+        endpoints: Endpoints::token_only(address.parse().unwrap()),
+        client_id: "app".into(),
+        proof: ClientProof::Secret {
+            secret: Given::Here(Secret::new("hunter2".into())),
+            sent: ClientAuthentication::Body,
+            expires: None,
         },
+        scope: None,
+        unused_refresh_life: None,
     }
 }
 
