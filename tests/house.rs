@@ -39,6 +39,8 @@ const SECRET_READERS: &[(&str, &str)] = &[
     ("smtp/client/wire", "to write the response to the provider"),
     ("net/proxy/socks5", "to log in at the proxy"),
     ("net/proxy/http_connect", "to log in at the proxy"),
+    ("account/oauth/authorization_code", "to redeem the code with its verifier, and to compare the state"),
+    ("account/oauth/device_code", "to ask whether the device code was accepted"),
     ("account/oauth/exchange", "to send the client's secret, or what stands in its place, to the token endpoint"),
     ("account/oauth/refresh_token", "to send it to the token endpoint"),
     ("account/oauth/revocation", "to give it back to the provider"),

@@ -5,6 +5,8 @@
 //! several processes one renews, and a sign-in made meanwhile is never overwritten. Guarantees of every vault: a
 //! [`Vault::put`] that returned is durable, one that failed changed nothing, secrets are unreadable without the key.
 
+mod record;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -76,7 +78,8 @@ pub struct Reply {
 /// A record as it lies in the vault.
 #[derive(Debug, Clone)]
 pub struct Stored {
-    /// Raised by every change of the record, and never given twice for one account, removals between or not; from 1.
+    /// Raised by every change of the record, and never used again, not even after the record was removed: whoever
+    /// renews meanwhile must not take a new sign-in for the one it read.
     pub version: u64,
     /// The record.
     pub record: Record,
@@ -125,7 +128,7 @@ pub enum Written {
 /// Which version a change expects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
-    /// This one; 0 is none.
+    /// This one; 0 stands for nothing kept yet.
     Version(u64),
     /// Any or none: a new sign-in replaces whatever there is.
     Any,
