@@ -20,6 +20,7 @@ pub(super) fn judge(failure: &TokenFailure, context: Context<'_>) -> Diagnosis {
             "Check `oauth.token_endpoint` of this account and whether a firewall lets this machine out to it.",
         ),
         TokenFailure::Refused { endpoint, error, description } => refused(endpoint, error, description, context),
+        TokenFailure::OtherIssuer { endpoint, expected, said } => other_issuer(endpoint, expected, said.as_deref()),
         TokenFailure::Odd { endpoint, status, detail, retry_after } => {
             odd(endpoint, *status, detail).lifting(retry_after.map(lifts::bounded))
         }
@@ -102,6 +103,19 @@ fn refused(endpoint: &str, error: &str, description: &str, context: Context<'_>)
         Some(row) => Diagnosis::new(code, cause, format!("{} ({said})", row.sentence), row.cure),
         None => Diagnosis::new(code, cause, format!("The token endpoint {endpoint} refused: {said}"), LATER),
     }
+}
+
+/// The mix-up attack of RFC 9700 §4.4, or an issuer that was written down wrongly.
+fn other_issuer(endpoint: &str, expected: &str, said: Option<&str>) -> Diagnosis {
+    let said = said.map_or_else(|| "no issuer".to_owned(), |said| format!("the issuer {said}"));
+    Diagnosis::new(
+        "sign_in_of_another_issuer",
+        Cause::Config,
+        format!(
+            "The answer to the sign-in at {endpoint} names {said}, and {expected} was expected; its code was not used."
+        ),
+        "If the provider's documentation names that issuer, write it into `oauth.issuer` of this account; if not, another server has put itself in between: check `oauth.authorization_endpoint`, and do not sign in before it is explained.",
+    )
 }
 
 /// What the endpoint said, without the identifiers that Microsoft puts behind it; the log has them all.
