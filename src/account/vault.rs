@@ -19,6 +19,13 @@ use crate::secret::Secret;
 /// has died.
 pub const LEASE: Duration = Duration::from_secs(90);
 
+/// Whether a lease that ends then still runs. One that ends later than a lease taken now would was taken before the
+/// clock was set back: its time is over.
+#[must_use]
+pub fn is_running(until: Timestamp, now: Timestamp) -> bool {
+    now < until && until.duration_since(now) <= jiff::SignedDuration::from_secs(LEASE.as_secs().cast_signed())
+}
+
 /// What is kept of one account.
 #[derive(Debug, Clone)]
 pub struct Record {
@@ -96,6 +103,7 @@ impl Holder {
 }
 
 /// The answer to whoever wants to renew.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, and it is taken apart at once")]
 #[derive(Debug)]
 pub enum Lease {
     /// Go on: until it is given back or its time is over nobody else renews. With what is stored now.
@@ -107,6 +115,7 @@ pub enum Lease {
 }
 
 /// What became of a change.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, and it is taken apart at once")]
 #[derive(Debug)]
 #[must_use = "a change that came too late was not made"]
 pub enum Written {
@@ -174,7 +183,8 @@ pub trait Vault: fmt::Debug + Send + Sync {
     /// When it cannot be read or written.
     fn lease(&self, account: &AccountName, holder: &Holder, now: Timestamp) -> Result<Lease, VaultError>;
 
-    /// Gives the lease back after a call that brought nothing new, and keeps how it ended. The version stays.
+    /// Gives the lease back after a call that brought nothing new, and keeps how it ended. The version stays. Who has
+    /// lost the lease meanwhile changes nothing: somebody else's call is newer.
     ///
     /// # Errors
     /// When it cannot be written.

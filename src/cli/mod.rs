@@ -12,6 +12,7 @@ mod schema;
 mod serve;
 mod sysexits;
 mod test;
+mod vault;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -77,6 +78,9 @@ enum Command {
         #[command(flatten)]
         args: test::Args,
     },
+    /// Say where sign-ins are kept and whether they open, or give them another key.
+    #[command(after_long_help = vault::AFTER_HELP)]
+    Vault(vault::Args),
 }
 
 const EXIT_CODES: &str = "Exit codes:
@@ -117,6 +121,7 @@ pub fn run() -> ExitCode {
         Command::Schema => schema::run(),
         Command::Login { file, args } => login::run(args, arguments.log_level.is_some(), &sources(&arguments, file)),
         Command::Test { file, args } => test::run(args, arguments.log_level.is_some(), &sources(&arguments, file)),
+        Command::Vault(args) => vault::run(args, &sources(&arguments, args.file())),
         Command::Providers { file, args } => providers::run(args, &sources(&arguments, file)),
         Command::Check { file, args, question } => {
             let sources = sources(&arguments, file);

@@ -13,6 +13,8 @@ use zeroize::Zeroizing;
 
 use super::finding::{Complaint, Findings};
 use super::tree::Origin;
+use crate::account::oauth::{ServiceAccount, check_identity, service_account};
+use crate::diagnosis::TokenFailure;
 use crate::disk;
 use crate::net::tls::certificate::CertificateFacts;
 use crate::net::trust::{self, Identity};
@@ -46,10 +48,12 @@ pub(super) enum NamedFile {
     Key { key: PathBuf, certificate: PathBuf },
     /// A certificate that is registered with an application.
     Registered(PathBuf),
+    /// The key of such a certificate.
+    Proof { certificate: PathBuf, key: PathBuf },
     /// One line with a secret.
     Secret(PathBuf),
     /// The JSON of a service account.
-    ServiceAccount(PathBuf),
+    ServiceAccount(ServiceAccount),
 }
 
 impl NamedFile {
@@ -57,8 +61,9 @@ impl NamedFile {
     fn private(&self) -> Option<&Path> {
         match self {
             Self::Secret(path)
-            | Self::ServiceAccount(path)
+            | Self::ServiceAccount(ServiceAccount { key_file: path, .. })
             | Self::Key { key: path, .. }
+            | Self::Proof { key: path, .. }
             | Self::Identity(Identity { key: path, .. }) => Some(path),
             Self::Certificates(_) | Self::Registered(_) | Self::Anchors(_) => None,
         }
@@ -73,6 +78,7 @@ impl NamedFile {
             | Self::Identity(_)
             | Self::Anchors(_)
             | Self::Registered(_)
+            | Self::Proof { .. }
             | Self::Secret(_)
             | Self::ServiceAccount(_) => None,
         }
@@ -221,12 +227,21 @@ fn changeable(source: &Path) -> Option<&Path> {
     [source, directory].into_iter().find(|path| disk::changeable_by_everyone(path))
 }
 
+const DOWNLOAD: &str =
+    "at Google: IAM & Admin, Service accounts, Keys, Add key, JSON; name the file that is downloaded as it is";
+const A_PAIR: &str =
+    "name the key the registered certificate was made with: RSA or EC P-256, in PEM form, without a passphrase";
 const CLOSE_IT: &str = "close it with `chmod o-rwx FILE`, and see that Posthouse's user or group may still read it";
 
 fn usable(file: &NamedFile, directory: &Path) -> Result<(), Complaint> {
     match file {
         NamedFile::Secret(path) => read_secret(path, directory).map(drop),
-        NamedFile::ServiceAccount(path) => service_account(path),
+        NamedFile::ServiceAccount(account) => usable_for_tokens(service_account::check(account), DOWNLOAD),
+        // An unusable certificate is noted at its own place.
+        NamedFile::Proof { certificate, .. } if pem::certificates(certificate).is_err() => Ok(()),
+        NamedFile::Proof { certificate, key } => {
+            usable_for_tokens(check_identity(certificate, key, Timestamp::now()), A_PAIR)
+        }
         NamedFile::Certificates(path) | NamedFile::Registered(path) => {
             pem::certificates(path).map(drop).map_err(|error| said(&error))
         }
@@ -242,31 +257,13 @@ fn usable(file: &NamedFile, directory: &Path) -> Result<(), Complaint> {
     }
 }
 
-/// Whether it is what a provider gives out for one; what stands in it is not said again.
-fn service_account(path: &Path) -> Result<(), Complaint> {
-    let shown = path.display();
-    let bytes = open_at_most(path, LARGEST_SECRET).map_err(|why| {
-        Complaint::new(format!("{shown} cannot be read: {why}")).hint("name the JSON file of the service account's key")
-    })?;
-    let wrong = |what: &str| {
-        Complaint::new(format!("{shown} {what}")).hint(
-            "at Google: IAM & Admin, Service accounts, Keys, Add key, type JSON; name the file that is downloaded",
-        )
-    };
-    let file: ServiceAccountFile =
-        serde_json::from_slice(&bytes).map_err(|_| wrong("is not the JSON file of a service account's key"))?;
-    let key = Zeroizing::new(file.private_key);
-    if !key.contains("-----BEGIN PRIVATE KEY-----") || file.client_email.is_empty() {
-        return Err(wrong("holds no private key in PEM form, or no `client_email`"));
+/// What `account::oauth` says of a file that it reads at each call.
+fn usable_for_tokens(checked: Result<(), TokenFailure>, hint: &str) -> Result<(), Complaint> {
+    match checked {
+        // What has ended is warned of with everything else that ends of a sign-in.
+        Ok(()) | Err(TokenFailure::CertificateEnded { .. }) => Ok(()),
+        Err(failure) => Err(Complaint::new(failure.to_string()).hint(hint)),
     }
-    Ok(())
-}
-
-/// What of it is looked at.
-#[derive(serde::Deserialize)]
-struct ServiceAccountFile {
-    client_email: String,
-    private_key: String,
 }
 
 fn belong_together(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<(), Complaint> {

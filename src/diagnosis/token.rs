@@ -275,4 +275,36 @@ mod tests {
         assert_eq!(said.cause, Cause::Account);
         assert!(said.sentence.contains("`get-token`") && said.sentence.contains("exit status 3"));
     }
+
+    #[test]
+    fn a_useless_file_of_ours_names_the_keys_that_lead_to_it() {
+        let detail = "the private key in /etc/x.key is encrypted".to_owned();
+        let said = judge(&TokenFailure::OwnFile { detail }, Context::default());
+        assert_eq!((said.code, said.cause), ("token_own_file_unusable", Cause::Config));
+        assert!(said.sentence.contains("/etc/x.key"), "{}", said.sentence);
+        for key in ["oauth.client_certificate", "oauth.client_key", "oauth.key_file"] {
+            assert!(said.cure.contains(key), "{}", said.cure);
+        }
+    }
+
+    #[test]
+    fn a_certificate_that_has_ended_says_when_and_holds_the_account() {
+        let (file, ended) = ("/etc/x.crt".to_owned(), "2026-11-20T12:00:00Z".parse().unwrap());
+        let said = judge(&TokenFailure::CertificateEnded { file, ended }, Context::default());
+        assert_eq!((said.code, said.cause), ("client_certificate_ended", Cause::Account));
+        assert!(said.sentence.contains("/etc/x.crt ended on 2026-11-20;"), "{}", said.sentence);
+    }
+
+    #[test]
+    fn a_server_of_documents_says_when_to_come_back_as_well() {
+        let problem = DiscoveryProblem::Odd { status: 429, retry_after: Some(Duration::from_secs(600)) };
+        let said = judge(&TokenFailure::Discovery { document: ENDPOINT.into(), problem }, Context::default());
+        assert_eq!((said.cause, said.lifts_after), (Cause::Throttle, Some(Duration::from_secs(600))));
+        let detail = "it names no `token_endpoint`".to_owned();
+        let problem = DiscoveryProblem::Unfit { detail };
+        let said = judge(&TokenFailure::Discovery { document: ENDPOINT.into(), problem }, Context::default());
+        assert_eq!((said.code, said.cause), ("discovery_unfit", Cause::Config));
+        assert!(said.sentence.contains("names no `token_endpoint`"), "{}", said.sentence);
+        assert!(said.cure.contains("`oauth.discovery`"), "{}", said.cure);
+    }
 }

@@ -15,7 +15,7 @@ fn everything(desk: &Desk) -> (PathBuf, Loaded) {
     desk.write("certs/relay.pem", &certificate);
     desk.write("certs/relay.key", &key);
     desk.write("certs/own-ca.pem", &certificate);
-    let account = r#"{"client_email":"relay@example.iam.gserviceaccount.com","private_key":"KEY"}"#;
+    let account = r#"{"type":"service_account","token_uri":"https://oauth2.googleapis.com/token","client_email":"relay@example.iam.gserviceaccount.com","private_key":"KEY"}"#;
     desk.write("certs/service-account.json", &account.replace("KEY", &key.replace('\n', "\\n")));
     for named in example(true).split("\"/etc/posthouse/").skip(1) {
         desk.write(named.split('"').next().unwrap(), "correct-horse\n");

@@ -20,7 +20,7 @@ pub(in crate::account) mod server;
 pub mod service_account;
 mod token;
 
-pub use assertion::certificate_ends;
+pub use assertion::{certificate_ends, check_identity};
 pub use token::Token;
 
 use std::fmt;

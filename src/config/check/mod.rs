@@ -16,6 +16,7 @@ mod provider;
 mod proxy;
 mod risks;
 mod routes;
+mod scopes;
 mod sender;
 mod trust;
 

@@ -137,9 +137,9 @@ async fn a_key_is_taken_in_every_form_that_openssl_writes() {
         (&ec, pem("EC PRIVATE KEY", sec1.as_ref()), "ES256"),
     ] {
         let signer = signer(&files(&pair.certificate, &key)).await.unwrap();
-        let signed = signer.sign(now()).unwrap();
-        assert_eq!(part(signed.expose(), 0)["alg"], algorithm, "{}", key.lines().next().unwrap());
-        verified(signed.expose(), &pair.certificate);
+        let assertion = signer.sign(now()).unwrap();
+        assert_eq!(part(assertion.expose(), 0)["alg"], algorithm, "{}", key.lines().next().unwrap());
+        verified(assertion.expose(), &pair.certificate);
     }
 }
 

@@ -67,7 +67,7 @@ impl Glance {
 }
 
 /// What servers that are not strict mean: an `error` without a token is an error whatever the status, every 2yz is a
-/// success, and JSON is JSON whatever the header calls it.
+/// success, and JSON is JSON whatever the header calls it. What is not is looked at all the same, to tell what it is.
 pub(super) fn straighten(mut response: HttpResponse, glance: &Glance) -> HttpResponse {
     response.headers_mut().remove(CONTENT_TYPE);
     if response.status().is_success() {

@@ -1,8 +1,12 @@
 //! Calls of a small token server of the test's own, with the client credentials grant.
 //!
-//! Odd answers, refusals and dead servers; the secret is in none of the errors.
+//! What is sent, and how answers are read; the secret is in none of the errors. What every grant makes of odd servers
+//! stands in [`odd`], clients that sign in [`signed`].
 
 use std::io::Write;
+
+mod odd;
+mod signed;
 
 use super::super::server::{answer, endpoint};
 use super::super::{Endpoints, client_credentials};

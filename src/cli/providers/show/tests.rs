@@ -27,7 +27,12 @@ fn load(preset: &Preset, text: &str) -> config::Loaded {
         std::fs::write(directory.path().join(secret), "x\n").unwrap();
     }
     let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
-    let account = json!({ "client_email": "relay@example.iam.gserviceaccount.com", "private_key": key });
+    let account = json!({
+        "type": "service_account",
+        "client_email": "relay@example.iam.gserviceaccount.com",
+        "private_key": key,
+        "token_uri": "https://oauth2.googleapis.com/token",
+    });
     std::fs::write(directory.path().join("office.json"), account.to_string()).unwrap();
     let path = directory.path().join("posthouse.toml");
     std::fs::write(&path, text).unwrap();
