@@ -8,6 +8,7 @@ mod lock;
 mod owner;
 mod private;
 mod replace;
+pub mod sole_owner;
 
 use std::path::Path;
 

@@ -1,7 +1,8 @@
 //! The commands, one file per verb.
 //!
 //! Parses the arguments, gathers the environment once, and hands both on. Exit codes are those of sysexits: 0 when
-//! all went well, 78 for the configuration, 69 when something needed is not available, 64 for wrong arguments.
+//! all went well, 78 for the configuration, 69 when something needed is not available, 75 when another process has
+//! it, 64 for wrong arguments.
 
 pub mod check;
 mod choose;
@@ -88,7 +89,9 @@ const EXIT_CODES: &str = "Exit codes:
   64  wrong arguments
   69  something needed is not available, such as a port
   70  a fault of Posthouse or of this machine
+  73  `storage.directory` cannot be made or written
   74  the output could not be written
+  75  another relay owns `storage.directory`
   78  something in the configuration is wrong
 
 `posthouse test` and `posthouse login` tell more causes apart; see their --help.";

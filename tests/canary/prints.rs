@@ -25,6 +25,8 @@ use posthouse::smtp::{Conversation, Output, client, server};
 use posthouse::store::file::{FileVault, KeySource, Settings as Storage};
 use posthouse::upstream::Upstream;
 
+use tokio_util::task::TaskTracker;
+
 use crate::detector::{Canary, finds};
 use crate::stage::{planted, quoted};
 
@@ -277,5 +279,6 @@ pub fn mistakes() -> Vec<(String, Option<&'static str>)> {
 fn tools(http: HttpClient) -> Tools {
     let nowhere = std::path::Path::new("/nonexistent/posthouse");
     let storage = Storage { directory: nowhere.into(), key: KeySource::File(nowhere.join("key")) };
-    Tools { http, vault: Arc::new(FileVault::new(storage)), holder: Holder::new(false), clock: Clock::default() }
+    let vault = Arc::new(FileVault::new(storage));
+    Tools { http, vault, holder: Holder::new(false), clock: Clock::default(), renewals: TaskTracker::new() }
 }
