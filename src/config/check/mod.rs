@@ -30,7 +30,7 @@ use std::time::Duration;
 use super::files::{Named, NamedFile};
 use super::finding::Complaint;
 use super::section::Section;
-use super::tree::Origin;
+use super::tree::{Origin, Value};
 use super::{Config, Delivery, values};
 use crate::account::provider::Presets;
 use crate::inbound::settings::Caps;
@@ -192,6 +192,7 @@ fn caps(root: &Section<'_>) -> Caps {
     caps
 }
 
+/// Whether the key opens what is kept is looked at on the machine: the relay starts without it, and holds the accounts.
 fn storage(root: &Section<'_>, surroundings: &Surroundings<'_>, aside: &mut Aside) -> store::file::Settings {
     let usual = store::file::Settings { directory: surroundings.storage.clone(), key: surroundings.vault_key.clone() };
     let Some(section) = root.section("storage") else { return usual };
@@ -202,11 +203,25 @@ fn storage(root: &Section<'_>, surroundings: &Surroundings<'_>, aside: &mut Asid
     }
     aside.holds_secret |= section.has("key") && matches!(section.origin_of("key"), Origin::File(_));
     let file = section.path("key_file", surroundings.directory);
-    if let Some(path) = &file {
-        aside.name(&section, "key_file", NamedFile::Secret(path.clone()));
+    if section.get("key_file", is_vault_key) == Some(true) {
+        let complaint = Complaint::new("this is a key, and the path of a file that holds it is wanted");
+        section.error("key_file", complaint.hint("write it to a file of its own, readable to Posthouse's user alone"));
     }
-    let key = section.get("key", values::secret).map(KeySource::Given).or(file.map(KeySource::File));
+    let key = section.get("key", vault_key).map(KeySource::Given).or(file.map(KeySource::File));
     store::file::Settings { directory: directory.unwrap_or(usual.directory), key: key.unwrap_or(usual.key) }
+}
+
+fn vault_key(value: &Value) -> Result<Secret, Complaint> {
+    let key = values::secret(value)?;
+    match store::file::check_key(&key) {
+        Ok(()) => Ok(key),
+        Err(error) => Err(Complaint::new(error.to_string())
+            .hint("make one with `openssl rand -base64 32`, or leave it out: one is made")),
+    }
+}
+
+fn is_vault_key(value: &Value) -> Result<bool, Complaint> {
+    Ok(matches!(value, Value::Text(text) if store::file::check_key(&Secret::new(text.to_string())).is_ok()))
 }
 
 fn log(root: &Section<'_>) -> log::Settings {
