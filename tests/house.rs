@@ -42,6 +42,8 @@ const SECRET_READERS: &[(&str, &str)] = &[
     ("account/oauth/exchange", "to send the client's secret to the token endpoint"),
     ("account/oauth/refresh_token", "to send it to the token endpoint"),
     ("account/password", "to check what was configured, and to take the spaces of an app password out"),
+    ("store/file/seal", "to seal it for the disk"),
+    ("store/file/key", "to read the key of the vault where the configuration holds it"),
     ("cli/demo/account", "the demo writes the practice provider's own secrets into its temporary configuration"),
     ("sandbox/credentials", "the practice provider has made it up itself, and compares"),
     ("sandbox/echo", "to repeat it on demand"),
@@ -71,7 +73,8 @@ const SANS_IO: &[&str] = &[
 ];
 
 /// Crates that are named in one place only.
-const CONFINED: &[(&str, &str)] = &[("rustls_pemfile", "pem"), ("toml", "config"), ("toml_edit", "config")];
+const CONFINED: &[(&str, &str)] =
+    &[("rustls_pemfile", "pem"), ("toml", "config"), ("toml_edit", "config"), ("aws_lc_rs", "store/file/seal")];
 
 const LONGEST_FILE: usize = 400;
 

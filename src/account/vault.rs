@@ -19,6 +19,13 @@ use crate::secret::Secret;
 /// has died.
 pub const LEASE: Duration = Duration::from_secs(90);
 
+/// Whether a lease that ends then still runs. One that ends later than a lease taken now would was taken before the
+/// clock was set back: its time is over.
+#[must_use]
+pub fn is_running(until: Timestamp, now: Timestamp) -> bool {
+    now < until && until.duration_since(now) <= jiff::SignedDuration::from_secs(LEASE.as_secs().cast_signed())
+}
+
 /// What is kept of one account.
 #[derive(Debug, Clone)]
 pub struct Record {
@@ -71,8 +78,7 @@ pub struct Reply {
 /// A record as it lies in the vault.
 #[derive(Debug, Clone)]
 pub struct Stored {
-    /// Raised by every change of the record, and never used again, not even after the record was removed: whoever
-    /// renews meanwhile must not take a new sign-in for the one it read.
+    /// Raised by every change of the record, and never given twice for one account, removals between or not; from 1.
     pub version: u64,
     /// The record.
     pub record: Record,
@@ -119,7 +125,7 @@ pub enum Written {
 /// Which version a change expects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
-    /// This one; 0 stands for nothing kept yet.
+    /// This one; 0 is none.
     Version(u64),
     /// Any or none: a new sign-in replaces whatever there is.
     Any,
@@ -174,7 +180,8 @@ pub trait Vault: fmt::Debug + Send + Sync {
     /// When it cannot be read or written.
     fn lease(&self, account: &AccountName, holder: &Holder, now: Timestamp) -> Result<Lease, VaultError>;
 
-    /// Gives the lease back after a call that brought nothing new, and keeps how it ended. The version stays.
+    /// Gives the lease back after a call that brought nothing new, and keeps how it ended. The version stays. Who has
+    /// lost the lease meanwhile changes nothing: somebody else's call is newer.
     ///
     /// # Errors
     /// When it cannot be written.

@@ -4,6 +4,7 @@
 //! running relay ends within its grace: sessions are dismissed, windows closed, providers told QUIT. Starts without
 //! asking anyone on the network (promise 9), and only as the owner of its storage directory, which it is to the end.
 
+pub mod accounts;
 pub mod control;
 mod front;
 mod machine;
@@ -19,7 +20,7 @@ use crate::account::keeper::{Keeper, KeeperError, Tools};
 use crate::account::vault::{Holder, Vault};
 use crate::account::{self, Encryption};
 use crate::config::Config;
-use crate::disk::owner::{Owner, OwnerError};
+use crate::disk::{Ownership, OwnershipError};
 use crate::ids::{AccountName, ListenerName};
 use crate::inbound::door::Sessions;
 use crate::journal::{Event, Journal};
@@ -59,7 +60,7 @@ pub enum StartError {
     #[error("account {account}: {source}")]
     Trust { account: AccountName, source: TrustError },
     #[error("storage: {0}")]
-    Owner(#[from] OwnerError),
+    Ownership(#[from] OwnershipError),
     #[error(transparent)]
     Keeper(#[from] KeeperError),
     #[error(transparent)]
@@ -80,7 +81,7 @@ pub struct App {
     /// Where commands reach this relay, if there can be such a place.
     control: Option<net::control::Door>,
     /// Last, because everything else stands on it.
-    owner: Owner,
+    owner: Ownership,
 }
 
 /// What all accounts of a house share.
@@ -130,7 +131,7 @@ const GOODBYES: Duration = Duration::from_secs(2);
 /// When another relay owns the storage directory, a listener cannot be opened or an account cannot be used at all; then
 /// nothing is left running.
 pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<App, StartError> {
-    let owner = Owner::take(&config.storage.directory)?;
+    let owner = Ownership::take(&config.storage.directory)?;
     let common = Common { holder: Holder::new(true), ..Common::new(config, journal, timeouts) };
     let Common { ours, hostname, journal, .. } = common.clone();
     let queue = Arc::new(Queue::new(config.accounts.iter().map(|account| account.name.clone())));
@@ -165,7 +166,7 @@ pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<Ap
         doors.push(tokio::spawn(door.open(listener, sessions.clone())));
     }
     let grace = config.delivery.shutdown_grace;
-    let control = control::open(&owner, &common);
+    let control = control::open(&owner, config, &common, &desks);
     let renewals = common.renewals;
     Ok(App { listening, doors, sessions, couriers, desks, renewals, journal, grace, control, owner })
 }
@@ -230,12 +231,21 @@ pub fn upstream(account: account::Settings, common: &Common) -> Result<Upstream,
     let unused = trust::Settings { anchors: Anchors::Bundled, ..trust::Settings::default() };
     let believed = if account.encryption == Encryption::None { &unused } else { &account.trust };
     let tls = ClientTls::load(believed, now).map_err(untrusted)?;
-    let http = trust::http_terms(&account.trust, now).map_err(untrusted)?;
-    let http = HttpClient::new(http, account.proxies.http.clone());
-    let Common { vault, holder, clock, renewals, .. } = common.clone();
-    let keeper = Keeper::new(&account, Tools { http, vault, holder, clock, renewals })?;
+    let keeper = Keeper::new(&account, tools(&account, common)?)?;
     let Common { ours, hostname, timeouts, journal, .. } = common.clone();
     Ok(Upstream::new(account, keeper, tls, ours, hostname, timeouts, journal))
+}
+
+/// What tokens of an account are asked for and kept with.
+///
+/// # Errors
+/// When whom it trusts cannot be read.
+pub fn tools(account: &account::Settings, common: &Common) -> Result<Tools, StartError> {
+    let http = trust::http_terms(&account.trust, Instant::now())
+        .map_err(|source| StartError::Trust { account: account.name.clone(), source })?;
+    let http = HttpClient::new(http, account.proxies.http.clone());
+    let Common { vault, holder, clock, renewals, .. } = common.clone();
+    Ok(Tools { http, vault, holder, clock, renewals })
 }
 
 fn refuse_self_loops(accounts: &[account::Settings], bound: &Bound) -> Result<(), StartError> {

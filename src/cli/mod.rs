@@ -4,6 +4,7 @@
 //! all went well, 78 for the configuration, 69 when something needed is not available, 75 when another process has
 //! it, 64 for wrong arguments.
 
+mod accounts;
 pub mod check;
 mod demo;
 mod providers;
@@ -60,6 +61,14 @@ enum Command {
         #[command(flatten)]
         args: providers::Args,
     },
+    /// Show how the accounts stand: signed in or not, held or not, and what a person must do by when.
+    #[command(after_long_help = accounts::AFTER_HELP)]
+    Accounts {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        args: accounts::Args,
+    },
     /// Try an account: look the provider up, connect, TLS, sign in, and with --to send a mail.
     #[command(after_long_help = test::AFTER_HELP)]
     Test {
@@ -80,7 +89,7 @@ const EXIT_CODES: &str = "Exit codes:
   75  another relay owns `storage.directory`
   78  something in the configuration is wrong
 
-`posthouse test` tells more causes apart; see its --help.";
+`posthouse test` and `posthouse accounts` tell more apart; see their --help.";
 
 /// For the commands that read a configuration.
 #[derive(Debug, clap::Args)]
@@ -109,6 +118,7 @@ pub fn run() -> ExitCode {
         Command::Demo(demo) => demo::run(demo, arguments.log_level.as_deref()),
         Command::Schema => schema::run(),
         Command::Test { file, args } => test::run(args, arguments.log_level.is_some(), &sources(&arguments, file)),
+        Command::Accounts { file, args } => accounts::run(args, &sources(&arguments, file)),
         Command::Providers { file, args } => providers::run(args, &sources(&arguments, file)),
         Command::Check { file, args, question } => {
             let sources = sources(&arguments, file);

@@ -1,174 +1,147 @@
-//! Whose a storage directory is: the process that holds the lock on the file `lock` in it.
+//! Who we are, whom a file belongs to, and on which volume it lies.
 //!
-//! An [`Owner`] can only be had by taking that lock, so whatever must not be done by two processes at once asks for
-//! one. The system lets the lock go when the process ends, however it ends: a file that was left behind stands in
-//! nobody's way. Guarantees nothing on network file systems whose servers ignore locks.
+//! Names are looked up in `/etc/passwd` only; a user that stands elsewhere is told by number. Systems that are no Unix
+//! would have to be asked in another way, and are not.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// The file's name in the directory. It is never removed: who removes a locked file lets a second owner in.
-const NAME: &str = "lock";
+#[cfg(unix)]
+use std::os::unix::fs::MetadataExt;
 
-/// The proof that this process owns a storage directory, until it is dropped.
-#[derive(Debug)]
-pub struct Owner {
-    directory: PathBuf,
-    /// Held for its lock, which ends when it is closed.
-    _lock: File,
-}
+/// Whom a new file is to belong to. Only root can give files away: a command of root's, run beside a relay of another
+/// user, must not leave files behind that this relay cannot read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner(#[cfg(unix)] Option<(u32, u32)>);
 
-/// Why this process does not own the directory; each text says what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum OwnerError {
-    /// Somebody else does.
-    #[error(
-        "{} belongs to another Posthouse that is running{}; end that one first, or give this one a directory of its own with `storage.directory`",
-        directory.display(),
-        pid.map(|pid| format!(" with process id {pid}")).unwrap_or_default()
-    )]
-    Taken {
-        /// The directory.
-        directory: PathBuf,
-        /// The process that has it, as far as it has said.
-        pid: Option<u32>,
-    },
-    /// It cannot be made.
-    #[error(
-        "{} cannot be made: {source}; make it and give it to the user Posthouse runs as, or write another one into `storage.directory`",
-        directory.display()
-    )]
-    Directory {
-        /// The directory.
-        directory: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// It cannot be locked.
-    #[error(
-        "{} cannot be locked: {source}; the user Posthouse runs as must be able to write to `storage.directory`, which must lie on a local file system",
-        file.display()
-    )]
-    Lock {
-        /// The lock file.
-        file: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-}
-
+#[cfg(unix)]
 impl Owner {
-    /// Takes the directory, which is made for this user alone if it is not there. Waits for nobody.
-    ///
-    /// # Errors
-    /// When another process has it, or it cannot be used.
-    pub fn take(directory: &Path) -> Result<Self, OwnerError> {
-        make(directory).map_err(|source| OwnerError::Directory { directory: directory.into(), source })?;
-        let path = directory.join(NAME);
-        let failed = |source| OwnerError::Lock { file: path.clone(), source };
-        let mut lock = open(&path).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(OwnerError::Taken { directory: directory.into(), pid: read_pid(&mut lock) });
-            }
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
-        }
-        // For people, and for the text above; what counts is the lock.
-        let written = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
-        written.map_err(failed)?;
-        Ok(Self { directory: directory.into(), _lock: lock })
-    }
-
-    /// What it owns.
+    /// Whoever owns what is at this path, or where it will be.
     #[must_use]
-    pub fn directory(&self) -> &Path {
-        &self.directory
+    pub fn of(path: &Path) -> Self {
+        let there = path.ancestors().find_map(|path| std::fs::metadata(nonempty(path)).ok());
+        Self(there.map(|facts| (facts.uid(), facts.gid())))
+    }
+
+    /// Makes a file theirs, if we may give files away.
+    pub(super) fn give(self, file: &std::fs::File) -> std::io::Result<()> {
+        match self.0 {
+            Some((user, group)) if is_root() && file.metadata()?.uid() != user => {
+                std::os::unix::fs::fchown(file, Some(user), Some(group))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
-/// The longest process id, and nothing of a file that is not ours.
-fn read_pid(lock: &mut File) -> Option<u32> {
-    let mut text = String::new();
-    lock.take(16).read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
-}
-
-#[cfg(unix)]
-fn make(directory: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    if let Some(parent) = directory.parent() {
-        fs::create_dir_all(parent)?;
+#[cfg(not(unix))]
+impl Owner {
+    /// Nobody in particular: what is made is ours.
+    #[must_use]
+    pub fn of(_: &Path) -> Self {
+        Self()
     }
-    // One that is there already keeps the mode somebody gave it.
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
+
+    #[allow(clippy::unnecessary_wraps, reason = "files can be given away elsewhere")]
+    pub(super) fn give(self, _: &std::fs::File) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
-#[cfg(not(unix))]
-fn make(directory: &Path) -> io::Result<()> {
-    fs::create_dir_all(directory)
+/// The parent of a relative path of one part is the empty path, which means here.
+pub(super) fn nonempty(path: &Path) -> &Path {
+    if path.as_os_str().is_empty() { Path::new(".") } else { path }
+}
+
+/// The directory a file stands in.
+pub(super) fn parent(path: &Path) -> &Path {
+    nonempty(path.parent().unwrap_or(path))
 }
 
 #[cfg(unix)]
-fn open(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
 }
 
+#[cfg(unix)]
+pub(super) fn our_number() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+/// The name of the user this process runs as, or its number if it has no name.
+#[cfg(unix)]
+#[must_use]
+pub fn our_user() -> Option<String> {
+    Some(user(our_number()))
+}
+
+/// Other systems would have to be asked.
 #[cfg(not(unix))]
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+#[must_use]
+pub fn our_user() -> Option<String> {
+    None
 }
 
-#[cfg(test)]
+/// The name of a user, or the number if it has none.
+#[cfg(unix)]
+pub(super) fn user(number: u32) -> String {
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let number = number.to_string();
+    let named = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == number).then(|| name.to_owned())
+    });
+    named.unwrap_or(number)
+}
+
+/// The user whom what is at this path belongs to, or, if that cannot be seen, the nearest directory above that can.
+#[cfg(unix)]
+#[must_use]
+pub fn user_of(path: &Path) -> Option<String> {
+    let there = path.ancestors().find_map(|path| std::fs::metadata(nonempty(path)).ok());
+    there.map(|facts| user(facts.uid()))
+}
+
+/// Other systems would have to be asked.
+#[cfg(not(unix))]
+#[must_use]
+pub fn user_of(_: &Path) -> Option<String> {
+    None
+}
+
+/// Whether two paths lie on one volume, so that a copy of it is a copy of both; for what is not there yet the nearest
+/// directory above counts. Nothing where that cannot be known.
+#[cfg(unix)]
+#[must_use]
+pub fn same_volume(one: &Path, other: &Path) -> Option<bool> {
+    let volume = |path: &Path| {
+        let path = std::path::absolute(path).ok()?;
+        path.ancestors().find_map(|path| std::fs::metadata(path).ok()).map(|facts| facts.dev())
+    };
+    Some(volume(one)? == volume(other)?)
+}
+
+/// Other systems would have to be asked.
+#[cfg(not(unix))]
+#[must_use]
+pub fn same_volume(_: &Path, _: &Path) -> Option<bool> {
+    None
+}
+
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_directory_has_one_owner_who_is_named_to_the_second() {
-        let home = tempfile::tempdir().unwrap();
-        let directory = home.path().join("deep/storage");
-        let owner = Owner::take(&directory).unwrap();
-        let Err(OwnerError::Taken { pid, .. }) = Owner::take(&directory) else { panic!("a second owner") };
-        assert_eq!(pid, Some(std::process::id()));
-        drop(owner);
-        assert_eq!(Owner::take(&directory).unwrap().directory(), directory);
+    fn what_is_not_there_yet_lies_where_its_directory_does() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(same_volume(directory.path(), &directory.path().join("not/yet")), Some(true));
+        assert_eq!(same_volume(directory.path(), Path::new("/proc/self")), Some(false));
     }
 
     #[test]
-    fn what_a_dead_process_left_behind_stands_in_nobodys_way() {
-        let home = tempfile::tempdir().unwrap();
-        fs::write(home.path().join(NAME), "4194304999 and the rest of a longer file\n").unwrap();
-        let owner = Owner::take(home.path()).unwrap();
-        assert_eq!(fs::read_to_string(home.path().join(NAME)).unwrap(), format!("{}\n", std::process::id()));
-        drop(owner);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn what_is_made_is_for_its_user_alone_and_what_is_there_is_left_alone() {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        let home = tempfile::tempdir().unwrap();
-        let made = home.path().join("made");
-        let owner = Owner::take(&made).unwrap();
-        assert_eq!((mode(&made), mode(&made.join(NAME))), (0o700, 0o600));
-        drop(owner);
-        fs::set_permissions(&made, fs::Permissions::from_mode(0o750)).unwrap();
-        let owner = Owner::take(&made).unwrap();
-        assert_eq!(mode(owner.directory()), 0o750);
-    }
-
-    #[test]
-    fn a_directory_that_cannot_be_is_named_with_what_to_do() {
-        let home = tempfile::tempdir().unwrap();
-        let file = home.path().join("file");
-        fs::write(&file, "").unwrap();
-        let text = Owner::take(&file.join("storage")).unwrap_err().to_string();
-        assert!(text.contains("file/storage cannot be made") && text.contains("`storage.directory`"), "{text}");
-        fs::create_dir(home.path().join(NAME)).unwrap();
-        let text = Owner::take(home.path()).unwrap_err().to_string();
-        assert!(text.contains("/lock cannot be locked") && text.contains("local file system"), "{text}");
+    fn a_user_without_a_name_is_told_by_number() {
+        assert_eq!(user(0), "root");
+        assert_eq!(user(4_000_000_001), "4000000001");
     }
 }

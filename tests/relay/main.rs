@@ -6,6 +6,8 @@
 
 mod bodies;
 mod certificates;
+#[cfg(unix)]
+mod control;
 mod device;
 mod door;
 mod downgrade;
