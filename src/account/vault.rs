@@ -102,6 +102,7 @@ impl Holder {
 }
 
 /// The answer to whoever wants to renew.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, and it is taken apart at once")]
 #[derive(Debug)]
 pub enum Lease {
     /// Go on: until it is given back or its time is over nobody else renews. With what is stored now.
@@ -113,6 +114,7 @@ pub enum Lease {
 }
 
 /// What became of a change.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, and it is taken apart at once")]
 #[derive(Debug)]
 #[must_use = "a change that came too late was not made"]
 pub enum Written {
