@@ -79,7 +79,8 @@ pub struct Reply {
 /// A record as it lies in the vault.
 #[derive(Debug, Clone)]
 pub struct Stored {
-    /// Raised by every change of the record, and never given twice for one account, removals between or not; from 1.
+    /// Raised by every change of the record, and never used again, not even after the record was removed: whoever
+    /// renews meanwhile must not take a new sign-in for the one it read.
     pub version: u64,
     /// The record.
     pub record: Record,
@@ -128,7 +129,7 @@ pub enum Written {
 /// Which version a change expects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
-    /// This one; 0 is none.
+    /// This one; 0 stands for nothing kept yet.
     Version(u64),
     /// Any or none: a new sign-in replaces whatever there is.
     Any,
