@@ -180,9 +180,9 @@ fn origin(grant: &Grant, account: &AccountName, username: &str, tools: Tools) ->
     let Tools { http, vault, holder, clock, .. } = tools;
     match grant {
         Grant::ClientCredentials { application } => {
-            Origin::ClientCredentials { application: Box::new(application.clone()), http }
+            Origin::ClientCredentials { application: Box::new(application.clone()), http, clock }
         }
-        Grant::Command { command } => Origin::Command(command.clone()),
+        Grant::Command { command } => Origin::Command(command.clone(), clock),
         Grant::AuthorizationCode { application, .. }
         | Grant::DeviceCode { application }
         | Grant::RefreshToken { application, .. } => Origin::Kept(Box::new(Kept {
@@ -195,8 +195,14 @@ fn origin(grant: &Grant, account: &AccountName, username: &str, tools: Tools) ->
             unstored: Mutex::default(),
             seen: Mutex::default(),
         })),
-        // Comes with the calls of these grants.
-        Grant::ServiceAccount(_) | Grant::Password { .. } => Origin::NotYet { account: account.clone() },
+        Grant::ServiceAccount(account) => Origin::ServiceAccount { account: Box::new(account.clone()), http, clock },
+        Grant::Password { application, password } => Origin::Password {
+            application: Box::new(application.clone()),
+            username: username.to_owned(),
+            password: password.clone(),
+            http,
+            clock,
+        },
     }
 }
 

@@ -10,6 +10,7 @@ pub mod chance;
 pub mod health;
 pub mod keeper;
 mod life;
+pub mod login;
 pub mod oauth;
 pub mod origin;
 mod password;

@@ -19,6 +19,10 @@ const RENEWAL_PAUSE: Duration = Duration::from_mins(1);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
+/// Who needs a token shortly before a pause ends waits for that instead of failing: a device that hears *later* comes
+/// back much later.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// A token and its number.
 #[derive(Debug, Clone)]
 pub(super) struct Issued {
@@ -53,7 +57,7 @@ struct Current {
     is_told: bool,
 }
 
-/// Nobody is asked before `until`; who needs a token meanwhile hears the failure.
+/// Nobody is asked before `until`; who needs a token long before that hears the failure.
 #[derive(Debug)]
 struct Pause {
     until: Instant,
@@ -79,16 +83,21 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
-    /// What can be said without asking anybody: the current token, if it need not be renewed yet, or during a pause
+    /// What can be said without asking anybody: the current token, if it need not be renewed yet, or early in a pause
     /// the failure that began it.
     pub(super) fn at_hand(&self, now: Instant) -> Option<Result<Issued, Failure>> {
         let pause = self.pause.as_ref().filter(|pause| now < pause.until);
         match (&self.current, pause) {
             (Some(current), None) if now < current.renew_at => Some(Ok(current.issued.clone())),
             (Some(current), Some(_)) if now < current.ends_at => Some(Ok(current.issued.clone())),
-            (_, Some(pause)) => Some(Err(pause.failure.clone())),
-            (_, None) => None,
+            (_, Some(pause)) if now + PATIENCE < pause.until => Some(Err(pause.failure.clone())),
+            _ => None,
         }
+    }
+
+    /// How long to wait before anybody may be asked.
+    pub(super) fn pause(&self, now: Instant) -> Duration {
+        self.pause.as_ref().map(|pause| pause.until.saturating_duration_since(now)).unwrap_or_default()
     }
 
     /// How long the current token is still good, if its issuer said.

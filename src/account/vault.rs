@@ -78,7 +78,8 @@ pub struct Reply {
 /// A record as it lies in the vault.
 #[derive(Debug, Clone)]
 pub struct Stored {
-    /// Raised by every change of the record, and never given twice for one account, removals between or not; from 1.
+    /// Raised by every change of the record, and never used again, not even after the record was removed: whoever
+    /// renews meanwhile must not take a new sign-in for the one it read.
     pub version: u64,
     /// The record.
     pub record: Record,
@@ -102,6 +103,7 @@ impl Holder {
 }
 
 /// The answer to whoever wants to renew.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, and it is taken apart at once")]
 #[derive(Debug)]
 pub enum Lease {
     /// Go on: until it is given back or its time is over nobody else renews. With what is stored now.
@@ -113,6 +115,7 @@ pub enum Lease {
 }
 
 /// What became of a change.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, and it is taken apart at once")]
 #[derive(Debug)]
 #[must_use = "a change that came too late was not made"]
 pub enum Written {
@@ -125,7 +128,7 @@ pub enum Written {
 /// Which version a change expects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
-    /// This one; 0 is none.
+    /// This one; 0 stands for nothing kept yet.
     Version(u64),
     /// Any or none: a new sign-in replaces whatever there is.
     Any,

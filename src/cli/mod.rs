@@ -6,12 +6,16 @@
 
 mod accounts;
 pub mod check;
+mod choose;
 mod demo;
+mod login;
+mod logout;
 mod providers;
 mod schema;
 mod serve;
 mod sysexits;
 mod test;
+mod vault;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -69,6 +73,22 @@ enum Command {
         #[command(flatten)]
         args: accounts::Args,
     },
+    /// Sign an account in: by browser, by pasting its address, or by a code for another machine.
+    #[command(after_long_help = login::AFTER_HELP)]
+    Login {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        args: login::Args,
+    },
+    /// End a sign-in, at the provider and here; a running relay hears of it at once.
+    #[command(after_long_help = logout::AFTER_HELP)]
+    Logout {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        args: logout::Args,
+    },
     /// Try an account: look the provider up, connect, TLS, sign in, and with --to send a mail.
     #[command(after_long_help = test::AFTER_HELP)]
     Test {
@@ -77,6 +97,9 @@ enum Command {
         #[command(flatten)]
         args: test::Args,
     },
+    /// Say where sign-ins are kept and whether they open, or give them another key.
+    #[command(after_long_help = vault::AFTER_HELP)]
+    Vault(vault::Args),
 }
 
 const EXIT_CODES: &str = "Exit codes:
@@ -89,7 +112,7 @@ const EXIT_CODES: &str = "Exit codes:
   75  another relay owns `storage.directory`
   78  something in the configuration is wrong
 
-`posthouse test` and `posthouse accounts` tell more apart; see their --help.";
+`posthouse test`, `login`, `logout` and `accounts` tell more causes apart; see their --help.";
 
 /// For the commands that read a configuration.
 #[derive(Debug, clap::Args)]
@@ -117,8 +140,11 @@ pub fn run() -> ExitCode {
         Command::Serve(file) => serve::run(&sources(&arguments, file)),
         Command::Demo(demo) => demo::run(demo, arguments.log_level.as_deref()),
         Command::Schema => schema::run(),
+        Command::Login { file, args } => login::run(args, arguments.log_level.is_some(), &sources(&arguments, file)),
         Command::Test { file, args } => test::run(args, arguments.log_level.is_some(), &sources(&arguments, file)),
         Command::Accounts { file, args } => accounts::run(args, &sources(&arguments, file)),
+        Command::Vault(args) => vault::run(args, &sources(&arguments, args.file())),
+        Command::Logout { file, args } => logout::run(args, &sources(&arguments, file)),
         Command::Providers { file, args } => providers::run(args, &sources(&arguments, file)),
         Command::Check { file, args, question } => {
             let sources = sources(&arguments, file);

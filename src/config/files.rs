@@ -13,6 +13,8 @@ use zeroize::Zeroizing;
 
 use super::finding::{Complaint, Findings};
 use super::tree::Origin;
+use crate::account::oauth::{ServiceAccount, check_identity, service_account};
+use crate::diagnosis::TokenFailure;
 use crate::disk;
 use crate::net::tls::certificate::CertificateFacts;
 use crate::net::trust::{self, Identity};
@@ -44,16 +46,26 @@ pub(super) enum NamedFile {
     Identity(Identity),
     /// A listener's private key, and the certificate it must belong to.
     Key { key: PathBuf, certificate: PathBuf },
+    /// A certificate that is registered with an application.
+    Registered(PathBuf),
+    /// The key of such a certificate.
+    Proof { certificate: PathBuf, key: PathBuf },
     /// One line with a secret.
     Secret(PathBuf),
+    /// The JSON of a service account.
+    ServiceAccount(ServiceAccount),
 }
 
 impl NamedFile {
     /// What others must not read.
     fn private(&self) -> Option<&Path> {
         match self {
-            Self::Secret(path) | Self::Key { key: path, .. } | Self::Identity(Identity { key: path, .. }) => Some(path),
-            Self::Certificates(_) | Self::Anchors(_) => None,
+            Self::Secret(path)
+            | Self::ServiceAccount(ServiceAccount { key_file: path, .. })
+            | Self::Key { key: path, .. }
+            | Self::Proof { key: path, .. }
+            | Self::Identity(Identity { key: path, .. }) => Some(path),
+            Self::Certificates(_) | Self::Registered(_) | Self::Anchors(_) => None,
         }
     }
 
@@ -61,7 +73,14 @@ impl NamedFile {
     fn own_certificate(&self) -> Option<&Path> {
         match self {
             Self::Certificates(path) => Some(path),
-            Self::Key { .. } | Self::Identity(_) | Self::Anchors(_) | Self::Secret(_) => None,
+            // Those of an application are warned of with everything else that ends of a sign-in.
+            Self::Key { .. }
+            | Self::Identity(_)
+            | Self::Anchors(_)
+            | Self::Registered(_)
+            | Self::Proof { .. }
+            | Self::Secret(_)
+            | Self::ServiceAccount(_) => None,
         }
     }
 }
@@ -208,12 +227,24 @@ fn changeable(source: &Path) -> Option<&Path> {
     [source, directory].into_iter().find(|path| disk::changeable_by_everyone(path))
 }
 
+const DOWNLOAD: &str =
+    "at Google: IAM & Admin, Service accounts, Keys, Add key, JSON; name the file that is downloaded as it is";
+const A_PAIR: &str =
+    "name the key the registered certificate was made with: RSA or EC P-256, in PEM form, without a passphrase";
 const CLOSE_IT: &str = "close it with `chmod o-rwx FILE`, and see that Posthouse's user or group may still read it";
 
 fn usable(file: &NamedFile, directory: &Path) -> Result<(), Complaint> {
     match file {
         NamedFile::Secret(path) => read_secret(path, directory).map(drop),
-        NamedFile::Certificates(path) => pem::certificates(path).map(drop).map_err(|error| said(&error)),
+        NamedFile::ServiceAccount(account) => usable_for_tokens(service_account::check(account), DOWNLOAD),
+        // An unusable certificate is noted at its own place.
+        NamedFile::Proof { certificate, .. } if pem::certificates(certificate).is_err() => Ok(()),
+        NamedFile::Proof { certificate, key } => {
+            usable_for_tokens(check_identity(certificate, key, Timestamp::now()), A_PAIR)
+        }
+        NamedFile::Certificates(path) | NamedFile::Registered(path) => {
+            pem::certificates(path).map(drop).map_err(|error| said(&error))
+        }
         NamedFile::Anchors(path) => trust::check_anchors(path).map_err(|error| said(&error)),
         // An unusable certificate is noted at its own place.
         NamedFile::Identity(identity) if pem::certificates(&identity.certificate).is_err() => Ok(()),
@@ -223,6 +254,15 @@ fn usable(file: &NamedFile, directory: &Path) -> Result<(), Complaint> {
             // An unusable certificate is noted at its own place.
             pem::certificates(certificate).map_or(Ok(()), |chain| belong_together(chain, key))
         }
+    }
+}
+
+/// What `account::oauth` says of a file that it reads at each call.
+fn usable_for_tokens(checked: Result<(), TokenFailure>, hint: &str) -> Result<(), Complaint> {
+    match checked {
+        // What has ended is warned of with everything else that ends of a sign-in.
+        Ok(()) | Err(TokenFailure::CertificateEnded { .. }) => Ok(()),
+        Err(failure) => Err(Complaint::new(failure.to_string()).hint(hint)),
     }
 }
 

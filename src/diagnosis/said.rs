@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::{Failure, KeptFailure, TlsProblem, TokenFailure};
+use super::{DiscoveryProblem, Failure, KeptFailure, TlsProblem, TokenFailure};
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -70,6 +70,10 @@ impl fmt::Display for TokenFailure {
         match self {
             Self::Unreachable { endpoint, detail } => write!(f, "{endpoint}: {detail}"),
             Self::Refused { endpoint, error, description } => write!(f, "{endpoint}: {error}: {description}"),
+            Self::OtherIssuer { endpoint, expected, said } => {
+                let said = said.as_deref().unwrap_or("nobody");
+                write!(f, "{endpoint}: the answer names {said} as its issuer, not {expected}")
+            }
             Self::Odd { endpoint, status, detail, .. } => write!(f, "{endpoint}: HTTP {status}: {detail}"),
             Self::Page { endpoint, status, title } if title.is_empty() => {
                 write!(f, "{endpoint}: HTTP {status}: a web page")
@@ -78,6 +82,15 @@ impl fmt::Display for TokenFailure {
             Self::Proxy(failure) => failure.fmt(f),
             Self::Tls { endpoint, problem } => write!(f, "TLS with {endpoint}: {problem}"),
             Self::Command { program, detail } => write!(f, "{program}: {detail}"),
+            Self::OwnFile { detail } => f.write_str(detail),
+            Self::CertificateEnded { file, ended } => write!(f, "the certificate in {file} ended at {ended}"),
+            Self::Discovery { document, problem: DiscoveryProblem::Odd { status, .. } } => {
+                write!(f, "{document}: HTTP {status}")
+            }
+            Self::Discovery {
+                document,
+                problem: DiscoveryProblem::Unreachable { detail } | DiscoveryProblem::Unfit { detail },
+            } => write!(f, "{document}: {detail}"),
         }
     }
 }

@@ -5,7 +5,7 @@
 //! hold the account. An error name nobody knows counts as odd. Repeats what was said, which holds no secret by then.
 
 use super::known::{entra, tokens};
-use super::{Context, Diagnosis, TokenFailure, lifts, tls};
+use super::{Context, Diagnosis, DiscoveryProblem, TokenFailure, lifts, tls};
 use crate::words::Cause;
 
 const LATER: &str = "Nothing to do if it passes: it is tried again later.";
@@ -20,6 +20,7 @@ pub(super) fn judge(failure: &TokenFailure, context: Context<'_>) -> Diagnosis {
             "Check `oauth.token_endpoint` of this account and whether a firewall lets this machine out to it.",
         ),
         TokenFailure::Refused { endpoint, error, description } => refused(endpoint, error, description, context),
+        TokenFailure::OtherIssuer { endpoint, expected, said } => other_issuer(endpoint, expected, said.as_deref()),
         TokenFailure::Odd { endpoint, status, detail, retry_after } => {
             odd(endpoint, *status, detail).lifting(retry_after.map(lifts::bounded))
         }
@@ -31,6 +32,54 @@ pub(super) fn judge(failure: &TokenFailure, context: Context<'_>) -> Diagnosis {
             Cause::Account,
             format!("The program `{program}`, which should print a token, failed: {detail}"),
             "Run the program by hand as the user Posthouse runs as; it must print a token, or JSON with `access_token`, and exit with 0.",
+        ),
+        TokenFailure::OwnFile { detail } => Diagnosis::new(
+            "token_own_file_unusable",
+            Cause::Config,
+            format!("What proves this account to the token endpoint cannot be used: {detail}."),
+            "Put the right file where `oauth.client_certificate`, `oauth.client_key` or `oauth.key_file` of this account points, readable to the user Posthouse runs as; it is read anew at the next try.",
+        ),
+        TokenFailure::CertificateEnded { file, ended } => Diagnosis::new(
+            "client_certificate_ended",
+            Cause::Account,
+            format!(
+                "The client certificate in {file} ended on {}; the token endpoint was not asked.",
+                ended.strftime("%Y-%m-%d")
+            ),
+            "Make a new key and certificate, register the certificate at the provider, and put both where `oauth.client_certificate` and `oauth.client_key` of this account point. If the date is to come, set this machine's clock.",
+        ),
+        TokenFailure::Discovery { document, problem } => discovery(document, problem),
+    }
+}
+
+fn discovery(document: &str, problem: &DiscoveryProblem) -> Diagnosis {
+    let what = format!("The document {document}, which names the token endpoint,");
+    match problem {
+        DiscoveryProblem::Unreachable { detail } => Diagnosis::new(
+            "discovery_unreachable",
+            Cause::Network,
+            format!("{what} cannot be reached: {detail}"),
+            "Check `oauth.discovery` of this account and whether a firewall lets this machine out to it.",
+        ),
+        DiscoveryProblem::Odd { status, retry_after } => {
+            let sentence = format!("{what} was not given out (HTTP {status}).");
+            let said = match status {
+                429 => Diagnosis::new("discovery_throttled", Cause::Throttle, sentence, LATER),
+                500..=599 => Diagnosis::new("discovery_broken", Cause::Network, sentence, LATER),
+                _ => Diagnosis::new(
+                    "discovery_not_there",
+                    Cause::Network,
+                    sentence,
+                    "Check `oauth.discovery` of this account: it is the whole address of the document, which often ends in `/.well-known/openid-configuration`; redirects are not followed.",
+                ),
+            };
+            said.lifting(retry_after.map(lifts::bounded))
+        }
+        DiscoveryProblem::Unfit { detail } => Diagnosis::new(
+            "discovery_unfit",
+            Cause::Config,
+            format!("{what} cannot be used: {detail}"),
+            "Check `oauth.discovery` of this account: the address must be that of the document of the very server the account signs in at. Or leave it out and write the addresses down as `oauth.token_endpoint` and `oauth.authorization_endpoint`, or name the `provider`.",
         ),
     }
 }
@@ -54,6 +103,19 @@ fn refused(endpoint: &str, error: &str, description: &str, context: Context<'_>)
         Some(row) => Diagnosis::new(code, cause, format!("{} ({said})", row.sentence), row.cure),
         None => Diagnosis::new(code, cause, format!("The token endpoint {endpoint} refused: {said}"), LATER),
     }
+}
+
+/// The mix-up attack of RFC 9700 §4.4, or an issuer that was written down wrongly.
+fn other_issuer(endpoint: &str, expected: &str, said: Option<&str>) -> Diagnosis {
+    let said = said.map_or_else(|| "no issuer".to_owned(), |said| format!("the issuer {said}"));
+    Diagnosis::new(
+        "sign_in_of_another_issuer",
+        Cause::Config,
+        format!(
+            "The answer to the sign-in at {endpoint} names {said}, and {expected} was expected; its code was not used."
+        ),
+        "If the provider's documentation names that issuer, write it into `oauth.issuer` of this account; if not, another server has put itself in between: check `oauth.authorization_endpoint`, and do not sign in before it is explained.",
+    )
 }
 
 /// What the endpoint said, without the identifiers that Microsoft puts behind it; the log has them all.
@@ -212,5 +274,37 @@ mod tests {
         let said = judge(&failure, Context::default());
         assert_eq!(said.cause, Cause::Account);
         assert!(said.sentence.contains("`get-token`") && said.sentence.contains("exit status 3"));
+    }
+
+    #[test]
+    fn a_useless_file_of_ours_names_the_keys_that_lead_to_it() {
+        let detail = "the private key in /etc/x.key is encrypted".to_owned();
+        let said = judge(&TokenFailure::OwnFile { detail }, Context::default());
+        assert_eq!((said.code, said.cause), ("token_own_file_unusable", Cause::Config));
+        assert!(said.sentence.contains("/etc/x.key"), "{}", said.sentence);
+        for key in ["oauth.client_certificate", "oauth.client_key", "oauth.key_file"] {
+            assert!(said.cure.contains(key), "{}", said.cure);
+        }
+    }
+
+    #[test]
+    fn a_certificate_that_has_ended_says_when_and_holds_the_account() {
+        let (file, ended) = ("/etc/x.crt".to_owned(), "2026-11-20T12:00:00Z".parse().unwrap());
+        let said = judge(&TokenFailure::CertificateEnded { file, ended }, Context::default());
+        assert_eq!((said.code, said.cause), ("client_certificate_ended", Cause::Account));
+        assert!(said.sentence.contains("/etc/x.crt ended on 2026-11-20;"), "{}", said.sentence);
+    }
+
+    #[test]
+    fn a_server_of_documents_says_when_to_come_back_as_well() {
+        let problem = DiscoveryProblem::Odd { status: 429, retry_after: Some(Duration::from_secs(600)) };
+        let said = judge(&TokenFailure::Discovery { document: ENDPOINT.into(), problem }, Context::default());
+        assert_eq!((said.cause, said.lifts_after), (Cause::Throttle, Some(Duration::from_secs(600))));
+        let detail = "it names no `token_endpoint`".to_owned();
+        let problem = DiscoveryProblem::Unfit { detail };
+        let said = judge(&TokenFailure::Discovery { document: ENDPOINT.into(), problem }, Context::default());
+        assert_eq!((said.code, said.cause), ("discovery_unfit", Cause::Config));
+        assert!(said.sentence.contains("names no `token_endpoint`"), "{}", said.sentence);
+        assert!(said.cure.contains("`oauth.discovery`"), "{}", said.cure);
     }
 }

@@ -14,6 +14,8 @@ mod downgrade;
 mod held;
 mod limits;
 mod login;
+#[cfg(unix)]
+mod logout;
 mod matrix;
 mod pool;
 mod probe;

@@ -14,10 +14,10 @@ use super::kept::Kept;
 use crate::account::CommandLine;
 use crate::account::chance::chance;
 use crate::account::life::Life;
-use crate::account::oauth::{self, Application, NoToken, Token};
+use crate::account::oauth::{self, Application, Given, Means, NoToken, ServiceAccount, Token, discovery};
 use crate::account::tokens::{AskAgain, Issued, Tokens};
 use crate::account::vault::Reply;
-use crate::diagnosis::{Context, Failure, KeptFailure, TokenFailure, diagnose};
+use crate::diagnosis::{Context, Failure, TokenFailure, diagnose};
 use crate::ids::AccountName;
 use crate::net::clock::Clock;
 use crate::net::http::HttpClient;
@@ -37,10 +37,11 @@ pub(super) struct Issuer {
 
 #[derive(Debug)]
 pub(super) enum Origin {
-    ClientCredentials { application: Box<Application>, http: HttpClient },
-    Command(CommandLine),
+    ClientCredentials { application: Box<Application>, http: HttpClient, clock: Clock },
+    ServiceAccount { account: Box<ServiceAccount>, http: HttpClient, clock: Clock },
+    Password { application: Box<Application>, username: String, password: Given, http: HttpClient, clock: Clock },
+    Command(CommandLine, Clock),
     Kept(Box<Kept>),
-    NotYet { account: AccountName },
 }
 
 #[derive(Debug, Default)]
@@ -131,6 +132,8 @@ impl Issuer {
 
     async fn fly(&self) -> Result<Issued, Failure> {
         loop {
+            let pause = self.lock().tokens.pause(now());
+            tokio::time::sleep(pause).await;
             let (forgotten, last, refused) = {
                 let state = self.lock();
                 (state.forgotten, state.tokens.last(), state.tokens.last_refused())
@@ -179,16 +182,22 @@ impl Origin {
     async fn fetch(&self, last: Option<&Secret>, refused: Option<&Secret>) -> Result<Fetched, NoToken> {
         let asked = now();
         let token = match self {
-            Self::ClientCredentials { application, http } => {
-                oauth::client_credentials::token(application, http, last).await?
+            Self::ClientCredentials { application, http, clock } => {
+                let endpoint = discovery::known(&application.endpoints, http).await?.token;
+                oauth::client_credentials::token(application, &endpoint, Means { http, clock, last }).await?
             }
-            Self::Command(command) => {
-                oauth::command::token(command).await.map_err(|failure| NoToken::from(Failure::Token(failure)))?
+            Self::ServiceAccount { account, http, clock } => {
+                oauth::service_account::token(account, Means { http, clock, last }).await?
+            }
+            Self::Password { application, username, password, http, clock } => {
+                let endpoint = discovery::known(&application.endpoints, http).await?.token;
+                let means = Means { http, clock, last };
+                oauth::password::token(application, &endpoint, username, password, means).await?
+            }
+            Self::Command(command, clock) => {
+                oauth::command::token(command, clock).await.map_err(|failure| NoToken::from(Failure::Token(failure)))?
             }
             Self::Kept(kept) => return kept.token(last, refused).await,
-            Self::NotYet { account } => {
-                return Err(Failure::Kept(KeptFailure::NotSignedIn { account: account.clone() }).into());
-            }
         };
         let Token { access_token, life, .. } = token;
         Ok(Fetched { token: access_token, life: Life::begin(life).after(now().saturating_duration_since(asked)) })
@@ -196,10 +205,12 @@ impl Origin {
 
     fn name(&self) -> String {
         match self {
-            Self::ClientCredentials { application, .. } => application.endpoints.address().to_string(),
-            Self::Command(command) => command.name().to_owned(),
+            Self::ClientCredentials { application, .. } | Self::Password { application, .. } => {
+                application.endpoints.address().to_string()
+            }
+            Self::ServiceAccount { account, .. } => account.key_file.display().to_string(),
+            Self::Command(command, _) => command.name().to_owned(),
             Self::Kept(kept) => kept.application.endpoints.address().to_string(),
-            Self::NotYet { account } => account.to_string(),
         }
     }
 }

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::issuer::{Fetched, now};
 use super::shelf::Shelf;
 use crate::account::life::Life;
-use crate::account::oauth::{self, Application, Given, Grant, NoToken};
+use crate::account::oauth::{self, Application, Given, Grant, Means, NoToken, Token, discovery};
 use crate::account::vault::{Expected, LEASE, Lease, Record, Reply, Stored, Written};
 use crate::diagnosis::{Context, Failure, KeptFailure, diagnose};
 use crate::net::clock::Clock;
@@ -172,7 +172,8 @@ impl Kept {
             return Err(Failure::Kept(KeptFailure::NotRenewable { account: self.shelf.account.clone() }).into());
         };
         let (asked, began) = (self.clock.now(), now());
-        match oauth::refresh_token::token(&self.application, &self.http, refresh_token, last).await {
+        let means = Means { http: &self.http, clock: &self.clock, last };
+        match self.call(refresh_token, means).await {
             Ok(received) => {
                 let (token, life) = (received.access_token.clone(), Life::begin(received.life));
                 let record = stored.record.renewed(received, asked);
@@ -192,6 +193,12 @@ impl Kept {
                 }
             }
         }
+    }
+
+    async fn call(&self, refresh_token: &Secret, means: Means<'_>) -> Result<Token, NoToken> {
+        let endpoint = discovery::known(&self.application.endpoints, means.http).await?.token;
+        let scope = self.grant.renewal_scope();
+        oauth::refresh_token::token(&self.application, &endpoint, refresh_token, scope, means).await
     }
 
     /// Stores what was received, if there is something. False: somebody wrote another record meanwhile, which wins.

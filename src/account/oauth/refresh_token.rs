@@ -1,29 +1,28 @@
-//! The refresh token grant (RFC 6749 §6): the next access token, without a person.
+//! Renewal (RFC 6749 §6): a new access token for a refresh token, whoever was given that one.
 //!
-//! The answer may hold a new refresh token, and then the old one is dead from here on with some providers (RFC 9700
-//! §4.14.2): the caller keeps the new one before anything else. Asks for no scope, which means the one granted.
+//! Asks once, and says what came back: a refresh token in the answer replaces the one that was sent. Keeps nothing;
+//! that the new one is durable before anything else happens is for the keeper.
 
 use oauth2::RefreshToken;
 
 use super::exchange::Call;
-use super::{Application, NoToken, Token};
-use crate::net::http::HttpClient;
+use super::{Application, Means, NoToken, Token, scopes};
+use crate::net::http::Endpoint;
 use crate::secret::Secret;
 
-/// Asks once. `last` is the token issued before, which the endpoint may repeat as well.
+/// Asks once, for [`super::Grant::renewal_scope`].
 pub(in crate::account) async fn token(
     application: &Application,
-    http: &HttpClient,
+    endpoint: &Endpoint,
     refresh_token: &Secret,
-    last: Option<&Secret>,
+    scope: Option<&str>,
+    means: Means<'_>,
 ) -> Result<Token, NoToken> {
-    let mut call = Call::new(http, application.endpoints.address());
+    let mut call = Call::new(endpoint, means);
     call.watch(refresh_token);
-    if let Some(last) = last {
-        call.watch(last);
-    }
     let client = call.client(application).await?;
     let refresh_token = RefreshToken::new(refresh_token.expose().to_owned());
-    let answer = client.exchange_refresh_token(&refresh_token).request_async(&call).await;
+    let request = client.exchange_refresh_token(&refresh_token).add_scopes(scopes(scope));
+    let answer = request.request_async(&call).await;
     call.conclude(answer)
 }

@@ -75,10 +75,8 @@ fn pauses(told: &[Option<u64>]) -> Vec<u64> {
         assert!(tokens.at_hand(now).is_none());
         let again = AskAgain::AfterPause(told.map(Duration::from_secs));
         assert!(tokens.put_failure(failure(), again, now).is_err());
-        let pause = (0..).find(|seconds| tokens.at_hand(later(now, *seconds)).is_none()).unwrap();
-        if let Some(before) = pause.checked_sub(1) {
-            assert_eq!(tokens.at_hand(later(now, before)).unwrap().unwrap_err(), failure(), "the reason is told");
-        }
+        let pause = tokens.pause(now).as_secs();
+        assert!(tokens.pause(later(now, pause)).is_zero());
         now = later(now, pause);
         pause
     };
@@ -96,6 +94,17 @@ fn what_the_endpoint_says_is_heeded_when_it_is_longer() {
 }
 
 #[test]
+fn early_in_a_long_pause_the_reason_is_told_and_near_its_end_it_is_waited_for() {
+    let now = Instant::now();
+    let mut tokens = Tokens::default();
+    let again = AskAgain::AfterPause(Some(Duration::from_secs(30)));
+    assert!(tokens.put_failure(failure(), again, now).is_err());
+    assert_eq!(tokens.at_hand(later(now, 24)).unwrap().unwrap_err(), failure());
+    assert!(tokens.at_hand(later(now, 25)).is_none());
+    assert_eq!(tokens.pause(later(now, 25)), Duration::from_secs(5));
+}
+
+#[test]
 fn a_token_ends_the_pauses() {
     let now = Instant::now();
     let mut tokens = Tokens::default();
@@ -103,9 +112,9 @@ fn a_token_ends_the_pauses() {
         assert!(tokens.put_failure(failure(), AskAgain::AfterPause(None), now).is_err());
     }
     put(&mut tokens, Some(0), now);
-    assert!(tokens.at_hand(now).is_none(), "no pause, and nothing that lives");
+    assert!(tokens.pause(now).is_zero());
     assert!(tokens.put_failure(failure(), AskAgain::AfterPause(None), now).is_err());
-    assert!(tokens.at_hand(later(now, 1)).is_none(), "the first pause again");
+    assert_eq!(tokens.pause(now), Duration::from_secs(1), "the first pause again");
 }
 
 #[test]

@@ -185,7 +185,11 @@ impl Document {
     /// Ends the leases of all owners but this one; whether there were any.
     pub(super) fn bury(&mut self, owner: &Holder) -> bool {
         let dead = |lease: &mut Held| lease.holder.is_owner && lease.holder != *owner;
-        self.accounts.values_mut().fold(false, |any, entry| entry.lease.take_if(dead).is_some() || any)
+        let mut any = false;
+        for entry in self.accounts.values_mut() {
+            any |= entry.lease.take_if(dead).is_some();
+        }
+        any
     }
 }
 

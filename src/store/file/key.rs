@@ -154,6 +154,8 @@ fn octets(word: &str) -> Option<Zeroizing<[u8; KEY_OCTETS]>> {
 
 #[cfg(test)]
 mod tests {
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
+
     use super::*;
 
     const ZERO: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
@@ -165,8 +167,7 @@ mod tests {
     #[test]
     fn a_key_is_read_in_every_form_it_is_written_in() {
         let octets: Vec<u8> = (0..32).map(|n| n * 8 + 3).collect();
-        use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
-        let hex: String = octets.iter().map(|octet| format!("{octet:02X}")).collect();
+        let hex = octets.iter().fold(String::new(), |hex, octet| format!("{hex}{octet:02X}"));
         let forms = [STANDARD.encode(&octets), URL_SAFE.encode(&octets), URL_SAFE_NO_PAD.encode(&octets), hex];
         let read: Vec<_> = forms.iter().map(|form| ids(form).unwrap()).collect();
         assert!(read.iter().all(|ids| *ids == read[0] && ids.len() == 1), "{read:?}");

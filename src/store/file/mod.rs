@@ -7,8 +7,10 @@
 
 mod document;
 mod key;
+mod rotate;
 mod said;
 mod seal;
+mod survey;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -28,6 +30,9 @@ use seal::{Keys, Spot};
 mod tests;
 
 pub use key::{KeyError, KeySource, check as check_key};
+pub use rotate::{NotRotated, OldKeys, Rotated};
+pub use seal::KeyId;
+pub use survey::{KeyState, Survey, Surveyed};
 
 /// `[storage]`
 #[derive(Debug, Clone)]
@@ -174,8 +179,8 @@ impl Vault for FileVault {
         let Some(document) = self.read()? else { return Ok(None) };
         match self.open_if_any(&document, account) {
             // The key may have been rotated between the two reads. Under the lock it is not.
-            Err(VaultError::Key(_)) => {
-                let _locked = self.lock()?;
+            Err(VaultError::Key(why)) => {
+                let _locked = self.lock().map_err(|_| VaultError::Key(why))?;
                 self.read()?.map_or(Ok(None), |document| self.open_if_any(&document, account))
             }
             result => result,

@@ -118,6 +118,23 @@ pub(super) fn busy(path: &Path, seconds: u64) -> VaultError {
     ))
 }
 
+/// How a key is rotated that we do not write: somebody else keeps it, or its place cannot be written.
+pub(super) fn rotate_by_hand(source: &KeySource, why: Option<&io::Error>) -> String {
+    let why = match why {
+        Some(error) => format!("which cannot be written: {error}"),
+        None => "which is not ours to write".into(),
+    };
+    format!(
+        "the key of the vault comes from {}, {why}. To rotate it:\n  \
+         1. make a new key: {OPENSSL}\n  \
+         2. put it there before the old one, each on a line of its own, or with a comma between them in a variable\n  \
+         3. restart the relay, so that it knows both\n  \
+         4. run `posthouse vault rotate-key` with the same two keys: it seals everything with the new one\n  \
+         5. take the old one away, and restart the relay",
+        place(source)
+    )
+}
+
 /// A field that does not open.
 pub(super) fn sealed(vault: &Path, source: &KeySource, keys: &Keys, spot: Spot<'_>, why: Unopened) -> VaultError {
     let (Spot { account, field }, vault) = (spot, vault.display());

@@ -66,7 +66,8 @@ pub(super) enum Unopened {
 impl Key {
     pub(super) fn new(octets: Zeroizing<[u8; KEY_OCTETS]>) -> Self {
         let hash = Sha256::new().chain_update(b"posthouse vault key id\0").chain_update(octets.as_slice()).finalize();
-        let id = hash[..8].iter().map(|octet| format!("{octet:02x}")).collect();
+        let mut id = format!("{hash:x}");
+        id.truncate(16);
         Self { octets, id: KeyId(id) }
     }
 
