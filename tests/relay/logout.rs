@@ -25,6 +25,9 @@ use crate::scene::Scene;
 
 const REFRESH_TOKEN: &str = "1//refresh+token/of=the&test";
 
+/// Where the key lies for who lives in the directory.
+const KEY: &str = ".config/posthouse/vault.key";
+
 type Heard = Arc<Mutex<(u16, Vec<String>)>>;
 
 /// A signed-in account, and the provider it is from.
@@ -63,7 +66,7 @@ impl Stand {
             "[accounts.office]\nhost = \"127.0.0.1\"\nport = 1\naddress = \"a@example.com\"\n[accounts.office.oauth]\n\
              grant = \"{grant}\"\nclient_id = \"posthouse\"\ntoken_endpoint = \"{provider}/token\"\n{more}\n\
              [accounts.fax]\nhost = \"127.0.0.1\"\nport = 1\naddress = \"fax@example.com\"\npassword = \"x\"\n\
-             [[routes]]\naccounts = [\"office\"]\n[storage]\ndirectory = \"storage\"\nkey_file = \"vault.key\"\n"
+             [[routes]]\naccounts = [\"office\"]\n[storage]\ndirectory = \"storage\"\n"
         );
         let more = if grant == "authorization_code" {
             format!(
@@ -121,7 +124,7 @@ impl Stand {
 }
 
 fn storage(directory: PathBuf) -> Storage {
-    Storage { key: KeySource::Made(directory.join("vault.key")), directory: directory.join("storage") }
+    Storage { key: KeySource::Made(directory.join(KEY)), directory: directory.join("storage") }
 }
 
 fn application(provider: &str) -> Application {
@@ -226,7 +229,7 @@ async fn what_was_never_signed_in_is_told_apart() {
 #[tokio::test]
 async fn tokens_that_cannot_be_read_can_be_forgotten() {
     let stand = Stand::new().await;
-    std::fs::remove_file(stand.directory.path().join("vault.key")).unwrap();
+    std::fs::remove_file(stand.directory.path().join(KEY)).unwrap();
     let (code, said) = stand.logout(&["office"]).await;
     assert_eq!(code, 78, "{said}");
     assert!(said.contains("vault.key") || said.contains("key"), "{said}");
