@@ -29,7 +29,7 @@ use super::accounts::Account;
 use crate::account::Settings;
 use crate::account::status::Status;
 use crate::config::Config;
-use crate::disk::sole_owner::SoleOwner;
+use crate::disk::Ownership;
 use crate::ids::AccountName;
 use crate::net::control::{Answer, AskError, Door, Method, ask};
 use crate::outbound::Desks;
@@ -96,7 +96,7 @@ struct Office {
 }
 
 /// Opens the relay to commands. Without it mail goes out all the same, so a failure is said and that is all.
-pub(super) fn open(owner: &SoleOwner, config: &Config, common: &Common, desks: &Desks) -> Option<Door> {
+pub(super) fn open(owner: &Ownership, config: &Config, common: &Common, desks: &Desks) -> Option<Door> {
     let running =
         Running { version: env!("CARGO_PKG_VERSION").into(), pid: std::process::id(), since: common.clock.now() };
     let settings = config.accounts.clone();

@@ -20,7 +20,7 @@ use crate::account::keeper::{Keeper, KeeperError, Tools};
 use crate::account::vault::{Holder, Vault};
 use crate::account::{self, Encryption};
 use crate::config::Config;
-use crate::disk::sole_owner::{SoleOwner, SoleOwnerError};
+use crate::disk::{Ownership, OwnershipError};
 use crate::ids::{AccountName, ListenerName};
 use crate::inbound::door::Sessions;
 use crate::journal::{Event, Journal};
@@ -60,7 +60,7 @@ pub enum StartError {
     #[error("account {account}: {source}")]
     Trust { account: AccountName, source: TrustError },
     #[error("storage: {0}")]
-    Owner(#[from] SoleOwnerError),
+    Ownership(#[from] OwnershipError),
     #[error(transparent)]
     Keeper(#[from] KeeperError),
     #[error(transparent)]
@@ -81,7 +81,7 @@ pub struct App {
     /// Where commands reach this relay, if there can be such a place.
     control: Option<net::control::Door>,
     /// Last, because everything else stands on it.
-    owner: SoleOwner,
+    owner: Ownership,
 }
 
 /// What all accounts of a house share.
@@ -131,7 +131,7 @@ const GOODBYES: Duration = Duration::from_secs(2);
 /// When another relay owns the storage directory, a listener cannot be opened or an account cannot be used at all; then
 /// nothing is left running.
 pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<App, StartError> {
-    let owner = SoleOwner::take(&config.storage.directory)?;
+    let owner = Ownership::take(&config.storage.directory)?;
     let common = Common { holder: Holder::new(true), ..Common::new(config, journal, timeouts) };
     let Common { ours, hostname, journal, .. } = common.clone();
     let queue = Arc::new(Queue::new(config.accounts.iter().map(|account| account.name.clone())));

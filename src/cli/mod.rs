@@ -65,14 +65,6 @@ enum Command {
         #[command(flatten)]
         args: providers::Args,
     },
-    /// Show how the accounts stand: signed in or not, held or not, and what a person must do by when.
-    #[command(after_long_help = accounts::AFTER_HELP)]
-    Accounts {
-        #[command(flatten)]
-        file: ConfigFile,
-        #[command(flatten)]
-        args: accounts::Args,
-    },
     /// Sign an account in: by browser, by pasting its address, or by a code for another machine.
     #[command(after_long_help = login::AFTER_HELP)]
     Login {
@@ -80,6 +72,14 @@ enum Command {
         file: ConfigFile,
         #[command(flatten)]
         args: login::Args,
+    },
+    /// Show how the accounts stand: signed in or not, held or not, and what a person must do by when.
+    #[command(after_long_help = accounts::AFTER_HELP)]
+    Accounts {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        args: accounts::Args,
     },
     /// End a sign-in, at the provider and here; a running relay hears of it at once.
     #[command(after_long_help = logout::AFTER_HELP)]

@@ -14,7 +14,7 @@ use posthouse::account::oauth::{Application, ClientProof, Endpoints, Grant, Redi
 use posthouse::account::vault::{Expected, Holder, Record, Vault, Written};
 use posthouse::app::control::{self, Told};
 use posthouse::app::{self, StartError};
-use posthouse::disk::sole_owner::{SoleOwner, SoleOwnerError};
+use posthouse::disk::{Ownership, OwnershipError};
 use posthouse::journal::Journal;
 use posthouse::net::control::{Door, socket};
 use posthouse::smtp::client::Timeouts;
@@ -93,7 +93,7 @@ fn sign_in(scene: &Scene) {
 async fn a_second_relay_on_one_directory_ends_at_once_and_names_the_first() {
     let scene = Scene::start().await;
     let second = app::start(&scene.config, Journal::default(), Timeouts::default());
-    let Err(StartError::Owner(SoleOwnerError::Taken { pid, .. })) = second else { panic!("{second:?}") };
+    let Err(StartError::Ownership(OwnershipError::Taken { pid, .. })) = second else { panic!("{second:?}") };
     assert_eq!(pid, Some(std::process::id()));
     let (code, said) = run(posthouse(&scene, &["serve"])).await;
     assert_eq!(code, 75, "{said}");
@@ -125,7 +125,7 @@ async fn an_ended_relay_leaves_no_socket_and_a_killed_one_stands_in_nobodys_way(
     assert_eq!(std::fs::metadata(&directory).unwrap().permissions().mode() & 0o777, 0o700);
     scene.relay.shut_down().await;
     assert!(!socket(&directory).exists());
-    drop(SoleOwner::take(&directory).unwrap());
+    drop(Ownership::take(&directory).unwrap());
 
     let elsewhere = Scene::start().await;
     scene.relay = elsewhere.relay;
@@ -210,7 +210,7 @@ async fn who_is_not_understood_says_so_and_nothing_more() {
     // A relay of another version, as far as anybody can tell.
     let mut storage = scene.config.storage.clone();
     storage.directory = scene.directory.path().join("other");
-    let owner = SoleOwner::take(&storage.directory).unwrap();
+    let owner = Ownership::take(&storage.directory).unwrap();
     let old = || async { (StatusCode::NOT_FOUND, [("server", "posthouse/0.0.9")]) };
     let _door = Door::open(&owner, Router::new().fallback(old)).unwrap();
     let Told::NotHeard(why) = control::tell_signed_in(&storage, &"office".into()).await else { panic!("understood") };

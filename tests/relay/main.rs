@@ -12,6 +12,7 @@ mod device;
 mod door;
 mod downgrade;
 mod held;
+mod life;
 mod limits;
 mod login;
 #[cfg(unix)]

@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{DoorError, LONGEST_CONNECTION, LONGEST_REQUEST, socket};
-use crate::disk::sole_owner::SoleOwner;
+use crate::disk::Ownership;
 
 /// Connections at once; whoever comes next waits in the kernel's queue.
 const SEATS: usize = 16;
@@ -55,7 +55,7 @@ impl Door {
     ///
     /// # Errors
     /// When there can be no socket.
-    pub fn open(owner: &SoleOwner, routes: Router) -> Result<Self, DoorError> {
+    pub fn open(owner: &Ownership, routes: Router) -> Result<Self, DoorError> {
         let path = socket(owner.directory());
         if std::os::unix::net::SocketAddr::from_pathname(&path).is_err() {
             return Err(DoorError::PathTooLong { path });
