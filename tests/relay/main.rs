@@ -15,6 +15,8 @@ mod held;
 mod life;
 mod limits;
 mod login;
+#[cfg(unix)]
+mod logout;
 mod matrix;
 mod pool;
 mod probe;
