@@ -44,14 +44,21 @@ pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, PemErro
 /// # Errors
 /// When the file cannot be read, is damaged, holds no key, or only an encrypted one.
 pub fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, PemError> {
-    let bytes = read(path)?;
+    private_key_in(&read(path)?, path)
+}
+
+/// The first private key of a text that stands in a file of another kind.
+///
+/// # Errors
+/// When the text is damaged, holds no key, or only an encrypted one.
+pub fn private_key_in(bytes: &[u8], path: &Path) -> Result<PrivateKeyDer<'static>, PemError> {
     // RFC 1421 §4.6.1.1, as OpenSSL's older forms still write it: the block looks like any other key's.
-    if contains(&bytes, b"Proc-Type: 4,ENCRYPTED") {
+    if contains(bytes, b"Proc-Type: 4,ENCRYPTED") {
         return Err(PemError::EncryptedKey { path: path.into() });
     }
-    match rustls_pemfile::private_key(&mut bytes.as_slice()) {
+    match rustls_pemfile::private_key(&mut &*bytes) {
         Ok(Some(key)) => Ok(key),
-        Ok(None) if contains(&bytes, b"ENCRYPTED") => Err(PemError::EncryptedKey { path: path.into() }),
+        Ok(None) if contains(bytes, b"ENCRYPTED") => Err(PemError::EncryptedKey { path: path.into() }),
         Ok(None) => Err(PemError::NoKey { path: path.into() }),
         Err(source) => Err(PemError::Damaged { path: path.into(), source }),
     }

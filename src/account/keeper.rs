@@ -67,8 +67,8 @@ struct Issuer {
 
 #[derive(Debug)]
 enum Origin {
-    ClientCredentials { application: Box<Application>, http: HttpClient },
-    Command(CommandLine),
+    ClientCredentials { application: Box<Application>, http: HttpClient, clock: Clock },
+    Command(CommandLine, Clock),
     SignIn,
 }
 
@@ -91,7 +91,7 @@ impl Keeper {
             Source::PasswordFile(path) => password(Password::File(path.clone()))?,
             Source::PasswordCommand(command) => password(Password::Command(command.clone()))?,
             Source::OAuth(grant) => {
-                Supply::Token { username: username()?, tokens: Box::new(Issuer::new(origin(grant, tools.http))) }
+                Supply::Token { username: username()?, tokens: Box::new(Issuer::new(origin(grant, tools))) }
             }
         };
         Ok(Self { account, supply })
@@ -150,12 +150,12 @@ impl Keeper {
     }
 }
 
-fn origin(grant: &Grant, http: HttpClient) -> Origin {
+fn origin(grant: &Grant, Tools { http, clock, .. }: Tools) -> Origin {
     match grant {
         Grant::ClientCredentials { application } => {
-            Origin::ClientCredentials { application: Box::new(application.clone()), http }
+            Origin::ClientCredentials { application: Box::new(application.clone()), http, clock }
         }
-        Grant::Command { command } => Origin::Command(command.clone()),
+        Grant::Command { command } => Origin::Command(command.clone(), clock),
         _ => Origin::SignIn,
     }
 }
@@ -201,13 +201,17 @@ impl Issuer {
 
     async fn call_origin(&self) -> Result<Token, Failure> {
         let answer = match &self.origin {
-            Origin::ClientCredentials { application, http } => {
+            Origin::ClientCredentials { application, http, clock } => {
                 let last = self.lock().last();
-                oauth::client_credentials::token(application, http, last.as_ref()).await
+                let means = oauth::Means { http, clock, last: last.as_ref() };
+                match oauth::discovery::known(&application.endpoints, http).await {
+                    Ok(known) => oauth::client_credentials::token(application, &known.token, means).await,
+                    Err(none) => Err(none),
+                }
             }
             Origin::SignIn => Err(Failure::Kept(KeptFailure::NotSignedIn { account: AccountName::from("") }).into()),
-            Origin::Command(command) => {
-                oauth::command::token(command).await.map_err(|failure| Failure::Token(failure).into())
+            Origin::Command(command, clock) => {
+                oauth::command::token(command, clock).await.map_err(|failure| Failure::Token(failure).into())
             }
         };
         let (answer, presented) = match answer {

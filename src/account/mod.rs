@@ -16,6 +16,7 @@ pub mod provider;
 pub mod signin;
 mod tokens;
 pub mod vault;
+pub mod warning;
 
 use std::path::PathBuf;
 use std::time::Duration;

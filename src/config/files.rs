@@ -44,16 +44,23 @@ pub(super) enum NamedFile {
     Identity(Identity),
     /// A listener's private key, and the certificate it must belong to.
     Key { key: PathBuf, certificate: PathBuf },
+    /// A certificate that is registered with an application.
+    Registered(PathBuf),
     /// One line with a secret.
     Secret(PathBuf),
+    /// The JSON of a service account.
+    ServiceAccount(PathBuf),
 }
 
 impl NamedFile {
     /// What others must not read.
     fn private(&self) -> Option<&Path> {
         match self {
-            Self::Secret(path) | Self::Key { key: path, .. } | Self::Identity(Identity { key: path, .. }) => Some(path),
-            Self::Certificates(_) | Self::Anchors(_) => None,
+            Self::Secret(path)
+            | Self::ServiceAccount(path)
+            | Self::Key { key: path, .. }
+            | Self::Identity(Identity { key: path, .. }) => Some(path),
+            Self::Certificates(_) | Self::Registered(_) | Self::Anchors(_) => None,
         }
     }
 
@@ -61,7 +68,13 @@ impl NamedFile {
     fn own_certificate(&self) -> Option<&Path> {
         match self {
             Self::Certificates(path) => Some(path),
-            Self::Key { .. } | Self::Identity(_) | Self::Anchors(_) | Self::Secret(_) => None,
+            // Those of an application are warned of with everything else that ends of a sign-in.
+            Self::Key { .. }
+            | Self::Identity(_)
+            | Self::Anchors(_)
+            | Self::Registered(_)
+            | Self::Secret(_)
+            | Self::ServiceAccount(_) => None,
         }
     }
 }
@@ -213,7 +226,10 @@ const CLOSE_IT: &str = "close it with `chmod o-rwx FILE`, and see that Posthouse
 fn usable(file: &NamedFile, directory: &Path) -> Result<(), Complaint> {
     match file {
         NamedFile::Secret(path) => read_secret(path, directory).map(drop),
-        NamedFile::Certificates(path) => pem::certificates(path).map(drop).map_err(|error| said(&error)),
+        NamedFile::ServiceAccount(path) => service_account(path),
+        NamedFile::Certificates(path) | NamedFile::Registered(path) => {
+            pem::certificates(path).map(drop).map_err(|error| said(&error))
+        }
         NamedFile::Anchors(path) => trust::check_anchors(path).map_err(|error| said(&error)),
         // An unusable certificate is noted at its own place.
         NamedFile::Identity(identity) if pem::certificates(&identity.certificate).is_err() => Ok(()),
@@ -224,6 +240,33 @@ fn usable(file: &NamedFile, directory: &Path) -> Result<(), Complaint> {
             pem::certificates(certificate).map_or(Ok(()), |chain| belong_together(chain, key))
         }
     }
+}
+
+/// Whether it is what a provider gives out for one; what stands in it is not said again.
+fn service_account(path: &Path) -> Result<(), Complaint> {
+    let shown = path.display();
+    let bytes = open_at_most(path, LARGEST_SECRET).map_err(|why| {
+        Complaint::new(format!("{shown} cannot be read: {why}")).hint("name the JSON file of the service account's key")
+    })?;
+    let wrong = |what: &str| {
+        Complaint::new(format!("{shown} {what}")).hint(
+            "at Google: IAM & Admin, Service accounts, Keys, Add key, type JSON; name the file that is downloaded",
+        )
+    };
+    let file: ServiceAccountFile =
+        serde_json::from_slice(&bytes).map_err(|_| wrong("is not the JSON file of a service account's key"))?;
+    let key = Zeroizing::new(file.private_key);
+    if !key.contains("-----BEGIN PRIVATE KEY-----") || file.client_email.is_empty() {
+        return Err(wrong("holds no private key in PEM form, or no `client_email`"));
+    }
+    Ok(())
+}
+
+/// What of it is looked at.
+#[derive(serde::Deserialize)]
+struct ServiceAccountFile {
+    client_email: String,
+    private_key: String,
 }
 
 fn belong_together(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<(), Complaint> {

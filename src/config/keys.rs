@@ -6,10 +6,12 @@
 //! detail is for `values`; what fits together, for `check`.
 
 mod lookup;
+mod oauth;
 pub(super) mod providers;
 
 pub use lookup::{all, with_later};
 pub(super) use lookup::{find, homes, is_one_letter_off, kinds, nearest, nearest_word, slips};
+use oauth::OAUTH;
 
 /// One key.
 pub(super) struct Key {
@@ -52,6 +54,8 @@ pub(super) enum Kind {
     Flag,
     /// A number with a unit of time: `15s`.
     Duration,
+    /// A day: `2027-03-01`.
+    Date,
     /// Octets, as a number or with a unit: `50MiB`.
     Size,
     /// A name of the administrator's choice.
@@ -123,18 +127,12 @@ pub(super) const VERIFY: &[&str] = &["full", "chain", "pin", "none"];
 pub(super) const ROOTS: &[&str] = &["system", "bundled"];
 /// `accounts.mechanism`
 pub(super) const MECHANISM: &[&str] = &["auto", "xoauth2", "oauthbearer", "plain", "login", "cram_md5", "none"];
-/// `accounts.oauth.grant`
-pub(super) const GRANT: &[&str] = &["client_credentials", "command"];
-/// `accounts.oauth.client_authentication`
-pub(super) const CLIENT_AUTHENTICATION: &[&str] = &["body", "basic"];
 /// `log.level`
 pub(super) const LEVEL: &[&str] = &["error", "warn", "info", "debug", "trace"];
 /// `log.format`
 pub(super) const FORMAT: &[&str] = &["auto", "text", "json"];
 
 const NO_QUEUE: &str = "this version has no queue and passes every mail on while the device waits; leave this key out";
-const NO_GRANT_KEY: &str =
-    "only the grants client_credentials and command are there; a program named in `command` can do any other";
 
 /// The whole file.
 pub(super) const ROOT: &[Key] = &[
@@ -227,25 +225,6 @@ pub(super) const ACCOUNT: &[Key] = &[
     later("smime", "mail is sent as the device made it; leave this key out"),
 ];
 
-const OAUTH: &[Key] = &[
-    value("grant", Kind::Word(GRANT)).about("How an access token is obtained"),
-    value("token_endpoint", Kind::Hidden).about("The https:// address that gives out tokens"),
-    value("client_id", Kind::Hidden).about("The application's identity, as the provider gave it"),
-    value("client_secret", Kind::Secret).about("The application's secret"),
-    value("client_secret_file", Kind::Hidden).about("A file with the application's secret on one line"),
-    value("scope", Kind::Hidden).about("What the token is to allow; several with spaces between them"),
-    value("client_authentication", Kind::Word(CLIENT_AUTHENTICATION))
-        .about("Where the token endpoint wants the secret"),
-    list("command", Kind::Hidden).about("A program that prints an access token, and its arguments"),
-    value("tenant", Kind::Name).about("Your organisation at the provider: its domain or id"),
-    later("authorization_endpoint", NO_GRANT_KEY),
-    later("device_authorization_endpoint", NO_GRANT_KEY),
-    later("refresh_token", NO_GRANT_KEY),
-    later("redirect_uri", NO_GRANT_KEY),
-    later("key_file", NO_GRANT_KEY),
-    later("subject", NO_GRANT_KEY),
-];
-
 const SENDER: &[Key] = &[
     value("name", Kind::Phrase).about("The name beside the address, at most 100 characters"),
     value("address", Kind::Mail).about("The address, if it is not that of the account"),
@@ -285,7 +264,9 @@ const SESSIONS: &[Key] = &[
 ];
 
 const STORAGE: &[Key] = &[
-    value("directory", Kind::Path).about("Where large mails lie while they pass through"),
+    value("directory", Kind::Path).about("Where sign-ins are kept, and large mails lie while they pass through"),
+    value("key", Kind::Secret).about("The key that sign-ins are sealed with; better from the environment"),
+    value("key_file", Kind::Hidden).about("A file with that key on one line, made and kept by you"),
     later("url", "this version stores no mail; write directory = \"…\" for its temporary files"),
 ];
 

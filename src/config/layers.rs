@@ -15,10 +15,12 @@ use super::tree::{Node, Origin, Table, Value};
 /// What every variable that is a key begins with.
 const PREFIX: &str = "POSTHOUSE__";
 
-/// Keys of which an account or device has one; OAuth's client secret likewise.
-const RIVALS: [&[&str]; 3] = [
+/// Keys of which a section has one.
+const RIVALS: [&[&str]; 5] = [
     &["password", "password_file", "password_command"],
     &["client_secret", "client_secret_file"],
+    &["refresh_token", "refresh_token_file"],
+    &["key", "key_file"],
     &["proxy_password", "proxy_password_file"],
 ];
 

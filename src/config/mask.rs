@@ -253,6 +253,9 @@ fn may_be_shown(kind: Kind, value: &Value) -> bool {
             let unit = |unit: &str| unit.len() <= 3 || is_plain_word(unit, 8);
             text.len() <= 12 && values::split_unit(text).is_some_and(|(_, rest)| unit(rest))
         }
+        (Kind::Date, Value::Text(text)) => {
+            text.len() <= 10 && text.bytes().all(|b| b.is_ascii_digit() || b"-./".contains(&b))
+        }
         (Kind::Name | Kind::Host | Kind::HostByRegion, Value::Text(text)) => {
             text.len() <= 255 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/[]".contains(&b))
         }

@@ -7,6 +7,7 @@
 
 mod check;
 mod effective;
+mod ends;
 mod files;
 mod finding;
 mod keys;
@@ -25,6 +26,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use jiff::Timestamp;
 
 use crate::account;
 use crate::account::book::Rule;
@@ -169,6 +172,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, Report> {
         read_secret: &|path| files::read_secret(path, directory),
     };
     let checked = check::check(&Section::root(&table, &findings), &surroundings);
+    ends::look(&table, &checked.config.accounts, Timestamp::now(), &findings);
     files::look(&checked.named_files, path.as_deref(), checked.holds_secret, &findings);
 
     let origins = Origins::new(&table, &findings, &checked.named_files);

@@ -126,6 +126,7 @@ fn form(kind: Kind, key: &str) -> Map<String, Value> {
         Kind::Duration => json!({
             "type": ["string", "integer"], "pattern": "^([0-9]+ ?(ms|s|m|min|h|d)|0+)$", "minimum": 0, "maximum": 0,
         }),
+        Kind::Date => json!({ "type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$" }),
         Kind::Size => json!({
             "type": ["string", "integer"], "pattern": "^[0-9]+ ?([KkMmGg]([Ii]?[Bb])?|[Bb])?$", "minimum": 0,
         }),

@@ -111,6 +111,19 @@ pub(super) fn duration(value: &Value) -> Read<Duration> {
     number.checked_mul(millis).map(Duration::from_millis).ok_or_else(complaint)
 }
 
+/// `2027-03-01`
+pub(super) fn date(value: &Value) -> Read<jiff::civil::Date> {
+    let complaint = || {
+        Complaint::new("expected a day in quotes such as \"2027-03-01\": year, month, day")
+            .hint("write the day as your provider shows it, the year first, in quotes")
+    };
+    let Value::Text(text) = value else { return Err(complaint()) };
+    let text = text.trim();
+    // The parser takes more forms than people agree on.
+    let plain = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+    text.parse().ok().filter(|_| plain).ok_or_else(complaint)
+}
+
 /// Octets: `50MiB`, `64KiB`, or a plain number.
 pub(super) fn size(value: &Value) -> Read<u64> {
     let complaint = || {
@@ -223,7 +236,7 @@ pub(super) fn pattern(value: &Value) -> Read<Pattern> {
 /// The path of a file or a directory.
 pub(super) fn path(value: &Value) -> Read<PathBuf> {
     let text = text(value, "the path of a file")?;
-    if text.is_empty() || text.contains(['\n', '\0']) || text.contains("-----BEGIN") {
+    if text.is_empty() || text.contains(['\n', '\0']) || text.starts_with('{') || text.contains("-----BEGIN") {
         let complaint = Complaint::new("expected the path of a file, not what stands in it");
         return Err(complaint.hint("write a path such as \"/etc/posthouse/relay.pem\""));
     }

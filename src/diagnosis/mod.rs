@@ -21,6 +21,8 @@ mod token;
 use std::borrow::Cow;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 pub use self::network::{ConnectProblem, DnsProblem};
 pub use self::proxy::{ProxyFailure, ProxyOrigin, ProxyProblem};
 use crate::ids::AccountName;
@@ -149,6 +151,23 @@ pub enum TokenFailure {
     Tls { endpoint: String, problem: TlsProblem },
     /// The external program failed; its stderr is not repeated.
     Command { program: String, detail: String },
+    /// A key, certificate or key file of ours is useless; the text names it and says why.
+    OwnFile { detail: String },
+    /// The certificate that stands for the client's secret has ended.
+    CertificateEnded { file: String, ended: Timestamp },
+    /// The document that names the endpoints is of no use.
+    Discovery { document: String, problem: DiscoveryProblem },
+}
+
+/// What is wrong with the document that names a server's endpoints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DiscoveryProblem {
+    /// No connection, a cut, a time-out.
+    Unreachable { detail: String },
+    /// Any HTTP status but 200; `retry_after` is its header of that name.
+    Odd { status: u16, retry_after: Option<Duration> },
+    /// It does not say what it must; this, in words that follow a colon.
+    Unfit { detail: String },
 }
 
 /// Why what is kept of a sign-in cannot be used.

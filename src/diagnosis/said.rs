@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::{Failure, KeptFailure, TlsProblem, TokenFailure};
+use super::{DiscoveryProblem, Failure, KeptFailure, TlsProblem, TokenFailure};
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -78,6 +78,15 @@ impl fmt::Display for TokenFailure {
             Self::Proxy(failure) => failure.fmt(f),
             Self::Tls { endpoint, problem } => write!(f, "TLS with {endpoint}: {problem}"),
             Self::Command { program, detail } => write!(f, "{program}: {detail}"),
+            Self::OwnFile { detail } => f.write_str(detail),
+            Self::CertificateEnded { file, ended } => write!(f, "the certificate in {file} ended at {ended}"),
+            Self::Discovery { document, problem: DiscoveryProblem::Odd { status, .. } } => {
+                write!(f, "{document}: HTTP {status}")
+            }
+            Self::Discovery {
+                document,
+                problem: DiscoveryProblem::Unreachable { detail } | DiscoveryProblem::Unfit { detail },
+            } => write!(f, "{document}: {detail}"),
         }
     }
 }

@@ -5,7 +5,7 @@
 //! hold the account. An error name nobody knows counts as odd. Repeats what was said, which holds no secret by then.
 
 use super::known::{entra, tokens};
-use super::{Context, Diagnosis, TokenFailure, lifts, tls};
+use super::{Context, Diagnosis, DiscoveryProblem, TokenFailure, lifts, tls};
 use crate::words::Cause;
 
 const LATER: &str = "Nothing to do if it passes: it is tried again later.";
@@ -31,6 +31,54 @@ pub(super) fn judge(failure: &TokenFailure, context: Context<'_>) -> Diagnosis {
             Cause::Account,
             format!("The program `{program}`, which should print a token, failed: {detail}"),
             "Run the program by hand as the user Posthouse runs as; it must print a token, or JSON with `access_token`, and exit with 0.",
+        ),
+        TokenFailure::OwnFile { detail } => Diagnosis::new(
+            "token_own_file_unusable",
+            Cause::Config,
+            format!("What proves this account to the token endpoint cannot be used: {detail}."),
+            "Put the right file where `oauth.client_certificate`, `oauth.client_key` or `oauth.key_file` of this account points, readable to the user Posthouse runs as; it is read anew at the next try.",
+        ),
+        TokenFailure::CertificateEnded { file, ended } => Diagnosis::new(
+            "client_certificate_ended",
+            Cause::Account,
+            format!(
+                "The client certificate in {file} ended on {}; the token endpoint was not asked.",
+                ended.strftime("%Y-%m-%d")
+            ),
+            "Make a new key and certificate, register the certificate at the provider, and put both where `oauth.client_certificate` and `oauth.client_key` of this account point. If the date is to come, set this machine's clock.",
+        ),
+        TokenFailure::Discovery { document, problem } => discovery(document, problem),
+    }
+}
+
+fn discovery(document: &str, problem: &DiscoveryProblem) -> Diagnosis {
+    let what = format!("The document {document}, which names the token endpoint,");
+    match problem {
+        DiscoveryProblem::Unreachable { detail } => Diagnosis::new(
+            "discovery_unreachable",
+            Cause::Network,
+            format!("{what} cannot be reached: {detail}"),
+            "Check `oauth.discovery` of this account and whether a firewall lets this machine out to it.",
+        ),
+        DiscoveryProblem::Odd { status, retry_after } => {
+            let sentence = format!("{what} was not given out (HTTP {status}).");
+            let said = match status {
+                429 => Diagnosis::new("discovery_throttled", Cause::Throttle, sentence, LATER),
+                500..=599 => Diagnosis::new("discovery_broken", Cause::Network, sentence, LATER),
+                _ => Diagnosis::new(
+                    "discovery_not_there",
+                    Cause::Network,
+                    sentence,
+                    "Check `oauth.discovery` of this account: it is the whole address of the document, which often ends in `/.well-known/openid-configuration`; redirects are not followed.",
+                ),
+            };
+            said.lifting(retry_after.map(lifts::bounded))
+        }
+        DiscoveryProblem::Unfit { detail } => Diagnosis::new(
+            "discovery_unfit",
+            Cause::Config,
+            format!("{what} cannot be used: {detail}"),
+            "Check `oauth.discovery` of this account: the address must be that of the document of the very server the account signs in at. Or leave it out and write the addresses down as `oauth.token_endpoint` and `oauth.authorization_endpoint`, or name the `provider`.",
         ),
     }
 }

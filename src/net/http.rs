@@ -101,7 +101,7 @@ impl HttpClient {
             let away = |error: dial::DialError| HttpError::Unreachable { detail: error.to_string() };
             dial::dial(host, port, &ours, self.deadline, &|_| ()).await.map_err(away)
         };
-        if endpoint.0.scheme() != "https" {
+        if !endpoint.is_https() {
             // In clear only to this machine; through a proxy that would be another one.
             return Ok(Stream::Plain(straight().await?));
         }
@@ -176,6 +176,12 @@ impl Endpoint {
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.as_str()
+    }
+
+    /// Whether it is asked over TLS; what is not lies on this machine itself.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.0.scheme() == "https"
     }
 
     /// The host, an IPv6 address in brackets.

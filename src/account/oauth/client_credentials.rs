@@ -3,26 +3,19 @@
 //! It proves itself with a secret or with a signed assertion. There is no refresh token: the next token is had the same
 //! way, so nothing of it is kept.
 
-use oauth2::Scope;
-
 use super::exchange::Call;
-use super::{Application, NoToken, Token};
-use crate::net::http::HttpClient;
-use crate::secret::Secret;
+use super::{Application, Means, NoToken, Token, scopes};
+use crate::net::http::Endpoint;
 
-/// Asks once. `last` is the token issued before, which the endpoint may repeat as well.
+/// Asks once.
 pub(in crate::account) async fn token(
     application: &Application,
-    http: &HttpClient,
-    last: Option<&Secret>,
+    endpoint: &Endpoint,
+    means: Means<'_>,
 ) -> Result<Token, NoToken> {
-    let mut call = Call::new(http, application.endpoints.address());
-    if let Some(last) = last {
-        call.watch(last);
-    }
+    let mut call = Call::new(endpoint, means);
     let client = call.client(application).await?;
-    let scopes = application.scope.iter().flat_map(|scope| scope.split_whitespace());
-    let request = client.exchange_client_credentials().add_scopes(scopes.map(|scope| Scope::new(scope.to_owned())));
+    let request = client.exchange_client_credentials().add_scopes(scopes(application.scope.as_deref()));
     let answer = request.request_async(&call).await;
     call.conclude(answer)
 }

@@ -1,32 +1,36 @@
-//! One call of a token endpoint, whatever the grant: the answer straightened, the failure put into words.
+//! One call of a token endpoint, whatever the grant: the client proves itself, the answer is understood.
 //!
 //! The request is made by the `oauth2` crate, which encodes what must be encoded, or by a grant it does not know;
-//! [`Call`] carries it and listens. Answers of servers that are not strict are straightened first. No failure holds a
-//! secret of the call, whatever the server repeats, nor any part of an answer that may hold a token.
+//! [`Call`] signs it where an assertion is the proof, carries it and listens. A server that does not believe our time
+//! is asked once more with its own. No failure holds a secret of the call, whatever the server repeats: see [`heard`].
+
+mod heard;
 
 use std::pin::Pin;
-use std::sync::OnceLock;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
 
-use oauth2::basic::{
-    BasicErrorResponse, BasicRequestTokenError, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
-};
-use oauth2::http::StatusCode;
-use oauth2::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use base64::prelude::{BASE64_STANDARD, Engine};
+use jiff::Timestamp;
+use oauth2::basic::{BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse};
+use oauth2::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use oauth2::http::{Method, StatusCode};
+use oauth2::url::form_urlencoded;
 use oauth2::{
     AsyncHttpClient, AuthType, Client, ClientId, ClientSecret, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse,
-    RequestTokenError, StandardRevocableToken, TokenUrl,
+    StandardRevocableToken, TokenUrl,
 };
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use super::super::password;
+use super::assertion::{Role, Signer, TOLERANCE};
 use super::token::{Answer, Token};
-use super::{Application, ClientAuthentication, ClientProof, Given, NoToken};
+use super::{Application, ClientAuthentication, ClientProof, Given, Means, NoToken};
 use crate::diagnosis::{Failure, TokenFailure};
-use crate::net::http::{Endpoint, HttpClient, HttpError};
+use crate::net::http::{Endpoint, HttpError};
 use crate::redact::Redactor;
 use crate::secret::Secret;
+
+use heard::{Glance, Heard};
+pub(super) use heard::{Head, Trouble, shown};
 
 /// The `oauth2` crate's client, with our reading of answers and a token endpoint.
 pub(super) type TokenClient = Client<
@@ -51,84 +55,231 @@ pub(super) async fn read(given: &Given) -> Result<Secret, Failure> {
 }
 
 /// One call: what is sent goes past its redactor, and what comes back is understood.
+///
+/// A request of [`Self::client`] or [`Self::request`] is sent through it ([`AsyncHttpClient`], or [`Self::send`]), and
+/// what came back goes into [`Self::conclude`].
 pub(super) struct Call<'a> {
-    http: &'a HttpClient,
+    means: Means<'a>,
     endpoint: &'a Endpoint,
-    redactor: Redactor,
-    head: OnceLock<Head>,
+    /// The token endpoint: whom an assertion is made out to (RFC 7523 §3), whichever endpoint is asked.
+    audience: &'a Endpoint,
+    assertion: Option<Assertion>,
+    redactor: Mutex<Redactor>,
+    head: Mutex<Head>,
+}
+
+/// What is added to every request of a call.
+struct Assertion {
+    signer: Signer,
+    signed: Secret,
 }
 
 impl<'a> Call<'a> {
-    /// A call of this endpoint.
-    pub(super) fn new(http: &'a HttpClient, endpoint: &'a Endpoint) -> Self {
-        Self { http, endpoint, redactor: Redactor::new(), head: OnceLock::new() }
+    /// A call of this token endpoint.
+    pub(super) fn new(endpoint: &'a Endpoint, means: Means<'a>) -> Self {
+        Self::of(endpoint, endpoint, means)
+    }
+
+    /// A call of another endpoint of the server with this token endpoint.
+    pub(super) fn of(endpoint: &'a Endpoint, token_endpoint: &'a Endpoint, means: Means<'a>) -> Self {
+        let mut redactor = Redactor::new();
+        if let Some(last) = means.last {
+            redactor.watch(last);
+        }
+        let (redactor, head) = (Mutex::new(redactor), Mutex::default());
+        Self { means, endpoint, audience: token_endpoint, assertion: None, redactor, head }
     }
 
     /// Looks for this secret in whatever comes back: one that is sent, or one the server knows.
-    pub(super) fn watch(&mut self, secret: &Secret) {
-        self.redactor.watch(secret);
+    pub(super) fn watch(&self, secret: &Secret) {
+        whole(&self.redactor).watch(secret);
     }
 
-    /// The `oauth2` crate's client for this application; its secret, if it has one, is watched.
+    /// The `oauth2` crate's client for this application. Its secret, if it has one, is watched; if it has a
+    /// certificate, an assertion goes with every request of this call.
     pub(super) async fn client(&mut self, application: &Application) -> Result<TokenClient, Failure> {
         // An `Endpoint` is an address by type; should the two crates ever disagree, that is an odd endpoint.
-        let url = TokenUrl::new(self.endpoint.as_str().to_owned()).map_err(|_| {
-            Failure::Token(TokenFailure::Odd {
-                endpoint: self.endpoint.to_string(),
-                status: 0,
-                detail: "the address of the endpoint cannot be used".into(),
-                retry_after: None,
-            })
-        })?;
+        let url = TokenUrl::new(self.endpoint.as_str().to_owned()).map_err(|_| self.unusable())?;
         let client = Client::new(ClientId::new(application.client_id.clone())).set_token_uri(url);
+        // Who has no secret names itself in the body (RFC 6749 §3.2.1).
+        Ok(match self.prove(application).await? {
+            None => client.set_auth_type(AuthType::RequestBody),
+            Some((secret, sent)) => {
+                client.set_client_secret(ClientSecret::new(secret.expose().to_owned())).set_auth_type(match sent {
+                    ClientAuthentication::Basic => AuthType::BasicAuth,
+                    ClientAuthentication::Body => AuthType::RequestBody,
+                })
+            }
+        })
+    }
+
+    /// A request with these fields, for what the `oauth2` crate does not know, by this application.
+    pub(super) async fn request(
+        &mut self,
+        application: &Application,
+        fields: &[(&str, &str)],
+    ) -> Result<HttpRequest, Failure> {
+        let secret = self.prove(application).await?;
+        let id = [("client_id", application.client_id.as_str())];
+        let Some((secret, sent)) = secret else { return self.form(fields.iter().copied().chain(id)) };
+        let secret = secret.expose();
+        if sent == ClientAuthentication::Body {
+            return self.form(fields.iter().copied().chain(id).chain([("client_secret", secret)]));
+        }
+        // RFC 6749 §2.3.1: encoded before they are joined.
+        let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+        let joined = format!("{}:{}", encoded(&application.client_id), encoded(secret));
+        let basic = format!("Basic {}", BASE64_STANDARD.encode(joined));
+        let mut request = self.form(fields.iter().copied())?;
+        let basic = HeaderValue::try_from(basic).map_err(|_| self.unusable())?;
+        request.headers_mut().insert(AUTHORIZATION, basic);
+        Ok(request)
+    }
+
+    /// A request with these fields and nothing else.
+    pub(super) fn form<'f>(&self, fields: impl Iterator<Item = (&'f str, &'f str)>) -> Result<HttpRequest, Failure> {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let mut request = HttpRequest::new(body.into_bytes());
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.endpoint.as_str().parse().map_err(|_| self.unusable())?;
+        let headers = request.headers_mut();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        Ok(request)
+    }
+
+    /// Reads what proves the application: its secret and how it is sent, or the key of its certificate.
+    async fn prove(&mut self, application: &Application) -> Result<Option<(Secret, ClientAuthentication)>, Failure> {
         match &application.proof {
-            // A public client names itself in the body (RFC 6749 §3.2.1).
-            ClientProof::None | ClientProof::Certificate { .. } => Ok(client.set_auth_type(AuthType::RequestBody)),
+            ClientProof::None => Ok(None),
             ClientProof::Secret { secret, sent, .. } => {
                 let secret = read(secret).await?;
                 self.watch(&secret);
-                Ok(client.set_client_secret(ClientSecret::new(secret.expose().to_owned())).set_auth_type(match sent {
-                    ClientAuthentication::Basic => AuthType::BasicAuth,
-                    ClientAuthentication::Body => AuthType::RequestBody,
-                }))
+                Ok(Some((secret, *sent)))
+            }
+            ClientProof::Certificate { certificate, key } => {
+                let (audience, now) = (self.audience.as_str().to_owned(), self.means.clock.now());
+                let signer = Signer::of_client((certificate, key), &application.client_id, audience, now).await;
+                self.sign(signer.map_err(Failure::Token)?)?;
+                Ok(None)
             }
         }
     }
 
-    /// What the answer to a request of [`Self::client`] means.
-    pub(super) fn conclude(self, answer: Result<Answer, BasicRequestTokenError<HttpError>>) -> Result<Token, NoToken> {
-        let heard = Heard {
-            endpoint: self.endpoint.to_string(),
-            head: self.head.into_inner().unwrap_or_default(),
-            redactor: self.redactor,
+    /// Adds what this one signs to every request.
+    pub(super) fn sign(&mut self, signer: Signer) -> Result<(), Failure> {
+        let signed = signer.sign(self.means.clock.now()).map_err(Failure::Token)?;
+        self.watch(&signed);
+        self.assertion = Some(Assertion { signer, signed });
+        Ok(())
+    }
+
+    /// The answer to a request of [`Self::request`] or [`Self::form`].
+    pub(super) async fn send(&self, request: HttpRequest) -> Result<Answer, Trouble> {
+        let response = self.carry(request).await.map_err(Trouble::Way)?;
+        if response.status() != StatusCode::OK {
+            return Err(Trouble::of(response));
+        }
+        serde_json::from_slice(response.body()).map_err(|_| Trouble::Unreadable(response.into_body()))
+    }
+
+    /// Sends a request, with the assertion if there is one; an odd answer comes back straightened.
+    pub(super) async fn carry(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let Some(Assertion { signer, signed }) = &self.assertion else { return self.listen(request).await };
+        let response = self.listen(with(request.clone(), signer.role, signed)).await?;
+        let Some(theirs) = self.disbelieved(&response, signer.role) else { return Ok(response) };
+        // The key has just signed; should it not do so again, what was heard stands.
+        let Ok(signed) = signer.sign(theirs) else { return Ok(response) };
+        tracing::warn!(
+            endpoint = %self.endpoint, here = %self.means.clock.now(), there = %theirs,
+            "this machine's clock is wrong and the token endpoint refused for it; asking once more with its time"
+        );
+        self.watch(&signed);
+        self.listen(with(request, signer.role, &signed)).await
+    }
+
+    async fn listen(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let response = self.means.http.exchange(request).await?;
+        *whole(&self.head) = Head::of(&response);
+        let Some(glance) = Glance::at(&response) else { return Ok(response) };
+        // Before anything of it becomes text.
+        glance.tokens().for_each(|token| self.watch(&token));
+        Ok(heard::straighten(response, &glance))
+    }
+
+    /// The server's time, if it refused the assertion and its clock and ours are too far apart to agree on one.
+    fn disbelieved(&self, response: &HttpResponse, role: Role) -> Option<Timestamp> {
+        // RFC 7521 §4.1.1 and §4.2.1. What else a refused client sent was not looked at, so it can be sent again.
+        let name = match role {
+            Role::Client => "invalid_client",
+            Role::Grant => "invalid_grant",
         };
+        let is_refusal = response.status().is_client_error() && Glance::at(response)?.error() == Some(name);
+        let theirs = heard::date(response)?;
+        let apart = theirs.duration_since(self.means.clock.now()).abs();
+        (is_refusal && apart > TOLERANCE).then_some(theirs)
+    }
+
+    /// What the answer to a request means.
+    pub(super) fn conclude(self, answer: Result<Answer, impl Into<Trouble>>) -> Result<Token, NoToken> {
         match answer.map(Answer::into_token) {
             Ok(Some(token)) => Ok(token),
             Ok(None) => {
-                Err(Failure::Token(heard.odd("the `access_token` in it is empty or holds odd characters")).into())
+                let failure = self.heard().odd("the `access_token` in it is empty or holds odd characters");
+                Err(Failure::Token(failure).into())
             }
-            Err(RequestTokenError::Request(HttpError::Tls(failed))) => {
-                let failure = TokenFailure::Tls { endpoint: heard.endpoint, problem: failed.problem };
-                Err(NoToken { failure: Failure::Token(failure), presented: failed.presented })
-            }
-            Err(error) => Err(Failure::Token(heard.failure(error)).into()),
+            Err(trouble) => Err(self.failed(trouble.into())),
         }
     }
-}
 
-/// What the header of the answer said.
-#[derive(Debug, Clone, Copy, Default)]
-struct Head {
-    status: u16,
-    retry_after: Option<Duration>,
-}
-
-impl Head {
-    /// RFC 9110 §10.2.3 allows a date as well; token endpoints send seconds.
-    fn of(response: &HttpResponse) -> Self {
-        let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-        Self { status: response.status().as_u16(), retry_after: seconds.map(Duration::from_secs) }
+    /// What it means that nothing came back.
+    pub(super) fn failed(self, trouble: Trouble) -> NoToken {
+        let presented = match &trouble {
+            Trouble::Way(HttpError::Tls(failed)) => failed.presented.clone(),
+            _ => Vec::new(),
+        };
+        NoToken { failure: Failure::Token(self.heard().failure(trouble)), presented }
     }
+
+    fn heard(self) -> Heard {
+        Heard {
+            endpoint: self.endpoint.to_string(),
+            head: self.head.into_inner().unwrap_or_else(PoisonError::into_inner),
+            redactor: self.redactor.into_inner().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+
+    fn unusable(&self) -> Failure {
+        Failure::Token(TokenFailure::Odd {
+            endpoint: self.endpoint.to_string(),
+            status: 0,
+            detail: "the address of the endpoint cannot be used".into(),
+            retry_after: None,
+        })
+    }
+}
+
+/// The request with an assertion among its fields (RFC 7521 §4.1 and §4.2).
+fn with(mut request: HttpRequest, role: Role, signed: &Secret) -> HttpRequest {
+    let (kind, urn, name) = match role {
+        Role::Client => {
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer", "client_assertion")
+        }
+        Role::Grant => ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion"),
+    };
+    let more = [(kind, urn), (name, signed.expose())];
+    let more = form_urlencoded::Serializer::new(String::new()).extend_pairs(more).finish();
+    let body = request.body_mut();
+    if !body.is_empty() {
+        body.push(b'&');
+    }
+    body.extend_from_slice(more.as_bytes());
+    request
+}
+
+/// No code panics between two changes that belong together, so what a poisoned lock guards is whole.
+fn whole<T>(lock: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Remembers what the errors of the `oauth2` crate leave out.
@@ -138,103 +289,7 @@ impl<'c> AsyncHttpClient<'c> for Call<'_> {
     type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, HttpError>> + Send + 'c>>;
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
-        Box::pin(async move {
-            let response = self.http.exchange(request).await?;
-            // One exchange, one answer: nothing can be set already.
-            let _ = self.head.set(Head::of(&response));
-            Ok(straighten(response))
-        })
-    }
-}
-
-/// What servers that are not strict mean: an `error` without a token is an error whatever the status, every 2yz is a
-/// success, and JSON is JSON whatever the header calls it.
-fn straighten(mut response: HttpResponse) -> HttpResponse {
-    #[derive(Deserialize)]
-    struct Glance {
-        error: Option<IgnoredAny>,
-        access_token: Option<IgnoredAny>,
-    }
-
-    let Ok(glance) = serde_json::from_slice::<Glance>(response.body()) else { return response };
-    response.headers_mut().remove(CONTENT_TYPE);
-    if response.status().is_success() {
-        let is_error = glance.error.is_some() && glance.access_token.is_none();
-        *response.status_mut() = if is_error { StatusCode::BAD_REQUEST } else { StatusCode::OK };
-    }
-    response
-}
-
-/// Whether this may be an answer with a token in it, in the names people give them.
-fn names_token(text: &[u8]) -> bool {
-    let plain: Vec<u8> = text.iter().filter(|c| c.is_ascii_alphabetic()).map(u8::to_ascii_lowercase).collect();
-    let names: [&[u8]; 3] = [b"accesstoken", b"refreshtoken", b"idtoken"];
-    names.into_iter().any(|name| memchr::memmem::find(&plain, name).is_some())
-}
-
-/// What is known of an exchange once it has failed.
-struct Heard {
-    endpoint: String,
-    head: Head,
-    redactor: Redactor,
-}
-
-impl Heard {
-    fn failure(self, error: BasicRequestTokenError<HttpError>) -> TokenFailure {
-        match error {
-            RequestTokenError::Request(HttpError::Proxy(failure)) => TokenFailure::Proxy(failure),
-            RequestTokenError::Request(error) => {
-                TokenFailure::Unreachable { endpoint: self.endpoint, detail: error.to_string() }
-            }
-            RequestTokenError::ServerResponse(refusal) => self.refused(&refusal),
-            RequestTokenError::Parse(_, body) => self.unreadable(&body),
-            RequestTokenError::Other(_) => self.unreadable(&[]),
-        }
-    }
-
-    fn refused(self, refusal: &BasicErrorResponse) -> TokenFailure {
-        let error = self.shown(refusal.error().as_ref().as_bytes());
-        let description = self.shown(refusal.error_description().map_or(&[], String::as_bytes));
-        // A server that is overloaded or broken says nothing about us, even if it says it in the words of the RFC.
-        if self.head.status == 429 || self.head.status >= 500 {
-            return self.odd(&format!("{error} {description}"));
-        }
-        TokenFailure::Refused { endpoint: self.endpoint, error, description }
-    }
-
-    fn unreadable(self, body: &[u8]) -> TokenFailure {
-        let is_success = (200..300).contains(&self.head.status);
-        let detail = match body.trim_ascii_start() {
-            [b'<', ..] if !names_token(body) => return self.page(body),
-            _ if is_success => "there is no JSON with an `access_token` in it".to_owned(),
-            [] => "there is nothing to read in it".to_owned(),
-            // A token that comes with an error is a token all the same, and nobody has told the redactor of it.
-            text if names_token(text) => "it is not shown here, because it speaks of a token".to_owned(),
-            text => self.shown(text),
-        };
-        self.odd(&detail)
-    }
-
-    fn odd(self, detail: &str) -> TokenFailure {
-        let Head { status, retry_after } = self.head;
-        TokenFailure::Odd { endpoint: self.endpoint, status, detail: detail.trim().to_owned(), retry_after }
-    }
-
-    /// A web page; its title tells a captive portal from a gateway error.
-    fn page(self, body: &[u8]) -> TokenFailure {
-        let lower = body.to_ascii_lowercase();
-        let after = |tag: &[u8], from: usize| Some(from + memchr::memmem::find(lower.get(from..)?, tag)?);
-        let title = after(b"<title>", 0).and_then(|start| Some(&body[start + 7..after(b"</title>", start)?]));
-        let title = title.map(|title| self.shown(title)).unwrap_or_default();
-        TokenFailure::Page { endpoint: self.endpoint, status: self.head.status, title }
-    }
-
-    /// Text from outside as one short line without secrets.
-    fn shown(&self, text: &[u8]) -> String {
-        const LONGEST: usize = 300;
-        let clean = self.redactor.clean(text);
-        let words = clean.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
-        words.collect::<Vec<_>>().join(" ").chars().take(LONGEST).collect()
+        Box::pin(self.carry(request))
     }
 }
 

@@ -4,13 +4,21 @@
 //! redirect, and speaks HTTPS (plain HTTP only to loopback). Errors carry what `diagnosis` needs and never a token.
 //! What a sign-in leaves behind lies in a [`super::vault`].
 
+mod assertion;
 pub mod client_credentials;
 pub mod command;
+pub mod discovery;
 mod exchange;
+pub mod password;
+pub mod refresh_token;
+pub mod revocation;
+pub mod service_account;
 mod token;
 
+pub use assertion::certificate_ends;
 pub use token::Token;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -18,7 +26,8 @@ use jiff::civil::Date;
 
 use super::CommandLine;
 use crate::diagnosis::Failure;
-use crate::net::http::Endpoint;
+use crate::net::clock::Clock;
+use crate::net::http::{Endpoint, HttpClient};
 use crate::net::tls::certificate::CertificateFacts;
 use crate::secret::Secret;
 
@@ -88,7 +97,7 @@ pub enum Endpoints {
     /// As written, or from a preset.
     Known(KnownEndpoints),
     /// `discovery`: the address of a document that tells them (RFC 8414, OpenID Connect Discovery 1.0).
-    Discovered(Endpoint),
+    Discovered(discovery::Document),
 }
 
 /// The endpoints of an authorization server.
@@ -166,6 +175,17 @@ pub enum Redirect {
     Elsewhere(String),
 }
 
+/// As it was written.
+impl fmt::Display for Redirect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Loopback { origin, port: None, path } => write!(f, "{origin}{path}"),
+            Self::Loopback { origin, port: Some(port), path } => write!(f, "{origin}:{port}{path}"),
+            Self::Elsewhere(address) => f.write_str(address),
+        }
+    }
+}
+
 /// A key that may act for mailboxes.
 #[derive(Debug, Clone)]
 pub struct ServiceAccount {
@@ -206,6 +226,16 @@ impl Grant {
         self.needs_sign_in() || matches!(self, Self::RefreshToken { .. })
     }
 
+    /// What a renewal asks for. Nothing asks for what was granted, which a person may have made less than what is
+    /// configured, and more is refused (RFC 6749 §6). A token brought from elsewhere may be good for more than mail.
+    #[must_use]
+    pub fn renewal_scope(&self) -> Option<&str> {
+        match self {
+            Self::RefreshToken { application, .. } => application.scope.as_deref(),
+            _ => None,
+        }
+    }
+
     /// The application, where there is one.
     #[must_use]
     pub fn application(&self) -> Option<&Application> {
@@ -226,8 +256,14 @@ impl Endpoints {
     pub fn address(&self) -> &Endpoint {
         match self {
             Self::Known(known) => &known.token,
-            Self::Discovered(document) => document,
+            Self::Discovered(document) => document.address(),
         }
+    }
+
+    /// What this document will tell.
+    #[must_use]
+    pub fn discovered(address: Endpoint) -> Self {
+        Self::Discovered(discovery::Document::new(address))
     }
 
     /// A token endpoint and nothing else.
@@ -244,6 +280,17 @@ impl Endpoints {
     }
 }
 
+/// What a call of an authorization server is made with.
+#[derive(Debug, Clone, Copy)]
+pub struct Means<'a> {
+    /// Asks it; must trust whom the account trusts.
+    pub http: &'a HttpClient,
+    /// What time it is, for what is signed.
+    pub clock: &'a Clock,
+    /// The access token issued before, which the server may repeat as well.
+    pub last: Option<&'a Secret>,
+}
+
 /// Why there is no token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct NoToken {
@@ -256,4 +303,10 @@ impl From<Failure> for NoToken {
     fn from(failure: Failure) -> Self {
         Self { failure, presented: Vec::new() }
     }
+}
+
+/// The scopes of a configured text.
+fn scopes(scope: Option<&str>) -> impl Iterator<Item = oauth2::Scope> {
+    let words = scope.into_iter().flat_map(str::split_whitespace);
+    words.map(|scope| oauth2::Scope::new(scope.to_owned()))
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 /// A way to get a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,14 +18,22 @@ pub enum Grant {
     ClientCredentials,
     /// RFC 7523: a key that may act for a mailbox.
     ServiceAccount,
+    /// RFC 6749 §6, with a refresh token that was had elsewhere.
+    RefreshToken,
     /// RFC 6749 §4.3; RFC 9700 §2.4 forbids it.
     Password,
 }
 
 impl Grant {
     /// Every grant.
-    pub const ALL: [Self; 5] =
-        [Self::AuthorizationCode, Self::DeviceCode, Self::ClientCredentials, Self::ServiceAccount, Self::Password];
+    pub const ALL: [Self; 6] = [
+        Self::AuthorizationCode,
+        Self::DeviceCode,
+        Self::ClientCredentials,
+        Self::ServiceAccount,
+        Self::RefreshToken,
+        Self::Password,
+    ];
 
     /// As it stands behind `grant = …`.
     #[must_use]
@@ -34,14 +43,9 @@ impl Grant {
             Self::DeviceCode => "device_code",
             Self::ClientCredentials => "client_credentials",
             Self::ServiceAccount => "service_account",
+            Self::RefreshToken => "refresh_token",
             Self::Password => "password",
         }
-    }
-
-    /// Whether this version of Posthouse can get a token so.
-    #[must_use]
-    pub fn is_available(self) -> bool {
-        self == Self::ClientCredentials
     }
 
     /// The grant of this name.
@@ -75,8 +79,14 @@ pub struct OAuth {
     pub token_endpoint: String,
     /// RFC 8628 §3.1
     pub device_authorization_endpoint: Option<String>,
+    /// RFC 7009
+    pub revocation_endpoint: Option<String>,
     /// What `iss` must say (RFC 9207).
     pub issuer: Option<String>,
+    /// Whether `iss` is always there.
+    pub always_names_issuer: bool,
+    /// Where the browser brings the answer, spelt as the provider's registration wants it.
+    pub redirect_uri: Option<String>,
     /// What to ask for.
     pub scope: String,
     /// What to ask for with certain grants instead.
@@ -85,6 +95,8 @@ pub struct OAuth {
     pub parameters: Vec<String>,
     /// Whether PKCE is a must.
     pub pkce: Pkce,
+    /// How long a refresh token is kept that nobody uses.
+    pub unused_refresh_token_life: Option<Duration>,
     /// The grants whose tokens SMTP takes.
     pub grants: Vec<Grant>,
     /// Why other grants do not work.
@@ -139,10 +151,17 @@ impl OAuth {
         self.scopes.get(&grant).unwrap_or(&self.scope)
     }
 
+    /// Whether a grant gives a token that SMTP takes. A refresh token that was had elsewhere is as good as a sign-in.
+    #[must_use]
+    pub fn takes(&self, grant: Grant) -> bool {
+        let has = |grant| self.grants.contains(&grant);
+        has(grant) || (grant == Grant::RefreshToken && (has(Grant::AuthorizationCode) || has(Grant::DeviceCode)))
+    }
+
     /// Why a grant does not work; `None` when it does.
     #[must_use]
     pub fn refusal(&self, grant: Grant) -> Option<&str> {
-        if self.grants.contains(&grant) {
+        if self.takes(grant) {
             return None;
         }
         Some(self.refused.get(&grant).map_or("it is not known to give a token that SMTP takes", String::as_str))

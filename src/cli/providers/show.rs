@@ -96,13 +96,9 @@ fn username(preset: &Preset) -> &str {
 }
 
 fn oauth_lines(oauth: &OAuth) -> Vec<String> {
-    let (available, later): (Vec<Grant>, Vec<Grant>) = oauth.grants.iter().partition(|grant| grant.is_available());
-    let names = |grants: &[Grant]| grants.iter().map(|grant| grant.name()).collect::<Vec<_>>();
-    let command = "command (a program of yours that prints a token)";
-    let mut lines = vec![format!("grants: {}", [names(&available), vec![command]].concat().join(", "))];
-    if !later.is_empty() {
-        lines.push(format!("not in this version of Posthouse: {}", names(&later).join(", ")));
-    }
+    let mut grants: Vec<&str> = oauth.grants.iter().map(|grant| grant.name()).collect();
+    grants.push("command (a program of yours that prints a token)");
+    let mut lines = vec![format!("grants: {}", grants.join(", "))];
     lines.extend(oauth.refused.iter().map(|(grant, why)| format!("not {grant}: {why}")));
     lines.push(format!("scope: {}", oauth.scope));
     lines.extend(oauth.scopes.iter().map(|(grant, scope)| format!("scope with {grant}: {scope}")));

@@ -2,11 +2,9 @@
 //!
 //! Guarantees one credential at most per account, and none that could never be sent. Reads no file.
 
-use std::path::Path;
-
 use super::{Aside, Surroundings, names, oauth, provider, proxy, sender, trust};
 use crate::account::{CommandLine, Encryption, Mechanism, Settings, Source};
-use crate::config::files::{Named, NamedFile};
+use crate::config::files::NamedFile;
 use crate::config::finding::Complaint;
 use crate::config::keys;
 use crate::config::section::{self, Section};
@@ -35,7 +33,14 @@ fn read_one(name: &str, section: &Section<'_>, surroundings: &Surroundings<'_>, 
     let directory = surroundings.directory;
     let preset = provider::of(section, surroundings.presets);
     let encryption = section.get("encryption", encryption);
-    let credential = credential(section, directory, aside);
+    let username = section.get("username", values::free_text);
+    let address = section.get("address", values::address).map(|address| address.as_str().to_owned());
+    let around = oauth::Around {
+        directory,
+        known: preset.and_then(|preset| preset.oauth.as_ref()),
+        username: username.clone().or_else(|| address.clone()),
+    };
+    let credential = credential(section, &around, aside);
     let host = host(section);
     let limits = section.section("limits");
     let limit = |key, default| limits.as_ref().and_then(|limits| limits.number(key)).unwrap_or(default) as usize;
@@ -51,8 +56,8 @@ fn read_one(name: &str, section: &Section<'_>, surroundings: &Surroundings<'_>, 
         provider: preset.map(|preset| preset.id.clone()),
         trust: trust::read(section, encrypted, directory, aside),
         helo_name: section.get("helo_name", values::helo_name),
-        username: section.get("username", values::free_text),
-        address: section.get("address", values::address).map(|address| address.as_str().to_owned()),
+        username,
+        address,
         sender: sender::read(section),
         mechanism: mechanism(section),
         credential,
@@ -127,7 +132,7 @@ fn mechanism(section: &Section<'_>) -> Mechanism {
 
 const CREDENTIALS: [&str; 4] = ["password", "password_file", "password_command", "oauth"];
 
-fn credential(section: &Section<'_>, directory: &Path, aside: &mut Aside) -> Source {
+fn credential(section: &Section<'_>, around: &oauth::Around<'_>, aside: &mut Aside) -> Source {
     let written: Vec<&str> = CREDENTIALS.into_iter().filter(|key| section.has(key)).collect();
     if let [first, second, ..] = written[..] {
         let complaint =
@@ -140,15 +145,14 @@ fn credential(section: &Section<'_>, directory: &Path, aside: &mut Aside) -> Sou
         aside.holds_secret |= matches!(section.origin_of("password"), Origin::File(_));
         source = section.get("password", values::secret).map_or(source, Source::Password);
     }
-    if let Some(path) = section.path("password_file", directory) {
-        let (origin, key) = (section.origin_of("password_file"), section.key("password_file"));
-        aside.named_files.push(Named { origin, key, file: NamedFile::Secret(path.clone()) });
+    if let Some(path) = section.path("password_file", around.directory) {
+        aside.name(section, "password_file", NamedFile::Secret(path.clone()));
         source = Source::PasswordFile(path);
     }
     if let Some(command) = command(section, "password_command") {
         source = Source::PasswordCommand(command);
     }
-    if let Some(grant) = section.section("oauth").and_then(|oauth| oauth::grant(&oauth, directory, aside)) {
+    if let Some(grant) = section.section("oauth").and_then(|oauth| oauth::grant(&oauth, around, aside)) {
         source = Source::OAuth(grant);
     }
     source
@@ -188,7 +192,7 @@ fn sign_in(section: &Section<'_>, settings: &Settings) {
         ),
         (Mechanism::Only(only), _) if !by_oauth && only.takes_token() => Some(
             Complaint::new("this mechanism needs OAuth and there is no `oauth` in this account")
-                .hint("write oauth = { grant = \"client_credentials\", … }, or leave `mechanism` out"),
+                .hint("write oauth = { grant = \"authorization_code\", … }, or leave `mechanism` out"),
         ),
         _ => None,
     };

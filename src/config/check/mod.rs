@@ -20,14 +20,16 @@ mod sender;
 mod trust;
 
 pub(super) use accounts::encryption;
+pub(super) use oauth::redirect;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::files::Named;
+use super::files::{Named, NamedFile};
 use super::finding::Complaint;
 use super::section::Section;
+use super::tree::Origin;
 use super::{Config, Delivery, values};
 use crate::account::provider::Presets;
 use crate::inbound::settings::Caps;
@@ -70,6 +72,13 @@ struct Aside {
     holds_secret: bool,
 }
 
+impl Aside {
+    /// Has the file that this key names looked at.
+    fn name(&mut self, section: &Section<'_>, key: &str, file: NamedFile) {
+        self.named_files.push(Named { origin: section.origin_of(key), key: section.key(key), file });
+    }
+}
+
 /// Checks everything.
 pub(super) fn check(root: &Section<'_>, surroundings: &Surroundings<'_>) -> Checked {
     let mut aside = Aside::default();
@@ -95,7 +104,7 @@ pub(super) fn check(root: &Section<'_>, surroundings: &Surroundings<'_>) -> Chec
         accounts: accounts.into_iter().map(|account| account.settings).collect(),
         caps: caps(root),
         delivery: delivery(root),
-        storage: storage(root, surroundings),
+        storage: storage(root, surroundings, &mut aside),
         log: log(root),
     };
     Checked { config, named_files: aside.named_files, holds_secret: aside.holds_secret }
@@ -182,12 +191,21 @@ fn caps(root: &Section<'_>) -> Caps {
     caps
 }
 
-fn storage(root: &Section<'_>, surroundings: &Surroundings<'_>) -> store::file::Settings {
-    let written = root.section("storage").and_then(|section| section.path("directory", surroundings.directory));
-    store::file::Settings {
-        directory: written.unwrap_or_else(|| surroundings.storage.clone()),
-        key: surroundings.vault_key.clone(),
+fn storage(root: &Section<'_>, surroundings: &Surroundings<'_>, aside: &mut Aside) -> store::file::Settings {
+    let usual = store::file::Settings { directory: surroundings.storage.clone(), key: surroundings.vault_key.clone() };
+    let Some(section) = root.section("storage") else { return usual };
+    let directory = section.path("directory", surroundings.directory);
+    if section.has("key") && section.has("key_file") {
+        let complaint = Complaint::new("`key` and `key_file` are both given");
+        section.error("key_file", complaint.hint("keep one of them"));
     }
+    aside.holds_secret |= section.has("key") && matches!(section.origin_of("key"), Origin::File(_));
+    let file = section.path("key_file", surroundings.directory);
+    if let Some(path) = &file {
+        aside.name(&section, "key_file", NamedFile::Secret(path.clone()));
+    }
+    let key = section.get("key", values::secret).map(KeySource::Given).or(file.map(KeySource::File));
+    store::file::Settings { directory: directory.unwrap_or(usual.directory), key: key.unwrap_or(usual.key) }
 }
 
 fn log(root: &Section<'_>) -> log::Settings {

@@ -113,7 +113,7 @@ fn grants(section: &Section<'_>, preset: &Preset) {
     if let Some((grant, why)) =
         oauth.get("grant", as_grant).flatten().and_then(|grant| Some((grant, known.refusal(grant)?)))
     {
-        let can = known.grants.iter().filter(|grant| grant.is_available()).map(|grant| format!("\"{grant}\", "));
+        let can = known.grants.iter().map(|grant| format!("\"{grant}\", "));
         let can: String = can.collect();
         let complaint = Complaint::new(format!("{grant} does not work with {}: {why}", preset.title));
         note(

@@ -7,19 +7,19 @@ use std::path::Path;
 
 use super::super::{Config, Loaded};
 use super::page::Page;
-use super::{Effective, Origins, providers, words};
+use super::{Effective, Origins, oauth, providers, words};
 use crate::account::book::Rule;
-use crate::account::oauth::{ClientProof, Given, Grant};
+use crate::account::oauth::Grant;
 use crate::account::{self, CommandLine, Encryption, Source};
 use crate::diagnosis::ProxyOrigin;
 use crate::inbound::settings::{DeviceSettings, Limits, ListenerSettings, ListenerTls};
 use crate::mail::address::Address;
 use crate::mail::display_name::DisplayName;
-use crate::net::http::Endpoint;
 use crate::net::proxy::Proxies;
 use crate::net::trust::{Anchors, Verify};
+use crate::store::file::KeySource;
 
-const HIDDEN: &str = "<hidden>";
+pub(super) const HIDDEN: &str = "<hidden>";
 
 impl Effective {
     /// What holds after `loaded` was taken over; `machine` is what the operating system calls this machine.
@@ -80,7 +80,7 @@ fn account<'a>(settings: &account::Settings, origins: &'a Origins) -> Vec<Page<'
     username(&mut page, settings);
     page.put_some("address", settings.address.as_deref());
     page.put("mechanism", words::mechanism(settings.mechanism));
-    let oauth = credential(&mut page, &settings.credential);
+    let grant = credential(&mut page, &settings.credential);
     page.put("allow_plaintext_credentials", settings.allow_plaintext_credentials);
 
     let mut limits = Page::new(&format!("[{header}.limits]"), &format!("{path}.limits"), origins);
@@ -97,9 +97,9 @@ fn account<'a>(settings: &account::Settings, origins: &'a Origins) -> Vec<Page<'
         sender.put_some("address", settings.sender.address.as_ref().map(Address::as_str));
         pages.push(sender);
     }
-    if let Some(grant) = oauth {
+    if let Some(grant) = grant {
         let mut page = Page::new(&format!("[{header}.oauth]"), &format!("{path}.oauth"), origins);
-        fill_oauth(&mut page, grant);
+        oauth::fill(&mut page, grant);
         pages.push(page);
     }
     pages
@@ -174,47 +174,8 @@ fn credential<'s>(page: &mut Page<'_>, source: &'s Source) -> Option<&'s Grant> 
     None
 }
 
-fn fill_oauth(page: &mut Page<'_>, grant: &Grant) {
-    match grant {
-        Grant::ClientCredentials { application } => {
-            page.put("grant", "client_credentials");
-            page.put_template("tenant");
-            endpoint(page, "token_endpoint", application.endpoints.address());
-            shown_if(page, "client_id", &application.client_id, words::looks_like_identity);
-            if let Some(scope) = &application.scope {
-                shown_if(page, "scope", scope, words::looks_like_scope);
-            }
-            if let ClientProof::Secret { secret, sent, .. } = &application.proof {
-                match secret {
-                    Given::Here(_) => page.hidden("client_secret", HIDDEN),
-                    Given::File(path) => page.put("client_secret_file", words::path(path)),
-                }
-                page.put("client_authentication", words::client_authentication(*sent));
-            }
-        }
-        Grant::Command { command } => {
-            page.put("grant", "command");
-            page.hidden("command", program(command));
-        }
-        _ => {}
-    }
-}
-
-fn shown_if(page: &mut Page<'_>, key: &str, text: &str, harmless: impl Fn(&str) -> bool) {
-    if harmless(text) { page.put(key, text) } else { page.hidden(key, HIDDEN) }
-}
-
-/// The query of an address can hold a key.
-fn endpoint(page: &mut Page<'_>, key: &str, endpoint: &Endpoint) {
-    if endpoint.as_str().contains('?') {
-        page.hidden(key, format!("{endpoint}?{HIDDEN}"));
-    } else {
-        page.put(key, endpoint.as_str());
-    }
-}
-
 /// The program; its arguments can be secrets.
-fn program(command: &CommandLine) -> toml::Value {
+pub(super) fn program(command: &CommandLine) -> toml::Value {
     words::list(&[command.name(), HIDDEN])
 }
 
@@ -301,6 +262,12 @@ fn sessions<'a>(config: &Config, origins: &'a Origins) -> Page<'a> {
 fn storage<'a>(config: &Config, origins: &'a Origins) -> Page<'a> {
     let mut page = Page::new("[storage]", "storage", origins);
     page.derived("directory", words::path(&config.storage.directory), "the usual place for this user");
+    match &config.storage.key {
+        KeySource::Given(_) => page.hidden("key", HIDDEN),
+        KeySource::File(path) if page.is_written("key_file") => page.put("key_file", words::path(path)),
+        KeySource::File(path) => page.unwritten("key_file", words::path(path), "a credential of systemd"),
+        KeySource::Made(path) => page.unwritten("key_file", words::path(path), "made when it is first needed"),
+    }
     page
 }
 

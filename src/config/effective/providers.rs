@@ -65,10 +65,14 @@ fn oauth<'a>(mut page: Page<'a>, oauth: &OAuth) -> Page<'a> {
     page.put_some("authorization_endpoint", oauth.authorization_endpoint.as_deref());
     page.put("token_endpoint", oauth.token_endpoint.as_str());
     page.put_some("device_authorization_endpoint", oauth.device_authorization_endpoint.as_deref());
+    page.put_some("revocation_endpoint", oauth.revocation_endpoint.as_deref());
     page.put_some("issuer", oauth.issuer.as_deref());
+    page.put("always_names_issuer", oauth.always_names_issuer);
+    page.put_some("redirect_uri", oauth.redirect_uri.as_deref());
     page.put("scope", oauth.scope.as_str());
     page.put_list("parameters", &oauth.parameters);
     page.put("pkce", if oauth.pkce == Pkce::Required { "required" } else { "supported" });
+    page.put_some("unused_refresh_token_life", oauth.unused_refresh_token_life.map(words::duration));
     page.put_list("grants", &oauth.grants);
     page.put_some("registration", oauth.registration.as_deref());
     page

@@ -67,6 +67,13 @@ pub(super) fn looks_like_scope(text: &str) -> bool {
     text.split(' ').all(|word| plain(word) || (word.starts_with("https://") && !word.contains(['?', '#', '@'])))
 }
 
+/// Whether it says how the sign-in page behaves, in a few plain letters: `prompt=consent`.
+pub(super) fn looks_like_parameter(text: &str) -> bool {
+    let plain =
+        |part: &str| part.len() <= 24 && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.:".contains(&b));
+    text.split_once('=').is_some_and(|(name, value)| plain(name) && plain(value))
+}
+
 pub(super) fn encryption(encryption: Encryption) -> &'static str {
     match encryption {
         Encryption::Implicit => "implicit",

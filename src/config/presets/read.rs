@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::account::provider::oauth::Pkce;
 use crate::account::provider::{Grant, Limits, OAuth, PasswordKind, Preset, RefusedAt, Replies, SenderRule, Username};
+use crate::config::check;
 use crate::config::finding::Complaint;
 use crate::config::keys::providers as words;
 use crate::config::section::Section;
@@ -179,11 +180,15 @@ fn oauth(section: &Section<'_>) -> Option<OAuth> {
         authorization_endpoint: endpoint("authorization_endpoint"),
         token_endpoint: endpoint("token_endpoint").unwrap_or_default(),
         device_authorization_endpoint: endpoint("device_authorization_endpoint"),
+        revocation_endpoint: endpoint("revocation_endpoint"),
         issuer: endpoint("issuer"),
+        always_names_issuer: section.get("always_names_issuer", values::flag).unwrap_or(false),
+        redirect_uri: section.get("redirect_uri", check::redirect).map(|redirect| redirect.to_string()),
         scope: section.get("scope", values::free_text).unwrap_or_default(),
         scopes: by_grant(section, "scopes"),
         parameters: texts(section, "parameters"),
         pkce,
+        unused_refresh_token_life: section.get("unused_refresh_token_life", values::duration),
         grants: grants.unwrap_or_default().into_iter().map(|(grant, _)| grant).collect(),
         refused: by_grant(section, "refused"),
         registration: section.get("registration", values::free_text),

@@ -7,6 +7,7 @@ use std::io::Write;
 use super::super::{Endpoints, client_credentials};
 use super::*;
 use crate::diagnosis::TlsProblem;
+use crate::net::clock::Clock;
 use crate::net::http::tests::{client as http, serve_tls};
 
 /// Every octet a careless program forgets to encode.
@@ -53,7 +54,8 @@ fn application(endpoint: Endpoint, sent: ClientAuthentication) -> Application {
 }
 
 async fn ask(application: &Application) -> Result<Token, NoToken> {
-    client_credentials::token(application, &http(), None).await
+    let means = Means { http: &http(), clock: &Clock::default(), last: None };
+    client_credentials::token(application, application.endpoints.address(), means).await
 }
 
 /// What becomes of this answer.
