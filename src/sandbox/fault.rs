@@ -54,6 +54,8 @@ pub enum Fault {
     Close,
     /// The command is carried out (a message is taken) and the connection cut instead of the answer.
     CarryOutThenClose,
+    /// The usual answer, then an orderly end: nobody uses this connection again.
+    AnswerThenClose,
     /// These octets instead of an answer.
     Garbage(Vec<u8>),
     /// No answer, ever; what else arrives is read and forgotten until the client hangs up.

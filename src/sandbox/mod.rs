@@ -38,7 +38,7 @@ pub use authority::{Certificate, ClientIdentity};
 pub use echo::Echo;
 pub use mailbox::{Delivery, Login, Mailbox, Protection, Recipient};
 pub use manners::{Doors, Manners, Passwords, Refusal, Senders};
-pub use oauth::{Consent, ELSEWHERE, OAuth, RefreshTokens, TokenCall};
+pub use oauth::{Consent, ELSEWHERE, OAuth, RefreshTokens, SignedIn, TokenCall};
 pub use offer::{Extension, Mechanism, Offer};
 pub use record::{Counters, Rule, Said, Violation};
 pub use smtp::CONNECTIONS;
@@ -304,6 +304,14 @@ impl Sandbox {
     pub fn revoke_consent(&self) {
         self.shared.oauth.revoke_all();
         self.shared.credentials.revoke_all();
+    }
+
+    /// A sign-in of the user with the public client, as if a person had come with a browser.
+    ///
+    /// # Errors
+    /// When the system has no random numbers.
+    pub fn sign_in(&self, scope: &str) -> io::Result<SignedIn> {
+        oauth::sign_in(&self.shared, scope)
     }
 
     /// What the person with this user code decides (RFC 8628); false if no device waits with it.

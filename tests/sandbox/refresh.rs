@@ -172,3 +172,14 @@ async fn a_lost_answer_has_used_the_token_up() {
     assert_eq!(refresh(&sandbox, &token).await.refusal(), gone());
     assert_eq!(broken(&sandbox), [Rule::RefreshTokenReuse]);
 }
+
+/// What tests of the relay begin with.
+#[tokio::test]
+async fn a_sign_in_without_a_browser_is_one_like_any_other() {
+    let sandbox = agreeing(|_| {}).await;
+    let tokens = sandbox.sign_in("mail").unwrap();
+    assert!(signs_in(&sandbox, tokens.access_token.expose()).await);
+    let renewed = refresh(&sandbox, tokens.refresh_token.unwrap().expose()).await;
+    assert_eq!((renewed.status, renewed.text("scope")), (200, "mail".into()));
+    assert_eq!((sandbox.counters().token_calls, broken(&sandbox)), (1, vec![]));
+}

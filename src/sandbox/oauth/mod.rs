@@ -36,6 +36,8 @@ use tokio::time::Instant;
 pub use calls::TokenCall;
 pub(super) use ledger::Family;
 pub use setup::{Consent, ELSEWHERE, OAuth, RefreshTokens};
+pub use token::SignedIn;
+pub(super) use token::sign_in;
 
 use super::Shared;
 use super::record::Rule;

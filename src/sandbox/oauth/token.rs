@@ -3,6 +3,7 @@
 //! What it hands out really signs the user in at the SMTP ports, until it ends or is revoked. Each call is on record
 //! with the refresh token it presented; a breach of the RFCs is, too.
 
+use std::io;
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, State};
@@ -105,6 +106,24 @@ fn issue(shared: &Shared, claim: &Claim, fields: &Fields) -> Result<Tokens, Refu
         }
         _ => Err(Refusal::UnsupportedGrantType),
     }
+}
+
+/// What a sign-in brought.
+#[derive(Debug, Clone)]
+pub struct SignedIn {
+    /// Good for [`super::super::Settings::token_lifetime`].
+    pub access_token: Secret,
+    /// Nothing with [`RefreshTokens::Never`].
+    pub refresh_token: Option<Secret>,
+}
+
+/// A sign-in with the public client.
+pub(in super::super) fn sign_in(shared: &Shared, scope: &str) -> io::Result<SignedIn> {
+    let family = shared.oauth.ledger().family();
+    let client = shared.settings.oauth.public_client_id.clone();
+    let issued = tokens(shared, Some(Grant { family, client, scope: Some(scope.into()) }), None);
+    let Tokens { access, refresh, .. } = issued.map_err(|refusal| io::Error::other(refusal.description()))?;
+    Ok(SignedIn { access_token: access, refresh_token: refresh })
 }
 
 fn by_code(shared: &Shared, client: &Client, fields: &Fields) -> Result<Grant, Refusal> {
