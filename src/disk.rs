@@ -1,9 +1,22 @@
 //! The file system as several rooms need it, with what differs between systems in one place.
 //!
-//! Tells whether a file is open to every user of the machine, and which user this process is. Guarantees nothing about
-//! access lists or about the directories above the file.
+//! Tells who may use a file and who we are, reads files that are nobody else's business ([`read_private`]), replaces a
+//! file as a whole ([`replace`]), locks ([`lock`]) and proves whose a directory is ([`Ownership`]). Guarantees nothing about access lists, nor, where the system is
+//! not a Unix, about who may use a file.
+
+mod lock;
+mod owner;
+mod ownership;
+mod private;
+mod replace;
 
 use std::path::Path;
+
+pub use lock::{Locked, lock};
+pub use owner::{Owner, our_user, same_volume, user_of};
+pub use ownership::{Ownership, OwnershipError};
+pub use private::{Exposed, Keeper, ReadError, read_private};
+pub use replace::{create, private_directory, replace, sweep};
 
 /// Whether the file's mode lets every user of this machine read it.
 #[cfg(unix)]
@@ -37,27 +50,4 @@ pub fn changeable_by_everyone(_: &Path) -> bool {
 #[must_use]
 pub fn open_to_everyone(_: &Path) -> bool {
     false
-}
-
-/// The name of the user this process runs as, or its number if it has no name.
-#[cfg(unix)]
-#[must_use]
-pub fn our_user() -> Option<String> {
-    use std::os::unix::fs::MetadataExt;
-    // Linux shows a process's own directory as owned by the user whose rights it has.
-    let number = std::fs::metadata("/proc/self").ok()?.uid().to_string();
-    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let named = users.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)? == number).then(|| name.to_owned())
-    });
-    Some(named.unwrap_or(number))
-}
-
-/// Other systems would have to be asked.
-#[cfg(not(unix))]
-#[must_use]
-pub fn our_user() -> Option<String> {
-    None
 }

@@ -39,11 +39,15 @@ const SECRET_READERS: &[(&str, &str)] = &[
     ("smtp/client/wire", "to write the response to the provider"),
     ("net/proxy/socks5", "to log in at the proxy"),
     ("net/proxy/http_connect", "to log in at the proxy"),
+    ("account/oauth/authorization_code", "to redeem the code with its verifier, and to compare the state"),
+    ("account/oauth/device_code", "to ask whether the device code was accepted"),
     ("account/oauth/exchange", "to send the client's secret, or what stands in its place, to the token endpoint"),
     ("account/oauth/refresh_token", "to send it to the token endpoint"),
     ("account/oauth/revocation", "to give it back to the provider"),
     ("account/oauth/password", "to trade it for a token"),
     ("account/password", "to check what was configured, and to take the spaces of an app password out"),
+    ("store/file/seal", "to seal it for the disk"),
+    ("store/file/key", "to read the key of the vault where the configuration holds it"),
     ("cli/demo/account", "the demo writes the practice provider's own secrets into its temporary configuration"),
     ("sandbox/credentials", "the practice provider has made it up itself, and compares"),
     ("sandbox/echo", "to repeat it on demand"),
@@ -78,7 +82,8 @@ const SANS_IO: &[&str] = &[
 ];
 
 /// Crates that are named in one place only.
-const CONFINED: &[(&str, &str)] = &[("rustls_pemfile", "pem"), ("toml", "config"), ("toml_edit", "config")];
+const CONFINED: &[(&str, &str)] =
+    &[("rustls_pemfile", "pem"), ("toml", "config"), ("toml_edit", "config"), ("aws_lc_rs", "store/file/seal")];
 
 const LONGEST_FILE: usize = 400;
 

@@ -6,14 +6,18 @@
 //! live here and in the login stage of the client dialogue, nowhere else.
 
 pub mod book;
+pub mod chance;
 pub mod health;
 pub mod keeper;
+mod life;
+pub mod login;
 pub mod oauth;
 pub mod origin;
 mod password;
 mod program;
 pub mod provider;
 pub mod signin;
+pub mod status;
 mod tokens;
 pub mod vault;
 pub mod warning;

@@ -5,6 +5,8 @@
 //! several processes one renews, and a sign-in made meanwhile is never overwritten. Guarantees of every vault: a
 //! [`Vault::put`] that returned is durable, one that failed changed nothing, secrets are unreadable without the key.
 
+mod record;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -16,6 +18,13 @@ use crate::secret::Secret;
 /// How long a lease lasts: longer than any call of a token endpoint, so that it ends by itself only when its holder
 /// has died.
 pub const LEASE: Duration = Duration::from_secs(90);
+
+/// Whether a lease that ends then still runs. One that ends later than a lease taken now would was taken before the
+/// clock was set back: its time is over.
+#[must_use]
+pub fn is_running(until: Timestamp, now: Timestamp) -> bool {
+    now < until && until.duration_since(now) <= jiff::SignedDuration::from_secs(LEASE.as_secs().cast_signed())
+}
 
 /// What is kept of one account.
 #[derive(Debug, Clone)]
@@ -69,7 +78,8 @@ pub struct Reply {
 /// A record as it lies in the vault.
 #[derive(Debug, Clone)]
 pub struct Stored {
-    /// Raised by every change of the record.
+    /// Raised by every change of the record, and never used again, not even after the record was removed: whoever
+    /// renews meanwhile must not take a new sign-in for the one it read.
     pub version: u64,
     /// The record.
     pub record: Record,
@@ -93,6 +103,7 @@ impl Holder {
 }
 
 /// The answer to whoever wants to renew.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, and it is taken apart at once")]
 #[derive(Debug)]
 pub enum Lease {
     /// Go on: until it is given back or its time is over nobody else renews. With what is stored now.
@@ -104,6 +115,7 @@ pub enum Lease {
 }
 
 /// What became of a change.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, and it is taken apart at once")]
 #[derive(Debug)]
 #[must_use = "a change that came too late was not made"]
 pub enum Written {
@@ -116,7 +128,7 @@ pub enum Written {
 /// Which version a change expects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
-    /// This one.
+    /// This one; 0 stands for nothing kept yet.
     Version(u64),
     /// Any or none: a new sign-in replaces whatever there is.
     Any,
@@ -171,7 +183,8 @@ pub trait Vault: fmt::Debug + Send + Sync {
     /// When it cannot be read or written.
     fn lease(&self, account: &AccountName, holder: &Holder, now: Timestamp) -> Result<Lease, VaultError>;
 
-    /// Gives the lease back after a call that brought nothing new, and keeps how it ended. The version stays.
+    /// Gives the lease back after a call that brought nothing new, and keeps how it ended. The version stays. Who has
+    /// lost the lease meanwhile changes nothing: somebody else's call is newer.
     ///
     /// # Errors
     /// When it cannot be written.

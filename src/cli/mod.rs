@@ -1,15 +1,20 @@
 //! The commands, one file per verb.
 //!
 //! Parses the arguments, gathers the environment once, and hands both on. Exit codes are those of sysexits: 0 when
-//! all went well, 78 for the configuration, 69 when something needed is not available, 64 for wrong arguments.
+//! all went well, 78 for the configuration, 69 when something needed is not available, 75 when another process has
+//! it, 64 for wrong arguments.
 
+mod accounts;
 pub mod check;
+mod choose;
 mod demo;
+mod login;
 mod providers;
 mod schema;
 mod serve;
 mod sysexits;
 mod test;
+mod vault;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -59,6 +64,22 @@ enum Command {
         #[command(flatten)]
         args: providers::Args,
     },
+    /// Sign an account in: by browser, by pasting its address, or by a code for another machine.
+    #[command(after_long_help = login::AFTER_HELP)]
+    Login {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        args: login::Args,
+    },
+    /// Show how the accounts stand: signed in or not, held or not, and what a person must do by when.
+    #[command(after_long_help = accounts::AFTER_HELP)]
+    Accounts {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        args: accounts::Args,
+    },
     /// Try an account: look the provider up, connect, TLS, sign in, and with --to send a mail.
     #[command(after_long_help = test::AFTER_HELP)]
     Test {
@@ -67,6 +88,9 @@ enum Command {
         #[command(flatten)]
         args: test::Args,
     },
+    /// Say where sign-ins are kept and whether they open, or give them another key.
+    #[command(after_long_help = vault::AFTER_HELP)]
+    Vault(vault::Args),
 }
 
 const EXIT_CODES: &str = "Exit codes:
@@ -74,10 +98,12 @@ const EXIT_CODES: &str = "Exit codes:
   64  wrong arguments
   69  something needed is not available, such as a port
   70  a fault of Posthouse or of this machine
+  73  `storage.directory` cannot be made or written
   74  the output could not be written
+  75  another relay owns `storage.directory`
   78  something in the configuration is wrong
 
-`posthouse test` tells more causes apart; see its --help.";
+`posthouse test`, `posthouse login` and `posthouse accounts` tell more apart; see their --help.";
 
 /// For the commands that read a configuration.
 #[derive(Debug, clap::Args)]
@@ -105,7 +131,10 @@ pub fn run() -> ExitCode {
         Command::Serve(file) => serve::run(&sources(&arguments, file)),
         Command::Demo(demo) => demo::run(demo, arguments.log_level.as_deref()),
         Command::Schema => schema::run(),
+        Command::Login { file, args } => login::run(args, arguments.log_level.is_some(), &sources(&arguments, file)),
         Command::Test { file, args } => test::run(args, arguments.log_level.is_some(), &sources(&arguments, file)),
+        Command::Vault(args) => vault::run(args, &sources(&arguments, args.file())),
+        Command::Accounts { file, args } => accounts::run(args, &sources(&arguments, file)),
         Command::Providers { file, args } => providers::run(args, &sources(&arguments, file)),
         Command::Check { file, args, question } => {
             let sources = sources(&arguments, file);

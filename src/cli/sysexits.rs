@@ -5,7 +5,7 @@
 
 /// `EX_USAGE`: wrong arguments.
 pub(super) const EX_USAGE: u8 = 64;
-/// `EX_DATAERR`: the message, its sender or its recipient was refused.
+/// `EX_DATAERR`: the message, its sender or its recipient was refused; or the vault is damaged.
 pub(super) const EX_DATAERR: u8 = 65;
 /// `EX_NOHOST`: the host name has no address.
 pub(super) const EX_NOHOST: u8 = 68;
@@ -13,7 +13,9 @@ pub(super) const EX_NOHOST: u8 = 68;
 pub(super) const EX_UNAVAILABLE: u8 = 69;
 /// `EX_SOFTWARE`: a fault of the program or of this machine.
 pub(super) const EX_SOFTWARE: u8 = 70;
-/// `EX_IOERR`: the output could not be written.
+/// `EX_CANTCREAT`: a directory or file of ours cannot be made or written.
+pub(super) const EX_CANTCREAT: u8 = 73;
+/// `EX_IOERR`: the output could not be written, or a file of ours not read or written.
 pub(super) const EX_IOERR: u8 = 74;
 /// `EX_TEMPFAIL`: it may work later.
 pub(super) const EX_TEMPFAIL: u8 = 75;

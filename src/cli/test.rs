@@ -4,8 +4,8 @@
 //! be run beside a running relay, whose holds it neither asks nor changes. Exit codes are those of sysexits and tell
 //! causes apart. Prints no secret. Results go to standard output, as lines for people or as one JSON object a line.
 
-mod exit;
-mod json;
+pub(super) mod exit;
+pub(super) mod json;
 mod said;
 mod text;
 
@@ -15,7 +15,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::sysexits::{EX_CONFIG, EX_IOERR, EX_SOFTWARE, EX_USAGE};
-use super::{cannot_use, fail, paints, runtime};
+use super::{cannot_use, choose, fail, paints, runtime};
 use crate::account::{Encryption, Settings};
 use crate::app::{self, Common};
 use crate::config::{self, Config, Loaded, Sources};
@@ -82,7 +82,7 @@ fn address(text: &str) -> Result<Address, String> {
     if address.domain().is_none() { Err("a whole address is needed, name@domain".into()) } else { Ok(address) }
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let number = text.strip_suffix('s').unwrap_or(text).parse().ok().filter(|seconds| (1..=600).contains(seconds));
     number.map(Duration::from_secs).ok_or_else(|| "a number of seconds from 1 to 600 is needed".into())
 }
@@ -122,20 +122,10 @@ pub(super) fn run(args: &Args, wants_log: bool, sources: &Sources) -> ExitCode {
 
 /// The accounts to try, or why it is not clear which.
 fn chosen<'a>(args: &Args, accounts: &'a [Settings]) -> Result<Vec<&'a Settings>, String> {
-    let names = || accounts.iter().map(|account| account.name.as_str());
-    let list = || names().collect::<Vec<_>>().join(", ");
-    match &args.account {
-        None if args.all || accounts.len() == 1 => Ok(accounts.iter().collect()),
-        None => Err(format!("which account? There are {}; name one, or say --all", list())),
-        Some(name) => {
-            let account = accounts.iter().find(|account| account.name.as_str() == name);
-            let likeness = |own: &&str| strsim::damerau_levenshtein(own, name);
-            let nearest = names().min_by_key(likeness).filter(|own| likeness(own) <= 2);
-            let hint = nearest.map_or_else(|| format!("there are: {}", list()), |own| format!("do you mean `{own}`?"));
-            let missing = || format!("there is no account `{}`; {hint}", name.escape_default());
-            account.map(|account| vec![account]).ok_or_else(missing)
-        }
+    if args.all {
+        return Ok(accounts.iter().collect());
     }
+    choose::one(args.account.as_deref(), accounts, ", or say --all").map(|account| vec![account])
 }
 
 async fn try_all(

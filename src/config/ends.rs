@@ -7,11 +7,9 @@ use jiff::Timestamp;
 
 use super::finding::{Complaint, Findings};
 use super::tree::{Origin, Table, Value};
-use crate::account::oauth::ClientProof;
+use crate::account::oauth::{self, ClientProof};
 use crate::account::warning::{self, Known};
 use crate::account::{Settings, Source};
-use crate::net::tls::certificate::CertificateFacts;
-use crate::pem;
 
 /// Notes what ends, at the key that says so.
 pub(super) fn look(table: &Table, accounts: &[Settings], now: Timestamp, findings: &Findings) {
@@ -46,6 +44,5 @@ fn origin(table: &Table, path: &[&str]) -> Origin {
 fn certificate_ends(settings: &Settings) -> Option<Timestamp> {
     let Source::OAuth(grant) = &settings.credential else { return None };
     let ClientProof::Certificate { certificate, .. } = &grant.application()?.proof else { return None };
-    let chain = pem::certificates(certificate).ok()?;
-    CertificateFacts::of(chain.first()?).map(|facts| facts.not_after)
+    oauth::certificate_ends(certificate).ok()
 }

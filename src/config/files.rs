@@ -13,11 +13,14 @@ use zeroize::Zeroizing;
 
 use super::finding::{Complaint, Findings};
 use super::tree::Origin;
+use crate::account::oauth::{ServiceAccount, check_identity, service_account};
+use crate::diagnosis::TokenFailure;
 use crate::disk;
 use crate::net::tls::certificate::CertificateFacts;
 use crate::net::trust::{self, Identity};
 use crate::pem;
 use crate::secret::Secret;
+use crate::store::file::check_key;
 
 /// A configuration file is a few kilobytes; a device file or a log would be read without end.
 const LARGEST_SOURCE: u64 = 1 << 20;
@@ -46,10 +49,14 @@ pub(super) enum NamedFile {
     Key { key: PathBuf, certificate: PathBuf },
     /// A certificate that is registered with an application.
     Registered(PathBuf),
+    /// The key of such a certificate.
+    Proof { certificate: PathBuf, key: PathBuf },
     /// One line with a secret.
     Secret(PathBuf),
     /// The JSON of a service account.
-    ServiceAccount(PathBuf),
+    ServiceAccount(ServiceAccount),
+    /// The key of the vault, or several, one a line.
+    VaultKey(PathBuf),
 }
 
 impl NamedFile {
@@ -57,8 +64,10 @@ impl NamedFile {
     fn private(&self) -> Option<&Path> {
         match self {
             Self::Secret(path)
-            | Self::ServiceAccount(path)
+            | Self::ServiceAccount(ServiceAccount { key_file: path, .. })
+            | Self::VaultKey(path)
             | Self::Key { key: path, .. }
+            | Self::Proof { key: path, .. }
             | Self::Identity(Identity { key: path, .. }) => Some(path),
             Self::Certificates(_) | Self::Registered(_) | Self::Anchors(_) => None,
         }
@@ -73,7 +82,9 @@ impl NamedFile {
             | Self::Identity(_)
             | Self::Anchors(_)
             | Self::Registered(_)
+            | Self::Proof { .. }
             | Self::Secret(_)
+            | Self::VaultKey(_)
             | Self::ServiceAccount(_) => None,
         }
     }
@@ -128,6 +139,19 @@ pub(super) fn read_secret(path: &Path, directory: &Path) -> Result<Secret, Compl
         line => Ok(Secret::new(line.to_owned())),
     }
 }
+
+fn vault_key(path: &Path, directory: &Path) -> Result<(), Complaint> {
+    let bytes = open_at_most(path, LARGEST_SECRET).map_err(|why| unreadable_secret(path, directory, &why))?;
+    let key = Secret::new(String::from_utf8_lossy(&bytes).into_owned());
+    check_key(&key).map_err(|error| {
+        let named = name_of(path, directory);
+        Complaint::new(format!("{named} cannot be the key of the vault: {error}")).hint(HOW_TO_MAKE_A_KEY)
+    })
+}
+
+/// Where a key of the vault is wrong.
+pub(super) const HOW_TO_MAKE_A_KEY: &str =
+    "put back the key it was; or, if nobody has signed in yet, what `openssl rand -base64 32` prints";
 
 const NOT_THE_SECRET: &str = "write the path of a file here; the password itself belongs in `password`";
 
@@ -221,12 +245,22 @@ fn changeable(source: &Path) -> Option<&Path> {
     [source, directory].into_iter().find(|path| disk::changeable_by_everyone(path))
 }
 
+const DOWNLOAD: &str =
+    "at Google: IAM & Admin, Service accounts, Keys, Add key, JSON; name the file that is downloaded as it is";
+const A_PAIR: &str =
+    "name the key the registered certificate was made with: RSA or EC P-256, in PEM form, without a passphrase";
 const CLOSE_IT: &str = "close it with `chmod o-rwx FILE`, and see that Posthouse's user or group may still read it";
 
 fn usable(file: &NamedFile, directory: &Path) -> Result<(), Complaint> {
     match file {
         NamedFile::Secret(path) => read_secret(path, directory).map(drop),
-        NamedFile::ServiceAccount(path) => service_account(path),
+        NamedFile::VaultKey(path) => vault_key(path, directory),
+        NamedFile::ServiceAccount(account) => usable_for_tokens(service_account::check(account), DOWNLOAD),
+        // An unusable certificate is noted at its own place.
+        NamedFile::Proof { certificate, .. } if pem::certificates(certificate).is_err() => Ok(()),
+        NamedFile::Proof { certificate, key } => {
+            usable_for_tokens(check_identity(certificate, key, Timestamp::now()), A_PAIR)
+        }
         NamedFile::Certificates(path) | NamedFile::Registered(path) => {
             pem::certificates(path).map(drop).map_err(|error| said(&error))
         }
@@ -242,31 +276,13 @@ fn usable(file: &NamedFile, directory: &Path) -> Result<(), Complaint> {
     }
 }
 
-/// Whether it is what a provider gives out for one; what stands in it is not said again.
-fn service_account(path: &Path) -> Result<(), Complaint> {
-    let shown = path.display();
-    let bytes = open_at_most(path, LARGEST_SECRET).map_err(|why| {
-        Complaint::new(format!("{shown} cannot be read: {why}")).hint("name the JSON file of the service account's key")
-    })?;
-    let wrong = |what: &str| {
-        Complaint::new(format!("{shown} {what}")).hint(
-            "at Google: IAM & Admin, Service accounts, Keys, Add key, type JSON; name the file that is downloaded",
-        )
-    };
-    let file: ServiceAccountFile =
-        serde_json::from_slice(&bytes).map_err(|_| wrong("is not the JSON file of a service account's key"))?;
-    let key = Zeroizing::new(file.private_key);
-    if !key.contains("-----BEGIN PRIVATE KEY-----") || file.client_email.is_empty() {
-        return Err(wrong("holds no private key in PEM form, or no `client_email`"));
+/// What `account::oauth` says of a file that it reads at each call.
+fn usable_for_tokens(checked: Result<(), TokenFailure>, hint: &str) -> Result<(), Complaint> {
+    match checked {
+        // What has ended is warned of with everything else that ends of a sign-in.
+        Ok(()) | Err(TokenFailure::CertificateEnded { .. }) => Ok(()),
+        Err(failure) => Err(Complaint::new(failure.to_string()).hint(hint)),
     }
-    Ok(())
-}
-
-/// What of it is looked at.
-#[derive(serde::Deserialize)]
-struct ServiceAccountFile {
-    client_email: String,
-    private_key: String,
 }
 
 fn belong_together(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<(), Complaint> {
@@ -330,6 +346,20 @@ mod tests {
         assert_eq!(said("2030-02-01"), "nothing");
         assert!(said("2030-02-03").ends_with("expires on 2030-03-04"), "{}", said("2030-02-03"));
         assert!(said("2030-03-04").ends_with("has expired on 2030-03-04"), "{}", said("2030-03-04"));
+    }
+
+    /// As it stands while the key is rotated: a relay must start in that moment, too.
+    #[test]
+    fn a_key_file_of_the_vault_may_hold_remarks_and_several_keys() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let usable = |text: &str| {
+            std::fs::write(file.path(), text).unwrap();
+            usable(&NamedFile::VaultKey(file.path().into()), Path::new("")).map_err(|complaint| complaint.message)
+        };
+        let key = "ab".repeat(32);
+        assert_eq!(usable(&format!("# A remark.\n{key}\n{key}\n")), Ok(()));
+        assert!(usable("# A remark.\n").unwrap_err().ends_with("there is no key in it"));
+        assert!(usable(&format!("{key}\ncorrect-horse\n")).unwrap_err().contains("key number 2"));
     }
 
     #[test]

@@ -141,6 +141,8 @@ pub enum TokenFailure {
     Unreachable { endpoint: String, detail: String },
     /// An OAuth error (RFC 6749 §5.2).
     Refused { endpoint: String, error: String, description: String },
+    /// The answer that a browser brought names another issuer than the expected one, or none (RFC 9207).
+    OtherIssuer { endpoint: String, expected: String, said: Option<String> },
     /// Any other HTTP status or an answer that is not what RFC 6749 says; `retry_after` is its header of that name.
     Odd { endpoint: String, status: u16, detail: String, retry_after: Option<Duration> },
     /// A web page; its title, or nothing.

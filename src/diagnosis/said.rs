@@ -70,6 +70,10 @@ impl fmt::Display for TokenFailure {
         match self {
             Self::Unreachable { endpoint, detail } => write!(f, "{endpoint}: {detail}"),
             Self::Refused { endpoint, error, description } => write!(f, "{endpoint}: {error}: {description}"),
+            Self::OtherIssuer { endpoint, expected, said } => {
+                let said = said.as_deref().unwrap_or("nobody");
+                write!(f, "{endpoint}: the answer names {said} as its issuer, not {expected}")
+            }
             Self::Odd { endpoint, status, detail, .. } => write!(f, "{endpoint}: HTTP {status}: {detail}"),
             Self::Page { endpoint, status, title } if title.is_empty() => {
                 write!(f, "{endpoint}: HTTP {status}: a web page")

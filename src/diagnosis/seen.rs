@@ -117,6 +117,16 @@ fn every_row_has_a_code_of_its_own_and_a_line_that_shows_it() {
     }
 }
 
+#[test]
+fn who_is_told_to_sign_in_anew_is_told_how() {
+    let cures = entra::ROWS.iter().map(|row| row.cure).chain(tokens::ROWS.iter().map(|row| row.cure));
+    let anew: Vec<&str> = cures.filter(|cure| cure.to_ascii_lowercase().contains("sign in anew")).collect();
+    assert!(!anew.is_empty());
+    for cure in anew {
+        assert!(cure.contains("`posthouse login NAME`"), "{cure}");
+    }
+}
+
 /// Only its signature is known, from Google's page of SMTP errors.
 const WORDLESS: [&str; 1] = ["google_admin_rule"];
 

@@ -20,6 +20,7 @@ pub(super) fn judge(failure: &TokenFailure, context: Context<'_>) -> Diagnosis {
             "Check `oauth.token_endpoint` of this account and whether a firewall lets this machine out to it.",
         ),
         TokenFailure::Refused { endpoint, error, description } => refused(endpoint, error, description, context),
+        TokenFailure::OtherIssuer { endpoint, expected, said } => other_issuer(endpoint, expected, said.as_deref()),
         TokenFailure::Odd { endpoint, status, detail, retry_after } => {
             odd(endpoint, *status, detail).lifting(retry_after.map(lifts::bounded))
         }
@@ -102,6 +103,19 @@ fn refused(endpoint: &str, error: &str, description: &str, context: Context<'_>)
         Some(row) => Diagnosis::new(code, cause, format!("{} ({said})", row.sentence), row.cure),
         None => Diagnosis::new(code, cause, format!("The token endpoint {endpoint} refused: {said}"), LATER),
     }
+}
+
+/// The mix-up attack of RFC 9700 §4.4, or an issuer that was written down wrongly.
+fn other_issuer(endpoint: &str, expected: &str, said: Option<&str>) -> Diagnosis {
+    let said = said.map_or_else(|| "no issuer".to_owned(), |said| format!("the issuer {said}"));
+    Diagnosis::new(
+        "sign_in_of_another_issuer",
+        Cause::Config,
+        format!(
+            "The answer to the sign-in at {endpoint} names {said}, and {expected} was expected; its code was not used."
+        ),
+        "If the provider's documentation names that issuer, write it into `oauth.issuer` of this account; if not, another server has put itself in between: check `oauth.authorization_endpoint`, and do not sign in before it is explained.",
+    )
 }
 
 /// What the endpoint said, without the identifiers that Microsoft puts behind it; the log has them all.
@@ -260,5 +274,37 @@ mod tests {
         let said = judge(&failure, Context::default());
         assert_eq!(said.cause, Cause::Account);
         assert!(said.sentence.contains("`get-token`") && said.sentence.contains("exit status 3"));
+    }
+
+    #[test]
+    fn a_useless_file_of_ours_names_the_keys_that_lead_to_it() {
+        let detail = "the private key in /etc/x.key is encrypted".to_owned();
+        let said = judge(&TokenFailure::OwnFile { detail }, Context::default());
+        assert_eq!((said.code, said.cause), ("token_own_file_unusable", Cause::Config));
+        assert!(said.sentence.contains("/etc/x.key"), "{}", said.sentence);
+        for key in ["oauth.client_certificate", "oauth.client_key", "oauth.key_file"] {
+            assert!(said.cure.contains(key), "{}", said.cure);
+        }
+    }
+
+    #[test]
+    fn a_certificate_that_has_ended_says_when_and_holds_the_account() {
+        let (file, ended) = ("/etc/x.crt".to_owned(), "2026-11-20T12:00:00Z".parse().unwrap());
+        let said = judge(&TokenFailure::CertificateEnded { file, ended }, Context::default());
+        assert_eq!((said.code, said.cause), ("client_certificate_ended", Cause::Account));
+        assert!(said.sentence.contains("/etc/x.crt ended on 2026-11-20;"), "{}", said.sentence);
+    }
+
+    #[test]
+    fn a_server_of_documents_says_when_to_come_back_as_well() {
+        let problem = DiscoveryProblem::Odd { status: 429, retry_after: Some(Duration::from_secs(600)) };
+        let said = judge(&TokenFailure::Discovery { document: ENDPOINT.into(), problem }, Context::default());
+        assert_eq!((said.cause, said.lifts_after), (Cause::Throttle, Some(Duration::from_secs(600))));
+        let detail = "it names no `token_endpoint`".to_owned();
+        let problem = DiscoveryProblem::Unfit { detail };
+        let said = judge(&TokenFailure::Discovery { document: ENDPOINT.into(), problem }, Context::default());
+        assert_eq!((said.code, said.cause), ("discovery_unfit", Cause::Config));
+        assert!(said.sentence.contains("names no `token_endpoint`"), "{}", said.sentence);
+        assert!(said.cure.contains("`oauth.discovery`"), "{}", said.cure);
     }
 }

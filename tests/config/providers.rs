@@ -3,7 +3,9 @@
 //! What a provider cannot do is told by the files of `tests/bad_configs`; that mail really goes out this way, by the
 //! relay's own tests.
 
-use posthouse::account::oauth::Grant;
+use std::time::Duration;
+
+use posthouse::account::oauth::{Endpoints, Grant, KnownEndpoints};
 use posthouse::account::{Encryption, PasswordSpaces, Source};
 use posthouse::config::{Loaded, Report};
 
@@ -79,6 +81,87 @@ fn a_tenant_and_a_region_fill_the_gaps() {
     assert_eq!(application.scope.as_deref(), Some("https://outlook.office365.us/.default"));
     assert_eq!((accounts[0].host.as_str(), accounts[0].port), ("smtp.office365.us", 587));
     assert_eq!(accounts[1].host, "email-smtp.eu-west-1.amazonaws.com");
+}
+
+/// One account of this provider with this grant.
+fn grant(provider: &str, lines: &str) -> Grant {
+    let text =
+        format!("[accounts.a]\nprovider = \"{provider}\"\naddress = \"a@example.com\"\n[accounts.a.oauth]\n{lines}");
+    let loaded = Desk::new().load(&text, &[]).unwrap_or_else(|report| panic!("{report}"));
+    let Source::OAuth(grant) = &loaded.config.accounts[0].credential else { panic!("{text}") };
+    grant.clone()
+}
+
+/// What is known of where the application of a grant is asked.
+fn endpoints(grant: &Grant) -> &KnownEndpoints {
+    match &grant.application().unwrap().endpoints {
+        Endpoints::Known(known) => known,
+        Endpoints::Discovered(document) => panic!("{document:?}"),
+    }
+}
+
+#[test]
+fn each_grant_gets_what_belongs_to_it_and_nothing_else() {
+    let signed_in = grant("gmail", "grant = \"authorization_code\"\nclient_id = \"id\"\n");
+    let known = endpoints(&signed_in);
+    assert_eq!(known.token.as_str(), "https://oauth2.googleapis.com/token");
+    assert_eq!(known.authorization.as_ref().unwrap().as_str(), "https://accounts.google.com/o/oauth2/v2/auth");
+    assert_eq!(known.revocation.as_ref().unwrap().as_str(), "https://oauth2.googleapis.com/revoke");
+    assert_eq!(known.issuer.as_deref(), Some("https://accounts.google.com"));
+    let Grant::AuthorizationCode { application, redirect, parameters } = &signed_in else { panic!("{signed_in:?}") };
+    assert_eq!(redirect.to_string(), "http://127.0.0.1");
+    let parameters: Vec<String> = parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(parameters, ["access_type=offline", "prompt=consent"]);
+    assert_eq!(application.scope.as_deref(), Some("https://mail.google.com/"));
+    assert_eq!(application.unused_refresh_life, Some(Duration::from_hours(180 * 24)));
+
+    let on_another = grant("outlook.com", "grant = \"device_code\"\nclient_id = \"id\"\n");
+    let known = endpoints(&on_another);
+    let device = "https://login.microsoftonline.com/consumers/oauth2/v2.0/devicecode";
+    assert_eq!(known.device_authorization.as_ref().unwrap().as_str(), device);
+    assert_eq!((&known.authorization, &known.issuer), (&None, &None));
+
+    let tenant = "client_id = \"id\"\ntenant = \"example.us\"\n";
+    let brought = format!("grant = \"refresh_token\"\nrefresh_token = \"x\"\n{tenant}");
+    let brought = grant("microsoft365-gcc-high", &brought);
+    let token = "https://login.microsoftonline.us/example.us/oauth2/v2.0/token";
+    assert_eq!(endpoints(&brought).token.as_str(), token);
+    let scope = brought.application().unwrap().scope.as_deref();
+    assert_eq!(scope, Some("https://outlook.office365.us/SMTP.Send offline_access"));
+}
+
+#[test]
+fn nothing_of_a_provider_is_mixed_into_another_authorization_server() {
+    let own = "client_id = \"id\"\ntoken_endpoint = \"https://127.0.0.1:1/token\"\n\
+        authorization_endpoint = \"https://127.0.0.1:1/authorize\"\n";
+    let elsewhere = grant("gmail", &format!("grant = \"authorization_code\"\n{own}"));
+    let known = endpoints(&elsewhere);
+    assert_eq!((&known.revocation, &known.issuer, known.always_names_issuer), (&None, &None, false));
+    assert_eq!(elsewhere.application().unwrap().unused_refresh_life, None);
+    let document = "https://127.0.0.1:1/.well-known/openid-configuration";
+    let told =
+        grant("gmail", &format!("grant = \"authorization_code\"\nclient_id = \"id\"\ndiscovery = \"{document}\"\n"));
+    let Endpoints::Discovered(address) = &told.application().unwrap().endpoints else { panic!("{told:?}") };
+    assert_eq!(address.address().as_str(), document);
+}
+
+#[test]
+fn an_issuer_that_is_always_named_is_asked_for_as_long_as_it_is_the_providers_own() {
+    let provider = "[providers.mine]\nhost = \"smtp.mine.example\"\nimplicit = 465\n[providers.mine.oauth]\n\
+        authorization_endpoint = \"https://mine.example/a\"\ntoken_endpoint = \"https://mine.example/t\"\nscope = \"x\"\n\
+        issuer = \"https://mine.example\"\nalways_names_issuer = true\ngrants = [\"authorization_code\"]\n";
+    let always = |lines: &str| {
+        let text = format!(
+            "{provider}[accounts.a]\nprovider = \"mine\"\naddress = \"a@mine.example\"\n\
+             oauth = {{ grant = \"authorization_code\", client_id = \"id\"{lines} }}\n"
+        );
+        let loaded = Desk::new().load(&text, &[]).unwrap();
+        let Source::OAuth(grant) = &loaded.config.accounts[0].credential else { panic!("{text}") };
+        endpoints(grant).always_names_issuer
+    };
+    assert!(always(""));
+    assert!(!always(", issuer = \"https://other.example\""));
+    assert!(!always(", token_endpoint = \"https://other.example/t\""));
 }
 
 #[test]

@@ -131,6 +131,15 @@ pub fn certificate_ends(path: &Path) -> Result<Timestamp, TokenFailure> {
     ends.ok_or_else(|| own_file(format!("{} holds nothing that can be read as a certificate", path.display())))
 }
 
+/// Whether this certificate and this key can stand for the secret of an application. Blocks on the disk.
+///
+/// # Errors
+/// [`TokenFailure::OwnFile`] when one of them is useless or they are not of one pair, and
+/// [`TokenFailure::CertificateEnded`].
+pub fn check_identity(certificate: &Path, key: &Path, now: Timestamp) -> Result<(), TokenFailure> {
+    identity(certificate, key, now).map(drop)
+}
+
 /// A certificate and the key it is for.
 struct Identity {
     certificate: CertificateDer<'static>,
@@ -224,3 +233,6 @@ pub(super) async fn off_the_threads<T: Send + 'static>(
 pub(super) fn own_file(detail: String) -> TokenFailure {
     TokenFailure::OwnFile { detail }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -155,3 +155,6 @@ fn speaks_for(address: &Endpoint, issuer: &str) -> bool {
 fn is_server(issuer: &str) -> bool {
     issuer.parse::<Endpoint>().is_ok()
 }
+
+#[cfg(test)]
+mod tests;

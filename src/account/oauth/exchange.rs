@@ -47,7 +47,7 @@ pub(super) type TokenClient = Client<
 >;
 
 /// A secret of the configuration, as it is now.
-pub(super) async fn read(given: &Given) -> Result<Secret, Failure> {
+pub(in crate::account) async fn read(given: &Given) -> Result<Secret, Failure> {
     match given {
         Given::Here(secret) => Ok(secret.clone()),
         Given::File(path) => password::from_file(path).await,
@@ -71,7 +71,7 @@ pub(super) struct Call<'a> {
 /// What is added to every request of a call.
 struct Assertion {
     signer: Signer,
-    signed: Secret,
+    text: Secret,
 }
 
 impl<'a> Call<'a> {
@@ -168,9 +168,9 @@ impl<'a> Call<'a> {
 
     /// Adds what this one signs to every request.
     pub(super) fn sign(&mut self, signer: Signer) -> Result<(), Failure> {
-        let signed = signer.sign(self.means.clock.now()).map_err(Failure::Token)?;
-        self.watch(&signed);
-        self.assertion = Some(Assertion { signer, signed });
+        let text = signer.sign(self.means.clock.now()).map_err(Failure::Token)?;
+        self.watch(&text);
+        self.assertion = Some(Assertion { signer, text });
         Ok(())
     }
 
@@ -185,23 +185,23 @@ impl<'a> Call<'a> {
 
     /// Sends a request, with the assertion if there is one; an odd answer comes back straightened.
     pub(super) async fn carry(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let Some(Assertion { signer, signed }) = &self.assertion else { return self.listen(request).await };
-        let response = self.listen(with(request.clone(), signer.role, signed)).await?;
+        let Some(Assertion { signer, text }) = &self.assertion else { return self.listen(request).await };
+        let response = self.listen(with(request.clone(), signer.role, text)).await?;
         let Some(theirs) = self.disbelieved(&response, signer.role) else { return Ok(response) };
         // The key has just signed; should it not do so again, what was heard stands.
-        let Ok(signed) = signer.sign(theirs) else { return Ok(response) };
+        let Ok(text) = signer.sign(theirs) else { return Ok(response) };
         tracing::warn!(
             endpoint = %self.endpoint, here = %self.means.clock.now(), there = %theirs,
             "this machine's clock is wrong and the token endpoint refused for it; asking once more with its time"
         );
-        self.watch(&signed);
-        self.listen(with(request, signer.role, &signed)).await
+        self.watch(&text);
+        self.listen(with(request, signer.role, &text)).await
     }
 
     async fn listen(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let response = self.means.http.exchange(request).await?;
         *whole(&self.head) = Head::of(&response);
-        let Some(glance) = Glance::at(&response) else { return Ok(response) };
+        let glance = Glance::at(&response).unwrap_or_default();
         // Before anything of it becomes text.
         glance.tokens().for_each(|token| self.watch(&token));
         Ok(heard::straighten(response, &glance))
@@ -214,7 +214,8 @@ impl<'a> Call<'a> {
             Role::Client => "invalid_client",
             Role::Grant => "invalid_grant",
         };
-        let is_refusal = response.status().is_client_error() && Glance::at(response)?.error() == Some(name);
+        let is_refusal = matches!(response.status(), StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED);
+        let is_refusal = is_refusal && Glance::at(response)?.error() == Some(name);
         let theirs = heard::date(response)?;
         let apart = theirs.duration_since(self.means.clock.now()).abs();
         (is_refusal && apart > TOLERANCE).then_some(theirs)
@@ -260,14 +261,14 @@ impl<'a> Call<'a> {
 }
 
 /// The request with an assertion among its fields (RFC 7521 §4.1 and §4.2).
-fn with(mut request: HttpRequest, role: Role, signed: &Secret) -> HttpRequest {
+fn with(mut request: HttpRequest, role: Role, assertion: &Secret) -> HttpRequest {
     let (kind, urn, name) = match role {
         Role::Client => {
             ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer", "client_assertion")
         }
         Role::Grant => ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion"),
     };
-    let more = [(kind, urn), (name, signed.expose())];
+    let more = [(kind, urn), (name, assertion.expose())];
     let more = form_urlencoded::Serializer::new(String::new()).extend_pairs(more).finish();
     let body = request.body_mut();
     if !body.is_empty() {

@@ -5,17 +5,23 @@
 //! What a sign-in leaves behind lies in a [`super::vault`].
 
 mod assertion;
+pub mod authorization_code;
 pub mod client_credentials;
 pub mod command;
+pub mod device_code;
 pub mod discovery;
 mod exchange;
 pub mod password;
+pub mod redirect;
 pub mod refresh_token;
 pub mod revocation;
+#[cfg(test)]
+pub(in crate::account) mod server;
 pub mod service_account;
 mod token;
 
-pub use assertion::certificate_ends;
+pub use assertion::{certificate_ends, check_identity};
+pub(super) use exchange::read;
 pub use token::Token;
 
 use std::fmt;

@@ -50,3 +50,6 @@ pub async fn revoke(
         failure => Err(failure),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,6 +29,14 @@ pub(in crate::account) async fn token(account: &ServiceAccount, means: Means<'_>
     call.conclude(answer)
 }
 
+/// Whether the key file can be used. Blocks on the disk.
+///
+/// # Errors
+/// [`TokenFailure::OwnFile`] when it cannot be read or is not what a provider gives out.
+pub fn check(account: &ServiceAccount) -> Result<(), TokenFailure> {
+    prepare(account).map(drop)
+}
+
 /// The file as it is now, for [`crate::net::http::Endpoint`] to be asked.
 fn prepare(account: &ServiceAccount) -> Result<(Signer, Endpoint), TokenFailure> {
     let file = &account.key_file;
@@ -124,3 +132,6 @@ fn read_limited(file: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
     }
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests;

@@ -105,7 +105,7 @@ fn any_token_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BasicTok
 }
 
 /// Whole seconds out of a number or a string; whatever else stands there counts as not said.
-fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+pub(super) fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     Ok(match serde_json::Value::deserialize(deserializer)? {
         serde_json::Value::Number(number) => number.as_u64(),
         serde_json::Value::String(text) => text.trim().parse().ok(),

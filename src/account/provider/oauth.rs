@@ -95,6 +95,8 @@ pub struct OAuth {
     pub parameters: Vec<String>,
     /// Whether PKCE is a must.
     pub pkce: Pkce,
+    /// Whether every application has a secret, and must send it even with PKCE.
+    pub wants_secret: bool,
     /// How long a refresh token is kept that nobody uses.
     pub unused_refresh_token_life: Option<Duration>,
     /// The grants whose tokens SMTP takes.
@@ -112,9 +114,17 @@ pub enum TenantError {
     Missing,
     /// `common` and its like name no tenant, and an application that signs in by itself belongs to one.
     Shared,
+    /// `common` and `consumers` let personal accounts in, whose passwords are not taken by this grant.
+    Personal,
     /// It is neither a domain nor an id.
     Malformed,
 }
+
+/// Where an endpoint names the tenant.
+const GAP: &str = "{tenant}";
+
+/// What stands for a tenant where personal accounts may sign in.
+const PERSONAL: [&str; 2] = ["common", "consumers"];
 
 /// What stands for a tenant where any user may sign in.
 const SHARED: [&str; 3] = ["common", "organizations", "consumers"];
@@ -123,7 +133,7 @@ impl OAuth {
     /// Whether an endpoint has a gap for the tenant.
     #[must_use]
     pub fn wants_tenant(&self) -> bool {
-        self.token_endpoint.contains("{tenant}")
+        self.token_endpoint.contains(GAP)
     }
 
     /// The token endpoint for a tenant and a grant.
@@ -131,18 +141,29 @@ impl OAuth {
     /// # Errors
     /// When the gap cannot be filled.
     pub fn token_endpoint(&self, tenant: Option<&str>, grant: Grant) -> Result<String, TenantError> {
-        if !self.wants_tenant() {
-            return Ok(self.token_endpoint.clone());
+        self.with_tenant(&self.token_endpoint, tenant, grant)
+    }
+
+    /// One of the endpoints with its gap filled.
+    ///
+    /// # Errors
+    /// When the gap cannot be filled.
+    pub fn with_tenant(&self, endpoint: &str, tenant: Option<&str>, grant: Grant) -> Result<String, TenantError> {
+        if !endpoint.contains(GAP) {
+            return Ok(endpoint.to_owned());
         }
+        // There is none that is right for everybody: an application of one organisation is unknown everywhere else.
         let tenant = tenant.ok_or(TenantError::Missing)?.trim();
         let octets = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'.';
         if tenant.is_empty() || tenant.len() > 253 || !tenant.bytes().all(octets) {
             return Err(TenantError::Malformed);
         }
-        if grant == Grant::ClientCredentials && SHARED.iter().any(|shared| shared.eq_ignore_ascii_case(tenant)) {
-            return Err(TenantError::Shared);
+        let is = |shared: &str| shared.eq_ignore_ascii_case(tenant);
+        match grant {
+            Grant::ClientCredentials if SHARED.into_iter().any(is) => Err(TenantError::Shared),
+            Grant::Password if PERSONAL.into_iter().any(is) => Err(TenantError::Personal),
+            _ => Ok(endpoint.replace(GAP, tenant)),
         }
-        Ok(self.token_endpoint.replace("{tenant}", tenant))
     }
 
     /// What to ask for with this grant.

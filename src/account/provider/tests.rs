@@ -38,11 +38,16 @@ fn microsoft() -> OAuth {
         authorization_endpoint: None,
         token_endpoint: "https://login.example.com/{tenant}/token".into(),
         device_authorization_endpoint: None,
+        revocation_endpoint: None,
         issuer: None,
+        always_names_issuer: false,
+        redirect_uri: None,
         scope: "send offline".into(),
         scopes: BTreeMap::from([(Grant::ClientCredentials, "all".into())]),
         parameters: Vec::new(),
         pkce: Pkce::Supported,
+        wants_secret: false,
+        unused_refresh_token_life: None,
         grants: vec![Grant::AuthorizationCode, Grant::ClientCredentials],
         refused: BTreeMap::from([(Grant::Password, "it is forbidden".into())]),
         registration: None,
@@ -98,6 +103,8 @@ fn a_tenant_fills_the_gap_and_an_application_needs_its_own() {
     for shared in ["common", "Organizations", "consumers"] {
         assert_eq!(endpoint(Some(shared), Grant::ClientCredentials), Err(TenantError::Shared), "{shared}");
         assert!(endpoint(Some(shared), Grant::AuthorizationCode).is_ok(), "{shared}");
+        let personal = if shared == "Organizations" { Ok(()) } else { Err(TenantError::Personal) };
+        assert_eq!(endpoint(Some(shared), Grant::Password).map(drop), personal, "{shared}");
     }
     for bad in ["", "a/b", "a b", "a?b", "tenant#"] {
         assert_eq!(endpoint(Some(bad), Grant::ClientCredentials), Err(TenantError::Malformed), "{bad}");
@@ -111,6 +118,9 @@ fn scopes_and_refusals_go_by_grant() {
     assert_eq!(oauth.scope(Grant::AuthorizationCode), "send offline");
     assert_eq!(oauth.refusal(Grant::AuthorizationCode), None);
     assert_eq!(oauth.refusal(Grant::Password), Some("it is forbidden"));
+    assert_eq!(oauth.refusal(Grant::RefreshToken), None, "a sign-in made elsewhere is one");
+    let by_itself = OAuth { grants: vec![Grant::ClientCredentials], ..microsoft() };
+    assert!(by_itself.refusal(Grant::RefreshToken).is_some());
     assert!(oauth.refusal(Grant::DeviceCode).is_some_and(|why| why.contains("not known")));
 }
 

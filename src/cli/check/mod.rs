@@ -10,6 +10,7 @@ mod open_relay;
 mod probe;
 mod question;
 mod route;
+mod vault;
 
 use std::io::Write;
 use std::path::Path;

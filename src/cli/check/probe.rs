@@ -1,5 +1,5 @@
 //! What `posthouse check` asks of this machine: can the spool directory be written, can the ports be had, are there
-//! trusted certificates.
+//! trusted certificates, is the vault as it should be.
 //!
 //! Leaves nothing behind: a temporary file without a name, and ports that are bound and given back at once. What it
 //! finds holds for this moment and for the user who asks, which is why a port in use is a note and no finding: mostly
@@ -31,6 +31,7 @@ pub(super) fn look(config: &Config) -> Probed {
     let mut probed = Probed::default();
     probed.findings.extend(spool(&config.storage.directory));
     probed.findings.extend(config.accounts.iter().find_map(roots));
+    probed.findings.extend(super::vault::look(config));
     for listener in &config.listeners {
         for address in &listener.bind {
             port(*address, &mut probed);

@@ -54,7 +54,9 @@ pub(super) fn text(preset: &Preset) -> String {
     if !preset.verified {
         page.row("", &["few or old sources; contradict it where you know better".to_owned()]);
     }
-    format!("{}\nTo paste, with your own address:\n\n{}", page.0, configuration(preset))
+    let others: String = others(preset).iter().map(|line| format!("{line}\n")).collect();
+    let others = if others.is_empty() { others } else { format!("\nOr in place of the last line:\n\n{others}") };
+    format!("{}\nTo paste, with your own address:\n\n{}{others}", page.0, configuration(preset))
 }
 
 struct Page(String);
@@ -102,6 +104,9 @@ fn oauth_lines(oauth: &OAuth) -> Vec<String> {
     lines.extend(oauth.refused.iter().map(|(grant, why)| format!("not {grant}: {why}")));
     lines.push(format!("scope: {}", oauth.scope));
     lines.extend(oauth.scopes.iter().map(|(grant, scope)| format!("scope with {grant}: {scope}")));
+    if let Some(redirect) = &oauth.redirect_uri {
+        lines.push(format!("redirect address: {redirect}"));
+    }
     if oauth.pkce == Pkce::Required {
         lines.push("PKCE is a must, and there is no client secret".to_owned());
     }
@@ -144,12 +149,13 @@ pub(super) fn configuration(preset: &Preset) -> String {
     if preset.username == Username::Own {
         lines.push(("username", "\"the-login-name-you-were-given\"".to_owned()));
     }
-    let grants = preset.oauth.as_ref().map_or(&[][..], |oauth| &oauth.grants);
     match preset.password {
-        _ if grants.contains(&Grant::ClientCredentials) => lines.push(("oauth", client_credentials(preset))),
+        _ if first_grant(preset) == Some(Grant::ClientCredentials) => {
+            lines.push(("oauth", grant(preset, Grant::ClientCredentials)));
+        }
         PasswordKind::Ended => {
-            let command = "{ grant = \"command\", command = [\"/usr/local/bin/print-token\"] }";
-            lines.push(("oauth", command.to_owned()));
+            let best = first_grant(preset).unwrap_or(Grant::AuthorizationCode);
+            lines.push(("oauth", grant(preset, best)));
         }
         _ => lines.push(("password_file", "\"office.password\"".to_owned())),
     }
@@ -158,12 +164,38 @@ pub(super) fn configuration(preset: &Preset) -> String {
     format!("[accounts.office]\n{}", lines.collect::<String>())
 }
 
-fn client_credentials(preset: &Preset) -> String {
-    let wants = preset.oauth.as_ref().is_some_and(OAuth::wants_tenant);
+/// The grant to begin with: one that needs no person, else a browser.
+fn first_grant(preset: &Preset) -> Option<Grant> {
+    let grants = &preset.oauth.as_ref()?.grants;
+    let best = [Grant::ClientCredentials, Grant::AuthorizationCode].into_iter().find(|grant| grants.contains(grant));
+    best.or(grants.first().copied())
+}
+
+/// The other ways to sign in, each as the line that takes the place of the last one.
+pub(super) fn others(preset: &Preset) -> Vec<String> {
+    let Some(oauth) = &preset.oauth else { return Vec::new() };
+    let shown = configuration(preset);
+    let lines =
+        Grant::ALL.into_iter().filter(|grant| oauth.takes(*grant)).map(|of| format!("oauth = {}", grant(preset, of)));
+    lines.filter(|line| !shown.contains(line.trim_start_matches("oauth = "))).collect()
+}
+
+const SECRET: &str = ", client_secret_file = \"office.secret\"";
+
+/// What to write for a grant, with what only the administrator knows made up.
+fn grant(preset: &Preset, grant: Grant) -> String {
+    let wants = preset.oauth.as_ref().is_some_and(OAuth::wants_tenant) && grant != Grant::ServiceAccount;
     let tenant = if wants { ", tenant = \"example.onmicrosoft.com\"" } else { "" };
-    format!(
-        "{{ grant = \"client_credentials\"{tenant}, client_id = \"your-application\", client_secret_file = \"office.secret\" }}"
-    )
+    let id = "client_id = \"your-application\"";
+    let secret = if preset.oauth.as_ref().is_some_and(|oauth| oauth.wants_secret) { SECRET } else { "" };
+    let rest = match grant {
+        Grant::AuthorizationCode | Grant::DeviceCode => format!("{id}{secret}"),
+        Grant::ClientCredentials => format!("{id}{SECRET}"),
+        Grant::ServiceAccount => "key_file = \"office.json\"".to_owned(),
+        Grant::RefreshToken => format!("{id}{secret}, refresh_token_file = \"office.token\""),
+        Grant::Password => format!("{id}{secret}, password_file = \"office.password\""),
+    };
+    format!("{{ grant = \"{grant}\"{tenant}, {rest} }}")
 }
 
 /// For programs: the keys of `[providers.NAME]`; what is not known is `null`.
@@ -207,11 +239,16 @@ fn oauth_json(oauth: &OAuth) -> Value {
         "authorization_endpoint": oauth.authorization_endpoint,
         "token_endpoint": oauth.token_endpoint,
         "device_authorization_endpoint": oauth.device_authorization_endpoint,
+        "revocation_endpoint": oauth.revocation_endpoint,
         "issuer": oauth.issuer,
+        "always_names_issuer": oauth.always_names_issuer,
+        "redirect_uri": oauth.redirect_uri,
         "scope": oauth.scope,
         "scopes": by_grant(&oauth.scopes),
         "parameters": oauth.parameters,
         "pkce_required": oauth.pkce == Pkce::Required,
+        "wants_secret": oauth.wants_secret,
+        "unused_refresh_token_seconds": oauth.unused_refresh_token_life.map(|life| life.as_secs()),
         "grants": oauth.grants.iter().map(|grant| grant.name()).collect::<Vec<_>>(),
         "refused": by_grant(&oauth.refused),
         "registration": oauth.registration,

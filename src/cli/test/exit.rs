@@ -1,4 +1,4 @@
-//! The exit codes of `posthouse test`: one for each cause a script may want to tell apart.
+//! The exit codes of `posthouse test` and `posthouse login`: one for each cause a script may want to tell apart.
 //!
 //! A name without an address and a port nobody answers at are told apart from other troubles of the network, because
 //! they are usually mistakes and do not pass by themselves.
@@ -8,7 +8,7 @@ use crate::diagnosis::{Failure, ProxyFailure, ProxyProblem};
 use crate::words::Cause;
 
 /// The code of a failure that was judged to have this cause.
-pub(super) fn code(failure: &Failure, cause: Cause) -> u8 {
+pub(in crate::cli) fn code(failure: &Failure, cause: Cause) -> u8 {
     match cause {
         Cause::Network => of_network(failure),
         Cause::Throttle | Cause::Quota | Cause::Uncertain => EX_TEMPFAIL,

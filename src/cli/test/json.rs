@@ -130,7 +130,8 @@ fn push(object: &mut Map<String, Value>, key: &str, value: Value) {
     }
 }
 
-fn failure(failure: &Failure, account: &Settings) -> Value {
+/// A failure as every command tells it.
+pub(in crate::cli) fn failure(failure: &Failure, account: &Settings) -> Value {
     let Diagnosis { code, cause, sentence, cure, .. } = diagnose(failure, account.context());
     let said = match failure {
         Failure::Reply { reply, .. } | Failure::StartTlsRefused { reply, .. } => Some(reply),

@@ -2,7 +2,7 @@
 //!
 //! Guarantees one credential at most per account, and none that could never be sent. Reads no file.
 
-use super::{Aside, Surroundings, names, oauth, provider, proxy, sender, trust};
+use super::{Aside, Surroundings, names, oauth, provider, proxy, scopes, sender, trust};
 use crate::account::{CommandLine, Encryption, Mechanism, Settings, Source};
 use crate::config::files::NamedFile;
 use crate::config::finding::Complaint;
@@ -69,6 +69,7 @@ fn read_one(name: &str, section: &Section<'_>, surroundings: &Surroundings<'_>, 
         size: limits.as_ref().and_then(provider::size),
     };
     sign_in(section, &settings);
+    scopes::check(section, &settings);
     let said = match preset {
         Some(preset) => provider::fits(section, preset, &settings),
         None => provider::needless(section),

@@ -3,7 +3,7 @@
 //! What is known of a provider from its own pages is an error to contradict; what is known from few or old sources, a
 //! risk. Says nothing about ports and encryption where the account names its own host. Reads no file.
 
-use crate::account::provider::{Grant, PasswordKind, Preset, Presets, Username};
+use crate::account::provider::{Grant, OAuth, PasswordKind, Preset, Presets, Username};
 use crate::account::{Encryption, Mechanism, PasswordSpaces, Settings};
 use crate::config::finding::Complaint;
 use crate::config::section::Section;
@@ -123,9 +123,27 @@ fn grants(section: &Section<'_>, preset: &Preset) {
             complaint.hint(format!("what works there: {can}\"command\" (a program that prints an access token)")),
         );
     }
+    secret(&oauth, preset, known);
     if oauth.has("tenant") && !known.wants_tenant() {
         let complaint = Complaint::new(format!("there are no tenants at {}", preset.title));
         oauth.error("tenant", complaint.hint("leave it out"));
+    }
+}
+
+/// What is registered at some providers has a secret in any case, and is refused without it.
+fn secret(oauth: &Section<'_>, preset: &Preset, known: &OAuth) {
+    let word = oauth
+        .get("grant", |value| Ok(if let Value::Text(text) = value { text.trim().to_owned() } else { String::new() }));
+    let Some(grant) = word.and_then(|word| Grant::named(&word)) else { return };
+    let asked = matches!(grant, Grant::AuthorizationCode | Grant::DeviceCode | Grant::RefreshToken);
+    let proven = ["client_secret", "client_secret_file", "client_certificate"].iter().any(|key| oauth.has(key));
+    let elsewhere = oauth.wrote("token_endpoint") || oauth.has("discovery");
+    if known.wants_secret && asked && !proven && !elsewhere && known.refusal(grant).is_none() {
+        let complaint = Complaint::new(format!(
+            "an application at {} has a secret, which must be sent, and here is none",
+            preset.title
+        ));
+        oauth.warning("grant", complaint.hint("write client_secret_file = \"…\": it stands beside the client id"));
     }
 }
 

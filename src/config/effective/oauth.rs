@@ -36,7 +36,7 @@ pub(super) fn fill(page: &mut Page<'_>, grant: &Grant) {
 fn fill_application(page: &mut Page<'_>, application: &Application) {
     page.put_template("tenant");
     match &application.endpoints {
-        Endpoints::Discovered(document) => endpoint(page, "discovery", document),
+        Endpoints::Discovered(document) => endpoint(page, "discovery", document.address()),
         Endpoints::Known(known) => endpoints(page, known),
     }
     shown_if(page, "client_id", &application.client_id, words::looks_like_identity);

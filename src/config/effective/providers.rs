@@ -72,6 +72,7 @@ fn oauth<'a>(mut page: Page<'a>, oauth: &OAuth) -> Page<'a> {
     page.put("scope", oauth.scope.as_str());
     page.put_list("parameters", &oauth.parameters);
     page.put("pkce", if oauth.pkce == Pkce::Required { "required" } else { "supported" });
+    page.put("wants_secret", oauth.wants_secret);
     page.put_some("unused_refresh_token_life", oauth.unused_refresh_token_life.map(words::duration));
     page.put_list("grants", &oauth.grants);
     page.put_some("registration", oauth.registration.as_deref());

@@ -53,6 +53,7 @@ const OAUTH: &[Key] = &[
     key("scopes", Shape::Map(Kind::Hidden)).about("What to ask for instead, by grant"),
     list("parameters", Kind::Hidden).about("What else goes into the authorization request, as name=value"),
     value("pkce", Kind::Word(PKCE)).about("Whether PKCE is a must (RFC 7636)"),
+    value("wants_secret", Kind::Flag).about("Whether every application has a secret, and must send it"),
     value("unused_refresh_token_life", Kind::Duration).about("How long a refresh token is kept that nobody uses"),
     list("grants", Kind::Name).about("The grants whose tokens SMTP takes"),
     key("refused", Shape::Map(Kind::Hidden)).about("Why other grants do not work"),

@@ -6,8 +6,9 @@
 
 use std::rc::Rc;
 
+use super::grant;
 use crate::account::Encryption;
-use crate::account::provider::{Grant, Preset, Presets, RegionError, TenantError, Username};
+use crate::account::provider::{Preset, Presets, RegionError, Username};
 use crate::config::check;
 use crate::config::finding::{Complaint, Findings};
 use crate::config::keys;
@@ -143,7 +144,7 @@ impl Filling<'_> {
         self.door();
         self.sign_in();
         self.limits();
-        self.token();
+        self.oauth();
     }
 
     fn origin(&self) -> Origin {
@@ -238,52 +239,11 @@ impl Filling<'_> {
         limit("size", known.size);
     }
 
-    /// The token endpoint and the scope, for grants that call the one for the other.
-    fn token(&mut self) {
-        let (preset, origin) = (self.preset, self.origin());
-        let Some(Value::Table(section)) = self.account.0.get_mut("oauth").map(|entry| &mut entry.node.value) else {
-            return;
-        };
-        let text = |key: &str| match section.get(key).map(|entry| &entry.node.value) {
-            Some(Value::Text(text)) => Some(text.trim().to_owned()),
-            _ => None,
-        };
-        let Some(oauth) = &preset.oauth else { return };
-        let Some(grant) = text("grant").and_then(|name| Grant::named(&name)) else { return };
-        if grant != Grant::ClientCredentials {
-            return;
+    fn oauth(&mut self) {
+        let Some(known) = &self.preset.oauth else { return };
+        if let Some(Value::Table(section)) = self.account.0.get_mut("oauth").map(|entry| &mut entry.node.value) {
+            let (path, preset, asked, findings) = (&self.path, self.preset, &self.asked, self.findings);
+            grant::Filling { section, path, preset, known, asked, findings }.fill();
         }
-        if section.get("token_endpoint").is_none() {
-            let endpoint = match oauth.token_endpoint(text("tenant").as_deref(), grant) {
-                // What the provider refuses is said by the check.
-                _ if oauth.refusal(grant).is_some() => STAND_IN.to_owned(),
-                Ok(endpoint) => endpoint,
-                Err(error) => {
-                    let place = section.get("tenant").map_or(&*self.asked, |entry| &entry.node.origin);
-                    self.findings.error(place, &format!("{}.oauth.tenant", self.path), no_tenant(error, &preset.title));
-                    STAND_IN.to_owned()
-                }
-            };
-            put(section, "token_endpoint", Value::Text(endpoint.into()), &origin);
-        }
-        put(section, "scope", Value::Text(oauth.scope(grant).to_owned().into()), &origin);
     }
-}
-
-/// For an endpoint that cannot be had, so that one mistake is told once. Never called: an error goes with it.
-const STAND_IN: &str = "https://token-endpoint.invalid/";
-
-fn no_tenant(error: TenantError, title: &str) -> Complaint {
-    let complaint = match error {
-        TenantError::Missing => {
-            Complaint::new(format!("there is a token endpoint for each tenant of {title}, and `tenant` is missing"))
-        }
-        TenantError::Shared => Complaint::new(
-            "an application that signs in by itself belongs to one tenant; common, organizations and consumers name none",
-        ),
-        TenantError::Malformed => Complaint::new("a tenant is a domain or an id of letters, digits and hyphens"),
-    };
-    complaint.hint(
-        "write tenant = \"…\": your organisation's domain, or the directory (tenant) id on the application's page",
-    )
 }

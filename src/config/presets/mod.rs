@@ -5,6 +5,7 @@
 //! file is held by a test to have no finding. `fill` gives accounts what their provider knows.
 
 pub(super) mod fill;
+mod grant;
 mod read;
 
 use std::path::Path;

@@ -188,6 +188,7 @@ fn oauth(section: &Section<'_>) -> Option<OAuth> {
         scopes: by_grant(section, "scopes"),
         parameters: texts(section, "parameters"),
         pkce,
+        wants_secret: section.get("wants_secret", values::flag).unwrap_or(false),
         unused_refresh_token_life: section.get("unused_refresh_token_life", values::duration),
         grants: grants.unwrap_or_default().into_iter().map(|(grant, _)| grant).collect(),
         refused: by_grant(section, "refused"),

@@ -26,7 +26,7 @@ const SIGN_IN_LOGS: &str = "An administrator looks at the failed sign-in at http
 const NEW_SECRET: &str = "Make a new secret at https://entra.microsoft.com (App registrations, the application, Certificates & secrets) and put its *value*, not its id, into `oauth.client_secret_file` of this account.";
 const OWN_TENANT: &str = "Put the Directory (tenant) ID from https://entra.microsoft.com (Overview) into `oauth.tenant` of this account; where it names no `provider`, into the path of `oauth.token_endpoint`.";
 const CONSENT: &str = "An administrator grants consent at https://entra.microsoft.com (App registrations, the application, API permissions, Grant admin consent).";
-const SIGN_IN_ANEW: &str = "Sign in anew by browser.";
+const SIGN_IN_ANEW: &str = "Sign in anew: `posthouse login NAME`, with the name of this account; a refresh token from elsewhere is had anew where it came from.";
 
 pub(in crate::diagnosis) const ROWS: &[Row] = &[
     // The application.
@@ -74,6 +74,14 @@ pub(in crate::diagnosis) const ROWS: &[Row] = &[
         ..ANY
     },
     Row {
+        code: "entra_response_type_off",
+        numbers: &[700_051, 700_054],
+        cause: Cause::Config,
+        sentence: "The application is not registered for this kind of sign-in.",
+        cure: "Leave `response_type` out of `oauth.parameters` of this account, and register `http://localhost` as Mobile and desktop applications at https://entra.microsoft.com (App registrations, the application, Authentication).",
+        ..ANY
+    },
+    Row {
         code: "entra_public_client",
         numbers: &[700_025],
         cause: Cause::Config,
@@ -89,6 +97,21 @@ pub(in crate::diagnosis) const ROWS: &[Row] = &[
         ..ANY
     },
     Row {
+        code: "entra_certificate_ended",
+        numbers: &[1_000_502],
+        sentence: "The time of the client certificate is over, or has not come.",
+        cure: "Make a new key and certificate, upload the certificate at https://entra.microsoft.com (App registrations, the application, Certificates & secrets, Certificates), and put both where `oauth.client_certificate` and `oauth.client_key` of this account point.",
+        ..ANY
+    },
+    Row {
+        code: "entra_assertion_of_another_tenant",
+        numbers: &[700_021, 700_023],
+        cause: Cause::Config,
+        sentence: "The signature that stands for the client secret was made for another endpoint or another application.",
+        cure: OWN_TENANT,
+        ..ANY
+    },
+    Row {
         code: "entra_clock_wrong",
         numbers: &[500_133, 700_024],
         cause: Cause::Config,
@@ -101,12 +124,12 @@ pub(in crate::diagnosis) const ROWS: &[Row] = &[
         numbers: &[9_002_327, 700_084],
         cause: Cause::Config,
         sentence: "The application is registered as a single-page application, whose tokens end after a day and are for browsers.",
-        cure: "Register the redirect `http://localhost` as Mobile and desktop applications at https://entra.microsoft.com (App registrations, the application, Authentication), remove it from Single-page application, and sign in anew.",
+        cure: "Register the redirect `http://localhost` as Mobile and desktop applications at https://entra.microsoft.com (App registrations, the application, Authentication), remove it from Single-page application, and sign in anew: `posthouse login NAME`.",
         ..ANY
     },
     Row {
         code: "entra_redirect_unknown",
-        numbers: &[50_011, 500_113],
+        numbers: &[50_011, 500_113, 900_971],
         cause: Cause::Config,
         sentence: "The address the browser should come back to is not registered for the application.",
         cure: "Add `http://localhost` as Mobile and desktop applications at https://entra.microsoft.com (App registrations, the application, Authentication).",
@@ -187,7 +210,7 @@ pub(in crate::diagnosis) const ROWS: &[Row] = &[
         code: "entra_consent_declined",
         numbers: &[65_004],
         sentence: "The person at the sign-in has declined what the application asks for.",
-        cure: "Sign in anew and accept; or let an administrator grant consent at https://entra.microsoft.com (App registrations, the application, API permissions).",
+        cure: "Sign in anew and accept: `posthouse login NAME`; or let an administrator grant consent at https://entra.microsoft.com (App registrations, the application, API permissions).",
         ..ANY
     },
     Row {
@@ -223,14 +246,21 @@ pub(in crate::diagnosis) const ROWS: &[Row] = &[
         code: "entra_sign_in_frequency",
         numbers: &[70_043, 70_044],
         sentence: "A Conditional Access policy ends every sign-in after a time (sign-in frequency).",
-        cure: "Sign in anew; an administrator exempts this application from the sign-in frequency at https://entra.microsoft.com (Conditional Access, Policies, the policy, Session).",
+        cure: "Sign in anew: `posthouse login NAME`; an administrator exempts this application from the sign-in frequency at https://entra.microsoft.com (Conditional Access, Policies, the policy, Session).",
+        ..ANY
+    },
+    Row {
+        code: "entra_device_code_unknown",
+        numbers: &[70_018],
+        sentence: "The code that was entered is not the one that was shown, or has expired.",
+        cure: "Begin the sign-in anew and enter the code as it is shown.",
         ..ANY
     },
     Row {
         code: "entra_code_redeemed",
         numbers: &[54_005],
         sentence: "The code of this sign-in was redeemed before: by another program with the same grant, or twice at once.",
-        cure: "Sign in anew, and let only one program use the grant.",
+        cure: "Sign in anew: `posthouse login NAME`, and let only one program use the grant.",
         ..ANY
     },
     // The person.
@@ -259,7 +289,7 @@ pub(in crate::diagnosis) const ROWS: &[Row] = &[
         code: "entra_password_expired",
         numbers: &[50_055, 50_144],
         sentence: "The user's password has expired.",
-        cure: "Set a new one at https://myaccount.microsoft.com (Change password), then sign in anew.",
+        cure: "Set a new one at https://myaccount.microsoft.com (Change password), then sign in anew: `posthouse login NAME`.",
         ..ANY
     },
     Row {
@@ -294,7 +324,7 @@ pub(in crate::diagnosis) const ROWS: &[Row] = &[
         code: "entra_mfa_required",
         numbers: &[50_072, 50_074, 50_076, 50_078, 50_079, 500_121],
         sentence: "Microsoft wants a second factor for this user.",
-        cure: "Sign in anew by browser and pass the second factor; a program that signs in alone needs the client credentials grant.",
+        cure: "Sign in anew and pass the second factor: `posthouse login NAME`; a program that signs in alone needs the client credentials grant.",
         ..ANY
     },
     Row {

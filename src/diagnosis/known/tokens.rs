@@ -35,7 +35,7 @@ pub(in crate::diagnosis) const ROWS: &[Row] = &[
         errors: &["invalid_grant"],
         words: &["token has been expired or revoked"],
         sentence: "Google has ended this grant; while the consent screen is in Testing this happens every seven days.",
-        cure: "Publish the app at https://console.cloud.google.com/auth/audience (`Publish app`), and only then sign in anew to get a new token.",
+        cure: "Publish the app at https://console.cloud.google.com/auth/audience (`Publish app`), and only then sign in anew: `posthouse login NAME`, with the name of this account.",
         ..ANY
     },
     Row {
@@ -68,7 +68,7 @@ pub(in crate::diagnosis) const ROWS: &[Row] = &[
         errors: &["invalid_grant"],
         words: &["account has been deleted"],
         sentence: "Google has deleted the account this grant belongs to.",
-        cure: "Sign in anew with an account that exists.",
+        cure: "Sign in anew with an account that exists: `posthouse login NAME`.",
         ..ANY
     },
     Row {
@@ -80,10 +80,26 @@ pub(in crate::diagnosis) const ROWS: &[Row] = &[
         ..ANY
     },
     Row {
+        code: "google_scope_not_delegated",
+        errors: &["unauthorized_client"],
+        words: &["unauthorized client or scope in request"],
+        sentence: "The service account may not act for this mailbox with this scope.",
+        cure: "An administrator adds its client id with exactly the scope that `oauth.scope` of this account names at https://admin.google.com/ac/owl/domainwidedelegation; personal Gmail mailboxes know no service accounts.",
+        ..ANY
+    },
+    Row {
+        code: "google_not_an_address",
+        errors: &["invalid_grant"],
+        words: &["not a valid email"],
+        sentence: "The service account, or the mailbox it should act for, is no address that Google knows.",
+        cure: "Check `oauth.subject` (by default the login name) of this account, and that `client_email` in its key file was not changed.",
+        ..ANY
+    },
+    Row {
         code: "google_client_deleted",
         errors: &["deleted_client", "disabled_client"],
         sentence: "The OAuth client has been deleted or switched off at Google.",
-        cure: "Make a new OAuth client at https://console.cloud.google.com/apis/credentials, put it into `oauth.client_id` of this account and sign in anew.",
+        cure: "Make a new OAuth client at https://console.cloud.google.com/apis/credentials, put it into `oauth.client_id` of this account and sign in anew: `posthouse login NAME`.",
         ..ANY
     },
     Row {
@@ -118,10 +134,27 @@ pub(in crate::diagnosis) const ROWS: &[Row] = &[
         ..ANY
     },
     Row {
+        code: "google_redirect_unknown",
+        speaker: Some(Speaker::Google),
+        errors: &["redirect_uri_mismatch"],
+        cause: Cause::Config,
+        sentence: "The address the browser should come back to is not registered for this OAuth client.",
+        cure: "Use a client of the type `Desktop app`, which takes every port of this machine, or add the address in `oauth.redirect_uri` of this account to the client at https://console.cloud.google.com/apis/credentials.",
+        ..ANY
+    },
+    Row {
+        code: "google_access_denied",
+        speaker: Some(Speaker::Google),
+        errors: &["access_denied"],
+        sentence: "The person has declined, or the app is in Testing and this account is not one of its test users.",
+        cure: "Sign in anew with `posthouse login NAME` and agree; if Google does not even ask, publish the app or add the account as a test user at https://console.cloud.google.com/auth/audience.",
+        ..ANY
+    },
+    Row {
         code: "google_reauthentication",
         words: &["reauth related error"],
         sentence: "The Workspace's rules on session length want a person to sign in again.",
-        cure: "Sign in anew; an administrator can exempt the application at https://admin.google.com (Security, Google Cloud session control).",
+        cure: "Sign in anew: `posthouse login NAME`; an administrator can exempt the application at https://admin.google.com (Security, Google Cloud session control).",
         ..ANY
     },
     Row {
@@ -129,7 +162,7 @@ pub(in crate::diagnosis) const ROWS: &[Row] = &[
         speaker: Some(Speaker::Google),
         errors: &["invalid_grant"],
         sentence: "Google does not take this grant: it has ended, was revoked, or belongs to another OAuth client.",
-        cure: "Sign in anew; if it ends every seven days, publish the app at https://console.cloud.google.com/auth/audience.",
+        cure: "Sign in anew: `posthouse login NAME`; if it ends every seven days, publish the app at https://console.cloud.google.com/auth/audience.",
         ..ANY
     },
     // The standards' names.
@@ -144,7 +177,7 @@ pub(in crate::diagnosis) const ROWS: &[Row] = &[
         code: "oauth_invalid_grant",
         errors: &["invalid_grant"],
         sentence: "The grant has ended, was revoked, or was made for another client.",
-        cure: "Sign in anew with the client that `oauth.client_id` of this account names.",
+        cure: "Sign in anew with the client that `oauth.client_id` of this account names: `posthouse login NAME`; a refresh token from elsewhere is had anew where it came from.",
         ..ANY
     },
     Row {
@@ -156,23 +189,24 @@ pub(in crate::diagnosis) const ROWS: &[Row] = &[
     },
     Row {
         code: "oauth_access_denied",
-        errors: &["access_denied"],
+        // Microsoft has a name of its own for a device code that was declined.
+        errors: &["access_denied", "authorization_declined"],
         sentence: "The user or a rule of the provider has said no.",
-        cure: "Sign in anew and agree to what is asked; if nobody was asked, let an administrator of the provider's side allow the client.",
+        cure: "Sign in anew and agree to what is asked: `posthouse login NAME`; if nobody was asked, let an administrator of the provider's side allow the client.",
         ..ANY
     },
     Row {
         code: "oauth_person_needed",
         errors: &["interaction_required", "login_required", "account_selection_required"],
         sentence: "The provider wants a person to sign in again, perhaps with a second factor.",
-        cure: "Sign in anew by browser.",
+        cure: "Sign in anew: `posthouse login NAME`.",
         ..ANY
     },
     Row {
         code: "oauth_consent_needed",
         errors: &["consent_required"],
         sentence: "Nobody has consented to what the client asks for.",
-        cure: "Sign in anew and agree, or let an administrator grant consent where the client is registered.",
+        cure: "Sign in anew and agree: `posthouse login NAME`; or let an administrator grant consent where the client is registered.",
         ..ANY
     },
     Row {
@@ -184,9 +218,18 @@ pub(in crate::diagnosis) const ROWS: &[Row] = &[
     },
     Row {
         code: "oauth_code_expired",
-        errors: &["expired_token"],
+        // The second is Microsoft's for a device code it does not know any more.
+        errors: &["expired_token", "bad_verification_code"],
         sentence: "The device code was not used in time.",
         cure: "Begin the sign-in anew.",
+        ..ANY
+    },
+    Row {
+        code: "oauth_redirect_unknown",
+        errors: &["redirect_uri_mismatch", "invalid_redirect_uri"],
+        cause: Cause::Config,
+        sentence: "The address the browser should come back to is not registered for the client.",
+        cure: "Register the address in `oauth.redirect_uri` of this account, letter by letter, where the client is registered.",
         ..ANY
     },
     Row {
@@ -210,7 +253,7 @@ pub(in crate::diagnosis) const ROWS: &[Row] = &[
         errors: &["invalid_request"],
         cause: Cause::Config,
         sentence: "The token endpoint finds the request incomplete or contradictory.",
-        cure: "Check `oauth.client_id`, `oauth.scope` and `oauth.token_endpoint` of this account.",
+        cure: "Check `oauth.client_id`, `oauth.scope`, `oauth.redirect_uri` and `oauth.token_endpoint` of this account.",
         ..ANY
     },
     Row {

@@ -67,7 +67,7 @@ impl Glance {
 }
 
 /// What servers that are not strict mean: an `error` without a token is an error whatever the status, every 2yz is a
-/// success, and JSON is JSON whatever the header calls it.
+/// success, and JSON is JSON whatever the header calls it. What is not is looked at all the same, to tell what it is.
 pub(super) fn straighten(mut response: HttpResponse, glance: &Glance) -> HttpResponse {
     response.headers_mut().remove(CONTENT_TYPE);
     if response.status().is_success() {
@@ -80,7 +80,7 @@ pub(super) fn straighten(mut response: HttpResponse, glance: &Glance) -> HttpRes
 /// Whether this may be an answer with a token in it, in the names people give them.
 fn names_token(text: &[u8]) -> bool {
     let plain: Vec<u8> = text.iter().filter(|c| c.is_ascii_alphabetic()).map(u8::to_ascii_lowercase).collect();
-    let names: [&[u8]; 3] = [b"accesstoken", b"refreshtoken", b"idtoken"];
+    let names: [&[u8]; 4] = [b"accesstoken", b"refreshtoken", b"idtoken", b"devicecode"];
     names.into_iter().any(|name| memchr::memmem::find(&plain, name).is_some())
 }
 

@@ -1,9 +1,14 @@
 //! Calls of a small token server of the test's own, with the client credentials grant.
 //!
-//! Odd answers, refusals and dead servers; the secret is in none of the errors.
+//! What is sent, and how answers are read; the secret is in none of the errors. What every grant makes of odd servers
+//! stands in [`odd`], clients that sign in [`signed`].
 
 use std::io::Write;
 
+mod odd;
+mod signed;
+
+use super::super::server::{answer, endpoint};
 use super::super::{Endpoints, client_credentials};
 use super::*;
 use crate::diagnosis::TlsProblem;
@@ -12,36 +17,6 @@ use crate::net::http::tests::{client as http, serve_tls};
 
 /// Every octet a careless program forgets to encode.
 const SECRET: &str = "a+b/c=d%e&f:g~h i";
-
-/// A token endpoint that answers once, with exactly these octets, and hands over what it was asked.
-async fn endpoint(answer: String) -> (Endpoint, tokio::task::JoinHandle<String>) {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}/token?tenant=x", listener.local_addr().unwrap());
-    let asked = tokio::spawn(async move {
-        let (mut socket, _) = listener.accept().await.unwrap();
-        let mut heard = Vec::new();
-        while !is_whole(&heard) {
-            assert_ne!(socket.read_buf(&mut heard).await.unwrap(), 0, "cut: {}", heard.escape_ascii());
-        }
-        socket.write_all(answer.as_bytes()).await.unwrap();
-        String::from_utf8(heard).unwrap()
-    });
-    (address.parse().unwrap(), asked)
-}
-
-/// Header and as many octets of body as it promises.
-fn is_whole(heard: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(heard).to_ascii_lowercase();
-    let Some((header, body)) = text.split_once("\r\n\r\n") else { return false };
-    let length = header.lines().find_map(|line| line.strip_prefix("content-length: "));
-    length.is_some_and(|length| body.len() == length.parse::<usize>().unwrap())
-}
-
-fn answer(status: &str, kind: &str, body: &str) -> String {
-    let length = body.len();
-    format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
-}
 
 fn application(endpoint: Endpoint, sent: ClientAuthentication) -> Application {
     Application {
@@ -60,7 +35,7 @@ async fn ask(application: &Application) -> Result<Token, NoToken> {
 
 /// What becomes of this answer.
 async fn heard(status: &str, kind: &str, body: &str) -> Result<String, TokenFailure> {
-    let (endpoint, _) = endpoint(answer(status, kind, body)).await;
+    let (endpoint, _) = endpoint([answer(status, kind, body)]).await;
     match ask(&application(endpoint, ClientAuthentication::Body)).await.map_err(|none| none.failure) {
         Ok(token) => Ok(format!("{} {:?}", token.access_token.expose(), token.life.map(|life| life.as_secs()))),
         Err(Failure::Token(failure)) => Err(failure),
@@ -79,9 +54,9 @@ async fn refusal(status: &str, body: &str) -> String {
 
 #[tokio::test]
 async fn in_the_body_every_octet_of_the_secret_arrives() {
-    let (endpoint, asked) = endpoint(answer("200 OK", "application/json", r#"{"access_token":"ey.x"}"#)).await;
+    let (endpoint, asked) = endpoint([answer("200 OK", "application/json", r#"{"access_token":"ey.x"}"#)]).await;
     ask(&application(endpoint, ClientAuthentication::Body)).await.unwrap();
-    let asked = asked.await.unwrap();
+    let asked = asked.await.unwrap().remove(0);
     assert!(asked.starts_with("POST /token?tenant=x HTTP/1.1\r\n"), "{asked}");
     let form = asked.split_once("\r\n\r\n").unwrap().1;
     let expected = "grant_type=client_credentials&scope=https%3A%2F%2Fa%2F.default+b&client_id=the+app\
@@ -93,9 +68,9 @@ async fn in_the_body_every_octet_of_the_secret_arrives() {
 #[tokio::test]
 async fn with_basic_id_and_secret_are_encoded_before_they_are_joined() {
     use base64::prelude::*;
-    let (endpoint, asked) = endpoint(answer("200 OK", "application/json", r#"{"access_token":"ey.x"}"#)).await;
+    let (endpoint, asked) = endpoint([answer("200 OK", "application/json", r#"{"access_token":"ey.x"}"#)]).await;
     ask(&application(endpoint, ClientAuthentication::Basic)).await.unwrap();
-    let asked = asked.await.unwrap();
+    let asked = asked.await.unwrap().remove(0);
     let basic = asked.lines().find_map(|line| line.strip_prefix("authorization: Basic ")).unwrap();
     let joined = BASE64_STANDARD.decode(basic).unwrap();
     assert_eq!(joined, b"the+app:a%2Bb%2Fc%3Dd%25e%26f%3Ag%7Eh+i", "RFC 6749 section 2.3.1");
@@ -106,7 +81,7 @@ async fn with_basic_id_and_secret_are_encoded_before_they_are_joined() {
 async fn the_secret_file_is_read_at_each_call() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     writeln!(file, "from-a-file").unwrap();
-    let (endpoint, asked) = endpoint(answer("200 OK", "application/json", r#"{"access_token":"ey.x"}"#)).await;
+    let (endpoint, asked) = endpoint([answer("200 OK", "application/json", r#"{"access_token":"ey.x"}"#)]).await;
     let mut application = application(endpoint, ClientAuthentication::Body);
     let in_a_file = |path: &std::path::Path| ClientProof::Secret {
         secret: Given::File(path.into()),
@@ -115,7 +90,7 @@ async fn the_secret_file_is_read_at_each_call() {
     };
     application.proof = in_a_file(file.path());
     ask(&application).await.unwrap();
-    assert!(asked.await.unwrap().ends_with("&client_secret=from-a-file"));
+    assert!(asked.await.unwrap().remove(0).ends_with("&client_secret=from-a-file"));
     application.proof = in_a_file("/no/such/file".as_ref());
     assert!(matches!(ask(&application).await.unwrap_err().failure, Failure::Password { .. }));
 }
@@ -187,6 +162,16 @@ async fn no_failure_repeats_a_secret_or_what_may_be_a_token() {
             assert!(!said.contains(secret), "{said}");
         }
     }
+}
+
+#[tokio::test]
+async fn the_token_issued_before_is_in_no_failure_either() {
+    let (endpoint, _) = endpoint([answer("400 Bad", "text/plain", "you have ey.the.old.token already")]).await;
+    let last = Secret::new("ey.the.old.token".into());
+    let means = Means { http: &http(), clock: &Clock::default(), last: Some(&last) };
+    let application = application(endpoint.clone(), ClientAuthentication::Body);
+    let said = format!("{:?}", client_credentials::token(&application, &endpoint, means).await.unwrap_err());
+    assert!(said.contains("you have [secret] already"), "{said}");
 }
 
 #[tokio::test]

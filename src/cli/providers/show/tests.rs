@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::account::Source;
 use crate::config::{self, Sources, presets};
 
 #[test]
@@ -19,21 +20,50 @@ fn a_provider_is_shown_in_full() {
     }
 }
 
+/// Loads this account, with the files it may name.
+fn load(preset: &Preset, text: &str) -> config::Loaded {
+    let directory = tempfile::tempdir().unwrap();
+    for secret in ["office.password", "office.secret", "office.token"] {
+        std::fs::write(directory.path().join(secret), "x\n").unwrap();
+    }
+    let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
+    let account = json!({
+        "type": "service_account",
+        "client_email": "relay@example.iam.gserviceaccount.com",
+        "private_key": key,
+        "token_uri": "https://oauth2.googleapis.com/token",
+    });
+    std::fs::write(directory.path().join("office.json"), account.to_string()).unwrap();
+    let path = directory.path().join("posthouse.toml");
+    std::fs::write(&path, text).unwrap();
+    let sources = Sources { path: Some(path), ..Sources::default() };
+    config::load(&sources).unwrap_or_else(|report| panic!("{}: {report}\n{text}", preset.id))
+}
+
 #[test]
 fn what_is_to_be_pasted_can_be_used_as_it_is() {
     for preset in &presets::builtin() {
-        let directory = tempfile::tempdir().unwrap();
-        for secret in ["office.password", "office.secret"] {
-            std::fs::write(directory.path().join(secret), "x\n").unwrap();
-        }
-        let path = directory.path().join("posthouse.toml");
-        std::fs::write(&path, configuration(preset)).unwrap();
-        let sources = Sources { path: Some(path), ..Sources::default() };
-        let loaded = config::load(&sources).unwrap_or_else(|report| panic!("{}: {report}", preset.id));
+        let loaded = load(preset, &configuration(preset));
         let account = &loaded.config.accounts[0];
         assert_eq!(account.provider.as_deref(), Some(preset.id.as_str()));
         assert_eq!((account.port, account.encryption), preset.door(), "{}", preset.id);
     }
+}
+
+#[test]
+fn every_grant_of_a_provider_can_be_pasted_in_place_of_the_last_line() {
+    let mut tried = 0;
+    for preset in &presets::builtin() {
+        let whole = configuration(preset);
+        let without = whole.trim_end().rsplit_once('\n').unwrap().0;
+        for line in others(preset) {
+            let loaded = load(preset, &format!("{without}\n{line}\n"));
+            let Source::OAuth(grant) = &loaded.config.accounts[0].credential else { panic!("{line}") };
+            assert!(line.contains(&format!("\"{}\"", grant.name())), "{line}");
+            tried += 1;
+        }
+    }
+    assert!(tried >= 40, "only {tried} lines");
 }
 
 #[test]

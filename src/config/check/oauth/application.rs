@@ -11,7 +11,6 @@ use crate::config::files::NamedFile;
 use crate::config::finding::Complaint;
 use crate::config::section::Section;
 use crate::config::values;
-use crate::net::trust::Identity;
 
 /// Reads it; `None` after a note, here or about what is missing.
 pub(super) fn read(section: &Section<'_>, grant: Grant, around: &Around<'_>, aside: &mut Aside) -> Option<Application> {
@@ -85,7 +84,7 @@ fn certificate(section: &Section<'_>, around: &Around<'_>, aside: &mut Aside) ->
         aside.name(section, "client_certificate", NamedFile::Registered(path.clone()));
     }
     let (certificate, key) = (certificate?, key?);
-    let identity = Identity { certificate: certificate.clone(), key: key.clone() };
-    aside.name(section, "client_key", NamedFile::Identity(identity));
+    let proof = NamedFile::Proof { certificate: certificate.clone(), key: key.clone() };
+    aside.name(section, "client_key", proof);
     Some(ClientProof::Certificate { certificate, key })
 }

@@ -27,7 +27,7 @@ pub(super) fn read(section: &Section<'_>, grant: provider::Grant, known: Option<
             let complaint = Complaint::new(format!("`discovery` tells the endpoints, and `{key}` is given too"));
             section.error(key, complaint.hint("leave out one of the two"));
         }
-        return address(section, "discovery").map(Endpoints::Discovered);
+        return address(section, "discovery").map(Endpoints::discovered);
     }
     let token = token?;
     let known = known.filter(|known| is_of(known, &token, section, grant));

@@ -148,20 +148,17 @@ fn parameter(value: &Value) -> Result<(String, String), Complaint> {
 
 fn service_account(section: &Section<'_>, around: &Around<'_>, aside: &mut Aside) -> Option<Grant> {
     let key_file = section.path("key_file", around.directory);
-    if let Some(path) = &key_file {
-        aside.name(section, "key_file", NamedFile::ServiceAccount(path.clone()));
-    }
     let token_endpoint = endpoints::address(section, "token_endpoint");
     let scope = section.get("scope", values::free_text);
     let written = section.get("subject", values::free_text);
     // An account without a login name is told of that.
     let subject = if section.has("subject") { written } else { around.username.clone() };
-    Some(Grant::ServiceAccount(ServiceAccount {
-        key_file: key_file?,
-        token_endpoint,
-        scope: scope?,
-        subject: subject?,
-    }))
+    // What is missing or unreadable is noted; the file is looked at all the same.
+    let is_whole = scope.is_some() && subject.is_some();
+    let (scope, subject) = (scope.unwrap_or_default(), subject.unwrap_or_default());
+    let account = ServiceAccount { key_file: key_file?, token_endpoint, scope, subject };
+    aside.name(section, "key_file", NamedFile::ServiceAccount(account.clone()));
+    is_whole.then_some(Grant::ServiceAccount(account))
 }
 
 /// The host of the token endpoint, if tokens come from one and the configuration says from which.
