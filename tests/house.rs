@@ -51,6 +51,11 @@ const SECRET_READERS: &[(&str, &str)] = &[
     ("cli/demo/account", "the demo writes the practice provider's own secrets into its temporary configuration"),
     ("sandbox/credentials", "the practice provider has made it up itself, and compares"),
     ("sandbox/echo", "to repeat it on demand"),
+    ("sandbox/oauth/form", "the practice provider looks at what it was sent"),
+    ("sandbox/oauth/answer", "it hands out what it has made up"),
+    ("sandbox/oauth/assertion", "to verify a signature"),
+    ("sandbox/oauth/token", "to compare a code verifier with its challenge"),
+    ("sandbox/oauth/authorize", "to put a request's name into the page that asks"),
 ];
 
 /// Where Unix differs from the rest, behind `cfg(unix)`.

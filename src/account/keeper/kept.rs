@@ -75,18 +75,20 @@ struct Wait {
 }
 
 impl Kept {
-    /// A token that is good: the kept one, or a new one. `refused` was refused by the server and is not good.
+    /// A token that is good: the kept one, or a new one. Neither `last`, which was at hand and is to be renewed, nor
+    /// `refused`, which the server did not take.
     pub(super) async fn token(&self, last: Option<&Secret>, refused: Option<&Secret>) -> Result<Fetched, NoToken> {
+        let spent = [last, refused];
         let mut wait = Wait { began: now(), lease: None };
         loop {
             self.store_received().await?;
             let stored = self.stored().await?;
-            if let Some(good) = self.good(&stored, refused) {
+            if let Some(good) = self.good(&stored, spent) {
                 return Ok(good);
             }
             match self.shelf.lease(wait.now(&self.clock)).await? {
                 // Between our look and the lease somebody may have brought what we came for.
-                Lease::Yours(stored) => match self.good(&stored, refused) {
+                Lease::Yours(stored) => match self.good(&stored, spent) {
                     Some(good) => {
                         self.shelf.give_back(None).await;
                         return Ok(good);
@@ -157,12 +159,12 @@ impl Kept {
         })
     }
 
-    /// The kept access token, if enough of it is left and the server has not refused it.
-    fn good(&self, stored: &Stored, refused: Option<&Secret>) -> Option<Fetched> {
+    /// The kept access token, if enough of it is left and it is none of these.
+    fn good(&self, stored: &Stored, spent: [Option<&Secret>; 2]) -> Option<Fetched> {
         let token = stored.record.access_token.as_ref()?;
         let life = Life::of_kept(&stored.record.facts, self.clock.now()).filter(|life| life.is_enough())?;
-        let is_refused = refused.is_some_and(|refused| refused.is_same_as(token));
-        (!is_refused).then(|| Fetched { token: token.clone(), life })
+        let is_spent = spent.into_iter().flatten().any(|spent| spent.is_same_as(token));
+        (!is_spent).then(|| Fetched { token: token.clone(), life })
     }
 
     /// Asks the provider, with the lease in hand.

@@ -173,7 +173,7 @@ impl<'a> Screen<'a> {
             None => format!("Not tried at the mail server: `posthouse test {}` does.\n", account.name),
             Some(Ok(mechanism)) => format!("Signed in at {} as {login} by {mechanism}.\n", account.host),
             Some(Err(failure)) => format!(
-                "The new sign-in is kept, and {} does not take it yet.\n{}`posthouse test {}` shows every step.\n",
+                "The new sign-in is kept, but signing in with it at {} failed.\n{}`posthouse test {}` shows every step.\n",
                 account.host,
                 self.explained(&failure),
                 account.name

@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::files::{Named, NamedFile};
+use super::files::{HOW_TO_MAKE_A_KEY, Named, NamedFile};
 use super::finding::Complaint;
 use super::section::Section;
 use super::tree::Origin;
@@ -37,7 +37,10 @@ use crate::inbound::settings::Caps;
 use crate::journal::log;
 use crate::mail::address::Address;
 use crate::secret::Secret;
-use crate::store::{self, file::KeySource};
+use crate::store::{
+    self,
+    file::{KeySource, check_key},
+};
 
 pub(super) use proxy::Environment;
 
@@ -203,9 +206,14 @@ fn storage(root: &Section<'_>, surroundings: &Surroundings<'_>, aside: &mut Asid
     aside.holds_secret |= section.has("key") && matches!(section.origin_of("key"), Origin::File(_));
     let file = section.path("key_file", surroundings.directory);
     if let Some(path) = &file {
-        aside.name(&section, "key_file", NamedFile::Secret(path.clone()));
+        aside.name(&section, "key_file", NamedFile::VaultKey(path.clone()));
     }
-    let key = section.get("key", values::secret).map(KeySource::Given).or(file.map(KeySource::File));
+    let key = section.get("key", values::secret);
+    if let Some(error) = key.as_ref().and_then(|key| check_key(key).err()) {
+        let complaint = Complaint::new(format!("this cannot be the key of the vault: {error}"));
+        section.error("key", complaint.hint(HOW_TO_MAKE_A_KEY));
+    }
+    let key = key.map(KeySource::Given).or(file.map(KeySource::File));
     store::file::Settings { directory: directory.unwrap_or(usual.directory), key: key.unwrap_or(usual.key) }
 }
 
