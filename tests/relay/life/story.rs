@@ -3,7 +3,9 @@
 use posthouse::ids::AccountName;
 use posthouse::sandbox::RefreshTokens;
 
-use super::{HELD, assert_in_order, by_browser, cut_the_line, kept, office, refresh_token, renewals, sign_in, signed_in};
+use super::{
+    HELD, assert_in_order, by_browser, cut_the_line, kept, office, refresh_token, renewals, sign_in, signed_in,
+};
 use super::{signed_in_at, vault};
 use crate::scene::{Log, Scene, provider};
 

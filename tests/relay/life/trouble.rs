@@ -85,7 +85,11 @@ async fn an_endpoint_that_is_broken_is_tried_again_later() {
         ("half a reply", TokenFault::Garbage(half), ["cause=network", "token endpoint"]),
         ("other JSON", page(200, r#"{"hello":1}"#), ["cause=network", "odd answer"]),
         ("JSON with an empty token", page(200, r#"{"access_token":""}"#), ["cause=network", "odd answer"]),
-        ("another protocol", TokenFault::Garbage(b"220 smtp.example ESMTP\r\n".to_vec()), ["cause=network", "endpoint"]),
+        (
+            "another protocol",
+            TokenFault::Garbage(b"220 smtp.example ESMTP\r\n".to_vec()),
+            ["cause=network", "endpoint"],
+        ),
         ("an early end", TokenFault::Close, ["cause=network", "endpoint"]),
         ("a server error", error(400, "temporarily_unavailable"), ["cause=network", "temporarily_unavailable"]),
     ];
