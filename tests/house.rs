@@ -77,8 +77,7 @@ const SANS_IO: &[&str] = &[
 ];
 
 /// Crates that are named in one place only.
-const CONFINED: &[(&str, &str)] =
-    &[("rustls_pemfile", "pem"), ("toml", "config"), ("toml_edit", "config"), ("aws_lc_rs", "store/file/seal")];
+const CONFINED: &[(&str, &str)] = &[("rustls_pemfile", "pem"), ("toml", "config"), ("toml_edit", "config")];
 
 const LONGEST_FILE: usize = 400;
 
