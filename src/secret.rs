@@ -6,6 +6,8 @@
 //! outside is the job of [`crate::redact`].
 
 use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
 /// A password, token or SASL response. Cloning copies the text into memory that is wiped as well.
 #[derive(Clone)]
@@ -22,6 +24,19 @@ impl Secret {
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
+    }
+
+    /// Whether both are the same text.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        self.expose().as_bytes().ct_eq(other.expose().as_bytes()).into()
+    }
+
+    /// Its SHA-256 in hexadecimal, by which it is known again without being kept. Of a long random token it tells
+    /// nothing; of a password it would tell too much.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        Sha256::digest(self.expose()).iter().map(|octet| format!("{octet:02x}")).collect()
     }
 
     /// Its length in octets, which says whether it fits on a line and nothing more.
@@ -44,5 +59,14 @@ mod tests {
     #[test]
     fn debug_shows_a_placeholder_only() {
         assert_eq!(format!("{:?}", Secret::new("hunter2".into())), "[secret]");
+    }
+
+    #[test]
+    fn a_secret_is_known_again_without_being_kept() {
+        let (one, other) = (Secret::new("abc".into()), Secret::new("abd".into()));
+        assert!(one.is_same_as(&one.clone()) && !one.is_same_as(&other));
+        // FIPS 180-4, the example of appendix B.1.
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(one.fingerprint(), expected);
     }
 }

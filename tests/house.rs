@@ -51,6 +51,11 @@ const SECRET_READERS: &[(&str, &str)] = &[
     ("cli/demo/account", "the demo writes the practice provider's own secrets into its temporary configuration"),
     ("sandbox/credentials", "the practice provider has made it up itself, and compares"),
     ("sandbox/echo", "to repeat it on demand"),
+    ("sandbox/oauth/form", "the practice provider looks at what it was sent"),
+    ("sandbox/oauth/answer", "it hands out what it has made up"),
+    ("sandbox/oauth/assertion", "to verify a signature"),
+    ("sandbox/oauth/token", "to compare a code verifier with its challenge"),
+    ("sandbox/oauth/authorize", "to put a request's name into the page that asks"),
 ];
 
 /// Where Unix differs from the rest, behind `cfg(unix)`.
@@ -76,9 +81,13 @@ const SANS_IO: &[&str] = &[
     "config/check",
 ];
 
-/// Crates that are named in one place only.
-const CONFINED: &[(&str, &str)] =
-    &[("rustls_pemfile", "pem"), ("toml", "config"), ("toml_edit", "config"), ("aws_lc_rs", "store/file/seal")];
+/// Crates that are named in these places only.
+const CONFINED: &[(&str, &[&str])] = &[
+    ("rustls_pemfile", &["pem"]),
+    ("toml", &["config"]),
+    ("toml_edit", &["config"]),
+    ("aws_lc_rs", &["store/file/seal", "account/oauth/assertion"]),
+];
 
 const LONGEST_FILE: usize = 400;
 
@@ -194,8 +203,8 @@ fn everywhere(file: &File, spot: &Spot) -> Option<String> {
             Some(format!("`{}` carries names past the order of the rooms", path.join("::")))
         }
         Said::Path(path) => {
-            let (name, home) = CONFINED.iter().find(|(name, _)| *name == path[0] && path.len() > 1)?;
-            (!file.is_in(home)).then(|| format!("`{name}` is named only in `{home}`"))
+            let (name, homes) = CONFINED.iter().find(|(name, _)| *name == path[0] && path.len() > 1)?;
+            (!file.is_in_any(homes)).then(|| format!("`{name}` is named only in `{}`", homes.join("` and `")))
         }
         _ => None,
     }

@@ -6,7 +6,10 @@
 
 use std::time::{Duration, Instant};
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::signin::Credential;
+use super::status::HoldStatus;
 use crate::diagnosis::Diagnosis;
 use crate::words::{Cause, Phase};
 
@@ -155,6 +158,13 @@ impl Health {
         Some(change)
     }
 
+    /// A person has signed in: whatever the hold was for, the account is tried at once.
+    pub fn signed_in(&mut self, now: Instant) -> Option<Change> {
+        let held_for = now.saturating_duration_since(self.hold()?.since);
+        *self = Self::Well;
+        Some(Change::Well { held_for })
+    }
+
     /// A caller that was let through was cancelled before it could find out anything.
     pub fn gave_up(&mut self, now: Instant) {
         if let Self::Trying { hold, .. } = self {
@@ -171,6 +181,26 @@ impl Hold {
         };
         let until = now + rhythm.wait(0, diagnosis);
         Self { since: now, until, step: 0, diagnosis: diagnosis.clone(), rhythm, ends_by }
+    }
+
+    /// Whether a new sign-in may well end it.
+    #[must_use]
+    pub fn is_for_sign_in(&self) -> bool {
+        matches!(self.rhythm, Rhythm::SignIn | Rhythm::Config) && self.ends_by == Proof::SignIn
+    }
+
+    /// For people, who read the wall clock, which shows `wall` now.
+    #[must_use]
+    pub fn status(&self, now: Instant, wall: Timestamp) -> HoldStatus {
+        let ago = SignedDuration::try_from(now.saturating_duration_since(self.since)).unwrap_or_default();
+        let left = SignedDuration::try_from(self.until.saturating_duration_since(now)).unwrap_or_default();
+        HoldStatus {
+            since: wall.checked_sub(ago).unwrap_or(wall),
+            until: wall.checked_add(left).unwrap_or(wall),
+            code: self.diagnosis.code.to_owned(),
+            text: self.diagnosis.sentence.clone().into_owned(),
+            cure: self.diagnosis.cure.clone().into_owned(),
+        }
     }
 
     /// After a try that proved nothing: the reason stays, and the next try is soon, but not so soon that a password

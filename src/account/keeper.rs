@@ -1,20 +1,31 @@
 //! A credential on demand: fresh when it must be, asked for once however many wait.
 //!
-//! Passwords are read anew each time. Tokens are kept in memory and renewed in time; while one call for a token is
-//! under way everybody else waits for it and shares what it brings, failure included. If whoever made the call is
-//! cancelled, the next in line makes it. Whether an account may try at all is for [`super::health`] to say.
+//! Passwords are read anew each time. Tokens are kept and renewed in time: those of an application that signs in as
+//! itself in memory ([`issuer`]), those of a person's sign-in in the vault ([`kept`]), where they survive a restart.
+//! Whether an account may try at all is for [`super::health`] to say.
 
-use std::sync::{Arc, LockResult, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+mod issuer;
+mod kept;
+mod shelf;
+mod status;
+mod tending;
 
-use super::oauth::{self, Application, Grant, NoToken, Token};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio_util::task::TaskTracker;
+
+use self::issuer::{Issuer, Origin, now};
+use self::kept::Kept;
+use self::shelf::Shelf;
+use super::oauth::Grant;
 use super::password::Password;
 use super::signin::Credential;
 pub use super::tokens::AfterRefusal;
-use super::tokens::{Issued, Tokens};
+use super::tokens::Issued;
 use super::vault::{Holder, Vault};
-use super::{CommandLine, PasswordSpaces, Settings, Source};
-use crate::diagnosis::{Context, Failure, KeptFailure, diagnose};
+use super::{PasswordSpaces, Settings, Source};
+use crate::diagnosis::Failure;
 use crate::ids::AccountName;
 use crate::net::clock::Clock;
 use crate::net::http::HttpClient;
@@ -38,12 +49,15 @@ pub struct Tools {
     pub holder: Holder,
     /// What time it is.
     pub clock: Clock,
+    /// The calls under way. Whoever ends the process waits for them: an answer that is lost may cost a sign-in.
+    pub renewals: TaskTracker,
 }
 
 /// Keeps the credential of one account.
 #[derive(Debug)]
 pub struct Keeper {
     account: AccountName,
+    clock: Clock,
     supply: Supply,
 }
 
@@ -51,25 +65,7 @@ pub struct Keeper {
 enum Supply {
     None,
     Password { username: String, password: Password, spaces: PasswordSpaces },
-    Token { username: String, tokens: Box<Issuer> },
-}
-
-/// Where tokens come from, and what is known of them.
-#[derive(Debug)]
-struct Issuer {
-    origin: Origin,
-    /// Held by whoever is calling for a token.
-    call: tokio::sync::Mutex<()>,
-    tokens: Mutex<Tokens>,
-    /// What the endpoint presented at the last call, if the handshake failed.
-    presented: Mutex<Vec<CertificateFacts>>,
-}
-
-#[derive(Debug)]
-enum Origin {
-    ClientCredentials { application: Box<Application>, http: HttpClient, clock: Clock },
-    Command(CommandLine, Clock),
-    SignIn,
+    Token { username: String, grant: &'static str, issuer: Arc<Issuer> },
 }
 
 impl Keeper {
@@ -85,30 +81,35 @@ impl Keeper {
         };
         let spaces = settings.password_spaces;
         let password = |password| Ok(Supply::Password { username: username()?, password, spaces });
+        let clock = tools.clock.clone();
         let supply = match &settings.credential {
             Source::None => Supply::None,
             Source::Password(secret) => password(Password::Given(secret.clone()))?,
             Source::PasswordFile(path) => password(Password::File(path.clone()))?,
             Source::PasswordCommand(command) => password(Password::Command(command.clone()))?,
             Source::OAuth(grant) => {
-                Supply::Token { username: username()?, tokens: Box::new(Issuer::new(origin(grant, tools))) }
+                let (username, renewals) = (username()?, tools.renewals.clone());
+                let origin = origin(grant, &account, &username, tools);
+                let issuer = Issuer::new(account.clone(), origin, clock.clone(), renewals);
+                Supply::Token { username, grant: grant.name(), issuer }
             }
         };
-        Ok(Self { account, supply })
+        Ok(Self { account, clock, supply })
     }
 
     /// The credential to sign in with now.
     ///
     /// # Errors
-    /// [`Failure::Password`] or [`Failure::Token`]; for a token also when the call somebody else made has failed.
+    /// [`Failure::Password`], [`Failure::Token`] or [`Failure::Kept`]; for a token also when the call somebody else
+    /// made has failed.
     pub async fn credential(&self) -> Result<Credential, Failure> {
         match &self.supply {
             Supply::None => Ok(Credential::None),
             Supply::Password { username, password, spaces } => {
                 Ok(Credential::Password { username: username.clone(), password: password.read(*spaces).await? })
             }
-            Supply::Token { username, tokens } => {
-                let Issued { token, generation } = tokens.token(&self.account).await?;
+            Supply::Token { username, issuer, .. } => {
+                let Issued { token, generation } = issuer.token().await?;
                 Ok(Credential::Token { username: username.clone(), token, generation })
             }
         }
@@ -117,25 +118,19 @@ impl Keeper {
     /// How long the token at hand is still good; nothing for passwords, and where the issuer did not say.
     #[must_use]
     pub fn token_life(&self) -> Option<Duration> {
-        match &self.supply {
-            Supply::Token { tokens, .. } => tokens.lock().life(now()),
-            Supply::None | Supply::Password { .. } => None,
-        }
+        self.issuer().and_then(|issuer| issuer.lock().tokens.life(now()))
     }
 
     /// The chain the token endpoint presented, leaf first, if the last call for a token failed in its handshake.
     #[must_use]
     pub fn presented(&self) -> Vec<CertificateFacts> {
-        match &self.supply {
-            Supply::Token { tokens, .. } => whole(tokens.presented.lock()).clone(),
-            Supply::None | Supply::Password { .. } => Vec::new(),
-        }
+        self.issuer().map(|issuer| issuer.lock().presented.clone()).unwrap_or_default()
     }
 
     /// The server took this credential.
     pub fn accepted(&self, credential: &Credential) {
-        if let (Supply::Token { tokens, .. }, Credential::Token { generation, .. }) = (&self.supply, credential) {
-            tokens.lock().accepted(*generation);
+        if let (Supply::Token { issuer, .. }, Credential::Token { generation, .. }) = (&self.supply, credential) {
+            issuer.lock().tokens.accepted(*generation);
         }
     }
 
@@ -144,104 +139,71 @@ impl Keeper {
     #[must_use = "says whether to try once more"]
     pub fn refused(&self, credential: &Credential) -> AfterRefusal {
         match (&self.supply, credential) {
-            (Supply::Token { tokens, .. }, Credential::Token { generation, .. }) => tokens.lock().refused(*generation),
+            (Supply::Token { issuer, .. }, Credential::Token { generation, .. }) => {
+                issuer.lock().tokens.refused(*generation)
+            }
             _ => AfterRefusal::Final,
+        }
+    }
+
+    /// A person has signed in or out: no token in memory is used any more, and what is kept now is looked at when one
+    /// is needed.
+    pub fn forget(&self) {
+        if let Some(issuer) = self.issuer() {
+            issuer.forget();
+        }
+    }
+
+    /// What time it is for this account.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    fn issuer(&self) -> Option<&Arc<Issuer>> {
+        match &self.supply {
+            Supply::Token { issuer, .. } => Some(issuer),
+            Supply::None | Supply::Password { .. } => None,
+        }
+    }
+
+    /// What is kept of a person's sign-in, for grants that keep something.
+    fn kept(&self) -> Option<&Kept> {
+        match &self.issuer()?.origin {
+            Origin::Kept(kept) => Some(kept),
+            _ => None,
         }
     }
 }
 
-fn origin(grant: &Grant, Tools { http, clock, .. }: Tools) -> Origin {
+fn origin(grant: &Grant, account: &AccountName, username: &str, tools: Tools) -> Origin {
+    let Tools { http, vault, holder, clock, .. } = tools;
     match grant {
         Grant::ClientCredentials { application } => {
             Origin::ClientCredentials { application: Box::new(application.clone()), http, clock }
         }
         Grant::Command { command } => Origin::Command(command.clone(), clock),
-        _ => Origin::SignIn,
+        Grant::AuthorizationCode { application, .. }
+        | Grant::DeviceCode { application }
+        | Grant::RefreshToken { application, .. } => Origin::Kept(Box::new(Kept {
+            grant: grant.clone(),
+            application: application.clone(),
+            username: username.to_owned(),
+            http,
+            shelf: Shelf { account: account.clone(), vault, holder },
+            clock,
+            unstored: Mutex::default(),
+            seen: Mutex::default(),
+        })),
+        Grant::ServiceAccount(account) => Origin::ServiceAccount { account: Box::new(account.clone()), http, clock },
+        Grant::Password { application, password } => Origin::Password {
+            application: Box::new(application.clone()),
+            username: username.to_owned(),
+            password: password.clone(),
+            http,
+            clock,
+        },
     }
-}
-
-impl Issuer {
-    fn new(origin: Origin) -> Self {
-        Self {
-            origin,
-            call: tokio::sync::Mutex::new(()),
-            tokens: Mutex::new(Tokens::new()),
-            presented: Mutex::default(),
-        }
-    }
-
-    async fn token(&self, account: &AccountName) -> Result<Issued, Failure> {
-        let calls_before = {
-            let tokens = self.lock();
-            if let Some(issued) = tokens.fresh(now()) {
-                return Ok(issued);
-            }
-            tokens.calls()
-        };
-        let _calling = self.call.lock().await;
-        // Whoever held the call before us may have brought what we came for.
-        if let Some(shared) = self.lock().landed(calls_before) {
-            return shared;
-        }
-        match self.call_origin().await {
-            Ok(token) => Ok(self.lock().put(token, now(), chance())),
-            Err(failure) => {
-                let kept = self.lock().put_failure(failure.clone(), now());
-                if kept.is_ok() {
-                    let why = diagnose(&failure, Context::default());
-                    tracing::warn!(
-                        %account, code = why.code, cause = %why.cause, cure = %why.cure,
-                        "the token could not be renewed and is used on: {}", why.sentence
-                    );
-                }
-                kept
-            }
-        }
-    }
-
-    async fn call_origin(&self) -> Result<Token, Failure> {
-        let answer = match &self.origin {
-            Origin::ClientCredentials { application, http, clock } => {
-                let last = self.lock().last();
-                let means = oauth::Means { http, clock, last: last.as_ref() };
-                match oauth::discovery::known(&application.endpoints, http).await {
-                    Ok(known) => oauth::client_credentials::token(application, &known.token, means).await,
-                    Err(none) => Err(none),
-                }
-            }
-            Origin::SignIn => Err(Failure::Kept(KeptFailure::NotSignedIn { account: AccountName::from("") }).into()),
-            Origin::Command(command, clock) => {
-                oauth::command::token(command, clock).await.map_err(|failure| Failure::Token(failure).into())
-            }
-        };
-        let (answer, presented) = match answer {
-            Ok(token) => (Ok(token), Vec::new()),
-            Err(NoToken { failure, presented }) => (Err(failure), presented),
-        };
-        *whole(self.presented.lock()) = presented;
-        answer
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Tokens> {
-        whole(self.tokens.lock())
-    }
-}
-
-/// No code panics between two changes that belong together, so what a poisoned lock guards is whole.
-fn whole<T>(lock: LockResult<MutexGuard<'_, T>>) -> MutexGuard<'_, T> {
-    lock.unwrap_or_else(PoisonError::into_inner)
-}
-
-/// tokio's clock, which stands still in tests.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
-}
-
-fn chance() -> u8 {
-    let mut octet = [0];
-    // Without randomness renewals are merely less spread.
-    let _ = getrandom::fill(&mut octet);
-    octet[0]
 }
 
 #[cfg(test)]

@@ -6,8 +6,10 @@
 //! live here and in the login stage of the client dialogue, nowhere else.
 
 pub mod book;
+pub mod chance;
 pub mod health;
 pub mod keeper;
+mod life;
 pub mod login;
 pub mod oauth;
 pub mod origin;

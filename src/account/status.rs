@@ -49,6 +49,8 @@ pub enum SignIn {
         /// Whether there is a refresh token: without one the sign-in ends with the access token.
         is_renewable: bool,
     },
+    /// A refresh token stands in the configuration and has not been used yet: the first mail will.
+    Brought,
     /// Nobody has, or it was for another application, or there is a fault in the vault.
     Missing {
         /// The code of the diagnosis: `not_signed_in`, `sign_in_of_another_application`, `vault_unusable`…

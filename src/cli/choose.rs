@@ -5,10 +5,10 @@
 use crate::account::Settings;
 
 /// The account, or why it is not clear which. `more` says what else could have been written.
-pub(super) fn one<'a>(named: Option<&str>, accounts: &'a [Settings], more: &str) -> Result<&'a Settings, String> {
+pub(super) fn one<'a>(wanted: Option<&str>, accounts: &'a [Settings], more: &str) -> Result<&'a Settings, String> {
     let names = || accounts.iter().map(|account| account.name.as_str());
     let list = || names().collect::<Vec<_>>().join(", ");
-    match (named, accounts) {
+    match (wanted, accounts) {
         (None, [only]) => Ok(only),
         (None, _) => Err(format!("which account? There are {}; name one{more}", list())),
         (Some(name), _) => {

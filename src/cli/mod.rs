@@ -1,8 +1,10 @@
 //! The commands, one file per verb.
 //!
 //! Parses the arguments, gathers the environment once, and hands both on. Exit codes are those of sysexits: 0 when
-//! all went well, 78 for the configuration, 69 when something needed is not available, 64 for wrong arguments.
+//! all went well, 78 for the configuration, 69 when something needed is not available, 75 when another process has
+//! it, 64 for wrong arguments.
 
+mod accounts;
 pub mod check;
 mod choose;
 mod demo;
@@ -70,6 +72,14 @@ enum Command {
         #[command(flatten)]
         args: login::Args,
     },
+    /// Show how the accounts stand: signed in or not, held or not, and what a person must do by when.
+    #[command(after_long_help = accounts::AFTER_HELP)]
+    Accounts {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        args: accounts::Args,
+    },
     /// Try an account: look the provider up, connect, TLS, sign in, and with --to send a mail.
     #[command(after_long_help = test::AFTER_HELP)]
     Test {
@@ -88,10 +98,12 @@ const EXIT_CODES: &str = "Exit codes:
   64  wrong arguments
   69  something needed is not available, such as a port
   70  a fault of Posthouse or of this machine
+  73  `storage.directory` cannot be made or written
   74  the output could not be written
+  75  another relay owns `storage.directory`
   78  something in the configuration is wrong
 
-`posthouse test` and `posthouse login` tell more causes apart; see their --help.";
+`posthouse test`, `posthouse login` and `posthouse accounts` tell more apart; see their --help.";
 
 /// For the commands that read a configuration.
 #[derive(Debug, clap::Args)]
@@ -122,6 +134,7 @@ pub fn run() -> ExitCode {
         Command::Login { file, args } => login::run(args, arguments.log_level.is_some(), &sources(&arguments, file)),
         Command::Test { file, args } => test::run(args, arguments.log_level.is_some(), &sources(&arguments, file)),
         Command::Vault(args) => vault::run(args, &sources(&arguments, args.file())),
+        Command::Accounts { file, args } => accounts::run(args, &sources(&arguments, file)),
         Command::Providers { file, args } => providers::run(args, &sources(&arguments, file)),
         Command::Check { file, args, question } => {
             let sources = sources(&arguments, file);

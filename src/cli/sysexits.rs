@@ -13,6 +13,8 @@ pub(super) const EX_NOHOST: u8 = 68;
 pub(super) const EX_UNAVAILABLE: u8 = 69;
 /// `EX_SOFTWARE`: a fault of the program or of this machine.
 pub(super) const EX_SOFTWARE: u8 = 70;
+/// `EX_CANTCREAT`: a directory or file of ours cannot be made or written.
+pub(super) const EX_CANTCREAT: u8 = 73;
 /// `EX_IOERR`: the output could not be written, or a file of ours not read or written.
 pub(super) const EX_IOERR: u8 = 74;
 /// `EX_TEMPFAIL`: it may work later.

@@ -5,18 +5,22 @@
 //! and that every lease is settled or its message provably not sent. What a failure means for the mail is `verdict`'s.
 
 mod attempt;
+mod desks;
+mod tending;
 pub mod verdict;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::account::Settings;
 use crate::account::health::{Change, Health, Hold, Proof, Stage};
+use crate::account::status::Status;
 use crate::diagnosis::diagnose;
 use crate::ids::{AccountName, AttemptId};
 use crate::journal::{Event as Happened, Journal};
@@ -25,6 +29,7 @@ use crate::upstream::{ConnectError, Line, Progress, Upstream};
 use crate::words::Phase;
 
 use attempt::Ended;
+pub use desks::Desks;
 
 /// How long a sign-in may go on when the message it was for has been withdrawn.
 const AFTERWARDS: Duration = Duration::from_secs(30);
@@ -35,6 +40,8 @@ pub struct Desk {
     upstream: Upstream,
     health: Mutex<Health>,
     first: FirstSignIn,
+    /// Woken when a hold begins.
+    held: Notify,
     queue: Arc<Queue>,
     journal: Journal,
 }
@@ -82,15 +89,39 @@ impl Desk {
     /// A desk that nobody works at yet.
     #[must_use]
     pub fn new(upstream: Upstream, queue: Arc<Queue>, journal: Journal) -> Self {
-        Self { upstream, health: Mutex::new(Health::Well), first: FirstSignIn::default(), queue, journal }
+        let (health, first, held) = (Mutex::new(Health::Well), FirstSignIn::default(), Notify::new());
+        Self { upstream, health, first, held, queue, journal }
     }
 
     /// Puts as many couriers to work as the account allows connections. They work until `ending` is cancelled.
-    pub fn open(self, couriers: &Couriers) {
+    fn open(self, couriers: &Couriers) -> Arc<Self> {
         let desk = Arc::new(self);
         for _ in 0..desk.upstream.settings.connections.max(1) {
             couriers.tasks.spawn(Arc::clone(&desk).place(couriers.clone()));
         }
+        desk.tend(couriers);
+        desk
+    }
+
+    /// A person has signed the account in: what was known against it, and every token in memory, is forgotten.
+    fn signed_in(&self) {
+        self.upstream.keeper().forget();
+        // One goes first again: the new sign-in may be no better.
+        self.first.worked.store(false, Ordering::Release);
+        let now = Instant::now();
+        self.report(now, self.health().signed_in(now));
+    }
+
+    /// A person has signed the account out: no token in memory outlives that.
+    fn signed_out(&self) {
+        self.upstream.keeper().forget();
+    }
+
+    async fn status(&self) -> Status {
+        let now = Instant::now();
+        let keeper = self.upstream.keeper();
+        let hold = self.health().hold().map(|hold| hold.status(now, keeper.clock().now()));
+        Status { hold, ..keeper.status().await }
     }
 
     /// A courier's place is never empty: one that fails inside is replaced, so that the account does not fall silent.
@@ -266,6 +297,7 @@ impl Desk {
                 let Hold { until, diagnosis, .. } = &hold;
                 let next_try_s = until.saturating_duration_since(now).as_secs();
                 self.journal.record(Happened::Held { account, diagnosis, next_try_s });
+                self.held.notify_one();
             }
             Some(Change::Well { .. }) => self.journal.record(Happened::Released { account }),
             None => {}

@@ -12,8 +12,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};
 use md5::Md5;
+use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
+use super::oauth::Family;
 use super::response::Proof;
 use crate::secret::Secret;
 
@@ -35,6 +37,8 @@ struct Token {
     text: Secret,
     user: String,
     ends: Instant,
+    /// The sign-in it came of.
+    family: Option<Family>,
 }
 
 impl Credentials {
@@ -67,6 +71,10 @@ impl Credentials {
         Some(format!("{:032x}", u128::from_be_bytes(mac.finalize().into_bytes().into())))
     }
 
+    pub(super) fn user_fits(&self, username: &Secret, password: &Secret) -> bool {
+        username.expose() == self.username && password.expose() == self.password.expose()
+    }
+
     pub(super) fn client_fits(&self, id: &str, secret: &Secret) -> bool {
         id == self.client_id && secret.expose() == self.client_secret.expose()
     }
@@ -76,29 +84,23 @@ impl Credentials {
         user == self.username && self.tokens().iter().any(|t| t.user == user && t.text.expose() == text && now < t.ends)
     }
 
-    /// A new token for a user.
-    pub(super) fn issue(&self, user: &str, lifetime: Duration) -> io::Result<Secret> {
+    /// A new token for a user, which may have come of a sign-in.
+    pub(super) fn issue(&self, user: &str, lifetime: Duration, family: Option<Family>) -> io::Result<Secret> {
         let token = random(self.token_octets)?;
         let mut tokens = self.tokens();
         if tokens.len() == TOKENS {
             tokens.pop_front();
         }
-        tokens.push_back(Token { text: token.clone(), user: user.into(), ends: Instant::now() + lifetime });
+        tokens.push_back(Token { text: token.clone(), user: user.into(), ends: Instant::now() + lifetime, family });
         Ok(token)
     }
 
-    /// A new token of the user as the answer of a token endpoint (RFC 6749 §5.1).
-    pub(super) fn issue_as_json(&self, lifetime: Duration, scope: Option<&str>) -> io::Result<serde_json::Value> {
-        let token = self.issue(&self.username, lifetime)?;
-        let mut answer = serde_json::json!({
-            "access_token": token.expose(),
-            "token_type": "Bearer",
-            "expires_in": lifetime.as_secs(),
-        });
-        if let Some(scope) = scope {
-            answer["scope"] = scope.into();
-        }
-        Ok(answer)
+    pub(super) fn revoke(&self, token: &Secret) {
+        self.tokens().retain(|own| own.text.expose() != token.expose());
+    }
+
+    pub(super) fn revoke_family(&self, family: Family) {
+        self.tokens().retain(|token| token.family != Some(family));
     }
 
     pub(super) fn revoke_all(&self) {
@@ -113,6 +115,15 @@ impl Credentials {
 /// A challenge of CRAM-MD5 that was never given before.
 pub(super) fn challenge() -> io::Result<String> {
     Ok(format!("<{}@sandbox.example>", random(24)?.expose()))
+}
+
+/// By what a secret is known to those who must not see it: its SHA-256, in hexadecimal.
+pub(super) fn fingerprint(secret: &Secret) -> String {
+    hexadecimal(&Sha256::digest(secret.expose()))
+}
+
+pub(super) fn hexadecimal(octets: &[u8]) -> String {
+    octets.iter().fold(String::new(), |text, octet| text + &format!("{octet:02x}"))
 }
 
 /// So many random characters of the base64url alphabet.
@@ -144,7 +155,7 @@ mod tests {
         let credentials = Credentials::new(&crate::sandbox::Settings::new().unwrap());
         let user = credentials.username.clone();
         let before = Instant::now();
-        let token = credentials.issue(&user, Duration::from_hours(1)).unwrap();
+        let token = credentials.issue(&user, Duration::from_hours(1), None).unwrap();
         let fits = |seconds| credentials.token_fits(&user, token.expose(), before + Duration::from_secs(seconds));
         assert!(fits(3600 - 1), "good to the last second");
         assert!(!fits(3600 + 60), "and no longer");
@@ -154,7 +165,7 @@ mod tests {
     fn the_oldest_token_goes_when_there_are_too_many() {
         let settings = crate::sandbox::Settings { token_octets: 16, ..crate::sandbox::Settings::new().unwrap() };
         let credentials = Credentials::new(&settings);
-        let issue = || credentials.issue(&settings.username, Duration::from_hours(1)).unwrap();
+        let issue = || credentials.issue(&settings.username, Duration::from_hours(1), None).unwrap();
         let (first, second) = (issue(), issue());
         for _ in 0..TOKENS - 1 {
             issue();

@@ -54,6 +54,8 @@ pub enum Fault {
     Close,
     /// The command is carried out (a message is taken) and the connection cut instead of the answer.
     CarryOutThenClose,
+    /// The usual answer, then an orderly end: nobody uses this connection again.
+    AnswerThenClose,
     /// These octets instead of an answer.
     Garbage(Vec<u8>),
     /// No answer, ever; what else arrives is read and forgotten until the client hangs up.
@@ -85,7 +87,22 @@ impl Fault {
     }
 }
 
-/// How the token endpoint misbehaves.
+/// What the authorization server was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// A token, by whatever grant.
+    Token,
+    /// A token by this grant, as `grant_type` says it.
+    Grant(String),
+    /// A device code (RFC 8628 §3.1).
+    DeviceAuthorization,
+    /// To take a token back (RFC 7009).
+    Revocation,
+    /// The discovery document.
+    Discovery,
+}
+
+/// How the authorization server misbehaves, the token endpoint above all.
 #[derive(Debug, Clone)]
 pub enum TokenFault {
     /// This status and body instead.
@@ -102,8 +119,12 @@ pub enum TokenFault {
     Silence,
     /// The usual answer once the gate was opened.
     Wait(Gate),
-    /// Status 400 and an `error_description` that repeats the client secret received.
+    /// What was asked for is done, a token issued, and the connection cut instead of the answer.
+    CarryOutThenClose,
+    /// Status 400 and an `error_description` that repeats what the client proved itself with.
     EchoSecret(Echo),
+    /// The same with what it asked with: the refresh token, code, device code, assertion or password.
+    EchoGrant(Echo),
 }
 
 /// How often a plan is used.
@@ -156,7 +177,7 @@ impl Gate {
 #[derive(Debug, Default)]
 pub struct Faults {
     smtp: Mutex<VecDeque<Plan<Stage, Fault>>>,
-    token: Mutex<VecDeque<Plan<(), TokenFault>>>,
+    oauth: Mutex<VecDeque<Plan<Asked, TokenFault>>>,
 }
 
 #[derive(Debug)]
@@ -172,15 +193,25 @@ impl Faults {
         lock(&self.smtp).push_back(Plan { stage, fault, times });
     }
 
-    /// Plans a fault of the token endpoint.
+    /// Plans a fault of the token endpoint, whatever the grant.
     pub fn plan_token(&self, fault: TokenFault, times: Times) {
-        lock(&self.token).push_back(Plan { stage: (), fault, times });
+        self.plan_oauth(Asked::Token, fault, times);
+    }
+
+    /// Plans a fault of the token endpoint for one grant, named as `grant_type` does.
+    pub fn plan_grant(&self, grant: &str, fault: TokenFault, times: Times) {
+        self.plan_oauth(Asked::Grant(grant.into()), fault, times);
+    }
+
+    /// Plans a fault of the authorization server.
+    pub fn plan_oauth(&self, asked: Asked, fault: TokenFault, times: Times) {
+        lock(&self.oauth).push_back(Plan { stage: asked, fault, times });
     }
 
     /// Forgets every plan; sessions in the midst of a fault stay in it.
     pub fn clear(&self) {
         lock(&self.smtp).clear();
-        lock(&self.token).clear();
+        lock(&self.oauth).clear();
     }
 
     pub(super) fn take(&self, stage: &Stage) -> Option<Fault> {
@@ -199,8 +230,9 @@ impl Faults {
         take(&mut lock(&self.smtp), |planned| matches!(planned, Stage::Body(after) if *after <= received))
     }
 
-    pub(super) fn take_token(&self) -> Option<TokenFault> {
-        take(&mut lock(&self.token), |()| true)
+    pub(super) fn take_oauth(&self, asked: &Asked) -> Option<TokenFault> {
+        let is_token = matches!(asked, Asked::Grant(_));
+        take(&mut lock(&self.oauth), |planned| planned == asked || is_token && *planned == Asked::Token)
     }
 }
 

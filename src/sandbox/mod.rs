@@ -38,6 +38,7 @@ pub use authority::{Certificate, ClientIdentity};
 pub use echo::Echo;
 pub use mailbox::{Delivery, Login, Mailbox, Protection, Recipient};
 pub use manners::{Doors, Manners, Passwords, Refusal, Senders};
+pub use oauth::{Consent, ELSEWHERE, OAuth, RefreshTokens, SignedIn, TokenCall};
 pub use offer::{Extension, Mechanism, Offer};
 pub use record::{Counters, Rule, Said, Violation};
 pub use smtp::CONNECTIONS;
@@ -55,10 +56,12 @@ pub struct Settings {
     pub username: String,
     /// Its password. Default: random.
     pub password: Secret,
-    /// The only OAuth client.
+    /// The OAuth client that proves itself.
     pub client_id: String,
     /// Its secret. Default: random.
     pub client_secret: Secret,
+    /// The rest of the authorization server.
+    pub oauth: OAuth,
     /// What EHLO shows; the mechanisms only where a credential may be sent. Default: like Gmail.
     pub offer: Offer,
     /// Whether MAIL needs a sign-in. Default: yes.
@@ -90,7 +93,7 @@ pub struct Ports {
     pub starttls: SocketAddr,
     /// SMTP in clear, sign-in too.
     pub plain: SocketAddr,
-    /// The token endpoint.
+    /// The authorization server, the token endpoint with it.
     pub token: SocketAddr,
 }
 
@@ -113,6 +116,7 @@ impl Settings {
             password: credentials::random(20)?,
             client_id: "posthouse".into(),
             client_secret: credentials::random(40)?,
+            oauth: OAuth::default(),
             offer: Offer::like_gmail(),
             require_auth: true,
             require_client_certificate: false,
@@ -133,6 +137,7 @@ struct Shared {
     settings: Settings,
     credentials: credentials::Credentials,
     authority: authority::Authority,
+    oauth: oauth::Server,
     faults: Faults,
     mailbox: Mailbox,
     record: record::Record,
@@ -199,12 +204,12 @@ impl Sandbox {
             plain: plain.address()?,
             token: token.local_addr()?,
         };
+        let authority = authority::Authority::new(&all.map(|at| at.ip()), settings.require_client_certificate)?;
+        let certificate = settings.oauth.client_certificate.as_deref();
         let shared = Arc::new(Shared {
             credentials: credentials::Credentials::new(&settings),
-            authority: authority::Authority::new(
-                &all.map(|address| address.ip()),
-                settings.require_client_certificate,
-            )?,
+            oauth: oauth::Server::new(bound.token, certificate.unwrap_or(&authority.client().certificate))?,
+            authority,
             faults: Faults::default(),
             mailbox: Mailbox::new(),
             record: record::Record::default(),
@@ -250,7 +255,7 @@ impl Sandbox {
     /// The address of the token endpoint. The host is the literal address: it stands in the certificate.
     #[must_use]
     pub fn token_endpoint(&self) -> String {
-        format!("https://{}{}", self.bound.token, oauth::PATH)
+        self.shared.oauth.token_endpoint()
     }
 
     /// The certificate of the sandbox's authority in PEM form, for `ca_file`.
@@ -259,7 +264,8 @@ impl Sandbox {
         self.shared.authority.pem()
     }
 
-    /// The client certificate that is asked for with `require_client_certificate`.
+    /// The client certificate that is asked for with `require_client_certificate`; an assertion signed with its key proves
+    /// the OAuth client, unless another certificate is registered.
     #[must_use]
     pub fn client_identity(&self) -> &ClientIdentity {
         self.shared.authority.client()
@@ -286,12 +292,57 @@ impl Sandbox {
     /// # Errors
     /// When the system has no random numbers.
     pub fn issue_token(&self, user: &str, lifetime: Duration) -> io::Result<Secret> {
-        self.shared.credentials.issue(user, lifetime)
+        self.shared.credentials.issue(user, lifetime, None)
     }
 
-    /// Makes every token issued so far useless, as a revoked consent does.
+    /// Ends the life of every access token issued so far; refresh tokens stay good.
     pub fn revoke_tokens(&self) {
         self.shared.credentials.revoke_all();
+    }
+
+    /// A person removed the application: whatever was granted so far, refresh tokens too, is useless.
+    pub fn revoke_consent(&self) {
+        self.shared.oauth.revoke_all();
+        self.shared.credentials.revoke_all();
+    }
+
+    /// A sign-in of the user with the public client, as if a person had come with a browser.
+    ///
+    /// # Errors
+    /// When the system has no random numbers.
+    pub fn sign_in(&self, scope: &str) -> io::Result<SignedIn> {
+        oauth::sign_in(&self.shared, scope)
+    }
+
+    /// What the person with this user code decides (RFC 8628); false if no device waits with it.
+    #[must_use = "false says that nothing was decided"]
+    pub fn decide_device(&self, user_code: &str, yes: bool) -> bool {
+        self.shared.oauth.decide_device(user_code, yes)
+    }
+
+    /// Who the authorization server says it is; below it lies every endpoint, and the discovery document.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        self.shared.oauth.issuer()
+    }
+
+    /// The address of the discovery document.
+    #[must_use]
+    pub fn discovery(&self) -> String {
+        self.shared.oauth.discovery()
+    }
+
+    /// The key file of a service account that may act for the user, as a provider gives it out; the key is made at the
+    /// first call, which takes a while. Nothing where no key can be made.
+    #[must_use]
+    pub fn service_account_key(&self) -> Option<Secret> {
+        self.shared.oauth.key_file()
+    }
+
+    /// What the token endpoint was asked.
+    #[must_use]
+    pub fn token_calls(&self) -> Vec<TokenCall> {
+        self.shared.oauth.calls()
     }
 
     /// What was taken.

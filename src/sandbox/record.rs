@@ -35,12 +35,20 @@ pub enum Rule {
     DotStuffing,
     /// Octets above 127 in a body that was not announced as 8BITMIME (RFC 6152 §3).
     EightBit,
+    /// A request that the OAuth RFCs do not allow.
+    OAuth,
+    /// A refresh token that was presented a second time where each is good once (RFC 9700 §4.14.2).
+    RefreshTokenReuse,
+    /// An authorization code that was presented a second time (RFC 6749 §4.1.2).
+    CodeReuse,
+    /// A device that asked again before its interval was over (RFC 8628 §3.5).
+    Polling,
 }
 
 /// One breach.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// On which connection; counts from 1 over all ports.
+    /// On which connection; counts from 1 over all SMTP ports, and 0 is the authorization server.
     pub connection: u64,
     /// What was broken.
     pub rule: Rule,
@@ -114,6 +122,10 @@ counters! {
     token_calls,
     /// Tokens it issued.
     tokens_issued,
+    /// Those of them that a refresh token brought.
+    tokens_renewed,
+    /// Requests the revocation endpoint received.
+    revocations,
     /// MAIL commands accepted.
     transactions,
 }

@@ -60,6 +60,8 @@ pub(super) enum Manner {
     Octets,
     /// With these octets behind it.
     With(Vec<u8>),
+    /// In one piece, and nothing after it.
+    Last,
     /// Not at all: the connection is cut.
     Never,
 }
@@ -268,6 +270,7 @@ impl Session {
             Some(Fault::SplitReply) => return Ok(Some(Manner::Octets)),
             Some(Fault::Inject(octets)) => return Ok(Some(Manner::With(octets))),
             Some(Fault::CarryOutThenClose) => return Ok(Some(Manner::Never)),
+            Some(Fault::AnswerThenClose) => return Ok(Some(Manner::Last)),
             Some(Fault::Reply { code, text } | Fault::RefuseToken { code, text, .. }) => self.put_lines(code, &text),
             Some(Fault::ReplyThenClose { code, text }) => {
                 self.put_lines(code, &text);
@@ -321,6 +324,10 @@ impl Session {
                 self.put(reply);
                 self.wire.put(&octets);
                 self.wire.flush().await?;
+            }
+            Manner::Last => {
+                self.put(reply);
+                return Err(End::Farewell);
             }
             Manner::Never => {
                 self.note("fault: done, and the connection is cut instead of an answer");

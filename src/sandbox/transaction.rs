@@ -140,7 +140,7 @@ impl Session {
                         self.wire.flush().await?;
                     }
                     Some(Manner::Never) => return Err(End::Cut),
-                    Some(Manner::Whole | Manner::Octets) => {}
+                    Some(Manner::Whole | Manner::Octets | Manner::Last) => {}
                 }
             }
             let octets = self.wire.octets().await?;

@@ -73,6 +73,12 @@ impl Upstream {
         Self { settings, keeper, tls, ours, hostname, timeouts, starttls_seen: AtomicBool::new(false), journal }
     }
 
+    /// Who has its credential.
+    #[must_use]
+    pub fn keeper(&self) -> &Keeper {
+        &self.keeper
+    }
+
     /// Where its transcripts go.
     pub(super) fn journal(&self) -> &Journal {
         &self.journal

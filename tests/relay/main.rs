@@ -6,10 +6,13 @@
 
 mod bodies;
 mod certificates;
+#[cfg(unix)]
+mod control;
 mod device;
 mod door;
 mod downgrade;
 mod held;
+mod life;
 mod limits;
 mod login;
 mod matrix;
@@ -23,6 +26,7 @@ mod replies;
 mod routes;
 mod scene;
 mod security;
+mod sign_in;
 mod stages;
 mod stamp;
 mod trust;

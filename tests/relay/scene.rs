@@ -24,6 +24,7 @@ use posthouse::sandbox::{Extension, Sandbox, Settings};
 use posthouse::smtp::client::Timeouts;
 use posthouse::store::file::{FileVault, KeySource, Settings as Storage};
 use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
 use tracing::subscriber::DefaultGuard;
 
 use crate::device::Device;
@@ -129,6 +130,7 @@ pub fn common() -> Common {
         vault: Arc::new(FileVault::new(storage)),
         holder: Holder::new(false),
         clock: Clock::default(),
+        renewals: TaskTracker::new(),
     }
 }
 

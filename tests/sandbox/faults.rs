@@ -110,6 +110,15 @@ async fn the_connection_is_cut_or_closed_with_a_word() {
 }
 
 #[tokio::test]
+async fn a_connection_ends_behind_an_answer() {
+    let sandbox = with(Stage::Dot, Fault::AnswerThenClose).await;
+    let mut client = Client::greeted(&sandbox).await;
+    assert!(client.mail("x\r\n.\r\n").await.starts_with("250 "));
+    assert_eq!(client.rest().await, b"");
+    assert_eq!(sandbox.mailbox().count(), 1);
+}
+
+#[tokio::test]
 async fn a_message_can_be_taken_or_lost_when_the_answer_never_comes() {
     for (fault, taken) in [(Fault::Close, 0), (Fault::CarryOutThenClose, 1)] {
         let sandbox = with(Stage::Dot, fault).await;

@@ -3,13 +3,18 @@
 //! What other tests lean on is shown here: sign-in really refuses, each fault does what it says, each certificate
 //! fails the way it should, and every breach of the standards by a client is seen.
 
+mod assertions;
+mod authorize;
 mod certificates;
 mod client;
+mod device;
 mod faults;
 mod life;
+mod refresh;
 mod signin;
 mod strictness;
 mod token;
+mod web;
 
 use posthouse::sandbox::{Offer, Rule, Sandbox, Settings};
 

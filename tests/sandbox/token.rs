@@ -65,7 +65,7 @@ async fn everyone_else_is_told_why_not() {
         (good.replace("client_secret=", "client_secret=x"), 401, "invalid_client"),
         (good.replace("client_id=", "client_id=x"), 401, "invalid_client"),
         ("grant_type=client_credentials".into(), 401, "invalid_client"),
-        (good.replace("client_credentials", "password"), 400, "unsupported_grant_type"),
+        (good.replace("client_credentials", "implicit"), 400, "unsupported_grant_type"),
         (good.replace("grant_type", "grant"), 400, "invalid_request"),
         (format!("{good}&client_id=x"), 400, "invalid_request"),
     ];

@@ -2,20 +2,30 @@
 //!
 //! Nothing here waits for time to pass: the tests wait for a call to arrive, and move the clock themselves.
 
+mod crash;
+mod kept;
+mod processes;
+mod provider;
+mod tending;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::account::oauth::{Application, ClientAuthentication, ClientProof, Endpoints, Given, Redirect};
+use crate::account::CommandLine;
+use crate::account::oauth::{Application, ClientAuthentication, ClientProof, Endpoints, Given, Redirect, Token};
 use crate::account::tests::settings;
 use crate::account::vault::tests::Memory;
-use crate::diagnosis::TokenFailure;
+use crate::account::vault::{Expected, Facts, Record, Written};
+use crate::diagnosis::{Context, KeptFailure, TokenFailure, diagnose};
 use crate::secret::Secret;
+use crate::words::Cause;
 
 /// A token endpoint that counts its calls, and answers none before it is let.
 struct Endpoint {
@@ -83,7 +93,21 @@ pub(crate) fn tools() -> Tools {
         vault: Arc::new(Memory::default()),
         holder: Holder::new(true),
         clock: Clock::default(),
+        renewals: TaskTracker::new(),
     }
+}
+
+/// Of a sign-in about which nothing is special.
+pub(crate) fn facts() -> Facts {
+    let grant = sign_in_by_browser("http://127.0.0.1:1/token");
+    let token = Token {
+        access_token: Secret::new("access".into()),
+        life: None,
+        refresh_token: None,
+        refresh_life: None,
+        scope: None,
+    };
+    Record::signed_in(&grant, grant.application().unwrap(), "me", token, Timestamp::UNIX_EPOCH).facts
 }
 
 fn grant(address: &str) -> Grant {
@@ -186,18 +210,18 @@ async fn a_failure_is_shared_by_those_who_waited_and_by_nobody_else() {
 }
 
 #[tokio::test]
-async fn when_the_one_who_asked_is_cancelled_the_next_in_line_asks() {
+async fn when_the_one_who_asked_is_gone_the_call_goes_on_and_others_have_what_it_brings() {
     let (endpoint, keeper) = Endpoint::closed().await;
     let first = tokio::spawn({
         let keeper = keeper.clone();
         async move { keeper.credential().await }
     });
     endpoint.called(1).await;
-    let second = tokio::spawn(async move { keeper.credential().await });
     first.abort();
-    endpoint.called(2).await;
-    endpoint.let_answer(2);
-    assert_eq!(secret(&second.await.unwrap().unwrap()), "token-2");
+    assert!(first.await.unwrap_err().is_cancelled());
+    endpoint.let_answer(1);
+    assert_eq!(secret(&ask(&keeper).await), "token-1");
+    assert_eq!(endpoint.calls(), 1);
 }
 
 #[tokio::test]

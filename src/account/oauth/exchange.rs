@@ -47,7 +47,7 @@ pub(super) type TokenClient = Client<
 >;
 
 /// A secret of the configuration, as it is now.
-pub(super) async fn read(given: &Given) -> Result<Secret, Failure> {
+pub(in crate::account) async fn read(given: &Given) -> Result<Secret, Failure> {
     match given {
         Given::Here(secret) => Ok(secret.clone()),
         Given::File(path) => password::from_file(path).await,

@@ -21,6 +21,7 @@ pub mod service_account;
 mod token;
 
 pub use assertion::{certificate_ends, check_identity};
+pub(super) use exchange::read;
 pub use token::Token;
 
 use std::fmt;

@@ -14,6 +14,7 @@ use crate::account::Settings;
 use crate::account::login::Kept;
 use crate::account::oauth::authorization_code::{Request, Unusable};
 use crate::account::oauth::device_code::Invitation;
+use crate::app::control::Told;
 use crate::diagnosis::{Diagnosis, Failure, diagnose};
 
 /// Where it is shown.
@@ -127,6 +128,24 @@ impl<'a> Screen<'a> {
         say(&text)
     }
 
+    /// Whether the running relay knows of it.
+    pub(super) fn told(&mut self, told: &Told) -> io::Result<()> {
+        if self.json {
+            let (word, reason) = match told {
+                Told::Running => ("running", None),
+                Told::NotRunning => ("not_running", None),
+                Told::NotHeard(reason) => ("not_heard", Some(reason)),
+            };
+            return self.event("relay", json!({ "told": word, "reason": reason }));
+        }
+        match told {
+            Told::Running => say("The running relay uses it from now on.\n"),
+            // It will find it when it starts.
+            Told::NotRunning => Ok(()),
+            Told::NotHeard(reason) => say(&format!("WARNING: the running relay has not been told: {reason}.\n")),
+        }
+    }
+
     /// It has come to nothing.
     pub(super) fn ended(&mut self, why: Result<&Failure, String>, code: u8) -> io::Result<u8> {
         match why {
@@ -173,7 +192,7 @@ impl<'a> Screen<'a> {
             None => format!("Not tried at the mail server: `posthouse test {}` does.\n", account.name),
             Some(Ok(mechanism)) => format!("Signed in at {} as {login} by {mechanism}.\n", account.host),
             Some(Err(failure)) => format!(
-                "The new sign-in is kept, and {} does not take it yet.\n{}`posthouse test {}` shows every step.\n",
+                "The new sign-in is kept, but signing in with it at {} failed.\n{}`posthouse test {}` shows every step.\n",
                 account.host,
                 self.explained(&failure),
                 account.name

@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::files::{Named, NamedFile};
+use super::files::{HOW_TO_MAKE_A_KEY, Named, NamedFile};
 use super::finding::Complaint;
 use super::section::Section;
 use super::tree::{Origin, Value};
@@ -37,7 +37,10 @@ use crate::inbound::settings::Caps;
 use crate::journal::log;
 use crate::mail::address::Address;
 use crate::secret::Secret;
-use crate::store::{self, file::KeySource};
+use crate::store::{
+    self,
+    file::{KeySource, check_key},
+};
 
 pub(super) use proxy::Environment;
 
@@ -203,6 +206,9 @@ fn storage(root: &Section<'_>, surroundings: &Surroundings<'_>, aside: &mut Asid
     }
     aside.holds_secret |= section.has("key") && matches!(section.origin_of("key"), Origin::File(_));
     let file = section.path("key_file", surroundings.directory);
+    if let Some(path) = &file {
+        aside.name(&section, "key_file", NamedFile::VaultKey(path.clone()));
+    }
     if section.get("key_file", is_vault_key) == Some(true) {
         let complaint = Complaint::new("this is a key, and the path of a file that holds it is wanted");
         section.error("key_file", complaint.hint("write it to a file of its own, readable to Posthouse's user alone"));
@@ -213,15 +219,16 @@ fn storage(root: &Section<'_>, surroundings: &Surroundings<'_>, aside: &mut Asid
 
 fn vault_key(value: &Value) -> Result<Secret, Complaint> {
     let key = values::secret(value)?;
-    match store::file::check_key(&key) {
+    match check_key(&key) {
         Ok(()) => Ok(key),
-        Err(error) => Err(Complaint::new(error.to_string())
-            .hint("make one with `openssl rand -base64 32`, or leave it out: one is made")),
+        Err(error) => {
+            Err(Complaint::new(format!("this cannot be the key of the vault: {error}")).hint(HOW_TO_MAKE_A_KEY))
+        }
     }
 }
 
 fn is_vault_key(value: &Value) -> Result<bool, Complaint> {
-    Ok(matches!(value, Value::Text(text) if store::file::check_key(&Secret::new(text.to_string())).is_ok()))
+    Ok(matches!(value, Value::Text(text) if check_key(&Secret::new(text.to_string())).is_ok()))
 }
 
 fn log(root: &Section<'_>) -> log::Settings {

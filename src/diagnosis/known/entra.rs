@@ -74,6 +74,14 @@ pub(in crate::diagnosis) const ROWS: &[Row] = &[
         ..ANY
     },
     Row {
+        code: "entra_response_type_off",
+        numbers: &[700_051, 700_054],
+        cause: Cause::Config,
+        sentence: "The application is not registered for this kind of sign-in.",
+        cure: "Leave `response_type` out of `oauth.parameters` of this account, and register `http://localhost` as Mobile and desktop applications at https://entra.microsoft.com (App registrations, the application, Authentication).",
+        ..ANY
+    },
+    Row {
         code: "entra_public_client",
         numbers: &[700_025],
         cause: Cause::Config,
@@ -121,7 +129,7 @@ pub(in crate::diagnosis) const ROWS: &[Row] = &[
     },
     Row {
         code: "entra_redirect_unknown",
-        numbers: &[50_011, 500_113],
+        numbers: &[50_011, 500_113, 900_971],
         cause: Cause::Config,
         sentence: "The address the browser should come back to is not registered for the application.",
         cure: "Add `http://localhost` as Mobile and desktop applications at https://entra.microsoft.com (App registrations, the application, Authentication).",
@@ -239,6 +247,13 @@ pub(in crate::diagnosis) const ROWS: &[Row] = &[
         numbers: &[70_043, 70_044],
         sentence: "A Conditional Access policy ends every sign-in after a time (sign-in frequency).",
         cure: "Sign in anew: `posthouse login NAME`; an administrator exempts this application from the sign-in frequency at https://entra.microsoft.com (Conditional Access, Policies, the policy, Session).",
+        ..ANY
+    },
+    Row {
+        code: "entra_device_code_unknown",
+        numbers: &[70_018],
+        sentence: "The code that was entered is not the one that was shown, or has expired.",
+        cure: "Begin the sign-in anew and enter the code as it is shown.",
         ..ANY
     },
     Row {

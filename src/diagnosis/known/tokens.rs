@@ -134,6 +134,23 @@ pub(in crate::diagnosis) const ROWS: &[Row] = &[
         ..ANY
     },
     Row {
+        code: "google_redirect_unknown",
+        speaker: Some(Speaker::Google),
+        errors: &["redirect_uri_mismatch"],
+        cause: Cause::Config,
+        sentence: "The address the browser should come back to is not registered for this OAuth client.",
+        cure: "Use a client of the type `Desktop app`, which takes every port of this machine, or add the address in `oauth.redirect_uri` of this account to the client at https://console.cloud.google.com/apis/credentials.",
+        ..ANY
+    },
+    Row {
+        code: "google_access_denied",
+        speaker: Some(Speaker::Google),
+        errors: &["access_denied"],
+        sentence: "The person has declined, or the app is in Testing and this account is not one of its test users.",
+        cure: "Sign in anew with `posthouse login NAME` and agree; if Google does not even ask, publish the app or add the account as a test user at https://console.cloud.google.com/auth/audience.",
+        ..ANY
+    },
+    Row {
         code: "google_reauthentication",
         words: &["reauth related error"],
         sentence: "The Workspace's rules on session length want a person to sign in again.",
@@ -172,7 +189,8 @@ pub(in crate::diagnosis) const ROWS: &[Row] = &[
     },
     Row {
         code: "oauth_access_denied",
-        errors: &["access_denied"],
+        // Microsoft has a name of its own for a device code that was declined.
+        errors: &["access_denied", "authorization_declined"],
         sentence: "The user or a rule of the provider has said no.",
         cure: "Sign in anew and agree to what is asked: `posthouse login NAME`; if nobody was asked, let an administrator of the provider's side allow the client.",
         ..ANY
@@ -200,9 +218,18 @@ pub(in crate::diagnosis) const ROWS: &[Row] = &[
     },
     Row {
         code: "oauth_code_expired",
-        errors: &["expired_token"],
+        // The second is Microsoft's for a device code it does not know any more.
+        errors: &["expired_token", "bad_verification_code"],
         sentence: "The device code was not used in time.",
         cure: "Begin the sign-in anew.",
+        ..ANY
+    },
+    Row {
+        code: "oauth_redirect_unknown",
+        errors: &["redirect_uri_mismatch", "invalid_redirect_uri"],
+        cause: Cause::Config,
+        sentence: "The address the browser should come back to is not registered for the client.",
+        cure: "Register the address in `oauth.redirect_uri` of this account, letter by letter, where the client is registered.",
         ..ANY
     },
     Row {
@@ -226,7 +253,7 @@ pub(in crate::diagnosis) const ROWS: &[Row] = &[
         errors: &["invalid_request"],
         cause: Cause::Config,
         sentence: "The token endpoint finds the request incomplete or contradictory.",
-        cure: "Check `oauth.client_id`, `oauth.scope` and `oauth.token_endpoint` of this account.",
+        cure: "Check `oauth.client_id`, `oauth.scope`, `oauth.redirect_uri` and `oauth.token_endpoint` of this account.",
         ..ANY
     },
     Row {

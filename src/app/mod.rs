@@ -2,41 +2,47 @@
 //!
 //! Guarantees that nothing is accepted before every listener is bound and every account can be used, and that a
 //! running relay ends within its grace: sessions are dismissed, windows closed, providers told QUIT. Starts without
-//! asking anyone on the network (promise 9).
+//! asking anyone on the network (promise 9), and only as the owner of its storage directory, which it is to the end.
 
-use std::collections::HashMap;
-use std::net::{Ipv4Addr, SocketAddr};
+pub mod accounts;
+pub mod control;
+mod front;
+mod machine;
+
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use crate::account::book::{Book, BookError, Listed};
+use tokio_util::task::TaskTracker;
+
+use crate::account::book::BookError;
 use crate::account::keeper::{Keeper, KeeperError, Tools};
 use crate::account::vault::{Holder, Vault};
 use crate::account::{self, Encryption};
 use crate::config::Config;
+use crate::disk::{Ownership, OwnershipError};
 use crate::ids::{AccountName, ListenerName};
-use crate::inbound::door::{Door, Sessions, Tls};
-use crate::inbound::limits::Meters;
-use crate::inbound::policy::reach::largest_message;
-use crate::inbound::policy::{AccountFacts, Policy};
-use crate::inbound::settings::{Addressing, DeviceAuth, ListenerSettings, ListenerTls};
+use crate::inbound::door::Sessions;
 use crate::journal::{Event, Journal};
-use crate::mail::address::Address;
+use crate::net;
 use crate::net::clock::Clock;
-use crate::net::gateway::{self, Watch};
-use crate::net::guard::{self, Guarded, Rules};
+use crate::net::guard;
 use crate::net::http::HttpClient;
-use crate::net::listen::{self, BindError, Listener};
+use crate::net::listen::BindError;
 use crate::net::ours::Bound;
 use crate::net::proxy::{Proxies, Proxy};
-use crate::net::tls::files::{FilesError, ServerTls};
+use crate::net::tls::files::FilesError;
 use crate::net::trust::{self, Anchors, ClientTls, TrustError};
-use crate::outbound::{Couriers, Desk};
+use crate::outbound::{Couriers, Desk, Desks};
 use crate::queue::Queue;
 use crate::smtp::client::Timeouts;
-use crate::smtp::server;
 use crate::store::file::FileVault;
 use crate::upstream::Upstream;
+
+pub use front::{guard, policy};
+#[cfg(unix)]
+pub use machine::terminate_signal;
+pub use machine::{default_gateway, hostname, machine_name};
 
 /// Why the relay cannot start; each text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +59,8 @@ pub enum StartError {
     SelfLoop { account: AccountName, host: String, port: u16 },
     #[error("account {account}: {source}")]
     Trust { account: AccountName, source: TrustError },
+    #[error("storage: {0}")]
+    Ownership(#[from] OwnershipError),
     #[error(transparent)]
     Keeper(#[from] KeeperError),
     #[error(transparent)]
@@ -66,8 +74,14 @@ pub struct App {
     doors: Vec<tokio::task::JoinHandle<()>>,
     sessions: Sessions,
     couriers: Couriers,
+    desks: Desks,
+    renewals: TaskTracker,
     journal: Journal,
     grace: Duration,
+    /// Where commands reach this relay, if there can be such a place.
+    control: Option<net::control::Door>,
+    /// Last, because everything else stands on it.
+    owner: Ownership,
 }
 
 /// What all accounts of a house share.
@@ -87,6 +101,8 @@ pub struct Common {
     pub holder: Holder,
     /// What time it is.
     pub clock: Clock,
+    /// The calls for tokens under way.
+    pub renewals: TaskTracker,
 }
 
 impl Common {
@@ -101,6 +117,7 @@ impl Common {
             vault: Arc::new(FileVault::new(config.storage.clone())),
             holder: Holder::new(false),
             clock: Clock::default(),
+            renewals: TaskTracker::new(),
         }
     }
 }
@@ -111,8 +128,10 @@ const GOODBYES: Duration = Duration::from_secs(2);
 /// Starts the relay. Must be called inside the runtime.
 ///
 /// # Errors
-/// When a listener cannot be opened or an account cannot be used at all; then nothing is left running.
+/// When another relay owns the storage directory, a listener cannot be opened or an account cannot be used at all; then
+/// nothing is left running.
 pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<App, StartError> {
+    let owner = Ownership::take(&config.storage.directory)?;
     let common = Common { holder: Holder::new(true), ..Common::new(config, journal, timeouts) };
     let Common { ours, hostname, journal, .. } = common.clone();
     let queue = Arc::new(Queue::new(config.accounts.iter().map(|account| account.name.clone())));
@@ -124,8 +143,8 @@ pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<Ap
     let mut opened = Vec::new();
     let meters = Arc::default();
     for listener in &config.listeners {
-        let door = Arc::new(door(config, listener, &hostname, (&queue, &meters), &journal)?);
-        for bound in bind_all(listener)? {
+        let door = Arc::new(front::door(config, listener, &hostname, (&queue, &meters), &journal)?);
+        for bound in front::bind_all(listener)? {
             opened.push((Arc::clone(&door), bound));
         }
     }
@@ -135,9 +154,8 @@ pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<Ap
     let _ = ours.set(bound);
     config.accounts.iter().for_each(|account| say_proxies(account, &journal));
     let couriers = Couriers::default();
-    for desk in desks {
-        desk.open(&couriers);
-    }
+    bury(config, &common);
+    let desks = Desks::open(desks, &couriers);
     let sessions = Sessions::default();
     let mut listening = Vec::new();
     let mut doors = Vec::new();
@@ -148,7 +166,9 @@ pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<Ap
         doors.push(tokio::spawn(door.open(listener, sessions.clone())));
     }
     let grace = config.delivery.shutdown_grace;
-    Ok(App { listening, doors, sessions, couriers, journal, grace })
+    let control = control::open(&owner, config, &common, &desks);
+    let renewals = common.renewals;
+    Ok(App { listening, doors, sessions, couriers, desks, renewals, journal, grace, control, owner })
 }
 
 impl App {
@@ -156,6 +176,18 @@ impl App {
     #[must_use]
     pub fn listening(&self) -> &[(ListenerName, SocketAddr)] {
         &self.listening
+    }
+
+    /// The accounts, as far as somebody outside may ask of them and tell them.
+    #[must_use]
+    pub fn desks(&self) -> &Desks {
+        &self.desks
+    }
+
+    /// Somebody has signed this account in and the vault has it: a hold ends, and the next mail may go at once.
+    #[must_use = "says whether there is such an account"]
+    pub fn signed_in(&self, account: &AccountName) -> bool {
+        self.desks.signed_in(account)
     }
 
     /// Ends the relay: no new sessions, open ones are dismissed, messages under way get the grace to be answered.
@@ -175,6 +207,15 @@ impl App {
             self.sessions.cut.cancel();
         }
         let _ = tokio::time::timeout(GOODBYES, self.couriers.tasks.wait()).await;
+        self.renewals.close();
+        let ending = until.max(Instant::now() + GOODBYES);
+        if tokio::time::timeout_at(ending.into(), self.renewals.wait()).await.is_err() {
+            tracing::warn!("a call for a token is cut: if it has renewed a sign-in, the old one may have ended");
+        }
+        let _ = tokio::time::timeout(GOODBYES, self.desks.store_received()).await;
+        // Whoever owns the directory next finds nothing of ours at work in it.
+        drop(self.control);
+        drop(self.owner);
     }
 }
 
@@ -203,130 +244,8 @@ pub fn tools(account: &account::Settings, common: &Common) -> Result<Tools, Star
     let http = trust::http_terms(&account.trust, Instant::now())
         .map_err(|source| StartError::Trust { account: account.name.clone(), source })?;
     let http = HttpClient::new(http, account.proxies.http.clone());
-    let Common { vault, holder, clock, .. } = common.clone();
-    Ok(Tools { http, vault, holder, clock })
-}
-
-fn door(
-    config: &Config,
-    listener: &ListenerSettings,
-    hostname: &str,
-    (queue, meters): (&Arc<Queue>, &Arc<Meters>),
-    journal: &Journal,
-) -> Result<Door, StartError> {
-    let load = |certificate, key| {
-        ServerTls::load(certificate, key, Instant::now())
-            .map_err(|source| StartError::Certificate { listener: listener.name.clone(), source })
-    };
-    let tls = match &listener.tls {
-        ListenerTls::None => Tls::None,
-        ListenerTls::StartTls { certificate, key } => Tls::StartTls(load(certificate, key)?),
-        ListenerTls::Implicit { certificate, key } => Tls::Implicit(load(certificate, key)?),
-    };
-    let dialogue = server::Settings {
-        hostname: hostname.to_owned(),
-        starttls: matches!(tls, Tls::StartTls(_)),
-        auth: match listener.auth {
-            DeviceAuth::None => server::Auth::Off,
-            DeviceAuth::AcceptAny => server::Auth::AcceptAny,
-            DeviceAuth::Optional => server::Auth::Optional,
-            DeviceAuth::Required => server::Auth::Required,
-        },
-        max_size: largest_message(
-            listener,
-            &config.devices,
-            config.default_account.as_ref(),
-            &config.routes,
-            &config.accounts,
-        ),
-        max_recipients: listener.max_recipients,
-        line_endings: listener.line_endings,
-        idle: config.caps.idle,
-        minimum_rate: config.caps.minimum_rate,
-    };
-    Ok(Door {
-        policy: policy(config, listener)?,
-        dialogue: Arc::new(dialogue),
-        tls,
-        caps: config.caps.clone(),
-        meters: Arc::clone(meters),
-        wait: config.delivery.wait,
-        spool: config.storage.directory.clone(),
-        gateway: Watch::new(default_gateway()),
-        queue: Arc::clone(queue),
-        journal: journal.clone(),
-    })
-}
-
-/// The rules of one listener, as the relay applies them.
-///
-/// # Errors
-/// When a route, a device or `default_account` names an account that is not there.
-pub fn policy(config: &Config, listener: &ListenerSettings) -> Result<Policy, StartError> {
-    let listed =
-        |account: &account::Settings| Listed { name: account.name.clone(), former: account.renamed_from.clone() };
-    let listed = config.accounts.iter().map(listed).collect();
-    let book = Book::new(listed, config.routes.clone(), config.default_account.as_ref())?;
-    let facts = |account: &account::Settings| AccountFacts {
-        address: account.address.as_ref().and_then(|text| Address::parse(text.as_bytes()).ok()),
-        recipients_per_message: account.recipients_per_message,
-    };
-    let accounts: HashMap<_, _> = config.accounts.iter().map(|a| (a.name.clone(), facts(a))).collect();
-    let addressing = Addressing {
-        default_domain: config.default_domain.clone(),
-        aliases: config.aliases.iter().map(|(from, to)| (from.to_ascii_lowercase(), to.clone())).collect(),
-    };
-    Ok(Policy::new(listener.clone(), config.devices.clone(), addressing, book, accounts))
-}
-
-/// Every address, but for IPv6 loopback on a machine without IPv6: the default names it, and containers often lack it.
-fn bind_all(listener: &ListenerSettings) -> Result<Vec<Listener>, StartError> {
-    let mut bound = Vec::new();
-    let mut missing = None;
-    for &address in &listener.bind {
-        match bind(listener, address) {
-            Ok(opened) => bound.push(opened),
-            Err(error @ StartError::Bind { source: BindError::NotAvailable { .. }, .. })
-                if address.is_ipv6() && address.ip().is_loopback() =>
-            {
-                tracing::info!(listener = %listener.name, %address, "this machine has no IPv6, the address is left out");
-                missing = Some(error);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    match missing {
-        Some(error) if bound.is_empty() => Err(error),
-        _ => Ok(bound),
-    }
-}
-
-fn bind(listener: &ListenerSettings, address: SocketAddr) -> Result<Listener, StartError> {
-    let guarded =
-        guard(listener, address).map_err(|source| StartError::Guard { listener: listener.name.clone(), source })?;
-    listen::bind(&guarded).map_err(|source| StartError::Bind { listener: listener.name.clone(), source })
-}
-
-/// One address of a listener, past the guard.
-///
-/// # Errors
-/// When the listener would be open to strangers there, or take passwords in clear.
-pub fn guard(listener: &ListenerSettings, address: SocketAddr) -> Result<Guarded, guard::Refused> {
-    let rules = Rules {
-        allow: &listener.allow,
-        auth: match listener.auth {
-            DeviceAuth::None => guard::Auth::None,
-            // Any login opens it, so it protects nothing.
-            DeviceAuth::AcceptAny | DeviceAuth::Optional => guard::Auth::Offered,
-            DeviceAuth::Required => guard::Auth::Required,
-        },
-        passwords: match (&listener.tls, listener.auth_in_clear) {
-            (_, true) => guard::Passwords::ClearByChoice,
-            (ListenerTls::None, false) => guard::Passwords::Clear,
-            _ => guard::Passwords::InsideTls,
-        },
-    };
-    Guarded::admit(address, &rules)
+    let Common { vault, holder, clock, renewals, .. } = common.clone();
+    Ok(Tools { http, vault, holder, clock, renewals })
 }
 
 fn refuse_self_loops(accounts: &[account::Settings], bound: &Bound) -> Result<(), StartError> {
@@ -341,6 +260,16 @@ fn refuse_self_loops(accounts: &[account::Settings], bound: &Bound) -> Result<()
     }
 }
 
+/// Renewals of the relay before this one are over: it is dead, and nobody need wait for it.
+fn bury(config: &Config, common: &Common) {
+    let keeps = |account: &account::Settings| matches!(&account.credential, account::Source::OAuth(g) if g.is_kept());
+    if config.accounts.iter().any(keeps)
+        && let Err(error) = common.vault.bury(&common.holder)
+    {
+        tracing::warn!("renewals that the relay before this one left unfinished block new ones for a while: {error}");
+    }
+}
+
 /// Which way an account takes out, if it is not straight.
 fn say_proxies(account: &account::Settings, journal: &Journal) {
     let Proxies { smtp, http } = &account.proxies;
@@ -350,32 +279,4 @@ fn say_proxies(account: &account::Settings, journal: &Journal) {
         let (proxy, set_by) = (proxy.to_string(), proxy.origin.to_string());
         journal.record(Event::ThroughProxy { account: &account.name, what, proxy, set_by });
     }
-}
-
-/// The network's default gateway, where the system shows it (Linux).
-#[must_use]
-pub fn default_gateway() -> Option<Ipv4Addr> {
-    gateway::read(&std::fs::read_to_string("/proc/net/route").ok()?)
-}
-
-/// This machine's name towards devices and providers.
-#[must_use]
-pub fn hostname(config: &Config) -> String {
-    config.hostname.clone().unwrap_or_else(machine_name)
-}
-
-/// What the operating system calls this machine; `localhost` if it says nothing.
-#[must_use]
-pub fn machine_name() -> String {
-    let asked = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-    let asked = asked.or_else(|| std::env::var("COMPUTERNAME").ok()).unwrap_or_default();
-    let name = asked.trim();
-    if name.is_empty() { "localhost".into() } else { name.to_owned() }
-}
-
-/// The signal by which service managers and container runtimes end a process.
-#[cfg(unix)]
-#[must_use]
-pub fn terminate_signal() -> Option<tokio::signal::unix::Signal> {
-    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok()
 }

@@ -1,0 +1,276 @@
+//! Tokens of a sign-in that is kept in the vault: taken from there while they are good, renewed when they are not.
+//!
+//! The steps of a renewal, in this order: the lease is taken; the provider is asked, with nothing locked; what it gave
+//! is *received*, *stored* under the version that was read, and only then *used*. So a crash between any two of them
+//! leaves the old record or the new one, never none. If storing fails, what was received is kept in memory and stored
+//! at the next need: no refresh token is presented twice. A sign-in made meanwhile always wins.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::issuer::{Fetched, now};
+use super::shelf::Shelf;
+use crate::account::life::Life;
+use crate::account::oauth::{self, Application, Given, Grant, Means, NoToken, Token, discovery};
+use crate::account::vault::{Expected, LEASE, Lease, Record, Reply, Stored, Written};
+use crate::diagnosis::{Context, Failure, KeptFailure, diagnose};
+use crate::net::clock::Clock;
+use crate::net::http::HttpClient;
+use crate::secret::Secret;
+
+/// How often we look whether somebody else's renewal has ended. A local file; a call of a provider takes longer.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// Nobody waits longer for renewals of others, however many follow each other.
+const LONGEST_WAIT: Duration = LEASE.saturating_mul(2);
+
+/// The sign-in of one account.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub grant: Grant,
+    pub application: Application,
+    pub username: String,
+    pub http: HttpClient,
+    pub shelf: Shelf,
+    pub clock: Clock,
+    /// Received and not stored yet, because the vault could not.
+    pub unstored: Mutex<Option<Unstored>>,
+    /// What was last seen in the vault.
+    pub seen: Mutex<Seen>,
+}
+
+/// What was seen in the vault.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// Nobody has looked.
+    #[default]
+    Nothing,
+    /// It could not be read.
+    Unreadable,
+    /// This version; 0 if there is nothing.
+    Version(u64),
+}
+
+/// What a provider gave, and the version it is to replace.
+#[derive(Debug, Clone)]
+pub(super) struct Unstored {
+    record: Record,
+    version: u64,
+}
+
+/// What became of a renewal.
+enum Renewal {
+    Done(Fetched),
+    /// Somebody wrote another record meanwhile, which wins.
+    Overtaken,
+}
+
+/// Waiting for somebody else's lease to end, on a clock that does not jump.
+struct Wait {
+    began: Instant,
+    /// The lease in the way, and since when it has been.
+    lease: Option<(Timestamp, Instant)>,
+}
+
+impl Kept {
+    /// A token that is good: the kept one, or a new one. Neither `last`, which was at hand and is to be renewed, nor
+    /// `refused`, which the server did not take.
+    pub(super) async fn token(&self, last: Option<&Secret>, refused: Option<&Secret>) -> Result<Fetched, NoToken> {
+        let spent = [last, refused];
+        let mut wait = Wait { began: now(), lease: None };
+        loop {
+            self.store_received().await?;
+            let stored = self.stored().await?;
+            if let Some(good) = self.good(&stored, spent) {
+                return Ok(good);
+            }
+            match self.shelf.lease(wait.now(&self.clock)).await? {
+                // Between our look and the lease somebody may have brought what we came for.
+                Lease::Yours(stored) => match self.good(&stored, spent) {
+                    Some(good) => {
+                        self.shelf.give_back(None).await;
+                        return Ok(good);
+                    }
+                    None => {
+                        if let Renewal::Done(fetched) = self.renew(stored, last).await? {
+                            return Ok(fetched);
+                        }
+                    }
+                },
+                Lease::Taken { until } => wait.on(until, &self.shelf).await?,
+                // It was removed since we looked.
+                Lease::Nothing => {}
+            }
+        }
+    }
+
+    /// What is kept, if it is ours to use. A refresh token out of the configuration is put there first.
+    async fn stored(&self) -> Result<Stored, Failure> {
+        loop {
+            let stored = self.shelf.get().await;
+            self.see(Seen::of(&stored));
+            let stored = stored?;
+            let Grant::RefreshToken { token, .. } = &self.grant else {
+                return self.ours(stored).map_err(Failure::Kept);
+            };
+            if let Some(seeded) = self.seeded(stored, token).await? {
+                return Ok(seeded);
+            }
+        }
+    }
+
+    /// The sign-in, if there is one and it was made for this application.
+    pub(super) fn ours(&self, stored: Option<Stored>) -> Result<Stored, KeptFailure> {
+        let account = || self.shelf.account.clone();
+        match stored {
+            None => Err(KeptFailure::NotSignedIn { account: account() }),
+            Some(stored) if stored.record.facts.are_of(&self.application) => Ok(stored),
+            Some(_) => Err(KeptFailure::OtherApplication { account: account() }),
+        }
+    }
+
+    /// The record that comes from this brought token; nothing if somebody else wrote one meanwhile.
+    async fn seeded(&self, stored: Option<Stored>, token: &Given) -> Result<Option<Stored>, Failure> {
+        let version = stored.as_ref().map_or(0, |stored| stored.version);
+        let ours = stored.filter(|stored| {
+            let facts = &stored.record.facts;
+            facts.are_of(&self.application) && facts.brought.is_some()
+        });
+        let brought = match (oauth::read(token).await, ours.clone()) {
+            (Ok(brought), _) => brought,
+            // The file was there once; what came of it is all we need.
+            (Err(_), Some(ours)) => return Ok(Some(ours)),
+            (Err(failure), None) => return Err(failure),
+        };
+        let fingerprint = brought.fingerprint();
+        if let Some(same) = ours.filter(|ours| ours.record.facts.brought.as_ref() == Some(&fingerprint)) {
+            return Ok(Some(same));
+        }
+        let brought = (brought, fingerprint);
+        let record = Record::brought(&self.grant, &self.application, &self.username, brought, self.clock.now());
+        Ok(match self.shelf.put(record.clone(), Expected::Version(version)).await? {
+            Written::Done(version) => {
+                self.see(Seen::Version(version));
+                Some(Stored { version, record })
+            }
+            Written::Changed(_) => None,
+        })
+    }
+
+    /// The kept access token, if enough of it is left and it is none of these.
+    fn good(&self, stored: &Stored, spent: [Option<&Secret>; 2]) -> Option<Fetched> {
+        let token = stored.record.access_token.as_ref()?;
+        let life = Life::of_kept(&stored.record.facts, self.clock.now()).filter(|life| life.is_enough())?;
+        let is_spent = spent.into_iter().flatten().any(|spent| spent.is_same_as(token));
+        (!is_spent).then(|| Fetched { token: token.clone(), life })
+    }
+
+    /// Asks the provider, with the lease in hand.
+    async fn renew(&self, stored: Stored, last: Option<&Secret>) -> Result<Renewal, NoToken> {
+        let Some(refresh_token) = &stored.record.refresh_token else {
+            self.shelf.give_back(None).await;
+            return Err(Failure::Kept(KeptFailure::NotRenewable { account: self.shelf.account.clone() }).into());
+        };
+        let (asked, began) = (self.clock.now(), now());
+        let means = Means { http: &self.http, clock: &self.clock, last };
+        match self.call(refresh_token, means).await {
+            Ok(received) => {
+                let (token, life) = (received.access_token.clone(), Life::begin(received.life));
+                let record = stored.record.renewed(received, asked);
+                *self.unstored() = Some(Unstored { record, version: stored.version });
+                let is_stored = self.store_received().await?;
+                let life = life.after(now().saturating_duration_since(began));
+                Ok(if is_stored { Renewal::Done(Fetched { token, life }) } else { Renewal::Overtaken })
+            }
+            Err(no_token) => {
+                let why = diagnose(&no_token.failure, Context::default());
+                let (code, text) = (Some(why.code.to_owned()), why.sentence.into_owned());
+                self.shelf.give_back(Some(Reply { at: self.clock.now(), code, text })).await;
+                // The refresh token may have died because a person signed in meanwhile.
+                match self.shelf.get().await {
+                    Ok(now) if now.as_ref().map(|now| now.version) != Some(stored.version) => Ok(Renewal::Overtaken),
+                    _ => Err(no_token),
+                }
+            }
+        }
+    }
+
+    async fn call(&self, refresh_token: &Secret, means: Means<'_>) -> Result<Token, NoToken> {
+        let endpoint = discovery::known(&self.application.endpoints, means.http).await?.token;
+        let scope = self.grant.renewal_scope();
+        oauth::refresh_token::token(&self.application, &endpoint, refresh_token, scope, means).await
+    }
+
+    /// Stores what was received, if there is something. False: somebody wrote another record meanwhile, which wins.
+    ///
+    /// # Errors
+    /// When it cannot be stored; then it stays in memory, and nobody may use it.
+    pub(super) async fn store_received(&self) -> Result<bool, Failure> {
+        let Some(Unstored { record, version }) = self.unstored().clone() else { return Ok(true) };
+        let written = self.shelf.put(record, Expected::Version(version)).await.inspect_err(|failure| {
+            tracing::error!(
+                account = %self.shelf.account,
+                "new tokens could not be stored; they are kept in memory and not used until they are: {failure}"
+            );
+        })?;
+        *self.unstored() = None;
+        Ok(match written {
+            Written::Done(version) => {
+                self.see(Seen::Version(version));
+                true
+            }
+            Written::Changed(_) => false,
+        })
+    }
+
+    /// Whether something else lies in the vault than when we last looked.
+    pub(super) async fn has_changed(&self) -> bool {
+        let now = Seen::of(&self.shelf.get().await);
+        let before = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        before != Seen::Nothing && now != Seen::Unreadable && now != before
+    }
+
+    fn see(&self, seen: Seen) {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+    }
+
+    fn unstored(&self) -> std::sync::MutexGuard<'_, Option<Unstored>> {
+        // Every change is a single assignment; a panic cannot leave half of one.
+        self.unstored.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seen {
+    fn of(read: &Result<Option<Stored>, Failure>) -> Self {
+        match read {
+            Ok(Some(stored)) => Self::Version(stored.version),
+            Ok(None) => Self::Version(0),
+            Err(_) => Self::Unreadable,
+        }
+    }
+}
+
+impl Wait {
+    /// The time to ask for the lease at. A lease that was in the way for its whole life is over, even if the wall clock
+    /// was set back meanwhile and does not say so.
+    fn now(&self, clock: &Clock) -> Timestamp {
+        match self.lease {
+            Some((until, since)) if now().saturating_duration_since(since) >= LEASE => until.max(clock.now()),
+            _ => clock.now(),
+        }
+    }
+
+    /// Somebody renews until then at the latest.
+    async fn on(&mut self, until: Timestamp, shelf: &Shelf) -> Result<(), Failure> {
+        if now().saturating_duration_since(self.began) >= LONGEST_WAIT {
+            return Err(Failure::Kept(KeptFailure::Busy { account: shelf.account.clone() }));
+        }
+        if self.lease.is_none_or(|(other, _)| other != until) {
+            self.lease = Some((until, now()));
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,68 @@
+//! What is done for a sign-in when no mail is on its way: kept alive, and looked after when it is held.
+//!
+//! A refresh token that nobody used for a day is renewed, so that no provider ends it for being idle and a dead one is
+//! noticed before mail needs it; what comes of it is held and logged like any failure. While the account is held, what
+//! is kept of it is looked at every few seconds: a sign-in of which nobody told us ends the hold all the same. It is a
+//! small local file; to be notified of its changes would need a crate and fail on network file systems.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tracing::Instrument;
+
+use super::{Couriers, Desk};
+use crate::account::chance::by_chance;
+use crate::account::health::{Hold, Stage};
+use crate::diagnosis::diagnose;
+use crate::journal::Event as Happened;
+
+/// How often it is looked whether a renewal is due.
+const LOOK: Duration = Duration::from_hours(1);
+
+/// How often it is looked whether somebody has signed in.
+const WATCH: Duration = Duration::from_secs(3);
+
+impl Desk {
+    /// Looks after the sign-in until the house ends. Does nothing for accounts of which nothing is kept.
+    pub(super) fn tend(self: &Arc<Self>, couriers: &Couriers) {
+        if self.upstream.keeper().keeps_sign_in() {
+            let span = tracing::info_span!("tending", account = %self.account());
+            let tending = Arc::clone(self).look_after().instrument(span);
+            let ending = couriers.ending.clone();
+            couriers.tasks.spawn(async move { ending.run_until_cancelled(tending).await });
+        }
+    }
+
+    async fn look_after(self: Arc<Self>) {
+        // Many relays that start at once, after a power failure say, do not ask at once.
+        let mut next_look = tokio::time::Instant::now() + by_chance(LOOK / 12);
+        loop {
+            let may_end = self.health().hold().is_some_and(Hold::is_for_sign_in);
+            tokio::select! {
+                () = tokio::time::sleep(WATCH), if may_end => {
+                    if self.upstream.keeper().sign_in_changed().await {
+                        self.signed_in();
+                    }
+                }
+                () = self.held.notified(), if !may_end => {}
+                () = tokio::time::sleep_until(next_look), if !may_end => {
+                    next_look = tokio::time::Instant::now() + LOOK - by_chance(LOOK / 4);
+                    self.renew_if_idle().await;
+                }
+            }
+        }
+    }
+
+    async fn renew_if_idle(&self) {
+        match self.upstream.keeper().tend().await {
+            None => {}
+            Some(Ok(())) => tracing::info!("the sign-in was not used for a day and has been renewed"),
+            Some(Err(failure)) => {
+                let diagnosis = diagnose(&failure, self.upstream.settings.context());
+                self.journal.record(Happened::AttemptFailed { failure: &failure, diagnosis: &diagnosis });
+                let now = Instant::now();
+                self.report(now, self.health().failed(now, Stage::SignIn, &diagnosis));
+            }
+        }
+    }
+}
