@@ -20,6 +20,7 @@ fn everything(desk: &Desk) -> (PathBuf, Loaded) {
     for named in example(true).split("\"/etc/posthouse/").skip(1) {
         desk.write(named.split('"').next().unwrap(), "correct-horse\n");
     }
+    desk.write("vault.key", &format!("{}\n", "ab".repeat(32)));
     let path = desk.write("posthouse.toml", &example(true).replace("/etc/posthouse/", ""));
     let loaded = config::load(&sources(&path, &[])).unwrap_or_else(|report| panic!("{report}"));
     (path, loaded)
