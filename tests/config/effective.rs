@@ -23,6 +23,7 @@ fn everything(desk: &Desk) -> (PathBuf, Loaded) {
         let name = named.split('"').next().unwrap();
         desk.write(name, if name == "vault.key" { VAULT_KEY } else { "correct-horse\n" });
     }
+    desk.write("vault.key", &format!("{}\n", "ab".repeat(32)));
     let path = desk.write("posthouse.toml", &example(true).replace("/etc/posthouse/", ""));
     let loaded = config::load(&sources(&path, &[])).unwrap_or_else(|report| panic!("{report}"));
     (path, loaded)

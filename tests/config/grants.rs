@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use posthouse::account::Source;
-use posthouse::account::oauth::{Given, Grant};
+use posthouse::account::oauth::{ClientProof, Given, Grant};
 use posthouse::store::file::KeySource;
 
 use super::{ACCOUNT, Desk, load};
@@ -13,7 +13,7 @@ use super::{ACCOUNT, Desk, load};
 #[test]
 fn a_variable_takes_the_place_of_every_other_secret_of_the_file_too() {
     let desk = Desk::new();
-    let file = desk.write("secret", "x\n");
+    let file = desk.write("secret", &format!("{}\n", "cd".repeat(32)));
     let by_file = |variable: &str, text: &str| {
         let variables = [(variable, file.to_str().unwrap())];
         desk.load(text, &variables).unwrap_or_else(|report| panic!("{variable}: {report}")).config
@@ -44,4 +44,17 @@ fn the_key_of_the_vault_is_given_or_in_a_file_or_made() {
     assert!(
         matches!(&made.storage.key, KeySource::Made(path) if path == Path::new("/home/a/.config/posthouse/vault.key"))
     );
+}
+
+#[test]
+fn a_secret_that_is_written_is_the_one_that_is_sent() {
+    let text = format!(
+        "{ACCOUNT}[accounts.office.oauth]\ngrant = \"refresh_token\"\nclient_id = \"id\"\nclient_secret = \"a+/= %&:b\"\n\
+         refresh_token = \"brought\"\ntoken_endpoint = \"https://login.example.com/token\"\n"
+    );
+    let config = load(&text, &[]);
+    let Source::OAuth(Grant::RefreshToken { application, token }) = &config.accounts[0].credential else { panic!() };
+    let ClientProof::Secret { secret: Given::Here(secret), .. } = &application.proof else { panic!() };
+    let Given::Here(token) = token else { panic!() };
+    assert_eq!((secret.expose(), token.expose()), ("a+/= %&:b", "brought"));
 }

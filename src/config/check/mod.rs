@@ -195,7 +195,7 @@ fn caps(root: &Section<'_>) -> Caps {
     caps
 }
 
-/// Whether the key opens what is kept is looked at on the machine: the relay starts without it, and holds the accounts.
+/// Whether the key opens what is kept is looked at on the machine.
 fn storage(root: &Section<'_>, surroundings: &Surroundings<'_>, aside: &mut Aside) -> store::file::Settings {
     let usual = store::file::Settings { directory: surroundings.storage.clone(), key: surroundings.vault_key.clone() };
     let Some(section) = root.section("storage") else { return usual };
@@ -206,12 +206,11 @@ fn storage(root: &Section<'_>, surroundings: &Surroundings<'_>, aside: &mut Asid
     }
     aside.holds_secret |= section.has("key") && matches!(section.origin_of("key"), Origin::File(_));
     let file = section.path("key_file", surroundings.directory);
-    if let Some(path) = &file {
-        aside.name(&section, "key_file", NamedFile::VaultKey(path.clone()));
-    }
     if section.get("key_file", is_vault_key) == Some(true) {
         let complaint = Complaint::new("this is a key, and the path of a file that holds it is wanted");
         section.error("key_file", complaint.hint("write it to a file of its own, readable to Posthouse's user alone"));
+    } else if let Some(path) = &file {
+        aside.name(&section, "key_file", NamedFile::VaultKey(path.clone()));
     }
     let key = section.get("key", vault_key).map(KeySource::Given).or(file.map(KeySource::File));
     store::file::Settings { directory: directory.unwrap_or(usual.directory), key: key.unwrap_or(usual.key) }
