@@ -1,4 +1,5 @@
 //! What a running relay can be asked and told by commands, and how they do it: JSON on `control.sock`.
+//!
 //! What stands here keeps its meaning within `v1`. A command never depends on it: with no relay, or one that does not
 //! understand, it goes on and says so. No answer holds a secret.
 
