@@ -28,6 +28,7 @@ mod replies;
 mod routes;
 mod scene;
 mod security;
+mod sign_in;
 mod stages;
 mod stamp;
 mod trust;
