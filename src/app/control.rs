@@ -1,12 +1,5 @@
 //! What a running relay can be asked and told by commands, and how they do it: JSON on `control.sock`.
 //!
-//! | request | answer |
-//! |---|---|
-//! | `GET /v1/status` | [`Running`] |
-//! | `GET /v1/accounts` | [`Accounts`] |
-//! | `POST /v1/accounts/NAME/signed-in` | 204: a hold has ended, the next attempt uses the new sign-in |
-//! | `POST /v1/accounts/NAME/signed-out` | 204: no token in memory is used any more |
-//!
 //! What stands here keeps its meaning within `v1`. A command never depends on it: with no relay, or one that does not
 //! understand, it goes on and says so. No answer holds a secret.
 
@@ -106,6 +99,14 @@ pub(super) fn open(owner: &Ownership, config: &Config, common: &Common, desks: &
         .ok()
 }
 
+/// What can be asked and told:
+///
+/// | request | answer |
+/// |---|---|
+/// | `GET /v1/status` | [`Running`] |
+/// | `GET /v1/accounts` | [`Accounts`] |
+/// | `POST /v1/accounts/NAME/signed-in` | 204: a hold has ended, the next attempt uses the new sign-in |
+/// | `POST /v1/accounts/NAME/signed-out` | 204: no token in memory is used any more |
 fn routes(office: Office) -> Router {
     Router::new()
         .route("/v1/status", get(|office: State<Arc<Office>>| std::future::ready(Json(office.running.clone()))))

@@ -124,12 +124,12 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         let home = tempfile::tempdir().unwrap();
-        let made = home.path().join("made");
-        let owner = Ownership::take(&made).unwrap();
-        assert_eq!((mode(&made), mode(&made.join(NAME))), (0o700, 0o600));
+        let directory = home.path().join("made");
+        let owner = Ownership::take(&directory).unwrap();
+        assert_eq!((mode(&directory), mode(&directory.join(NAME))), (0o700, 0o600));
         drop(owner);
-        fs::set_permissions(&made, fs::Permissions::from_mode(0o750)).unwrap();
-        let owner = Ownership::take(&made).unwrap();
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o750)).unwrap();
+        let owner = Ownership::take(&directory).unwrap();
         assert_eq!(mode(owner.directory()), 0o750);
     }
 

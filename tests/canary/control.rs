@@ -131,13 +131,17 @@ async fn no_token_comes_out_of_the_socket_of_accounts_or_of_logout() {
         let (code, printed) = posthouse(home.path(), arguments).await;
         let text = String::from_utf8_lossy(&printed);
         assert_eq!(code, expected, "{arguments:?}: {text}");
-        assert!(arguments != ["logout", "office"] || text.contains("[secret]"), "the echo was read and cleaned: {text}");
+        assert!(
+            arguments != ["logout", "office"] || text.contains("[secret]"),
+            "the echo was read and cleaned: {text}"
+        );
         ears.hear(&printed);
     }
     relay.shut_down().await;
     // And once more from the files alone.
     sign_in(&vault, &sandbox, &endpoint, Secret::new(canaries[0].secret.clone()));
-    for arguments in [&["accounts", "office"][..], &["accounts", "--json"], &["logout", "office", "--keep-at-provider"]] {
+    for arguments in [&["accounts", "office"][..], &["accounts", "--json"], &["logout", "office", "--keep-at-provider"]]
+    {
         let (code, printed) = posthouse(home.path(), arguments).await;
         assert_eq!(code, 0, "{}", String::from_utf8_lossy(&printed));
         ears.hear(&printed);

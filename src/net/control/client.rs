@@ -31,16 +31,16 @@ pub async fn ask(directory: &Path, method: Method, path: &str) -> Result<Answer,
                 AskError::NotRunning { directory: directory.into() }
             }
             io::ErrorKind::PermissionDenied => AskError::NotAllowed { path: socket.clone() },
-            _ => silent(&socket, error),
+            _ => silent(&socket, &error),
         })?;
-        let relay = stream.peer_cred().map_err(|error| silent(&socket, error))?.uid();
+        let relay = stream.peer_cred().map_err(|error| silent(&socket, &error))?.uid();
         let us = rustix::process::geteuid().as_raw();
         if !may_be_asked(relay, us, fs::metadata(directory).ok().map(|facts| facts.uid())) {
             return Err(AskError::Stranger { path: socket.clone(), uid: relay });
         }
-        converse(stream, method, path).await.map_err(|error| silent(&socket, error))
+        converse(stream, method, path).await.map_err(|error| silent(&socket, &error))
     };
-    let late = |_| silent(&socket, format!("nothing came within {} s", PATIENCE.as_secs()));
+    let late = |_| silent(&socket, &format!("nothing came within {} s", PATIENCE.as_secs()));
     tokio::time::timeout(PATIENCE, asked).await.map_err(late)?
 }
 
@@ -49,7 +49,7 @@ pub(super) fn may_be_asked(relay: u32, us: u32, owner_of_directory: Option<u32>)
     relay == 0 || relay == us || owner_of_directory == Some(relay)
 }
 
-fn silent(socket: &Path, detail: impl ToString) -> AskError {
+fn silent(socket: &Path, detail: &impl ToString) -> AskError {
     AskError::Silent { path: socket.into(), detail: detail.to_string() }
 }
 
