@@ -3,25 +3,36 @@
 //! | request | answer |
 //! |---|---|
 //! | `GET /v1/status` | [`Running`] |
+//! | `GET /v1/accounts` | [`Accounts`] |
+//! | `POST /v1/accounts/NAME/signed-in` | 204: a hold has ended, the next attempt uses the new sign-in |
+//! | `POST /v1/accounts/NAME/signed-out` | 204: no token in memory is used any more |
 //!
 //! What stands here keeps its meaning within `v1`. A command never depends on it: with no relay, or one that does not
 //! understand, it goes on and says so. No answer holds a secret.
 
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
-use axum::http::HeaderValue;
+use axum::extract::{Path as Name, State};
 use axum::http::header::SERVER;
-use axum::response::Response;
-use axum::routing::get;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Common;
-use crate::disk::sole_owner::SoleOwner;
+use super::accounts::Account;
+use crate::account::Settings;
+use crate::account::status::Status;
+use crate::config::Config;
+use crate::disk::Ownership;
 use crate::ids::AccountName;
 use crate::net::control::{Answer, AskError, Door, Method, ask};
+use crate::outbound::Desks;
 use crate::store::file::Settings as Storage;
 
 /// Who answers, in every answer.
@@ -36,6 +47,21 @@ pub struct Running {
     pub pid: u32,
     /// When it was started.
     pub since: Timestamp,
+}
+
+/// The relay that answers, and its accounts in the order of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accounts {
+    /// Who says so.
+    pub relay: Running,
+    /// What it says.
+    pub accounts: Vec<Account>,
+}
+
+/// Why something was not done, in one sentence.
+#[derive(Debug, Serialize, Deserialize)]
+struct Refused {
+    text: String,
 }
 
 /// What became of telling the relay something.
@@ -60,19 +86,59 @@ pub enum Unanswered {
     Odd(String),
 }
 
+/// What the routes answer from.
+#[derive(Debug)]
+struct Office {
+    running: Running,
+    settings: Vec<Settings>,
+    common: Common,
+    desks: Desks,
+}
+
 /// Opens the relay to commands. Without it mail goes out all the same, so a failure is said and that is all.
-pub(super) fn open(owner: &SoleOwner, common: &Common) -> Option<Door> {
+pub(super) fn open(owner: &Ownership, config: &Config, common: &Common, desks: &Desks) -> Option<Door> {
     let running =
         Running { version: env!("CARGO_PKG_VERSION").into(), pid: std::process::id(), since: common.clock.now() };
-    Door::open(owner, routes(running))
+    let settings = config.accounts.clone();
+    let office = Office { running, settings, common: common.clone(), desks: desks.clone() };
+    Door::open(owner, routes(office))
         .inspect_err(|error| tracing::warn!("commands such as `posthouse accounts` cannot ask this relay: {error}"))
         .ok()
 }
 
-fn routes(running: Running) -> Router {
+fn routes(office: Office) -> Router {
     Router::new()
-        .route("/v1/status", get(move || std::future::ready(Json(running.clone()))))
+        .route("/v1/status", get(|office: State<Arc<Office>>| std::future::ready(Json(office.running.clone()))))
+        .route("/v1/accounts", get(all))
+        .route("/v1/accounts/{name}/signed-in", post(|office, name| change(office, name, Desks::signed_in)))
+        .route("/v1/accounts/{name}/signed-out", post(|office, name| change(office, name, Desks::signed_out)))
         .layer(axum::middleware::map_response(signed))
+        .with_state(Arc::new(office))
+}
+
+async fn all(State(office): State<Arc<Office>>) -> Json<Accounts> {
+    let Office { running, settings, common, desks } = &*office;
+    let kept = super::accounts::kept(common).await;
+    let mut stands: HashMap<String, Status> =
+        desks.status().await.into_iter().map(|status| (status.account.clone(), status)).collect();
+    let now = common.clock.now();
+    let told = |settings: &Settings| {
+        let status = stands.remove(settings.name.as_str())?;
+        Some(Account::new(settings, status, kept.get(&settings.name), now))
+    };
+    Json(Accounts { relay: running.clone(), accounts: settings.iter().filter_map(told).collect() })
+}
+
+async fn change(
+    State(office): State<Arc<Office>>,
+    Name(name): Name<String>,
+    tell: fn(&Desks, &AccountName) -> bool,
+) -> Response {
+    if tell(&office.desks, &name.as_str().into()) {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    let text = "the running relay has no account of this name: restart it, so that it reads the configuration anew";
+    (StatusCode::NOT_FOUND, Json(Refused { text: text.into() })).into_response()
 }
 
 async fn signed(mut response: Response) -> Response {
@@ -86,6 +152,15 @@ async fn signed(mut response: Response) -> Response {
 /// When none answers.
 pub async fn running(storage: &Storage) -> Result<Running, Unanswered> {
     read(&storage.directory, "/v1/status").await
+}
+
+/// The accounts as the relay that owns this storage directory sees them.
+///
+/// # Errors
+/// When none answers.
+pub async fn accounts(storage: &Storage) -> Result<(Running, Vec<Account>), Unanswered> {
+    let all: Accounts = read(&storage.directory, "/v1/accounts").await?;
+    Ok((all.relay, all.accounts))
 }
 
 /// Tells the relay that somebody has signed this account in and the vault has it: the account is released, and what
@@ -117,11 +192,7 @@ async fn read<T: DeserializeOwned>(directory: &Path, path: &str) -> Result<T, Un
 
 /// What an answer that is not understood most likely means.
 fn odd(answer: &Answer) -> String {
-    #[derive(Deserialize)]
-    struct Said {
-        text: String,
-    }
-    if let Ok(Said { text }) = serde_json::from_slice(&answer.body) {
+    if let Ok(Refused { text }) = serde_json::from_slice(&answer.body) {
         return one_line(&text);
     }
     let status = answer.status.as_u16();

@@ -4,6 +4,7 @@
 //! running relay ends within its grace: sessions are dismissed, windows closed, providers told QUIT. Starts without
 //! asking anyone on the network (promise 9), and only as the owner of its storage directory, which it is to the end.
 
+pub mod accounts;
 pub mod control;
 mod front;
 mod machine;
@@ -19,7 +20,7 @@ use crate::account::keeper::{Keeper, KeeperError, Tools};
 use crate::account::vault::{Holder, Vault};
 use crate::account::{self, Encryption};
 use crate::config::Config;
-use crate::disk::sole_owner::{SoleOwner, SoleOwnerError};
+use crate::disk::{Ownership, OwnershipError};
 use crate::ids::{AccountName, ListenerName};
 use crate::inbound::door::Sessions;
 use crate::journal::{Event, Journal};
@@ -59,7 +60,7 @@ pub enum StartError {
     #[error("account {account}: {source}")]
     Trust { account: AccountName, source: TrustError },
     #[error("storage: {0}")]
-    Owner(#[from] SoleOwnerError),
+    Ownership(#[from] OwnershipError),
     #[error(transparent)]
     Keeper(#[from] KeeperError),
     #[error(transparent)]
@@ -80,7 +81,7 @@ pub struct App {
     /// Where commands reach this relay, if there can be such a place.
     control: Option<net::control::Door>,
     /// Last, because everything else stands on it.
-    owner: SoleOwner,
+    owner: Ownership,
 }
 
 /// What all accounts of a house share.
@@ -130,7 +131,7 @@ const GOODBYES: Duration = Duration::from_secs(2);
 /// When another relay owns the storage directory, a listener cannot be opened or an account cannot be used at all; then
 /// nothing is left running.
 pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<App, StartError> {
-    let owner = SoleOwner::take(&config.storage.directory)?;
+    let owner = Ownership::take(&config.storage.directory)?;
     let common = Common { holder: Holder::new(true), ..Common::new(config, journal, timeouts) };
     let Common { ours, hostname, journal, .. } = common.clone();
     let queue = Arc::new(Queue::new(config.accounts.iter().map(|account| account.name.clone())));
@@ -165,7 +166,7 @@ pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<Ap
         doors.push(tokio::spawn(door.open(listener, sessions.clone())));
     }
     let grace = config.delivery.shutdown_grace;
-    let control = control::open(&owner, &common);
+    let control = control::open(&owner, config, &common, &desks);
     let renewals = common.renewals;
     Ok(App { listening, doors, sessions, couriers, desks, renewals, journal, grace, control, owner })
 }

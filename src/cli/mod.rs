@@ -4,10 +4,12 @@
 //! all went well, 78 for the configuration, 69 when something needed is not available, 75 when another process has
 //! it, 64 for wrong arguments.
 
+mod accounts;
 pub mod check;
 mod choose;
 mod demo;
 mod login;
+mod logout;
 mod providers;
 mod schema;
 mod serve;
@@ -71,6 +73,22 @@ enum Command {
         #[command(flatten)]
         args: login::Args,
     },
+    /// Show how the accounts stand: signed in or not, held or not, and what a person must do by when.
+    #[command(after_long_help = accounts::AFTER_HELP)]
+    Accounts {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        args: accounts::Args,
+    },
+    /// End a sign-in, at the provider and here; a running relay hears of it at once.
+    #[command(after_long_help = logout::AFTER_HELP)]
+    Logout {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        args: logout::Args,
+    },
     /// Try an account: look the provider up, connect, TLS, sign in, and with --to send a mail.
     #[command(after_long_help = test::AFTER_HELP)]
     Test {
@@ -94,7 +112,7 @@ const EXIT_CODES: &str = "Exit codes:
   75  another relay owns `storage.directory`
   78  something in the configuration is wrong
 
-`posthouse test` and `posthouse login` tell more causes apart; see their --help.";
+`posthouse test`, `login`, `logout` and `accounts` tell more causes apart; see their --help.";
 
 /// For the commands that read a configuration.
 #[derive(Debug, clap::Args)]
@@ -124,7 +142,9 @@ pub fn run() -> ExitCode {
         Command::Schema => schema::run(),
         Command::Login { file, args } => login::run(args, arguments.log_level.is_some(), &sources(&arguments, file)),
         Command::Test { file, args } => test::run(args, arguments.log_level.is_some(), &sources(&arguments, file)),
+        Command::Accounts { file, args } => accounts::run(args, &sources(&arguments, file)),
         Command::Vault(args) => vault::run(args, &sources(&arguments, args.file())),
+        Command::Logout { file, args } => logout::run(args, &sources(&arguments, file)),
         Command::Providers { file, args } => providers::run(args, &sources(&arguments, file)),
         Command::Check { file, args, question } => {
             let sources = sources(&arguments, file);

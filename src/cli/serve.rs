@@ -9,7 +9,7 @@ use super::sysexits::{EX_CANTCREAT, EX_CONFIG, EX_SOFTWARE, EX_TEMPFAIL, EX_UNAV
 use super::{cannot_use, fail, runtime};
 use crate::app::{self, StartError};
 use crate::config::{self, Sources};
-use crate::disk::sole_owner::SoleOwnerError;
+use crate::disk::OwnershipError;
 use crate::journal::{Event, Journal, log};
 use crate::smtp::client::Timeouts;
 
@@ -50,8 +50,8 @@ pub(super) fn run(sources: &Sources) -> ExitCode {
 fn exit_code(error: &StartError) -> u8 {
     match error {
         StartError::Bind { .. } => EX_UNAVAILABLE,
-        StartError::Owner(SoleOwnerError::Taken { .. }) => EX_TEMPFAIL,
-        StartError::Owner(_) => EX_CANTCREAT,
+        StartError::Ownership(OwnershipError::Taken { .. }) => EX_TEMPFAIL,
+        StartError::Ownership(_) => EX_CANTCREAT,
         _ => EX_CONFIG,
     }
 }

@@ -81,7 +81,7 @@ impl Origins {
         let mut origins = Self::default();
         origins.table(table, "", findings);
         for Named { key, file, .. } in named_files {
-            if let NamedFile::Secret(path) = file {
+            if let NamedFile::Secret(path) | NamedFile::VaultKey(path) = file {
                 origins.secret_files.insert(key.clone(), path.clone());
             }
         }

@@ -20,6 +20,7 @@ use crate::net::tls::certificate::CertificateFacts;
 use crate::net::trust::{self, Identity};
 use crate::pem;
 use crate::secret::Secret;
+use crate::store::file::check_key;
 
 /// A configuration file is a few kilobytes; a device file or a log would be read without end.
 const LARGEST_SOURCE: u64 = 1 << 20;
@@ -54,6 +55,8 @@ pub(super) enum NamedFile {
     Secret(PathBuf),
     /// The JSON of a service account.
     ServiceAccount(ServiceAccount),
+    /// The key of the vault, or several, one a line.
+    VaultKey(PathBuf),
 }
 
 impl NamedFile {
@@ -62,6 +65,7 @@ impl NamedFile {
         match self {
             Self::Secret(path)
             | Self::ServiceAccount(ServiceAccount { key_file: path, .. })
+            | Self::VaultKey(path)
             | Self::Key { key: path, .. }
             | Self::Proof { key: path, .. }
             | Self::Identity(Identity { key: path, .. }) => Some(path),
@@ -80,6 +84,7 @@ impl NamedFile {
             | Self::Registered(_)
             | Self::Proof { .. }
             | Self::Secret(_)
+            | Self::VaultKey(_)
             | Self::ServiceAccount(_) => None,
         }
     }
@@ -134,6 +139,19 @@ pub(super) fn read_secret(path: &Path, directory: &Path) -> Result<Secret, Compl
         line => Ok(Secret::new(line.to_owned())),
     }
 }
+
+fn vault_key(path: &Path, directory: &Path) -> Result<(), Complaint> {
+    let bytes = open_at_most(path, LARGEST_SECRET).map_err(|why| unreadable_secret(path, directory, &why))?;
+    let key = Secret::new(String::from_utf8_lossy(&bytes).into_owned());
+    check_key(&key).map_err(|error| {
+        let named = name_of(path, directory);
+        Complaint::new(format!("{named} cannot be the key of the vault: {error}")).hint(HOW_TO_MAKE_A_KEY)
+    })
+}
+
+/// Where a key of the vault is wrong.
+pub(super) const HOW_TO_MAKE_A_KEY: &str =
+    "put back the key it was; or, if nobody has signed in yet, what `openssl rand -base64 32` prints";
 
 const NOT_THE_SECRET: &str = "write the path of a file here; the password itself belongs in `password`";
 
@@ -236,6 +254,7 @@ const CLOSE_IT: &str = "close it with `chmod o-rwx FILE`, and see that Posthouse
 fn usable(file: &NamedFile, directory: &Path) -> Result<(), Complaint> {
     match file {
         NamedFile::Secret(path) => read_secret(path, directory).map(drop),
+        NamedFile::VaultKey(path) => vault_key(path, directory),
         NamedFile::ServiceAccount(account) => usable_for_tokens(service_account::check(account), DOWNLOAD),
         // An unusable certificate is noted at its own place.
         NamedFile::Proof { certificate, .. } if pem::certificates(certificate).is_err() => Ok(()),
@@ -327,6 +346,20 @@ mod tests {
         assert_eq!(said("2030-02-01"), "nothing");
         assert!(said("2030-02-03").ends_with("expires on 2030-03-04"), "{}", said("2030-02-03"));
         assert!(said("2030-03-04").ends_with("has expired on 2030-03-04"), "{}", said("2030-03-04"));
+    }
+
+    /// As it stands while the key is rotated: a relay must start in that moment, too.
+    #[test]
+    fn a_key_file_of_the_vault_may_hold_remarks_and_several_keys() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let usable = |text: &str| {
+            std::fs::write(file.path(), text).unwrap();
+            usable(&NamedFile::VaultKey(file.path().into()), Path::new("")).map_err(|complaint| complaint.message)
+        };
+        let key = "ab".repeat(32);
+        assert_eq!(usable(&format!("# A remark.\n{key}\n{key}\n")), Ok(()));
+        assert!(usable("# A remark.\n").unwrap_err().ends_with("there is no key in it"));
+        assert!(usable(&format!("{key}\ncorrect-horse\n")).unwrap_err().contains("key number 2"));
     }
 
     #[test]

@@ -91,9 +91,7 @@ fn is_private(file: &File, path: &Path, keeper: Keeper) -> Result<(), ReadError>
     use super::owner;
     let facts = file.metadata()?;
     let mode = facts.mode() & 0o7777;
-    let for_a_group = keeper == Keeper::SomebodyElse && facts.uid() == 0;
-    let too_many = if for_a_group { 0o037 } else { 0o077 };
-    if mode & too_many != 0 {
+    if mode & too_open(keeper, facts.uid() == 0, path) != 0 {
         return Err(Exposed::Mode { mode }.into());
     }
     let above = std::fs::metadata(owner::parent(path))?.uid();
@@ -101,6 +99,18 @@ fn is_private(file: &File, path: &Path, keeper: Keeper) -> Result<(), ReadError>
         return Err(Exposed::Owner { owner: owner::user(facts.uid()) }.into());
     }
     Ok(())
+}
+
+/// The bits of a mode that open a file to too many.
+#[cfg(unix)]
+fn too_open(keeper: Keeper, is_roots: bool, path: &Path) -> u32 {
+    match keeper {
+        Keeper::Us => 0o077,
+        Keeper::SomebodyElse if !is_roots => 0o077,
+        // Container engines let everybody read them inside the container, where nobody else is.
+        Keeper::SomebodyElse if path.starts_with("/run/secrets") => 0o033,
+        Keeper::SomebodyElse => 0o037,
+    }
 }
 
 /// Other systems keep access lists, which are not looked at.
@@ -153,6 +163,15 @@ mod tests {
             let said = said(&file(directory.path(), mode), Keeper::SomebodyElse, 6);
             assert!(said.starts_with("others may"), "{mode:o}: {said}");
         }
+    }
+
+    #[test]
+    fn a_secret_of_a_container_may_be_read_by_all_in_it_and_changed_by_none() {
+        let path = Path::new("/run/secrets/vault_key");
+        assert_eq!(0o444 & too_open(Keeper::SomebodyElse, true, path), 0);
+        assert_ne!(0o446 & too_open(Keeper::SomebodyElse, true, path), 0);
+        assert_ne!(0o444 & too_open(Keeper::SomebodyElse, false, path), 0);
+        assert_ne!(0o444 & too_open(Keeper::SomebodyElse, true, Path::new("/run/other/vault_key")), 0);
     }
 
     #[test]

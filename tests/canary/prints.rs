@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use percent_encoding::NON_ALPHANUMERIC;
 use posthouse::account::keeper::{Keeper, Tools};
 use posthouse::account::oauth::Token;
 use posthouse::account::signin::Credential;
-use posthouse::account::vault::Holder;
+use posthouse::account::vault::{Facts, Holder, Lease, Record, Stored};
 use posthouse::config::{self, Override, Sources, report};
 use posthouse::journal::Journal;
 use posthouse::net::clock::Clock;
@@ -132,6 +133,23 @@ fn logins_and_tokens_print_no_secret() {
         &Token { access_token: secret(), life: None, refresh_token: None, refresh_life: None, scope: None },
     );
     prints("a credential", &Credential::Password { username: "u".into(), password: secret() });
+    let facts = Facts {
+        grant: "device_code".into(),
+        client_id: "app".into(),
+        endpoint: "https://login.example.com/token".into(),
+        username: "u".into(),
+        scope: None,
+        signed_in: Timestamp::UNIX_EPOCH,
+        renewed: Timestamp::UNIX_EPOCH,
+        access_ends: None,
+        refresh_ends: None,
+        brought: None,
+        last_reply: None,
+    };
+    let record = Record { refresh_token: Some(secret()), access_token: Some(secret()), facts };
+    prints("a lease", &Lease::Yours(Stored { version: 1, record }));
+    let storage = Storage { directory: "/nonexistent".into(), key: KeySource::Given(secret()) };
+    prints("a vault", &FileVault::new(storage));
     for login in [
         Login::Plain { user: "u".into(), password: secret() },
         Login::Login { user: "u".into(), password: secret() },

@@ -89,13 +89,19 @@ introspection_url = {introspection}
 username_attribute = email
 active_attribute = active
 active_value = true
+{trust}
 """
 
 
 class Dovecot:
-    """Started by the constructor, ended by `stop`. `ports` maps an encryption to a port."""
+    """Started by the constructor, ended by `stop`. `ports` maps an encryption to a port.
 
-    def __init__(self, home: Path, ports, sink_port, introspection, certificate, user, password, clients=None):
+    `clients` is the authority whose client certificates a strict one wants; `ca_file` is whom it trusts for introspection.
+    """
+
+    def __init__(
+        self, home: Path, ports, sink_port, introspection, certificate, user, password, clients=None, ca_file=None
+    ):
         self.home = home
         self.log = home / "dovecot.log"
         self.auth_socket = home / "postfix-auth"
@@ -103,7 +109,8 @@ class Dovecot:
         (home / "mail").mkdir(parents=True)
         shutil.chown(home / "mail", "postfix", "postfix")
         (home / "users").write_text(f"{user}:{{PLAIN}}{password}\n")
-        (home / "oauth2.conf").write_text(OAUTH2.format(introspection=introspection))
+        trust = f"tls_ca_cert_file = {ca_file}" if ca_file else ""
+        (home / "oauth2.conf").write_text(OAUTH2.format(introspection=introspection, trust=trust))
         (home / "dovecot.conf").write_text(
             CONFIGURATION.format(
                 home=home,

@@ -30,12 +30,12 @@ class Relay:
         home.mkdir()
         self.log = home / "posthouse.log"
         self.ports = {door: ports.take() for door in DOORS}
-        configuration = home / "posthouse.toml"
-        configuration.write_text(_configuration(self.ports, certificate, account, home / "data"))
+        written = home / "posthouse.toml"
+        written.write_text(configuration(self.ports, certificate, account, home / "data"))
         # Passwords stand in it, and a program may rightly look at that.
-        configuration.chmod(0o600)
+        written.chmod(0o600)
         self._output = self.log.open("wb")
-        command = [program, "serve", "--config", configuration, "--log-format", "json"]
+        command = [program, "serve", "--config", written, "--log-format", "json"]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self._output, stderr=self._output)
         # For `run` to find it by, should this program be killed.
         (home / "posthouse.pid").write_text(f"{self._process.pid}\n")
@@ -59,9 +59,10 @@ class Relay:
         return all(port_open("127.0.0.1", port) for port in self.ports.values())
 
 
-def _configuration(ports, certificate, account, data):
+def configuration(ports, certificate, account, data):
+    """The text of a configuration file with these doors, where `ports` has them, and this account."""
     lines = [f"hostname = {_value(RELAY)}", ""]
-    for number, (door, (tls, auth)) in enumerate(DOORS.items()):
+    for number, (door, (tls, auth)) in enumerate((door, DOORS[door]) for door in ports):
         lines += [
             "[[listeners]]",
             f'name = "door{number}"',
@@ -72,7 +73,9 @@ def _configuration(ports, certificate, account, data):
         if tls != "none":
             lines += [f"certificate = {_value(certificate[0])}", f"key = {_value(certificate[1])}"]
         lines.append("")
-    lines += [f"[devices.{DEVICE[0]}]", f"password = {_value(DEVICE[1])}", "", "[accounts.office]"]
+    if any(DOORS[door][1] == "required" for door in ports):
+        lines += [f"[devices.{DEVICE[0]}]", f"password = {_value(DEVICE[1])}", ""]
+    lines.append("[accounts.office]")
     lines += [f"{key} = {_value(value)}" for key, value in account.items()]
     lines += ["", "[delivery]", 'wait = "15s"', "", "[storage]", f"directory = {_value(data)}"]
     return "\n".join(lines) + "\n"

@@ -1,7 +1,8 @@
 """The end of the chain: a small SMTP server that keeps every message byte for byte, with its envelope.
 
 It repairs nothing: what stands in `Delivery.data` is what came over the wire between DATA and the terminating dot, with
-the dots of RFC 5321 §4.5.2 removed and nothing else. Recipients whose local part begins with `refused` or `later` are
+the dots of RFC 5321 §4.5.2 removed and nothing else. It can be told to take one mail a connection, as some providers do,
+and hangs up at the next; a proxy in front then does the same to its clients. Recipients whose local part begins with `refused` or `later` are
 refused here as well, because a proxy in front (Dovecot) leaves that to the server behind it.
 """
 
@@ -25,8 +26,8 @@ class Delivery:
 class Sink:
     """Listens on one loopback port until `stop`."""
 
-    def __init__(self, port):
-        self.port = port
+    def __init__(self, port, one_mail_a_connection=False):
+        self.port, self.one_mail_a_connection = port, one_mail_a_connection
         self._deliveries = []
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", port), _Session)
@@ -61,6 +62,7 @@ class _Session(socketserver.StreamRequestHandler):
 
     def handle(self):
         self._sender, self._recipients = None, []
+        served = False
         self._say("220 sink.test ESMTP")
         while line := self.rfile.readline(4096):
             command = line.decode("utf-8", "replace").strip()
@@ -75,12 +77,15 @@ class _Session(socketserver.StreamRequestHandler):
                     "250 ENHANCEDSTATUSCODES",
                 )
             elif verb.startswith("MAIL FROM:"):
+                if served and self.server.sink.one_mail_a_connection:
+                    self._say("421 4.3.2 One mail a connection here")
+                    return
                 self._sender, self._recipients = _address(command), []
                 self._say("250 2.1.0 Ok")
             elif verb.startswith("RCPT TO:"):
                 self._recipient(_address(command))
             elif verb == "DATA":
-                self._data()
+                served = self._data()
             elif verb == "QUIT":
                 self._say("221 2.0.0 Bye")
                 return
@@ -101,13 +106,13 @@ class _Session(socketserver.StreamRequestHandler):
     def _data(self):
         if not self._recipients:
             self._say("554 5.5.1 No valid recipients")
-            return
+            return False
         self._say("354 Go ahead")
         lines, previous_ended = [], True
         while True:
             line = self.rfile.readline()
             if not line:
-                return
+                return False
             if line == b".\r\n" and previous_ended:
                 break
             if previous_ended and line.startswith(b"."):
@@ -117,6 +122,7 @@ class _Session(socketserver.StreamRequestHandler):
             previous_ended = line.endswith(b"\r\n")
         self.server.sink.keep(Delivery(self._sender, tuple(self._recipients), b"".join(lines)))
         self._say("250 2.0.0 Kept")
+        return True
 
     def _say(self, *lines):
         self.wfile.write("".join(f"{line}\r\n" for line in lines).encode())

@@ -10,6 +10,10 @@ import time
 from pathlib import Path
 
 
+# What openssl makes keys of.
+KEYS = {"ec": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "rsa": ["-newkey", "rsa:2048"]}
+
+
 class Trouble(Exception):
     """Something of the test bench itself, or of a program under test, did not do what was waited for."""
 
@@ -61,18 +65,21 @@ class Authority:
         self.certificate = directory / "ca.pem"
         self._key = directory / "ca.key"
         extensions = "basicConstraints=critical,CA:true\nkeyUsage=critical,keyCertSign,cRLSign\n"
-        self._request("ca", name, extensions, [])
+        self._request("ca", name, extensions, [], KEYS["ec"])
 
-    def issue(self, name: str, subject_alternative_names: str, purpose: str = "serverAuth"):
-        """Returns (certificate, key), for a server unless told otherwise; certificates carry their names only as SAN (RFC 9525)."""
+    def issue(self, name: str, subject_alternative_names: str, purpose: str = "serverAuth", kind: str = "ec"):
+        """Returns (certificate, key), for a server unless told otherwise; the kind of key is ec or rsa.
+
+        Certificates carry their names only as SAN (RFC 9525).
+        """
         extensions = (
             "basicConstraints=critical,CA:false\nkeyUsage=critical,digitalSignature\n"
             f"extendedKeyUsage={purpose}\nsubjectAltName={subject_alternative_names}\n"
         )
-        self._request(name, name, extensions, ["-CA", self.certificate, "-CAkey", self._key])
+        self._request(name, name, extensions, ["-CA", self.certificate, "-CAkey", self._key], KEYS[kind])
         return self._directory / f"{name}.pem", self._directory / f"{name}.key"
 
-    def _request(self, file, common_name, extensions, issuer):
+    def _request(self, file, common_name, extensions, issuer, key):
         config = self._directory / f"{file}.cnf"
         config.write_text(f"[req]\ndistinguished_name=dn\nprompt=no\n[dn]\nCN={common_name}\n[ext]\n{extensions}")
         run_tool(
@@ -87,10 +94,7 @@ class Authority:
                 "-days",
                 "2",
                 "-nodes",
-                "-newkey",
-                "ec",
-                "-pkeyopt",
-                "ec_paramgen_curve:P-256",
+                *key,
                 "-keyout",
                 self._directory / f"{file}.key",
                 "-out",

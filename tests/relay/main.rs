@@ -6,12 +6,17 @@
 
 mod bodies;
 mod certificates;
+#[cfg(unix)]
+mod control;
 mod device;
 mod door;
 mod downgrade;
 mod held;
+mod life;
 mod limits;
 mod login;
+#[cfg(unix)]
+mod logout;
 mod matrix;
 mod pool;
 mod probe;

@@ -20,7 +20,7 @@ fn starttls(account: &mut account::Settings, sandbox: &Sandbox) {
 }
 
 /// A port nobody listens on.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::issuer::{Fetched, now};
 use super::shelf::Shelf;
 use crate::account::life::Life;
-use crate::account::oauth::{self, Application, Given, Grant, Means, NoToken, Token, discovery};
+use crate::account::oauth::{self, Application, Given, Grant, Means, NoToken, Token};
 use crate::account::vault::{Expected, LEASE, Lease, Record, Reply, Stored, Written};
 use crate::diagnosis::{Context, Failure, KeptFailure, diagnose};
 use crate::net::clock::Clock;
@@ -31,6 +31,8 @@ const LONGEST_WAIT: Duration = LEASE.saturating_mul(2);
 pub(super) struct Kept {
     pub grant: Grant,
     pub application: Application,
+    /// The refresh token in the configuration, where the grant has one.
+    pub brought: Option<Given>,
     pub username: String,
     pub http: HttpClient,
     pub shelf: Shelf,
@@ -75,18 +77,20 @@ struct Wait {
 }
 
 impl Kept {
-    /// A token that is good: the kept one, or a new one. `refused` was refused by the server and is not good.
+    /// A token that is good: the kept one, or a new one. Neither `last`, which was at hand and is to be renewed, nor
+    /// `refused`, which the server did not take.
     pub(super) async fn token(&self, last: Option<&Secret>, refused: Option<&Secret>) -> Result<Fetched, NoToken> {
+        let spent = [last, refused];
         let mut wait = Wait { began: now(), lease: None };
         loop {
             self.store_received().await?;
             let stored = self.stored().await?;
-            if let Some(good) = self.good(&stored, refused) {
+            if let Some(good) = self.good(&stored, spent) {
                 return Ok(good);
             }
             match self.shelf.lease(wait.now(&self.clock)).await? {
                 // Between our look and the lease somebody may have brought what we came for.
-                Lease::Yours(stored) => match self.good(&stored, refused) {
+                Lease::Yours(stored) => match self.good(&stored, spent) {
                     Some(good) => {
                         self.shelf.give_back(None).await;
                         return Ok(good);
@@ -110,7 +114,7 @@ impl Kept {
             let stored = self.shelf.get().await;
             self.see(Seen::of(&stored));
             let stored = stored?;
-            let Grant::RefreshToken { token, .. } = &self.grant else {
+            let Some(token) = &self.brought else {
                 return self.ours(stored).map_err(Failure::Kept);
             };
             if let Some(seeded) = self.seeded(stored, token).await? {
@@ -157,12 +161,12 @@ impl Kept {
         })
     }
 
-    /// The kept access token, if enough of it is left and the server has not refused it.
-    fn good(&self, stored: &Stored, refused: Option<&Secret>) -> Option<Fetched> {
+    /// The kept access token, if enough of it is left and it is none of these.
+    fn good(&self, stored: &Stored, spent: [Option<&Secret>; 2]) -> Option<Fetched> {
         let token = stored.record.access_token.as_ref()?;
         let life = Life::of_kept(&stored.record.facts, self.clock.now()).filter(|life| life.is_enough())?;
-        let is_refused = refused.is_some_and(|refused| refused.is_same_as(token));
-        (!is_refused).then(|| Fetched { token: token.clone(), life })
+        let is_spent = spent.into_iter().flatten().any(|spent| spent.is_same_as(token));
+        (!is_spent).then(|| Fetched { token: token.clone(), life })
     }
 
     /// Asks the provider, with the lease in hand.
@@ -172,8 +176,7 @@ impl Kept {
             return Err(Failure::Kept(KeptFailure::NotRenewable { account: self.shelf.account.clone() }).into());
         };
         let (asked, began) = (self.clock.now(), now());
-        let means = Means { http: &self.http, clock: &self.clock, last };
-        match self.call(refresh_token, means).await {
+        match self.ask(refresh_token, last).await {
             Ok(received) => {
                 let (token, life) = (received.access_token.clone(), Life::begin(received.life));
                 let record = stored.record.renewed(received, asked);
@@ -195,10 +198,12 @@ impl Kept {
         }
     }
 
-    async fn call(&self, refresh_token: &Secret, means: Means<'_>) -> Result<Token, NoToken> {
-        let endpoint = discovery::known(&self.application.endpoints, means.http).await?.token;
-        let scope = self.grant.renewal_scope();
-        oauth::refresh_token::token(&self.application, &endpoint, refresh_token, scope, means).await
+    /// Asks for the next token.
+    async fn ask(&self, refresh_token: &Secret, last: Option<&Secret>) -> Result<Token, NoToken> {
+        let Self { grant, application, http, clock, .. } = self;
+        let endpoint = oauth::discovery::known(&application.endpoints, http).await?.token;
+        let means = Means { http, clock, last };
+        oauth::refresh_token::token(application, &endpoint, refresh_token, grant.renewal_scope(), means).await
     }
 
     /// Stores what was received, if there is something. False: somebody wrote another record meanwhile, which wins.

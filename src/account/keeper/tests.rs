@@ -2,6 +2,12 @@
 //!
 //! Nothing here waits for time to pass: the tests wait for a call to arrive, and move the clock themselves.
 
+mod crash;
+mod kept;
+mod processes;
+mod provider;
+mod tending;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -16,9 +22,10 @@ use crate::account::CommandLine;
 use crate::account::oauth::{Application, ClientAuthentication, ClientProof, Endpoints, Given, Redirect, Token};
 use crate::account::tests::settings;
 use crate::account::vault::tests::Memory;
-use crate::account::vault::{Facts, Record};
-use crate::diagnosis::TokenFailure;
+use crate::account::vault::{Expected, Facts, Record, Written};
+use crate::diagnosis::{Context, KeptFailure, TokenFailure, diagnose};
 use crate::secret::Secret;
+use crate::words::Cause;
 
 /// A token endpoint that counts its calls, and answers none before it is let.
 struct Endpoint {

@@ -9,7 +9,7 @@ use axum::Router;
 use hyper::Method;
 
 use super::{Answer, AskError, DoorError, socket};
-use crate::disk::sole_owner::SoleOwner;
+use crate::disk::Ownership;
 
 /// Never there.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub enum Door {}
 impl Door {
     /// # Errors
     /// Always.
-    pub fn open(owner: &SoleOwner, _: Router) -> Result<Self, DoorError> {
+    pub fn open(owner: &Ownership, _: Router) -> Result<Self, DoorError> {
         Err(DoorError::Other { path: socket(owner.directory()), source: io::ErrorKind::Unsupported.into() })
     }
 }

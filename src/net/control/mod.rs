@@ -1,6 +1,6 @@
 //! The running relay's ear for its own machine: HTTP/1.1 on the Unix socket `control.sock`, both ends.
 //!
-//! [`Door`] is the relay's end and opens only for the [`crate::disk::sole_owner::SoleOwner`] of the storage directory; [`ask`]
+//! [`Door`] is the relay's end and opens only for the [`crate::disk::Ownership`] of the storage directory; [`ask`]
 //! is the end of the commands. Guarantees that only the relay's own user and root are heard, that a command talks to
 //! nobody but the directory's own relay, that every request, answer and connection is bounded in size, number and
 //! time, and that mail does not notice any of it. What is asked and answered is for whoever brings the routes.

@@ -5,7 +5,7 @@
 
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{DoorError, LONGEST_CONNECTION, LONGEST_REQUEST, socket};
-use crate::disk::sole_owner::SoleOwner;
+use crate::disk::Ownership;
 
 /// Connections at once; whoever comes next waits in the kernel's queue.
 const SEATS: usize = 16;
@@ -55,20 +55,19 @@ impl Door {
     ///
     /// # Errors
     /// When there can be no socket.
-    pub fn open(owner: &SoleOwner, routes: Router) -> Result<Self, DoorError> {
+    pub fn open(owner: &Ownership, routes: Router) -> Result<Self, DoorError> {
         let path = socket(owner.directory());
         if std::os::unix::net::SocketAddr::from_pathname(&path).is_err() {
             return Err(DoorError::PathTooLong { path });
         }
-        let (listener, us) = bind(&path).map_err(|source| DoorError::Other { path: path.clone(), source })?;
+        let listener = bind(&path).map_err(|source| DoorError::Other { path: path.clone(), source })?;
         let routes = routes.layer(DefaultBodyLimit::max(LONGEST_REQUEST));
-        let serving = tokio::spawn(serve(listener, us, routes));
+        let serving = tokio::spawn(serve(listener, routes));
         Ok(Self { _socket: SocketFile(path), _serving: AbortOnDropHandle::new(serving) })
     }
 }
 
-/// The listening socket, and the user it belongs to: the one this process has the rights of.
-fn bind(path: &Path) -> io::Result<(UnixListener, u32)> {
+fn bind(path: &Path) -> io::Result<UnixListener> {
     // Under another name first: no moment in which it is there and open to others, none in which it is gone.
     let unready = path.with_file_name("control.new");
     match fs::remove_file(&unready) {
@@ -77,12 +76,12 @@ fn bind(path: &Path) -> io::Result<(UnixListener, u32)> {
     }
     let listener = UnixListener::bind(&unready)?;
     fs::set_permissions(&unready, Permissions::from_mode(0o600))?;
-    let us = fs::metadata(&unready)?.uid();
     fs::rename(&unready, path)?;
-    Ok((listener, us))
+    Ok(listener)
 }
 
-async fn serve(listener: UnixListener, us: u32, routes: Router) {
+async fn serve(listener: UnixListener, routes: Router) {
+    let us = rustix::process::geteuid().as_raw();
     let seats = Arc::new(Semaphore::new(SEATS));
     let mut connections = JoinSet::new();
     let mut complained = false;

@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 use super::{Answer, AskError, Door, DoorError, LONGEST_ANSWER, LONGEST_REQUEST, Method, ask, client, server, socket};
-use crate::disk::sole_owner::SoleOwner;
+use crate::disk::Ownership;
 
 fn routes() -> Router {
     let repeat = |Part(name): Part<String>| async move { name };
@@ -42,7 +42,7 @@ async fn a_question_is_answered_by_the_owner_of_the_directory_only() {
     let home = tempfile::tempdir().unwrap();
     let nobody = ask(home.path(), Method::GET, "/name/a").await.unwrap_err();
     assert_eq!(nobody, AskError::NotRunning { directory: home.path().into() });
-    let owner = SoleOwner::take(home.path()).unwrap();
+    let owner = Ownership::take(home.path()).unwrap();
     let door = Door::open(&owner, routes()).unwrap();
     let answer = ask(home.path(), Method::GET, "/name/office").await.unwrap();
     assert_eq!((answer.status.as_u16(), text(&answer)), (200, "office"));
@@ -60,7 +60,7 @@ async fn the_socket_is_for_its_user_alone_and_takes_the_place_of_a_dead_one() {
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     drop(std::os::unix::net::UnixListener::bind(home.path().join("control.new")).unwrap());
     assert!(matches!(ask(home.path(), Method::GET, "/name/a").await, Err(AskError::NotRunning { .. })));
-    let owner = SoleOwner::take(home.path()).unwrap();
+    let owner = Ownership::take(home.path()).unwrap();
     let _door = Door::open(&owner, routes()).unwrap();
     let facts = fs::metadata(&path).unwrap();
     assert!(facts.file_type().is_socket());
@@ -81,7 +81,7 @@ fn only_the_relays_own_user_and_root_are_heard_and_only_a_trusted_relay_is_asked
 #[tokio::test]
 async fn a_path_that_is_too_long_is_said_with_what_to_do() {
     let home = tempfile::tempdir().unwrap();
-    let owner = SoleOwner::take(&home.path().join("d".repeat(100))).unwrap();
+    let owner = Ownership::take(&home.path().join("d".repeat(100))).unwrap();
     let error = Door::open(&owner, routes()).unwrap_err();
     assert!(matches!(&error, DoorError::PathTooLong { .. }), "{error}");
     assert!(error.to_string().contains("`storage.directory` with a path of at most 90 octets"), "{error}");
@@ -98,7 +98,7 @@ async fn a_regular_file_in_the_sockets_place_does_not_answer() {
 #[tokio::test]
 async fn what_is_not_http_gets_400_and_what_is_too_large_gets_no_further() {
     let home = tempfile::tempdir().unwrap();
-    let owner = SoleOwner::take(home.path()).unwrap();
+    let owner = Ownership::take(home.path()).unwrap();
     let _door = Door::open(&owner, routes()).unwrap();
     for nonsense in [&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..], b"EHLO scanner\r\n\r\n", &[0; 4096]] {
         assert!(say(home.path(), nonsense).await.starts_with("HTTP/1.1 400"), "{nonsense:?}");
@@ -117,9 +117,10 @@ async fn what_is_not_http_gets_400_and_what_is_too_large_gets_no_further() {
 #[tokio::test(start_paused = true)]
 async fn peers_that_stall_lose_their_seats_and_a_relay_that_stalls_is_not_waited_for() {
     let home = tempfile::tempdir().unwrap();
-    let owner = SoleOwner::take(home.path()).unwrap();
+    let owner = Ownership::take(home.path()).unwrap();
     let hang = get(|| std::future::pending::<String>());
     let door = Door::open(&owner, routes().route("/hang", hang)).unwrap();
+    let began = tokio::time::Instant::now();
     let mut stalled = Vec::new();
     for _ in 0..40 {
         let mut stream = UnixStream::connect(socket(home.path())).await.unwrap();
@@ -131,6 +132,8 @@ async fn peers_that_stall_lose_their_seats_and_a_relay_that_stalls_is_not_waited
         let _ = stream.read_to_end(&mut heard).await;
         assert!(heard.is_empty() || heard.starts_with(b"HTTP/1.1 408"), "{}", String::from_utf8_lossy(&heard));
     }
+    // Sixteen seats, each for the time of a header: three rounds.
+    assert_eq!(began.elapsed().as_secs(), 15);
     assert_eq!(text(&ask(home.path(), Method::GET, "/name/next").await.unwrap()), "next");
     let error = ask(home.path(), Method::GET, "/hang").await.unwrap_err();
     assert!(error.to_string().contains("nothing came within 10 s"), "{error}");

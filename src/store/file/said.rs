@@ -51,7 +51,10 @@ pub(super) fn key_gone(key: &Path, vault: &Path) -> VaultError {
 
 pub(super) fn key_unread(path: &Path, error: ReadError) -> VaultError {
     match error {
-        ReadError::Exposed(exposed) => exposed_file("the key of the vault", path, &exposed),
+        ReadError::Exposed(exposed) => VaultError::Exposed(format!(
+            "{}; if somebody has read it, then rotate it: `posthouse vault rotate-key`",
+            exposed_file("the key of the vault", path, &exposed)
+        )),
         ReadError::Io(error) => VaultError::Storage(denied("read the key of the vault in", path, &error)),
         other => VaultError::Key(format!("the key of the vault should be in {}, but {other}", path.display())),
     }
@@ -73,7 +76,7 @@ pub(super) fn no_randomness() -> VaultError {
 
 pub(super) fn vault_unread(path: &Path, error: ReadError) -> VaultError {
     match error {
-        ReadError::Exposed(exposed) => exposed_file("the vault", path, &exposed),
+        ReadError::Exposed(exposed) => VaultError::Exposed(exposed_file("the vault", path, &exposed)),
         ReadError::Io(error) => VaultError::Storage(denied("read the vault", path, &error)),
         other => damaged(path, other),
     }
@@ -158,18 +161,16 @@ fn ids<'a>(ids: impl Iterator<Item = &'a KeyId>) -> String {
     format!("key{} {}", if ids.len() == 1 { "" } else { "s" }, ids.join(" and "))
 }
 
-fn exposed_file(what: &str, path: &Path, exposed: &Exposed) -> VaultError {
+fn exposed_file(what: &str, path: &Path, exposed: &Exposed) -> String {
     let path = path.display();
     let cure = match exposed {
-        Exposed::Mode { .. } => {
-            format!("`chmod 600 {path}`; if others may have read it, rotate the key or sign in again")
-        }
+        Exposed::Mode { .. } => format!("`chmod 600 {path}`"),
         Exposed::Owner { .. } => {
             let user = disk::our_user().unwrap_or_else(|| "USER".into());
             format!("if you know how it came there, `chown {user} {path}`")
         }
     };
-    VaultError::Exposed(format!("{what}, {path}, is not used: {exposed}; {cure}"))
+    format!("{what}, {path}, is not used: {exposed}; {cure}")
 }
 
 /// Mostly a command run as the wrong user.

@@ -165,6 +165,16 @@ async fn no_failure_repeats_a_secret_or_what_may_be_a_token() {
 }
 
 #[tokio::test]
+async fn the_token_issued_before_is_in_no_failure_either() {
+    let (endpoint, _) = endpoint([answer("400 Bad", "text/plain", "you have ey.the.old.token already")]).await;
+    let last = Secret::new("ey.the.old.token".into());
+    let means = Means { http: &http(), clock: &Clock::default(), last: Some(&last) };
+    let application = application(endpoint.clone(), ClientAuthentication::Body);
+    let said = format!("{:?}", client_credentials::token(&application, &endpoint, means).await.unwrap_err());
+    assert!(said.contains("you have [secret] already"), "{said}");
+}
+
+#[tokio::test]
 async fn an_endpoint_that_is_away_is_named_without_its_query() {
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let endpoint = format!("http://{closed}/token?key=hunter2").parse().unwrap();

@@ -1,4 +1,6 @@
 //! Service accounts before a token endpoint of the test's own: what is signed and sent, and useless key files.
+//!
+//! The endpoint looks at what Google looks at; that the signature is good is shown where it is made.
 
 use serde_json::json;
 
@@ -132,4 +134,19 @@ async fn a_useless_file_says_what_is_wrong_with_it_and_nothing_of_what_is_in_it(
     drop(file);
     let absent = format!("{:?}", ask(&account).await.unwrap_err());
     assert!(absent.contains("cannot read /") && absent.contains("No such file"), "{absent}");
+}
+
+#[tokio::test]
+async fn a_server_whose_clock_is_another_gets_its_own_time() {
+    let refusal = r#"{"error":"invalid_grant","error_description":"Invalid JWT: iat is in the future."}"#;
+    let refusal = in_json("400 Bad Request\r\ndate: Sun, 22 Nov 2026 07:00:00 GMT", refusal);
+    let (endpoint, asked) = endpoint([refusal, in_json("200 OK", r#"{"access_token":"ya29.x"}"#)]).await;
+    let (_file, account) = in_a_file(&written(endpoint.as_str()).to_string());
+    ask(&account).await.unwrap();
+    let made: Vec<i64> = asked.await.unwrap().iter().map(|asked| made(&fields(asked)["assertion"])).collect();
+    assert_eq!(made[0] - made[1], 3600);
+}
+
+fn made(assertion: &str) -> i64 {
+    part(assertion, 1)["iat"].as_i64().unwrap()
 }

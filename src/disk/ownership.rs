@@ -1,27 +1,29 @@
 //! Whose a storage directory is: the process that holds the lock on the file `lock` in it.
 //!
-//! An [`SoleOwner`] can only be had by taking that lock, so whatever must not be done by two processes at once asks for
+//! An [`Ownership`] can only be had by taking that lock, so whatever must not be done by two processes at once asks for
 //! one. The system lets the lock go when the process ends, however it ends: a file that was left behind stands in
 //! nobody's way. Guarantees nothing on network file systems whose servers ignore locks.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{Locked, Owner, lock, private_directory};
 
 /// The file's name in the directory. It is never removed: who removes a locked file lets a second owner in.
 const NAME: &str = "lock";
 
 /// The proof that this process owns a storage directory, until it is dropped.
 #[derive(Debug)]
-pub struct SoleOwner {
+pub struct Ownership {
     directory: PathBuf,
-    /// Held for its lock, which ends when it is closed.
-    _lock: File,
+    _locked: Locked,
 }
 
 /// Why this process does not own the directory; each text says what to do.
 #[derive(Debug, thiserror::Error)]
-pub enum SoleOwnerError {
+pub enum OwnershipError {
     /// Somebody else does.
     #[error(
         "{} belongs to another Posthouse that is running{}; end that one first, or give this one a directory of its own with `storage.directory`",
@@ -58,27 +60,22 @@ pub enum SoleOwnerError {
     },
 }
 
-impl SoleOwner {
-    /// Takes the directory, which is made for this user alone if it is not there. Waits for nobody.
+impl Ownership {
+    /// Takes the directory, which is made for its user alone if it is not there. Waits for nobody.
     ///
     /// # Errors
     /// When another process has it, or it cannot be used.
-    pub fn take(directory: &Path) -> Result<Self, SoleOwnerError> {
-        make(directory).map_err(|source| SoleOwnerError::Directory { directory: directory.into(), source })?;
+    pub fn take(directory: &Path) -> Result<Self, OwnershipError> {
+        private_directory(directory, Owner::of(directory))
+            .map_err(|source| OwnershipError::Directory { directory: directory.into(), source })?;
         let path = directory.join(NAME);
-        let failed = |source| SoleOwnerError::Lock { file: path.clone(), source };
-        let mut lock = open(&path).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(SoleOwnerError::Taken { directory: directory.into(), pid: read_pid(&mut lock) });
-            }
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
-        }
+        let failed = |source| OwnershipError::Lock { file: path.clone(), source };
+        let Some(locked) = lock(&path, Duration::ZERO).map_err(failed)? else {
+            return Err(OwnershipError::Taken { directory: directory.into(), pid: read_pid(&path) });
+        };
         // For people, and for the text above; what counts is the lock.
-        let written = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
-        written.map_err(failed)?;
-        Ok(Self { directory: directory.into(), _lock: lock })
+        std::fs::write(&path, format!("{}\n", std::process::id())).map_err(failed)?;
+        Ok(Self { directory: directory.into(), _locked: locked })
     }
 
     /// What it owns.
@@ -89,58 +86,34 @@ impl SoleOwner {
 }
 
 /// The longest process id, and nothing of a file that is not ours.
-fn read_pid(lock: &mut File) -> Option<u32> {
+fn read_pid(lock: &Path) -> Option<u32> {
     let mut text = String::new();
-    lock.take(16).read_to_string(&mut text).ok()?;
+    File::open(lock).ok()?.take(16).read_to_string(&mut text).ok()?;
     text.trim().parse().ok()
-}
-
-#[cfg(unix)]
-fn make(directory: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    if let Some(parent) = directory.parent() {
-        fs::create_dir_all(parent)?;
-    }
-    // One that is there already keeps the mode somebody gave it.
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
-}
-
-#[cfg(not(unix))]
-fn make(directory: &Path) -> io::Result<()> {
-    fs::create_dir_all(directory)
-}
-
-#[cfg(unix)]
-fn open(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
-}
-
-#[cfg(not(unix))]
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
     fn a_directory_has_one_owner_who_is_named_to_the_second() {
         let home = tempfile::tempdir().unwrap();
         let directory = home.path().join("deep/storage");
-        let owner = SoleOwner::take(&directory).unwrap();
-        let Err(SoleOwnerError::Taken { pid, .. }) = SoleOwner::take(&directory) else { panic!("a second owner") };
+        let owner = Ownership::take(&directory).unwrap();
+        let Err(OwnershipError::Taken { pid, .. }) = Ownership::take(&directory) else { panic!("a second owner") };
         assert_eq!(pid, Some(std::process::id()));
         drop(owner);
-        assert_eq!(SoleOwner::take(&directory).unwrap().directory(), directory);
+        assert_eq!(Ownership::take(&directory).unwrap().directory(), directory);
     }
 
     #[test]
     fn what_a_dead_process_left_behind_stands_in_nobodys_way() {
         let home = tempfile::tempdir().unwrap();
         fs::write(home.path().join(NAME), "4194304999 and the rest of a longer file\n").unwrap();
-        let owner = SoleOwner::take(home.path()).unwrap();
+        let owner = Ownership::take(home.path()).unwrap();
         assert_eq!(fs::read_to_string(home.path().join(NAME)).unwrap(), format!("{}\n", std::process::id()));
         drop(owner);
     }
@@ -152,11 +125,11 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         let home = tempfile::tempdir().unwrap();
         let made = home.path().join("made");
-        let owner = SoleOwner::take(&made).unwrap();
+        let owner = Ownership::take(&made).unwrap();
         assert_eq!((mode(&made), mode(&made.join(NAME))), (0o700, 0o600));
         drop(owner);
         fs::set_permissions(&made, fs::Permissions::from_mode(0o750)).unwrap();
-        let owner = SoleOwner::take(&made).unwrap();
+        let owner = Ownership::take(&made).unwrap();
         assert_eq!(mode(owner.directory()), 0o750);
     }
 
@@ -165,10 +138,10 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join("file");
         fs::write(&file, "").unwrap();
-        let text = SoleOwner::take(&file.join("storage")).unwrap_err().to_string();
+        let text = Ownership::take(&file.join("storage")).unwrap_err().to_string();
         assert!(text.contains("file/storage cannot be made") && text.contains("`storage.directory`"), "{text}");
         fs::create_dir(home.path().join(NAME)).unwrap();
-        let text = SoleOwner::take(home.path()).unwrap_err().to_string();
+        let text = Ownership::take(home.path()).unwrap_err().to_string();
         assert!(text.contains("/lock cannot be locked") && text.contains("local file system"), "{text}");
     }
 }

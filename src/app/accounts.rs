@@ -1,0 +1,91 @@
+//! How the accounts stand, as commands and programs are told: the sign-in, and what a person must do by when.
+//!
+//! Travels as JSON over `control.sock` and out of `posthouse accounts --json`: a field once there keeps its name and its
+//! meaning. Holds no secret.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Common, StartError, tools};
+use crate::account::keeper::Keeper;
+use crate::account::oauth::{self, ClientProof};
+use crate::account::status::{SignIn, Status};
+use crate::account::vault::Facts;
+use crate::account::warning::{Known, Warning, warnings};
+use crate::account::{Settings, Source};
+use crate::config::Config;
+use crate::ids::AccountName;
+use crate::journal::Journal;
+use crate::smtp::client::Timeouts;
+
+/// One account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// How its sign-in stands.
+    #[serde(flatten)]
+    pub status: Status,
+    /// What will end it, the most urgent first.
+    pub warnings: Vec<Advice>,
+}
+
+/// One thing that will go wrong, or has: a [`Warning`] as it travels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Advice {
+    /// The same for the same kind of warning for ever.
+    pub code: String,
+    /// What will happen, and when.
+    pub sentence: String,
+    /// What to do.
+    pub cure: String,
+    /// By when; nothing if it has happened.
+    pub due: Option<Timestamp>,
+}
+
+impl From<Warning> for Advice {
+    fn from(Warning { code, sentence, cure, due }: Warning) -> Self {
+        Self { code: code.to_owned(), sentence, cure, due }
+    }
+}
+impl Account {
+    /// With everything there is to warn of. `facts`: what is kept of its sign-in.
+    pub(super) fn new(settings: &Settings, status: Status, facts: Option<&Facts>, now: Timestamp) -> Self {
+        let renewable = matches!(status.sign_in, SignIn::Kept { is_renewable: true, .. });
+        // Of a sign-in that is not ours there is nothing to warn; that it is not ours is said anyway.
+        let facts = facts.filter(|_| matches!(status.sign_in, SignIn::Kept { .. }));
+        let known = Known { settings, facts, renewable, certificate_ends: certificate_ends(settings) };
+        Self { status, warnings: warnings(known, now).into_iter().map(Advice::from).collect() }
+    }
+}
+
+/// When the certificate ends by which the application proves itself, as far as it can be read.
+fn certificate_ends(settings: &Settings) -> Option<Timestamp> {
+    let Source::OAuth(grant) = &settings.credential else { return None };
+    let ClientProof::Certificate { certificate, .. } = &grant.application()?.proof else { return None };
+    oauth::certificate_ends(certificate).ok()
+}
+
+/// What configuration and vault say, where no relay answers. Calls nobody; blocks on the disk for a moment.
+///
+/// # Errors
+/// When an account cannot be used at all.
+pub async fn of_files(config: &Config) -> Result<Vec<Account>, StartError> {
+    let common = Common::new(config, Journal::default(), Timeouts::default());
+    let kept = kept(&common).await;
+    let mut accounts = Vec::new();
+    for settings in &config.accounts {
+        let keeper = Keeper::new(settings, tools(settings, &common)?)?;
+        let facts = kept.get(&settings.name);
+        accounts.push(Account::new(settings, keeper.status().await, facts, common.clock.now()));
+    }
+    Ok(accounts)
+}
+
+/// What may be read of all sign-ins. Of a vault that cannot be read each account says so itself.
+pub(super) async fn kept(common: &Common) -> HashMap<AccountName, Facts> {
+    let vault = Arc::clone(&common.vault);
+    let listed = tokio::task::spawn_blocking(move || vault.list()).await;
+    listed.ok().and_then(Result::ok).unwrap_or_default().into_iter().collect()
+}

@@ -1,0 +1,125 @@
+//! `posthouse accounts`: how the accounts stand, and what a person must do by when.
+//!
+//! Asks the running relay; without one it tells what configuration and vault say, and that it is so. Changes nothing,
+//! calls no provider. Prints no secret.
+
+mod json;
+mod page;
+mod state;
+mod table;
+mod words;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use jiff::Timestamp;
+
+use super::sysexits::{EX_CONFIG, EX_NOPERM, EX_SOFTWARE, EX_USAGE};
+use super::{cannot_use, fail, print, runtime};
+use crate::app::accounts::{self, Account};
+use crate::app::control::{self, Running};
+use crate::config::{self, Config, Loaded, Sources};
+
+pub(super) const AFTER_HELP: &str = "Examples:
+  posthouse accounts           all of them, a line for each
+  posthouse accounts office    everything about one
+  posthouse accounts --check   for monitoring: 0, or 77 if a person must do something
+
+Exit codes:
+  0   told; with --check: nobody has to do anything
+  64  wrong arguments, or no such account
+  74  the output could not be written
+  77  only with --check: an account is held, is not signed in, or will not be for much longer
+  78  the configuration is wrong
+
+With --json one object is printed. `relay` says who told it (`version`, `pid`, `since`); it is null when no relay
+answered, and `why_without_relay` then says why. `accounts` has for each: `account`, `state` (well, not_needed, held,
+not_signed_in, unusable), `needs_person`, `mailbox`, `credential`, `sign_in` (`state` and what is known of it), `token`
+(`issued`, `ends`, `next_renewal`), `last_reply` (`at`, `code`, `text`), `is_renewing`, `hold` (`since`, `until`, `code`,
+`text`, `cure`) and `warnings` (`code`, `sentence`, `cure`, `due`). Times are RFC 3339 in UTC.";
+
+/// Flags of `posthouse accounts`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Show everything about this one.
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+    /// End with exit code 77 if a person must do something, now or soon.
+    #[arg(long)]
+    check: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// All that is shown.
+struct Seen {
+    source: Source,
+    accounts: Vec<Account>,
+}
+
+/// Who says so.
+enum Source {
+    /// The relay that is running.
+    Relay(Running),
+    /// Configuration and vault.
+    Files { why: String },
+}
+
+pub(super) fn run(args: &Args, sources: &Sources) -> ExitCode {
+    let Loaded { config, .. } = match config::load(sources) {
+        Ok(loaded) => loaded,
+        Err(report) => return cannot_use(&report, sources),
+    };
+    let seen = match runtime() {
+        Ok(runtime) => runtime.block_on(look(&config)),
+        Err(error) => return fail(EX_SOFTWARE, format_args!("the runtime cannot be started: {error}")),
+    };
+    let seen = seen.and_then(|seen| match &args.name {
+        None => Ok(seen),
+        Some(name) => only(seen, name),
+    });
+    let seen = match seen {
+        Ok(seen) => seen,
+        Err((code, why)) => return fail(code, why),
+    };
+    let now = Timestamp::now();
+    let text = match (&args.name, seen.accounts.as_slice()) {
+        _ if args.json => format!("{:#}\n", json::value(&seen)),
+        (Some(_), [account]) => page::text(account, &seen, now),
+        _ => table::text(&seen, width(), now),
+    };
+    let is_calm = !args.check || !seen.accounts.iter().any(state::needs_person);
+    print(&text, if is_calm { 0 } else { EX_NOPERM })
+}
+
+/// Columns of the terminal, if the output goes to one.
+fn width() -> Option<u16> {
+    let is_terminal = std::io::stdout().is_terminal();
+    terminal_size::terminal_size().filter(|_| is_terminal).map(|(terminal_size::Width(columns), _)| columns)
+}
+
+async fn look(config: &Config) -> Result<Seen, (u8, String)> {
+    match control::accounts(&config.storage).await {
+        Ok((relay, accounts)) => Ok(Seen { source: Source::Relay(relay), accounts }),
+        Err(why) => {
+            let accounts = accounts::of_files(config).await.map_err(|error| (EX_CONFIG, error.to_string()))?;
+            Ok(Seen { source: Source::Files { why: why.to_string() }, accounts })
+        }
+    }
+}
+
+/// The account of this name and no other.
+fn only(seen: Seen, name: &str) -> Result<Seen, (u8, String)> {
+    let Seen { source, accounts } = seen;
+    let names: Vec<String> = accounts.iter().map(|account| account.status.account.clone()).collect();
+    let accounts: Vec<Account> = accounts.into_iter().filter(|account| account.status.account == name).collect();
+    if !accounts.is_empty() {
+        return Ok(Seen { source, accounts });
+    }
+    let whose = if matches!(source, Source::Relay(_)) { "the running relay has " } else { "there are " };
+    Err((EX_USAGE, format!("there is no account `{}`; {whose}{}", name.escape_default(), names.join(", "))))
+}
+
+#[cfg(test)]
+mod tests;

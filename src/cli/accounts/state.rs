@@ -1,0 +1,59 @@
+//! How an account stands in one word, and whether a person must do something.
+//!
+//! The words for people may become better ones; those for programs never change. Pure.
+
+use crate::account::status::SignIn;
+use crate::app::accounts::Account;
+
+/// In one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// It can sign in, as far as is known.
+    Well,
+    /// It signs in without anything that is kept, or not at all.
+    NotNeeded,
+    /// The running relay does not use it for now.
+    Held,
+    /// Nobody has signed it in.
+    NotSignedIn,
+    /// There is a sign-in that cannot be used, or a vault that cannot be read.
+    Unusable,
+}
+
+impl State {
+    pub(super) fn of(account: &Account) -> Self {
+        match &account.status.sign_in {
+            SignIn::Missing { code, .. } if code == "not_signed_in" => Self::NotSignedIn,
+            SignIn::Missing { .. } => Self::Unusable,
+            _ if account.status.hold.is_some() => Self::Held,
+            SignIn::NotNeeded => Self::NotNeeded,
+            SignIn::Kept { .. } | SignIn::Brought => Self::Well,
+        }
+    }
+
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Well => "well",
+            Self::NotNeeded => "needs no sign-in",
+            Self::Held => "held",
+            Self::NotSignedIn => "not signed in",
+            Self::Unusable => "sign-in unusable",
+        }
+    }
+
+    /// For programs.
+    pub(super) fn code(self) -> &'static str {
+        match self {
+            Self::Well => "well",
+            Self::NotNeeded => "not_needed",
+            Self::Held => "held",
+            Self::NotSignedIn => "not_signed_in",
+            Self::Unusable => "unusable",
+        }
+    }
+}
+
+/// Whether a person must do something, now or by a day that is near.
+pub(super) fn needs_person(account: &Account) -> bool {
+    !matches!(State::of(account), State::Well | State::NotNeeded) || !account.warnings.is_empty()
+}
