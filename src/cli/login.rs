@@ -59,12 +59,13 @@ was pasted, with `reason`), `signed_in` (`scope`, `not_granted`, `renewable`, `a
 and `failure` or `reason`).";
 
 /// How long a person may take, unless the provider gives them less.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 /// How long each step of the proof may take.
 const STEP: Duration = Duration::from_secs(30);
 
 /// Flags of `posthouse login`.
 #[derive(Debug, clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "flags are bools")]
 pub(super) struct Args {
     /// The account to sign in; may be left out where there is only one.
     #[arg(value_name = "ACCOUNT")]

@@ -22,11 +22,11 @@ use crate::secret::Secret;
 /// §3.5: when the server does not say how often it may be asked; also what each `slow_down` adds.
 const INTERVAL: Duration = Duration::from_secs(5);
 /// Longest pause while nobody answers, unless the server wants a longer one anyway.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// §3.2 wants `expires_in`; of a server that leaves it out, what most of them say.
-const USUAL_LIFE: Duration = Duration::from_secs(15 * 60);
+const USUAL_LIFE: Duration = Duration::from_mins(15);
 /// Nobody is waited for any longer, whatever the server says.
-const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+const LONGEST_LIFE: Duration = Duration::from_hours(24);
 /// In octets; codes are of 8 or 9.
 const LONGEST_CODE: usize = 64;
 

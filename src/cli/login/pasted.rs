@@ -74,8 +74,17 @@ mod tests {
     async fn lines_that_come_in_one_go_are_one_text_and_later_ones_another() {
         let (mut terminal, input) = tokio::io::duplex(64);
         let mut pasted = Pasted::from(input);
-        terminal.write_all(b"http://localhost/?co\nde=1&state=2\n").await.unwrap();
-        assert_eq!(pasted.next().await.unwrap(), "http://localhost/?co\nde=1&state=2");
+        // A terminal that pastes, and a person who goes on typing.
+        let torn = async {
+            for (text, pause) in [("http://localhost/?co\n", 100), ("de=1\n", 100), ("&state=2\n", 200)] {
+                terminal.write_all(text.as_bytes()).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+            }
+            terminal.write_all(b"later\n").await.unwrap();
+        };
+        let (text, ()) = tokio::join!(pasted.next(), torn);
+        assert_eq!(text.unwrap(), "http://localhost/?co\nde=1\n&state=2");
+        assert_eq!(pasted.next().await.unwrap(), "later");
         terminal.write_all(b"\n\n").await.unwrap();
         terminal.write_all(b"second\n").await.unwrap();
         assert_eq!(pasted.next().await.unwrap(), "second", "empty lines are no answer");

@@ -14,6 +14,7 @@ use crate::account::Settings;
 use crate::account::login::Kept;
 use crate::account::oauth::authorization_code::{Request, Unusable};
 use crate::account::oauth::device_code::Invitation;
+use crate::account::warning::Warning;
 use crate::app::control::Told;
 use crate::diagnosis::{Diagnosis, Failure, diagnose};
 
@@ -115,17 +116,17 @@ impl<'a> Screen<'a> {
                 }),
             );
         }
-        let mut text = format!("The sign-in of account {} is kept.\n", self.account.name);
+        let mut lines = vec![format!("The sign-in of account {} is kept.\n", self.account.name)];
         if !kept.not_granted.is_empty() {
-            let missing = kept.not_granted.join(" ");
-            text += &format!(
-                "WARNING: the provider did not grant `{missing}`. If the proof below fails, allow it where the application is registered, or agree to it at the sign-in, and sign in anew.\n"
-            );
+            lines.push(format!(
+                "WARNING: the provider did not grant `{}`. If the proof below fails, allow it where the application is \
+                 registered, or agree to it at the sign-in, and sign in anew.\n",
+                kept.not_granted.join(" ")
+            ));
         }
-        for warning in &kept.warnings {
-            text += &format!("WARNING: {}\n  What to do: {}\n", warning.sentence, warning.cure);
-        }
-        say(&text)
+        let warning = |warning: &Warning| format!("WARNING: {}\n  What to do: {}\n", warning.sentence, warning.cure);
+        lines.extend(kept.warnings.iter().map(warning));
+        say(&lines.concat())
     }
 
     /// Whether the running relay knows of it.

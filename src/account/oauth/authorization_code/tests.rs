@@ -2,6 +2,7 @@
 //!
 //! Whatever anybody pastes or sends, only an answer with the right state gets anywhere.
 
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use proptest::prelude::*;
 use sha2::{Digest as _, Sha256};
 
@@ -80,7 +81,6 @@ fn the_request_says_all_it_must_and_never_the_verifier() {
     ] {
         assert_eq!(asked(name).as_deref(), Some(value), "{name}");
     }
-    use base64::prelude::*;
     let verifier = request.verifier.expose();
     assert!((43..=128).contains(&verifier.len()));
     assert_eq!(asked("code_challenge").unwrap(), BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)));
