@@ -67,8 +67,7 @@
 //!
 //! The queue keeps nothing: a message is taken by the provider while its device waits, or refused (`queue = false`).
 //! The durable queue comes behind the same `offer`, `claim` and `settle`; with it the further accounts of a route get
-//! their turn when the first cannot be used, and the recipients of one message may go different ways. Of OAuth there are
-//! the grants that need no person and no store of tokens: `client_credentials` and `command`.
+//! their turn when the first cannot be used, and the recipients of one message may go different ways.
 
 pub mod disk;
 pub mod ids;

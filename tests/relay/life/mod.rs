@@ -7,6 +7,7 @@
 mod crowd;
 mod ending;
 mod story;
+mod tending;
 mod trouble;
 
 use std::collections::BTreeSet;
