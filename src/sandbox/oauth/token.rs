@@ -56,7 +56,10 @@ pub(super) async fn token(
     let read = fields.and_then(|fields| Ok((Claim::read(&headers, &fields)?, fields)));
     let sent = sent(&read);
     let carry_out = || match read.and_then(|(claim, fields)| issue(&shared, &claim, &fields)) {
-        Ok(tokens) => tokens.into_response(),
+        Ok(tokens) => {
+            ongoing.granted();
+            tokens.into_response()
+        }
         Err(refusal) => refused(&shared, refusal),
     };
     let answer = answered(&shared, &Asked::Grant(grant), &cut, sent, carry_out).await;
