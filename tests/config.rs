@@ -7,6 +7,8 @@ mod bad;
 mod effective;
 #[path = "config/file.rs"]
 mod file;
+#[path = "config/grants.rs"]
+mod grants;
 #[path = "config/schema.rs"]
 mod schema;
 

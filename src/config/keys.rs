@@ -266,7 +266,7 @@ const SESSIONS: &[Key] = &[
 const STORAGE: &[Key] = &[
     value("directory", Kind::Path).about("Where sign-ins are kept, and large mails lie while they pass through"),
     value("key", Kind::Secret).about("The key that sign-ins are sealed with; better from the environment"),
-    value("key_file", Kind::Hidden).about("A file with that key on one line, made and kept by you"),
+    value("key_file", Kind::Hidden).about("A file with that key, made and kept by you"),
     later("url", "this version stores no mail; write directory = \"…\" for its temporary files"),
 ];
 

@@ -62,11 +62,11 @@ class Stage:
     def __exit__(self, *_):
         self._running.close()
 
-    def posthouse(self, name, oauth, encryption="implicit", mechanism="xoauth2", server=None, connections=2):
-        """An installation with one account, by its `oauth = {…}`; `server` is a Dovecot."""
+    def posthouse(self, name, oauth, encryption="implicit", mechanism="xoauth2", connections=2):
+        """An installation with one account, by its `oauth = {…}`."""
         account = {
             "host": dovecot.ADDRESS,
-            "port": (server or self.dovecot).ports[encryption],
+            "port": self.dovecot.ports[encryption],
             "encryption": encryption,
             "ca_file": self.authority.certificate,
             "address": MAILBOX,
@@ -123,12 +123,19 @@ class Stage:
             "client_email": SERVICE,
             "private_key_id": _thumbprint(certificate),
             "private_key": private_key.read_text(),
-            "token_uri": self.issuer.token_endpoint,
+            # As it stands in such files; the account's own endpoint goes before it.
+            "token_uri": "https://oauth2.googleapis.com/token",
         }
         file = self.home / "service-account.json"
         file.write_text(json.dumps(key))
         file.chmod(0o600)
-        return {"grant": "service_account", "key_file": file, "subject": MAILBOX, "scope": SCOPE}
+        return {
+            "grant": "service_account",
+            "key_file": file,
+            "token_endpoint": self.issuer.token_endpoint,
+            "subject": MAILBOX,
+            "scope": SCOPE,
+        }
 
     def signs_in(self, installation):
         """A person signs in by redirect, on this machine."""
@@ -173,20 +180,15 @@ class Stage:
                 _applications(certificates),
             )
         )
-        self.sink = self._keep(Sink(self._ports.take()))
-        self.dovecot = self._dovecot("dovecot", self.sink, server)
-        # One mail a connection: each mail signs in anew.
-        self.hasty_sink = self._keep(Sink(self._ports.take(), one_mail_a_connection=True))
-        self.hasty_dovecot = self._dovecot("hasty-dovecot", self.hasty_sink, server)
-
-    def _dovecot(self, name, sink, certificate):
-        return self._keep(
+        # One mail a connection: each signs in anew, and none is saved by a line that was signed in before.
+        self.sink = self._keep(Sink(self._ports.take(), one_mail_a_connection=True))
+        self.dovecot = self._keep(
             Dovecot(
-                self.home / name,
+                self.home / "dovecot",
                 self._ports,
-                sink.port,
+                self.sink.port,
                 self.issuer.introspection,
-                certificate,
+                server,
                 MAILBOX,
                 "no password",
                 ca_file=self.authority.certificate,

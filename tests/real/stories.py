@@ -18,7 +18,7 @@ from issuer import DEVICE_CODE, JWT_BEARER, SCOPE, digest
 from stage import LOOPBACK, PAGE, SECRET, SERVICE, SHORT, check
 from world import wait_for
 
-LOGIN = "posthouse login office"
+LOGIN = "posthouse login"
 
 
 def by_redirect(stage):
@@ -145,8 +145,6 @@ def withdrawn(stage):
         stage.signs_in(posthouse)
         stage.delivers(posthouse)
         stage.issuer.withdraw("withdrawn")
-        # The line signed in before would not notice.
-        stage.dovecot.restart()
         stage.keeps_waiting(posthouse)
         _said(posthouse, "account", LOGIN)
         asked = len(stage.issuer.calls("withdrawn"))

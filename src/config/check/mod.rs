@@ -30,7 +30,7 @@ use std::time::Duration;
 use super::files::{HOW_TO_MAKE_A_KEY, Named, NamedFile};
 use super::finding::Complaint;
 use super::section::Section;
-use super::tree::Origin;
+use super::tree::{Origin, Value};
 use super::{Config, Delivery, values};
 use crate::account::provider::Presets;
 use crate::inbound::settings::Caps;
@@ -195,6 +195,7 @@ fn caps(root: &Section<'_>) -> Caps {
     caps
 }
 
+/// Whether the key opens what is kept is looked at on the machine: the relay starts without it, and holds the accounts.
 fn storage(root: &Section<'_>, surroundings: &Surroundings<'_>, aside: &mut Aside) -> store::file::Settings {
     let usual = store::file::Settings { directory: surroundings.storage.clone(), key: surroundings.vault_key.clone() };
     let Some(section) = root.section("storage") else { return usual };
@@ -208,13 +209,26 @@ fn storage(root: &Section<'_>, surroundings: &Surroundings<'_>, aside: &mut Asid
     if let Some(path) = &file {
         aside.name(&section, "key_file", NamedFile::VaultKey(path.clone()));
     }
-    let key = section.get("key", values::secret);
-    if let Some(error) = key.as_ref().and_then(|key| check_key(key).err()) {
-        let complaint = Complaint::new(format!("this cannot be the key of the vault: {error}"));
-        section.error("key", complaint.hint(HOW_TO_MAKE_A_KEY));
+    if section.get("key_file", is_vault_key) == Some(true) {
+        let complaint = Complaint::new("this is a key, and the path of a file that holds it is wanted");
+        section.error("key_file", complaint.hint("write it to a file of its own, readable to Posthouse's user alone"));
     }
-    let key = key.map(KeySource::Given).or(file.map(KeySource::File));
+    let key = section.get("key", vault_key).map(KeySource::Given).or(file.map(KeySource::File));
     store::file::Settings { directory: directory.unwrap_or(usual.directory), key: key.unwrap_or(usual.key) }
+}
+
+fn vault_key(value: &Value) -> Result<Secret, Complaint> {
+    let key = values::secret(value)?;
+    match check_key(&key) {
+        Ok(()) => Ok(key),
+        Err(error) => {
+            Err(Complaint::new(format!("this cannot be the key of the vault: {error}")).hint(HOW_TO_MAKE_A_KEY))
+        }
+    }
+}
+
+fn is_vault_key(value: &Value) -> Result<bool, Complaint> {
+    Ok(matches!(value, Value::Text(text) if check_key(&Secret::new(text.to_string())).is_ok()))
 }
 
 fn log(root: &Section<'_>) -> log::Settings {

@@ -132,6 +132,26 @@ mod tests {
     }
 
     #[test]
+    fn every_secret_can_come_from_a_file() {
+        fn look(keys: &'static [Key], prefix: &str, without: &mut Vec<String>) {
+            for key in keys {
+                match key.shape {
+                    Shape::Value(Kind::Secret) if find(keys, &format!("{}_file", key.name)).is_none() => {
+                        without.push(format!("{prefix}{}", key.name));
+                    }
+                    Shape::Section(inner) | Shape::Named(inner) | Shape::Each(inner) => {
+                        look(inner, &format!("{prefix}{}.", key.name), without);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        let mut without = Vec::new();
+        look(ROOT, "", &mut without);
+        assert!(without.is_empty(), "nothing reads {} from a file", without.join(", "));
+    }
+
+    #[test]
     fn no_name_stands_twice_in_one_section() {
         for keys in [ROOT, LISTENER, DEVICE, ROUTE, ACCOUNT, OAUTH, LIMITS, DELIVERY, SESSIONS, STORAGE, LOG] {
             let names: std::collections::BTreeSet<_> = keys.iter().map(|key| key.name).collect();

@@ -30,6 +30,10 @@ pub(super) fn understand(text: &str) -> Result<Redirect, Complaint> {
     if text.contains(char::is_whitespace) || text.contains(char::is_control) {
         return Err(expected());
     }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(Complaint::new("a login does not stand in a redirect address")
+            .hint("write it exactly as it is registered with the application"));
+    }
     if url.fragment().is_some() {
         return Err(Complaint::new("a redirect address has no # part (RFC 6749 §3.1.2)")
             .hint("leave out the # and what stands behind it, here and where the application is registered"));
@@ -101,6 +105,7 @@ mod tests {
             "http://192.0.2.1/",
             "http://127.0.0.1.example.com/",
             "http://user@127.0.0.1/",
+            "https://user:word@example.com/",
             "http://127.0.0.1/#done",
             "urn:ietf:wg:oauth:2.0:oob",
             "HTTP://localhost",
