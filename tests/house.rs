@@ -86,7 +86,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("rustls_pemfile", &["pem"]),
     ("toml", &["config"]),
     ("toml_edit", &["config"]),
-    ("aws_lc_rs", &["store/file/seal", "account/oauth/assertion"]),
+    ("aws_lc_rs", &["store/file/seal", "account/oauth/assertion", "sandbox/oauth/assertion"]),
 ];
 
 const LONGEST_FILE: usize = 400;
