@@ -12,7 +12,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};
 use md5::Md5;
-use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use super::oauth::Family;
@@ -117,11 +116,7 @@ pub(super) fn challenge() -> io::Result<String> {
     Ok(format!("<{}@sandbox.example>", random(24)?.expose()))
 }
 
-/// By what a secret is known to those who must not see it: its SHA-256, in hexadecimal.
-pub(super) fn fingerprint(secret: &Secret) -> String {
-    hexadecimal(&Sha256::digest(secret.expose()))
-}
-
+/// Octets as people compare them.
 pub(super) fn hexadecimal(octets: &[u8]) -> String {
     octets.iter().fold(String::new(), |text, octet| text + &format!("{octet:02x}"))
 }

@@ -9,6 +9,7 @@ mod control;
 mod detector;
 mod devices;
 mod ears;
+mod kept;
 mod leak;
 mod panic;
 mod prints;

@@ -67,8 +67,8 @@ pub async fn provider() -> Sandbox {
 pub struct Relay {
     pub app: App,
     pub address: SocketAddr,
-    #[expect(dead_code, reason = "held for its drop: the files are read as long as the relay runs")]
-    directory: TempDir,
+    /// Where its files are, read as long as it runs.
+    pub directory: TempDir,
 }
 
 /// The lines of an account at this provider, without its credential.
@@ -84,11 +84,16 @@ pub fn account(sandbox: &Sandbox) -> String {
 impl Relay {
     /// Starts, inside the runtime, with this account, `listener` being further lines of the listener.
     pub fn start(ears: &Ears, sandbox: &Sandbox, account: &str, listener: &str) -> Self {
+        Self::start_with(ears, sandbox, account, listener, "")
+    }
+
+    /// The same, `storage` being further lines of `[storage]`.
+    pub fn start_with(ears: &Ears, sandbox: &Sandbox, account: &str, listener: &str, storage: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("ca.pem"), sandbox.authority_pem()).unwrap();
         let text = format!(
             "hostname = \"relay.example.org\"\n[[listeners]]\nname = \"local\"\nbind = [\"127.0.0.1:2525\"]\n{listener}\n\
-             {account}\n[devices.fax]\npassword = {}\n[storage]\ndirectory = \"{}\"\n",
+             {account}\n[devices.fax]\npassword = {}\n[storage]\ndirectory = \"{}\"\n{storage}",
             quoted(&planted::device().secret),
             directory.path().display()
         );

@@ -23,6 +23,8 @@ pub struct TokenCall {
     pub ended: Option<Instant>,
     /// The HTTP status it was answered with; nothing if it was not.
     pub status: Option<u16>,
+    /// Whether a token was issued, and what was presented is used up; whether or not the answer got through.
+    pub is_granted: bool,
 }
 
 impl TokenCall {
@@ -60,7 +62,14 @@ impl Calls {
             log.first += 1;
         }
         let grant = grant.chars().take(100).collect();
-        log.calls.push_back(TokenCall { grant, presented, begun: Instant::now(), ended: None, status: None });
+        log.calls.push_back(TokenCall {
+            grant,
+            presented,
+            begun: Instant::now(),
+            ended: None,
+            status: None,
+            is_granted: false,
+        });
         Ongoing { log: Arc::clone(&self.0), number: log.first + log.calls.len() - 1 }
     }
 
@@ -72,6 +81,10 @@ impl Calls {
 impl Ongoing {
     pub(super) fn answered(&self, status: u16) {
         self.change(|call| call.status = Some(status));
+    }
+
+    pub(super) fn granted(&self) {
+        self.change(|call| call.is_granted = true);
     }
 
     fn change(&self, change: impl FnOnce(&mut TokenCall)) {

@@ -4,7 +4,6 @@
 
 use std::collections::VecDeque;
 
-use super::super::credentials::fingerprint;
 use crate::secret::Secret;
 
 const ROOM: usize = 10_000;
@@ -24,16 +23,16 @@ impl<T> Shelf<T> {
         if self.0.len() == ROOM {
             self.0.pop_front();
         }
-        self.0.push_back((fingerprint(secret), thing));
+        self.0.push_back((secret.fingerprint(), thing));
     }
 
     pub(super) fn get(&mut self, secret: &Secret) -> Option<&mut T> {
-        let wanted = fingerprint(secret);
+        let wanted = secret.fingerprint();
         self.0.iter_mut().rev().find(|(own, _)| *own == wanted).map(|(_, thing)| thing)
     }
 
     pub(super) fn take(&mut self, secret: &Secret) -> Option<T> {
-        let wanted = fingerprint(secret);
+        let wanted = secret.fingerprint();
         let at = self.0.iter().position(|(own, _)| *own == wanted)?;
         self.0.remove(at).map(|(_, thing)| thing)
     }

@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use super::super::Shared;
-use super::super::credentials::{fingerprint, random};
+use super::super::credentials::random;
 use super::super::echo::Received;
 use super::super::fault::Asked;
 use super::super::record::{Rule, count};
@@ -51,12 +51,15 @@ pub(super) async fn token(
     count(&shared.record.counting.token_calls);
     let fields = Fields::of(form);
     let grant = fields.as_ref().ok().and_then(|fields| fields.text("grant_type")).unwrap_or_default().to_owned();
-    let presented = fields.as_ref().ok().and_then(|fields| fields.secret("refresh_token")).map(fingerprint);
+    let presented = fields.as_ref().ok().and_then(|fields| fields.secret("refresh_token")).map(Secret::fingerprint);
     let ongoing = shared.oauth.calls.begin(&grant, presented);
     let read = fields.and_then(|fields| Ok((Claim::read(&headers, &fields)?, fields)));
     let sent = sent(&read);
     let carry_out = || match read.and_then(|(claim, fields)| issue(&shared, &claim, &fields)) {
-        Ok(tokens) => tokens.into_response(),
+        Ok(tokens) => {
+            ongoing.granted();
+            tokens.into_response()
+        }
         Err(refusal) => refused(&shared, refusal),
     };
     let answer = answered(&shared, &Asked::Grant(grant), &cut, sent, carry_out).await;

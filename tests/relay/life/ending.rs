@@ -7,7 +7,7 @@ use posthouse::journal::Journal;
 use posthouse::sandbox::fault::{Gate, Times, TokenFault};
 use posthouse::smtp::client::Timeouts;
 
-use super::{assert_in_order, refresh_token, renewals, signed_in_at};
+use super::{HELD, assert_in_order, mail_until, refresh_token, renewals, signed_in_at};
 use crate::scene::{Log, Scene, provider, reached};
 
 #[tokio::test]
@@ -68,9 +68,9 @@ async fn an_answer_that_is_lost_costs_a_sign_in_and_is_asked_for_no_more_than_it
     let log = Log::capture();
     let scene = signed_in_at(provider(), false, |_| {}).await;
     scene.sandbox.faults().plan_grant("refresh_token", TokenFault::CarryOutThenClose, Times::Once);
-    let mut device = scene.device().await;
-    assert!(device.mail().await.starts_with("451 4.4.0 "), "the network's fault, as far as anybody can know");
-    while !device.mail().await.starts_with(super::HELD) {}
-    log.assert_line(&["account held", "cause=account", "posthouse login office"]);
+    let heard = scene.device().await.mail().await;
+    assert!(heard.starts_with("451 4.4.0 "), "the network's fault, as far as anybody can know: {heard}");
+    mail_until(&scene, HELD).await;
+    log.assert_line(&["account held", "cause=account", "posthouse login"]);
     assert_eq!(renewals(&scene.sandbox).len(), 2, "the second try is the one that tells");
 }

@@ -93,7 +93,7 @@ async fn a_person_who_removes_the_application_is_told_what_to_do_and_a_new_sign_
         assert!(heard.starts_with(HELD), "{heard}");
     }
     assert_eq!(renewals(&scene.sandbox).len(), 1, "asked once, and then a person is waited for");
-    log.assert_line(&["account held", "cause=account", "posthouse login office"]);
+    log.assert_line(&["account held", "cause=account", "posthouse login"]);
     assert_eq!(log.count(&["account held"]), 1, "said once: {}", log.text());
     assert_eq!(refresh_token(&scene.config), token, "what is kept stays");
 
@@ -116,7 +116,7 @@ async fn a_sign_in_that_nobody_tells_of_is_noticed() {
 
     sign_in(&scene.config, &scene.sandbox, true);
     // The relay looks every few seconds.
-    log.wait_for_line(&["released"]).await;
+    log.wait_for_line(&["account signs in again"]).await;
     assert!(scene.device().await.mail().await.starts_with("250 "));
     assert_in_order(&scene.sandbox);
 }
