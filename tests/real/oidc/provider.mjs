@@ -148,7 +148,7 @@ async function written(ctx, next) {
   if (form.grant_type === JWT_BEARER) form.client_id ??= named(form.assertion);
   ctx.req.body = form;
   const client = form.client_id ?? basic(ctx.get('authorization')) ?? named(form.client_assertion);
-  const line = { path: ctx.path, client, grant: form.grant_type, began };
+  const line = { path: ctx.path, client, proof: proof(ctx, form), grant: form.grant_type, began };
   if (form.refresh_token) line.refresh_token = digest(form.refresh_token);
   if (form.token) line.token = digest(form.token);
   // Exception 4: it takes its time as real ones do, before it decides and after, so that what overlaps is seen.
@@ -176,6 +176,13 @@ async function answer(ctx, next, form, line) {
   line.issued = digest(ctx.body?.refresh_token);
   const issued = [ctx.body?.access_token, ctx.body?.refresh_token].filter(Boolean);
   if (issued.length) appendFileSync(given.tokens, `${issued.join('\n')}\n`);
+}
+
+// The library takes a secret from either place, whatever is registered.
+function proof(ctx, form) {
+  if (ctx.get('authorization')) return 'header';
+  if (form.client_secret) return 'body';
+  return form.client_assertion ? 'assertion' : 'none';
 }
 
 const named = (assertion) => { try { return decodeJwt(assertion).iss; } catch { return undefined; } };
