@@ -7,16 +7,16 @@ mod bad;
 mod effective;
 #[path = "config/file.rs"]
 mod file;
+#[path = "config/grants.rs"]
+mod grants;
 #[path = "config/schema.rs"]
 mod schema;
 
 use std::path::{Path, PathBuf};
 
-use posthouse::account::oauth::{Given, Grant};
 use posthouse::account::{Encryption, Source};
 use posthouse::config::{self, Config, Finding, Loaded, Override, Place, Report, Severity, Sources, report};
 use posthouse::inbound::settings::{DeviceAuth, ListenerTls};
-use posthouse::store::file::KeySource;
 
 #[path = "config/providers.rs"]
 mod providers;
@@ -252,42 +252,6 @@ fn a_variable_finds_names_with_hyphens_and_takes_the_place_of_the_files_password
     // Two variables are a contradiction like two keys.
     let both = [variables[0], ("POSTHOUSE__ACCOUNTS__MY_OFFICE_1__PASSWORD", "new")];
     assert!(desk.load(&text, &both).is_err());
-}
-
-#[test]
-fn a_variable_takes_the_place_of_every_other_secret_of_the_file_too() {
-    let desk = Desk::new();
-    let file = desk.write("secret", "x\n");
-    let by_file = |variable: &str, text: &str| {
-        let variables = [(variable, file.to_str().unwrap())];
-        desk.load(text, &variables).unwrap_or_else(|report| panic!("{variable}: {report}")).config
-    };
-    let grant = |grant: &str, secret: &str| {
-        format!(
-            "{ACCOUNT}[accounts.office.oauth]\ngrant = \"{grant}\"\nclient_id = \"id\"\n{secret} = \"old\"\n\
-             token_endpoint = \"https://login.example.com/token\"\n"
-        )
-    };
-    let brought =
-        by_file("POSTHOUSE__ACCOUNTS__OFFICE__OAUTH__REFRESH_TOKEN_FILE", &grant("refresh_token", "refresh_token"));
-    let Source::OAuth(Grant::RefreshToken { token, .. }) = &brought.accounts[0].credential else { panic!() };
-    assert!(matches!(token, Given::File(path) if *path == file));
-    let old = by_file("POSTHOUSE__ACCOUNTS__OFFICE__OAUTH__PASSWORD_FILE", &grant("password", "password"));
-    let Source::OAuth(Grant::Password { password, .. }) = &old.accounts[0].credential else { panic!() };
-    assert!(matches!(password, Given::File(path) if *path == file));
-    let key = format!("{ACCOUNT}[storage]\nkey = \"{}\"\n", "ab".repeat(32));
-    let sealed = by_file("POSTHOUSE__STORAGE__KEY_FILE", &key);
-    assert!(matches!(&sealed.storage.key, KeySource::File(path) if *path == file));
-}
-
-#[test]
-fn the_key_of_the_vault_is_given_or_in_a_file_or_made() {
-    let given = load(ACCOUNT, &[("POSTHOUSE__STORAGE__KEY", &"ab".repeat(32))]);
-    assert!(matches!(given.storage.key, KeySource::Given(_)));
-    let made = load(ACCOUNT, &[("HOME", "/home/a")]);
-    assert!(
-        matches!(&made.storage.key, KeySource::Made(path) if path == Path::new("/home/a/.config/posthouse/vault.key"))
-    );
 }
 
 #[test]

@@ -88,10 +88,9 @@ impl Keeper {
             Source::PasswordFile(path) => password(Password::File(path.clone()))?,
             Source::PasswordCommand(command) => password(Password::Command(command.clone()))?,
             Source::OAuth(grant) => {
-                let (username, renewals) = (username()?, tools.renewals.clone());
-                let origin = origin(grant, &account, &username, tools);
-                let issuer = Issuer::new(account.clone(), origin, clock.clone(), renewals);
-                Supply::Token { username, grant: grant.name(), issuer }
+                let username = username()?;
+                let origin = origin(grant, &account, username.clone(), &tools);
+                Supply::Token { username, grant: grant.name(), issuer: Issuer::new(account.clone(), origin, tools) }
             }
         };
         Ok(Self { account, clock, supply })
@@ -176,34 +175,28 @@ impl Keeper {
     }
 }
 
-fn origin(grant: &Grant, account: &AccountName, username: &str, tools: Tools) -> Origin {
-    let Tools { http, vault, holder, clock, .. } = tools;
-    match grant {
-        Grant::ClientCredentials { application } => {
-            Origin::ClientCredentials { application: Box::new(application.clone()), http, clock }
+fn origin(grant: &Grant, account: &AccountName, username: String, tools: &Tools) -> Origin {
+    let (application, brought) = match grant.clone() {
+        Grant::ClientCredentials { application } => return Origin::ClientCredentials(Box::new(application)),
+        Grant::ServiceAccount(service) => return Origin::ServiceAccount(Box::new(service)),
+        Grant::Password { application, password } => {
+            return Origin::Password { application: Box::new(application), username, password };
         }
-        Grant::Command { command } => Origin::Command(command.clone(), clock),
-        Grant::AuthorizationCode { application, .. }
-        | Grant::DeviceCode { application }
-        | Grant::RefreshToken { application, .. } => Origin::Kept(Box::new(Kept {
-            grant: grant.clone(),
-            application: application.clone(),
-            username: username.to_owned(),
-            http,
-            shelf: Shelf { account: account.clone(), vault, holder },
-            clock,
-            unstored: Mutex::default(),
-            seen: Mutex::default(),
-        })),
-        Grant::ServiceAccount(account) => Origin::ServiceAccount { account: Box::new(account.clone()), http, clock },
-        Grant::Password { application, password } => Origin::Password {
-            application: Box::new(application.clone()),
-            username: username.to_owned(),
-            password: password.clone(),
-            http,
-            clock,
-        },
-    }
+        Grant::Command { command } => return Origin::Command(command),
+        Grant::AuthorizationCode { application, .. } | Grant::DeviceCode { application } => (application, None),
+        Grant::RefreshToken { application, token } => (application, Some(token)),
+    };
+    Origin::Kept(Box::new(Kept {
+        grant: grant.clone(),
+        application,
+        brought,
+        username,
+        shelf: Shelf { account: account.clone(), vault: Arc::clone(&tools.vault), holder: tools.holder.clone() },
+        http: tools.http.clone(),
+        clock: tools.clock.clone(),
+        unstored: Mutex::default(),
+        seen: Mutex::default(),
+    }))
 }
 
 #[cfg(test)]

@@ -19,11 +19,12 @@ use crate::secret::Secret;
 /// has died.
 pub const LEASE: Duration = Duration::from_secs(90);
 
-/// Whether a lease that ends then still runs. One that ends later than a lease taken now would was taken before the
-/// clock was set back: its time is over.
+/// Whether a lease that ends then still runs. One that ends much later than a lease taken now would was taken before
+/// the clock was set back, and counts as over. A small step back says nothing: its holder may be in the middle of a
+/// call, and two calls with one refresh token may cost the sign-in.
 #[must_use]
 pub fn is_running(until: Timestamp, now: Timestamp) -> bool {
-    now < until && until.duration_since(now) <= jiff::SignedDuration::from_secs(LEASE.as_secs().cast_signed())
+    now < until && until.duration_since(now) <= jiff::SignedDuration::from_secs(2 * LEASE.as_secs().cast_signed())
 }
 
 /// What is kept of one account.

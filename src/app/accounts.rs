@@ -10,11 +10,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Common, StartError, tools};
-use crate::account::Settings;
 use crate::account::keeper::Keeper;
+use crate::account::oauth::{self, ClientProof};
 use crate::account::status::{SignIn, Status};
 use crate::account::vault::Facts;
 use crate::account::warning::{Known, Warning, warnings};
+use crate::account::{Settings, Source};
 use crate::config::Config;
 use crate::ids::AccountName;
 use crate::journal::Journal;
@@ -54,9 +55,16 @@ impl Account {
         let renewable = matches!(status.sign_in, SignIn::Kept { is_renewable: true, .. });
         // Of a sign-in that is not ours there is nothing to warn; that it is not ours is said anyway.
         let facts = facts.filter(|_| matches!(status.sign_in, SignIn::Kept { .. }));
-        let known = Known { settings, facts, renewable, certificate_ends: None };
+        let known = Known { settings, facts, renewable, certificate_ends: certificate_ends(settings) };
         Self { status, warnings: warnings(known, now).into_iter().map(Advice::from).collect() }
     }
+}
+
+/// When the certificate ends by which the application proves itself, as far as it can be read.
+fn certificate_ends(settings: &Settings) -> Option<Timestamp> {
+    let Source::OAuth(grant) = &settings.credential else { return None };
+    let ClientProof::Certificate { certificate, .. } = &grant.application()?.proof else { return None };
+    oauth::certificate_ends(certificate).ok()
 }
 
 /// What configuration and vault say, where no relay answers. Calls nobody; blocks on the disk for a moment.

@@ -55,7 +55,7 @@ Exit codes:
 With --json each line is an object. `type` is `open` (`address` to open, `redirect` where the browser ends up,
 `listening`), `code` (`user_code`, `verification_uri`, `verification_uri_complete`, `expires_in_s`), `unusable` (what
 was pasted, with `reason`), `signed_in` (`scope`, `not_granted`, `renewable`, `access_ends`, `refresh_ends`,
-`warnings`), `proof` (`outcome`, `mechanism`, `failure`) or, last, `summary` (`outcome`, `kept`, `proven`, `exit_code`,
+`warnings`), `relay` (`told`: `running`, `not_running` or `not_heard` with `reason`), `proof` (`outcome`, `mechanism`, `failure`) or, last, `summary` (`outcome`, `kept`, `proven`, `exit_code`,
 and `failure` or `reason`).";
 
 /// How long a person may take, unless the provider gives them less.
@@ -185,7 +185,10 @@ impl Visit<'_> {
             Way::Device => self.by_code(&login, &mut screen).await?,
         };
         match kept {
-            Ok(kept) => screen.kept(&kept)?,
+            Ok(kept) => {
+                screen.kept(&kept)?;
+                screen.told(&app::control::tell_signed_in(&self.config.storage, &self.account.name).await)?;
+            }
             Err(ended) => {
                 let (code, why) = ended.told(self.account);
                 return screen.ended(why, code);

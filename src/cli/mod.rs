@@ -9,6 +9,7 @@ pub mod check;
 mod choose;
 mod demo;
 mod login;
+mod logout;
 mod providers;
 mod schema;
 mod serve;
@@ -80,6 +81,14 @@ enum Command {
         #[command(flatten)]
         args: accounts::Args,
     },
+    /// End a sign-in, at the provider and here; a running relay hears of it at once.
+    #[command(after_long_help = logout::AFTER_HELP)]
+    Logout {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        args: logout::Args,
+    },
     /// Try an account: look the provider up, connect, TLS, sign in, and with --to send a mail.
     #[command(after_long_help = test::AFTER_HELP)]
     Test {
@@ -103,7 +112,7 @@ const EXIT_CODES: &str = "Exit codes:
   75  another relay owns `storage.directory`
   78  something in the configuration is wrong
 
-`posthouse test`, `posthouse login` and `posthouse accounts` tell more apart; see their --help.";
+`posthouse test`, `login`, `logout` and `accounts` tell more causes apart; see their --help.";
 
 /// For the commands that read a configuration.
 #[derive(Debug, clap::Args)]
@@ -133,8 +142,9 @@ pub fn run() -> ExitCode {
         Command::Schema => schema::run(),
         Command::Login { file, args } => login::run(args, arguments.log_level.is_some(), &sources(&arguments, file)),
         Command::Test { file, args } => test::run(args, arguments.log_level.is_some(), &sources(&arguments, file)),
-        Command::Vault(args) => vault::run(args, &sources(&arguments, args.file())),
         Command::Accounts { file, args } => accounts::run(args, &sources(&arguments, file)),
+        Command::Vault(args) => vault::run(args, &sources(&arguments, args.file())),
+        Command::Logout { file, args } => logout::run(args, &sources(&arguments, file)),
         Command::Providers { file, args } => providers::run(args, &sources(&arguments, file)),
         Command::Check { file, args, question } => {
             let sources = sources(&arguments, file);

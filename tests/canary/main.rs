@@ -4,6 +4,8 @@
 //! ever printed: the log at every level and in both formats, replies, reports, debug prints, and what the program
 //! itself wrote. First it is shown that a secret leaked on purpose is found (`leak`).
 
+#[cfg(unix)]
+mod control;
 mod detector;
 mod devices;
 mod ears;

@@ -262,7 +262,6 @@ async fn another_user_of_the_machine_is_not_heard() {
     open(&scene.config.storage.directory, 0o755);
     open(&path, 0o666);
     let refused = curl(65_534).output().await.unwrap();
-    assert_ne!(refused.status.code(), Some(7), "it connects");
     assert_eq!(String::from_utf8_lossy(&refused.stdout), "");
     log.wait_for_line(&["another user knocked at the control socket", "65534"]).await;
 }

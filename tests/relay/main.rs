@@ -15,6 +15,8 @@ mod held;
 mod life;
 mod limits;
 mod login;
+#[cfg(unix)]
+mod logout;
 mod matrix;
 mod pool;
 mod probe;
@@ -26,6 +28,7 @@ mod replies;
 mod routes;
 mod scene;
 mod security;
+mod sign_in;
 mod stages;
 mod stamp;
 mod trust;

@@ -188,3 +188,34 @@ fn only_a_password_refused_at_auth_counts_as_a_refused_password() {
     assert_eq!(Stage::of(Phase::Credential, &token), Stage::SignIn);
     assert_eq!(Stage::of(Phase::Mail, &password), Stage::Mail);
 }
+
+#[test]
+fn a_new_sign_in_ends_every_hold_and_the_next_attempt_goes_at_once() {
+    for (stage, cause) in [
+        (Stage::SignIn, Cause::Account),
+        (Stage::Password, Cause::Account),
+        (Stage::Mail, Cause::Account),
+        (Stage::SignIn, Cause::Config),
+        (Stage::Mail, Cause::Quota),
+    ] {
+        let mut story = Story::begin();
+        assert_eq!(story.health.signed_in(story.now()), None, "nothing to end");
+        story.fails(stage, cause);
+        story.minutes = 2;
+        assert!(!story.may_try());
+        assert_eq!(story.health.signed_in(story.now()), Some(Change::Well { held_for: 2 * MINUTE }));
+        assert!(story.may_try());
+        assert!(matches!(story.fails(stage, cause), Some(Change::Held(hold)) if hold.step == 0), "a rhythm of its own");
+    }
+}
+
+#[test]
+fn only_holds_that_a_sign_in_may_end_are_watched_for_one() {
+    let watched = |stage, cause| {
+        let mut story = Story::begin();
+        story.fails(stage, cause);
+        story.health.hold().unwrap().is_for_sign_in()
+    };
+    assert!(watched(Stage::SignIn, Cause::Account) && watched(Stage::SignIn, Cause::Config));
+    assert!(!watched(Stage::Mail, Cause::Quota) && !watched(Stage::Password, Cause::Account));
+}

@@ -8,19 +8,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
-use tokio_util::task::TaskTracker;
 
+use super::Tools;
 use super::kept::Kept;
 use crate::account::CommandLine;
 use crate::account::chance::chance;
 use crate::account::life::Life;
-use crate::account::oauth::{self, Application, Given, Means, NoToken, ServiceAccount, Token, discovery};
+use crate::account::oauth::{self, Application, Given, Means, NoToken, ServiceAccount, Token};
 use crate::account::tokens::{AskAgain, Issued, Tokens};
 use crate::account::vault::Reply;
-use crate::diagnosis::{Context, Failure, TokenFailure, diagnose};
+use crate::diagnosis::{Context, Failure, KeptFailure, TokenFailure, diagnose};
 use crate::ids::AccountName;
-use crate::net::clock::Clock;
-use crate::net::http::HttpClient;
 use crate::net::tls::certificate::CertificateFacts;
 use crate::secret::Secret;
 use crate::words::Cause;
@@ -30,17 +28,16 @@ use crate::words::Cause;
 pub(super) struct Issuer {
     account: AccountName,
     pub origin: Origin,
-    clock: Clock,
-    tasks: TaskTracker,
+    tools: Tools,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 pub(super) enum Origin {
-    ClientCredentials { application: Box<Application>, http: HttpClient, clock: Clock },
-    ServiceAccount { account: Box<ServiceAccount>, http: HttpClient, clock: Clock },
-    Password { application: Box<Application>, username: String, password: Given, http: HttpClient, clock: Clock },
-    Command(CommandLine, Clock),
+    ClientCredentials(Box<Application>),
+    ServiceAccount(Box<ServiceAccount>),
+    Password { application: Box<Application>, username: String, password: Given },
+    Command(CommandLine),
     Kept(Box<Kept>),
 }
 
@@ -85,8 +82,8 @@ impl State {
 }
 
 impl Issuer {
-    pub(super) fn new(account: AccountName, origin: Origin, clock: Clock, tasks: TaskTracker) -> Arc<Self> {
-        Arc::new(Self { account, origin, clock, tasks, state: Mutex::default() })
+    pub(super) fn new(account: AccountName, origin: Origin, tools: Tools) -> Arc<Self> {
+        Arc::new(Self { account, origin, tools, state: Mutex::default() })
     }
 
     /// The state, which nobody holds while something is waited for.
@@ -108,10 +105,7 @@ impl Issuer {
         match landing.wait_for(|landing| matches!(landing, Landing::Landed(_))).await.as_deref() {
             Ok(Landing::Landed(result)) => result.clone(),
             // The task is gone without a word: it failed inside, or the program ends.
-            Ok(Landing::UnderWay) | Err(_) => Err(Failure::Token(TokenFailure::Unreachable {
-                endpoint: self.origin.name(),
-                detail: "the call for a token was broken off".to_owned(),
-            })),
+            Ok(Landing::UnderWay) | Err(_) => Err(Failure::Kept(KeptFailure::Busy { account: self.account.clone() })),
         }
     }
 
@@ -119,7 +113,7 @@ impl Issuer {
         let (landed, landing) = watch::channel(Landing::UnderWay);
         state.flight = Some(landing.clone());
         let issuer = Arc::clone(self);
-        self.tasks.spawn(async move {
+        self.tools.renewals.spawn(async move {
             let result = {
                 let _cleared = Cleared(&issuer);
                 issuer.fly().await
@@ -138,7 +132,7 @@ impl Issuer {
                 let state = self.lock();
                 (state.forgotten, state.tokens.last(), state.tokens.last_refused())
             };
-            let fetched = self.origin.fetch(last.as_ref(), refused.as_ref()).await;
+            let fetched = self.fetch(last.as_ref(), refused.as_ref()).await;
             let mut state = self.lock();
             if state.forgotten == forgotten {
                 return self.land(&mut state, fetched);
@@ -150,14 +144,14 @@ impl Issuer {
         match fetched {
             Ok(Fetched { token, life }) => {
                 state.presented.clear();
-                state.last_reply = Some(Reply { at: self.clock.now(), code: None, text: "a token".to_owned() });
+                state.last_reply = Some(Reply { at: self.tools.clock.now(), code: None, text: "a token".to_owned() });
                 Ok(state.tokens.put(token, life, now(), chance()))
             }
             Err(NoToken { failure, presented }) => {
                 let why = diagnose(&failure, Context::default());
                 state.presented = presented;
                 let (code, text) = (Some(why.code.to_owned()), why.sentence.clone().into_owned());
-                state.last_reply = Some(Reply { at: self.clock.now(), code, text });
+                state.last_reply = Some(Reply { at: self.tools.clock.now(), code, text });
                 let kept = state.tokens.put_failure(failure.clone(), ask_again(&failure, why.cause), now());
                 if kept.is_ok() {
                     tracing::warn!(
@@ -176,42 +170,26 @@ impl Issuer {
         state.forgotten += 1;
         state.tokens.forget();
     }
-}
 
-impl Origin {
     async fn fetch(&self, last: Option<&Secret>, refused: Option<&Secret>) -> Result<Fetched, NoToken> {
         let asked = now();
-        let token = match self {
-            Self::ClientCredentials { application, http, clock } => {
-                let endpoint = discovery::known(&application.endpoints, http).await?.token;
-                oauth::client_credentials::token(application, &endpoint, Means { http, clock, last }).await?
+        let Tools { http, clock, .. } = &self.tools;
+        let means = Means { http, clock, last };
+        let token = match &self.origin {
+            Origin::ClientCredentials(application) => {
+                let endpoint = oauth::discovery::known(&application.endpoints, http).await?.token;
+                oauth::client_credentials::token(application, &endpoint, means).await?
             }
-            Self::ServiceAccount { account, http, clock } => {
-                oauth::service_account::token(account, Means { http, clock, last }).await?
-            }
-            Self::Password { application, username, password, http, clock } => {
-                let endpoint = discovery::known(&application.endpoints, http).await?.token;
-                let means = Means { http, clock, last };
+            Origin::ServiceAccount(service) => oauth::service_account::token(service, means).await?,
+            Origin::Password { application, username, password } => {
+                let endpoint = oauth::discovery::known(&application.endpoints, http).await?.token;
                 oauth::password::token(application, &endpoint, username, password, means).await?
             }
-            Self::Command(command, clock) => {
-                oauth::command::token(command, clock).await.map_err(|failure| NoToken::from(Failure::Token(failure)))?
-            }
-            Self::Kept(kept) => return kept.token(last, refused).await,
+            Origin::Command(command) => oauth::command::token(command, clock).await.map_err(Failure::Token)?,
+            Origin::Kept(kept) => return kept.token(last, refused).await,
         };
         let Token { access_token, life, .. } = token;
         Ok(Fetched { token: access_token, life: Life::begin(life).after(now().saturating_duration_since(asked)) })
-    }
-
-    fn name(&self) -> String {
-        match self {
-            Self::ClientCredentials { application, .. } | Self::Password { application, .. } => {
-                application.endpoints.address().to_string()
-            }
-            Self::ServiceAccount { account, .. } => account.key_file.display().to_string(),
-            Self::Command(command, _) => command.name().to_owned(),
-            Self::Kept(kept) => kept.application.endpoints.address().to_string(),
-        }
     }
 }
 

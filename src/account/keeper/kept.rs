@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::issuer::{Fetched, now};
 use super::shelf::Shelf;
 use crate::account::life::Life;
-use crate::account::oauth::{self, Application, Given, Grant, Means, NoToken, Token, discovery};
+use crate::account::oauth::{self, Application, Given, Grant, Means, NoToken, Token};
 use crate::account::vault::{Expected, LEASE, Lease, Record, Reply, Stored, Written};
 use crate::diagnosis::{Context, Failure, KeptFailure, diagnose};
 use crate::net::clock::Clock;
@@ -31,6 +31,8 @@ const LONGEST_WAIT: Duration = LEASE.saturating_mul(2);
 pub(super) struct Kept {
     pub grant: Grant,
     pub application: Application,
+    /// The refresh token in the configuration, where the grant has one.
+    pub brought: Option<Given>,
     pub username: String,
     pub http: HttpClient,
     pub shelf: Shelf,
@@ -112,7 +114,7 @@ impl Kept {
             let stored = self.shelf.get().await;
             self.see(Seen::of(&stored));
             let stored = stored?;
-            let Grant::RefreshToken { token, .. } = &self.grant else {
+            let Some(token) = &self.brought else {
                 return self.ours(stored).map_err(Failure::Kept);
             };
             if let Some(seeded) = self.seeded(stored, token).await? {
@@ -174,8 +176,7 @@ impl Kept {
             return Err(Failure::Kept(KeptFailure::NotRenewable { account: self.shelf.account.clone() }).into());
         };
         let (asked, began) = (self.clock.now(), now());
-        let means = Means { http: &self.http, clock: &self.clock, last };
-        match self.call(refresh_token, means).await {
+        match self.ask(refresh_token, last).await {
             Ok(received) => {
                 let (token, life) = (received.access_token.clone(), Life::begin(received.life));
                 let record = stored.record.renewed(received, asked);
@@ -197,10 +198,12 @@ impl Kept {
         }
     }
 
-    async fn call(&self, refresh_token: &Secret, means: Means<'_>) -> Result<Token, NoToken> {
-        let endpoint = discovery::known(&self.application.endpoints, means.http).await?.token;
-        let scope = self.grant.renewal_scope();
-        oauth::refresh_token::token(&self.application, &endpoint, refresh_token, scope, means).await
+    /// Asks for the next token.
+    async fn ask(&self, refresh_token: &Secret, last: Option<&Secret>) -> Result<Token, NoToken> {
+        let Self { grant, application, http, clock, .. } = self;
+        let endpoint = oauth::discovery::known(&application.endpoints, http).await?.token;
+        let means = Means { http, clock, last };
+        oauth::refresh_token::token(application, &endpoint, refresh_token, grant.renewal_scope(), means).await
     }
 
     /// Stores what was received, if there is something. False: somebody wrote another record meanwhile, which wins.

@@ -8,7 +8,6 @@ use super::issuer::now;
 use super::kept::Kept;
 use super::{Keeper, Supply};
 use crate::account::life::Life;
-use crate::account::oauth::Grant;
 use crate::account::status::{SignIn, Status, TokenStatus};
 use crate::account::vault::{Facts, Stored};
 use crate::diagnosis::{Context, Failure, diagnose};
@@ -57,7 +56,7 @@ impl Keeper {
 
 async fn sign_in(kept: &Kept) -> (SignIn, Option<Facts>) {
     let stored = match kept.shelf.get().await {
-        Ok(None) if matches!(kept.grant, Grant::RefreshToken { .. }) => return (SignIn::Brought, None),
+        Ok(None) if kept.brought.is_some() => return (SignIn::Brought, None),
         Ok(stored) => kept.ours(stored).map_err(Failure::Kept),
         Err(failure) => Err(failure),
     };

@@ -7,7 +7,6 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Keeper;
 use super::kept::Kept;
-use crate::account::oauth::Grant;
 use crate::account::vault::Stored;
 use crate::diagnosis::Failure;
 
@@ -56,7 +55,7 @@ impl Kept {
         // What could not be stored before may be now.
         self.store_received().await?;
         let stored = self.shelf.get().await?;
-        if matches!(self.grant, Grant::RefreshToken { .. }) && stored.is_none() {
+        if self.brought.is_some() && stored.is_none() {
             return Ok(true);
         }
         let Stored { record, .. } = self.ours(stored).map_err(Failure::Kept)?;

@@ -14,6 +14,7 @@ use crate::account::Settings;
 use crate::account::login::Kept;
 use crate::account::oauth::authorization_code::{Request, Unusable};
 use crate::account::oauth::device_code::Invitation;
+use crate::app::control::Told;
 use crate::diagnosis::{Diagnosis, Failure, diagnose};
 
 /// Where it is shown.
@@ -125,6 +126,24 @@ impl<'a> Screen<'a> {
             text += &format!("WARNING: {}\n  What to do: {}\n", warning.sentence, warning.cure);
         }
         say(&text)
+    }
+
+    /// Whether the running relay knows of it.
+    pub(super) fn told(&mut self, told: &Told) -> io::Result<()> {
+        if self.json {
+            let (word, reason) = match told {
+                Told::Running => ("running", None),
+                Told::NotRunning => ("not_running", None),
+                Told::NotHeard(reason) => ("not_heard", Some(reason)),
+            };
+            return self.event("relay", json!({ "told": word, "reason": reason }));
+        }
+        match told {
+            Told::Running => say("The running relay uses it from now on.\n"),
+            // It will find it when it starts.
+            Told::NotRunning => Ok(()),
+            Told::NotHeard(reason) => say(&format!("WARNING: the running relay has not been told: {reason}.\n")),
+        }
     }
 
     /// It has come to nothing.

@@ -1,4 +1,6 @@
 //! Documents of servers of the test's own: what is believed, what is refused, and for how long it is remembered.
+//!
+//! The texts are judged without a server where none is needed. A server tells its own port in its document.
 
 use super::super::server::{answer, answering, black_hole, endpoint, json, nobody};
 use super::*;

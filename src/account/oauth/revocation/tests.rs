@@ -1,4 +1,6 @@
 //! Refresh tokens given back to a server of the test's own.
+//!
+//! With every way in which a client proves itself, and where the server does not take them.
 
 use super::super::assertion::tests::{files, rsa_pair};
 use super::super::server::{endpoint, fields, json, nobody, part};

@@ -1,4 +1,6 @@
 //! Service accounts before a token endpoint of the test's own: what is signed and sent, and useless key files.
+//!
+//! The endpoint looks at what Google looks at; that the signature is good is shown where it is made.
 
 use serde_json::json;
 

@@ -1,4 +1,6 @@
 //! Clients that prove themselves by an assertion: with every grant, and where clocks differ.
+//!
+//! What stands in an assertion is shown beside it; here is what becomes of it on the way.
 
 use jiff::SignedDuration;
 
