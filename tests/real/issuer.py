@@ -1,7 +1,8 @@
 """The issuer: the certified oidc-provider in a Node of its own, the clients it knows, and what it wrote down.
 
-`oidc/provider.mjs` is the program, `oidc/install` brings what it runs on. Everybody signs in as one mailbox. `Issuer.calls`
-reads the log of calls: who asked for what, from when till when, with which refresh token (as SHA-256), and what came of it.
+`oidc/provider.mjs` is the program, `oidc/install` brings what it runs on. Everybody signs in as one mailbox.
+`Issuer.calls` reads the log of calls: who asked for what, from when till when, with which refresh token (as SHA-256),
+and what came of it.
 """
 
 import hashlib
@@ -9,7 +10,7 @@ import json
 import subprocess
 import urllib.parse
 import urllib.request
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from browser import trusting
@@ -46,6 +47,8 @@ class Call:
 
     path: str
     client: str
+    # How it proved to be itself: header, body, assertion, none.
+    proof: str
     began: float
     ended: float
     status: int
@@ -57,7 +60,7 @@ class Call:
     issued: str = None
     token: str = None
     # Of a device that was told to slow down: whether it had asked too soon.
-    early: bool = field(default=None)
+    early: bool = None
 
 
 def person(identifier, *redirects, **others):
@@ -97,13 +100,14 @@ class Issuer:
         # Node looks for packages beside the program.
         (home / "provider.mjs").write_bytes(PROGRAM.read_bytes())
         (home / "node_modules").symlink_to(modules)
+        introspector = machine(INTROSPECTOR[0], "client_secret_basic", INTROSPECTOR[1])
         given = {
             "port": port,
             "certificate": str(certificate[0]),
             "key": str(certificate[1]),
             "mailbox": mailbox,
             "introspector": INTROSPECTOR[0],
-            "clients": [client.written() for client in [*clients, machine(INTROSPECTOR[0], "client_secret_basic", INTROSPECTOR[1])]],
+            "clients": [client.written() for client in (*clients, introspector)],
             "log": str(self._log),
             "tokens": str(self._tokens),
         }

@@ -27,7 +27,7 @@ PAGE = "https://relay.test/signed-in"
 # Characters that break careless quoting and encoding.
 SECRET = "s3cret+/=%&:~Q"
 SERVICE = "scanner@project.provider.test"
-# The provider's own clock counts whole seconds.
+# The issuer counts in whole seconds, so a token of two lives for one at least.
 SHORT = 2
 
 
@@ -212,7 +212,7 @@ def _applications(certificates):
         person("brought", LOOPBACK, life=SHORT),
         person("goodbye", LOOPBACK),
         person("minute", LOOPBACK, life=SHORT, delay=0.2),
-        person("killed", LOOPBACK, life=1, delay=0.1),
+        person("killed", LOOPBACK, life=SHORT, delay=0.4),
         machine("5f1c/app", "client_secret_basic", SECRET),
         machine("app-body", "client_secret_post", SECRET),
         machine("app-ec", "private_key_jwt", certificate=certificates["ec"]),

@@ -91,21 +91,22 @@ def by_device_code(stage):
 
 def by_itself(stage):
     """Client credentials: the secret in HTTP Basic and in the body, a certificate of either kind."""
-    ways = {
-        "a secret in HTTP Basic": stage.by_itself("5f1c/app", client_secret=SECRET, client_authentication="basic"),
-        "a secret in the body": stage.by_itself("app-body", client_secret=SECRET, client_authentication="body"),
-        "a certificate with an EC key": stage.by_certificate("ec"),
-        "a certificate with an RSA key": stage.by_certificate("rsa"),
-    }
-    for way, oauth in ways.items():
+    basic = {"client_secret": SECRET, "client_authentication": "basic"}
+    ways = (
+        ("a secret in HTTP Basic", "header", stage.by_itself("5f1c/app", **basic)),
+        ("a secret in the body", "body", stage.by_itself("app-body", client_secret=SECRET)),
+        ("a certificate with an EC key", "assertion", stage.by_certificate("ec")),
+        ("a certificate with an RSA key", "assertion", stage.by_certificate("rsa")),
+    )
+    for way, proof, oauth in ways:
         client = oauth["client_id"]
         with stage.posthouse(f"by-{client.replace('/', '-')}", oauth) as posthouse:
             yield f"{way}: two mails and one token"
             posthouse.serve()
             stage.delivers(posthouse)
             stage.delivers(posthouse)
-            statuses = [call.status for call in stage.issuer.calls(client, grant="client_credentials")]
-            check(statuses == [200], f"the issuer answered {statuses}")
+            calls = [(call.proof, call.status) for call in stage.issuer.calls(client, grant="client_credentials")]
+            check(calls == [(proof, 200)], f"the issuer saw {calls}")
 
 
 def by_service_account(stage):

@@ -18,7 +18,7 @@ class Trouble(Exception):
     """Something of the test bench itself, or of a program under test, did not do what was waited for."""
 
 
-def wait_for(condition, what, seconds=15.0):
+def wait_for(condition, what, seconds=15.0, pause=0.02):
     """Polls `condition` until it returns something true and returns that."""
     end = time.monotonic() + seconds
     while True:
@@ -27,7 +27,7 @@ def wait_for(condition, what, seconds=15.0):
             return result
         if time.monotonic() > end:
             raise Trouble(f"waited {seconds:g} s for {what}")
-        time.sleep(0.02)
+        time.sleep(pause)
 
 
 def port_open(address, port):

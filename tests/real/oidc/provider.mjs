@@ -4,8 +4,8 @@
 // that everybody signs in as, the clients and how long their tokens live. The person in the browser is not asked
 // anything: each interaction ends at once with consent. All rules of the protocol are the library's own, with four
 // exceptions that are marked below. Every call of an endpoint that a client uses becomes one line of JSON in the log,
-// with the time it began and ended; tokens stand there as SHA-256. What was issued stands in a file of its own, for whoever
-// searches other people's logs for it.
+// with the time it began and ended; tokens stand there as SHA-256. What was issued stands in a file of its own, for
+// whoever searches other people's logs for it.
 
 import { createHash, randomBytes, X509Certificate } from 'node:crypto';
 import { appendFileSync, readFileSync } from 'node:fs';
@@ -74,7 +74,8 @@ function registered({ metadata, certificate }) {
 function jwks(certificate) {
   const read = new X509Certificate(readFileSync(certificate));
   const thumbprint = createHash('sha256').update(read.raw).digest('base64url');
-  return { keys: [{ ...read.publicKey.export({ format: 'jwk' }), use: 'sig', kid: thumbprint, 'x5t#S256': thumbprint }] };
+  const key = read.publicKey.export({ format: 'jwk' });
+  return { keys: [{ ...key, use: 'sig', kid: thumbprint, 'x5t#S256': thumbprint }] };
 }
 
 function page(ctx, content) {
@@ -121,7 +122,7 @@ async function withdraw(ctx) {
 }
 
 // Exception 2: how often a device may ask. The library neither says nor minds, so here: once a second, and with the
-// second question the device is told to slow down, by five seconds for good (RFC 8628 §3.5), whether it was early or not.
+// second question the device is told to slow down, by five seconds for good (RFC 8628 §3.5), early or not.
 const patience = new Map();
 
 function tooFast(code) {
@@ -148,7 +149,7 @@ async function written(ctx, next) {
   if (form.grant_type === JWT_BEARER) form.client_id ??= named(form.assertion);
   ctx.req.body = form;
   const client = form.client_id ?? basic(ctx.get('authorization')) ?? named(form.client_assertion);
-  const line = { path: ctx.path, client, grant: form.grant_type, began };
+  const line = { path: ctx.path, client, proof: proof(ctx, form), grant: form.grant_type, began };
   if (form.refresh_token) line.refresh_token = digest(form.refresh_token);
   if (form.token) line.token = digest(form.token);
   // Exception 4: it takes its time as real ones do, before it decides and after, so that what overlaps is seen.
@@ -176,6 +177,13 @@ async function answer(ctx, next, form, line) {
   line.issued = digest(ctx.body?.refresh_token);
   const issued = [ctx.body?.access_token, ctx.body?.refresh_token].filter(Boolean);
   if (issued.length) appendFileSync(given.tokens, `${issued.join('\n')}\n`);
+}
+
+// The library takes a secret from either place, whatever is registered.
+function proof(ctx, form) {
+  if (ctx.get('authorization')) return 'header';
+  if (form.client_secret) return 'body';
+  return form.client_assertion ? 'assertion' : 'none';
 }
 
 const named = (assertion) => { try { return decodeJwt(assertion).iss; } catch { return undefined; } };
