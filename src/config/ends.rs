@@ -16,7 +16,7 @@ pub(super) fn look(table: &Table, accounts: &[Settings], now: Timestamp, finding
     for settings in accounts {
         let known = Known { settings, facts: None, renewable: false, certificate_ends: certificate_ends(settings) };
         for warning in warning::warnings(known, now) {
-            let key = match warning.code {
+            let key = match &*warning.code {
                 "client_certificate_ends" => "client_certificate",
                 _ => "client_secret_expires",
             };
