@@ -148,7 +148,7 @@ impl Issuer {
                 Ok(state.tokens.put(token, life, now(), chance()))
             }
             Err(NoToken { failure, presented }) => {
-                let why = diagnose(&failure, Context::default());
+                let why = diagnose(&failure, Context { account: Some(self.account.as_str()), ..Context::default() });
                 state.presented = presented;
                 let (code, text) = (Some(why.code.to_owned()), why.sentence.clone().into_owned());
                 state.last_reply = Some(Reply { at: self.tools.clock.now(), code, text });

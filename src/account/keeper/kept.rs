@@ -186,7 +186,10 @@ impl Kept {
                 Ok(if is_stored { Renewal::Done(Fetched { token, life }) } else { Renewal::Overtaken })
             }
             Err(no_token) => {
-                let why = diagnose(&no_token.failure, Context::default());
+                let why = diagnose(
+                    &no_token.failure,
+                    Context { account: Some(self.shelf.account.as_str()), ..Context::default() },
+                );
                 let (code, text) = (Some(why.code.to_owned()), why.sentence.into_owned());
                 self.shelf.give_back(Some(Reply { at: self.clock.now(), code, text })).await;
                 // The refresh token may have died because a person signed in meanwhile.
