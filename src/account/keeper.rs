@@ -194,7 +194,7 @@ fn origin(grant: &Grant, account: &AccountName, username: String, tools: &Tools)
         shelf: Shelf { account: account.clone(), vault: Arc::clone(&tools.vault), holder: tools.holder.clone() },
         http: tools.http.clone(),
         clock: tools.clock.clone(),
-        unstored: Mutex::default(),
+        unstored: tokio::sync::Mutex::default(),
         seen: Mutex::default(),
     }))
 }
