@@ -11,9 +11,9 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use super::Settings;
 use super::oauth::{Application, ClientProof, Grant};
 use super::vault::Facts;
-use super::{Settings, Source};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -47,7 +47,7 @@ pub struct Known<'a> {
     /// What is kept of its sign-in.
     pub facts: Option<&'a Facts>,
     /// Whether a refresh token is kept.
-    pub renewable: bool,
+    pub is_renewable: bool,
     /// When its client certificate ends, as far as that could be read.
     pub certificate_ends: Option<Timestamp>,
 }
@@ -55,7 +55,7 @@ pub struct Known<'a> {
 /// Everything there is to warn of, the most urgent first.
 #[must_use]
 pub fn warnings(known: Known<'_>, now: Timestamp) -> Vec<Warning> {
-    let Source::OAuth(grant) = &known.settings.credential else { return Vec::new() };
+    let Some(grant) = known.settings.credential.grant() else { return Vec::new() };
     let mut found = Vec::new();
     if let Some(application) = grant.application() {
         found.extend(secret(known, application, now));
@@ -105,7 +105,7 @@ fn sign_in(known: Known<'_>, grant: &Grant, facts: &Facts, now: Timestamp) -> Op
     if let Some(warning) = testing(known, facts, now) {
         return Some(warning);
     }
-    if !known.renewable {
+    if !known.is_renewable {
         let ends = facts.access_ends.unwrap_or(facts.renewed);
         return Some(Warning {
             code: "sign_in_not_renewable".into(),

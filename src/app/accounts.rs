@@ -11,11 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Common, StartError, tools};
 use crate::account::keeper::Keeper;
-use crate::account::oauth::{self, ClientProof};
 use crate::account::status::{SignIn, Status};
 use crate::account::vault::Facts;
 use crate::account::warning::{Known, Warning, warnings};
-use crate::account::{Settings, Source};
+use crate::account::{Settings, oauth};
 use crate::config::Config;
 use crate::ids::AccountName;
 use crate::journal::Journal;
@@ -35,19 +34,12 @@ pub struct Account {
 impl Account {
     /// With everything there is to warn of. `facts`: what is kept of its sign-in.
     fn new(settings: &Settings, status: Status, facts: Option<&Facts>, now: Timestamp) -> Self {
-        let renewable = matches!(status.sign_in, SignIn::Kept { is_renewable: true, .. });
+        let is_renewable = matches!(status.sign_in, SignIn::Kept { is_renewable: true, .. });
         // Of a sign-in that is not ours there is nothing to warn; that it is not ours is said anyway.
         let facts = facts.filter(|_| matches!(status.sign_in, SignIn::Kept { .. }));
-        let known = Known { settings, facts, renewable, certificate_ends: certificate_ends(settings) };
-        Self { status, warnings: warnings(known, now) }
+        let certificate_ends = settings.credential.grant().and_then(oauth::client_certificate_ends);
+        Self { status, warnings: warnings(Known { settings, facts, is_renewable, certificate_ends }, now) }
     }
-}
-
-/// When the certificate ends by which the application proves itself, as far as it can be read.
-fn certificate_ends(settings: &Settings) -> Option<Timestamp> {
-    let Source::OAuth(grant) = &settings.credential else { return None };
-    let ClientProof::Certificate { certificate, .. } = &grant.application()?.proof else { return None };
-    oauth::certificate_ends(certificate).ok()
 }
 
 /// What configuration and vault say, where no relay answers. Calls nobody; blocks on the disk for a moment.

@@ -95,7 +95,7 @@ mod tests {
             scope: None,
             unused_refresh_life: None,
         };
-        let credential = Source::OAuth(Grant::DeviceCode { application });
+        let credential = Source::from(Grant::DeviceCode { application });
         Settings { provider: Some("gmail".into()), credential, ..settings() }
     }
 

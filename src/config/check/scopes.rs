@@ -4,8 +4,8 @@
 //! another protocol; a secret's id where the secret belongs; an address for a client id. Every one ends in a refusal
 //! whose words lead elsewhere. Judges what was written, whoever the provider; calls nobody.
 
+use crate::account::Settings;
 use crate::account::oauth::{Application, ClientProof, Endpoints, Given, Grant};
-use crate::account::{Settings, Source};
 use crate::config::finding::Complaint;
 use crate::config::section::Section;
 use crate::config::tree::Value;
@@ -13,7 +13,7 @@ use crate::config::values;
 
 /// Judges the OAuth of one account.
 pub(super) fn check(section: &Section<'_>, settings: &Settings) {
-    let (Source::OAuth(grant), Some(oauth)) = (&settings.credential, section.section("oauth")) else { return };
+    let (Some(grant), Some(oauth)) = (settings.credential.grant(), section.section("oauth")) else { return };
     if let Grant::ServiceAccount(account) = grant {
         let is_at_google = match &account.token_endpoint {
             Some(endpoint) => endpoint.host() == GOOGLE,
@@ -209,7 +209,7 @@ fn resource(scope: &str) -> Option<&str> {
     rest.split('/').next()
 }
 
-/// Scopes of OpenID Connect, which stand beside any other.
+/// Scopes of `OpenID` Connect, which stand beside any other.
 fn is_of_openid(scope: &str) -> bool {
     matches!(scope, "openid" | "profile" | "email" | "offline_access")
 }
