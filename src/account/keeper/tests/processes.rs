@@ -101,7 +101,7 @@ fn signed_in_with(office: &Office, grant: &Grant) {
 /// The lease is for the call alone: with a slow search for the endpoint before it, it might end during the call.
 #[tokio::test]
 async fn whom_to_ask_is_found_out_before_the_lease_is_taken() {
-    let office = Office::signed_in(Provider::open(3600)).await;
+    let office = Office::signed_in(Provider::open(3600).await);
     let documents = Documents::of(&office.provider).await;
     let grant = office.provider.grant_by(&documents);
     signed_in_with(&office, &grant);
@@ -117,7 +117,7 @@ async fn whom_to_ask_is_found_out_before_the_lease_is_taken() {
 
 #[tokio::test]
 async fn a_server_of_documents_that_asks_for_a_pause_has_it_too() {
-    let office = Office::signed_in(Provider::open(3600)).await;
+    let office = Office::signed_in(Provider::open(3600).await);
     let documents = Documents::of(&office.provider).await;
     let grant = office.provider.grant_by(&documents);
     signed_in_with(&office, &grant);
