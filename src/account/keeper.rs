@@ -126,6 +126,18 @@ impl Keeper {
         self.issuer().map(|issuer| issuer.lock().presented.clone()).unwrap_or_default()
     }
 
+    /// Whether this credential, which was handed out a while ago, is still the one to send. A token may have ended
+    /// meanwhile, or have been replaced.
+    #[must_use]
+    pub fn is_fresh(&self, credential: &Credential) -> bool {
+        match (&self.supply, credential) {
+            (Supply::Token { issuer, .. }, Credential::Token { generation, .. }) => {
+                issuer.lock().tokens.is_fresh(*generation, now())
+            }
+            _ => true,
+        }
+    }
+
     /// The server took this credential.
     pub fn accepted(&self, credential: &Credential) {
         if let (Supply::Token { issuer, .. }, Credential::Token { generation, .. }) = (&self.supply, credential) {
@@ -133,13 +145,13 @@ impl Keeper {
         }
     }
 
-    /// The server refused this credential in AUTH. After [`AfterRefusal::Again`] an attempt asks for a credential and
-    /// signs in once more, and never a third time. A password is never worth another try: it would be the same.
+    /// The server refused this credential in AUTH. Unless that is [`AfterRefusal::Final`] an attempt asks for a
+    /// credential and signs in once more, and never a third time. A password is never worth another try: it would be the same.
     #[must_use = "says whether to try once more"]
     pub fn refused(&self, credential: &Credential) -> AfterRefusal {
         match (&self.supply, credential) {
             (Supply::Token { issuer, .. }, Credential::Token { generation, .. }) => {
-                issuer.lock().tokens.refused(*generation)
+                issuer.lock().tokens.refused(*generation, now())
             }
             _ => AfterRefusal::Final,
         }

@@ -6,6 +6,7 @@
 
 mod crowd;
 mod ending;
+mod slow;
 mod story;
 mod tending;
 mod trouble;
