@@ -49,7 +49,8 @@ pub struct Tools {
     pub holder: Holder,
     /// What time it is.
     pub clock: Clock,
-    /// The calls under way. Whoever ends the process waits for them: an answer that is lost may cost a sign-in.
+    /// The renewals of kept sign-ins under way. Whoever ends the process closes it, after which none begins, and waits
+    /// for them: an answer that is lost may cost a sign-in.
     pub renewals: TaskTracker,
 }
 
@@ -206,6 +207,7 @@ fn origin(grant: &Grant, account: &AccountName, username: String, tools: &Tools)
         shelf: Shelf { account: account.clone(), vault: Arc::clone(&tools.vault), holder: tools.holder.clone() },
         http: tools.http.clone(),
         clock: tools.clock.clone(),
+        renewals: tools.renewals.clone(),
         unstored: tokio::sync::Mutex::default(),
         seen: Mutex::default(),
     }))

@@ -4,6 +4,7 @@
 //! with the same questions: was a token presented twice, were two renewals under way at once, is what is kept still
 //! good?
 
+mod beside;
 mod crowd;
 mod ending;
 mod slow;
