@@ -132,8 +132,9 @@ impl Login {
     /// What the browser is sent to ask; with a listener it comes back to that, else to where the configuration says.
     ///
     /// # Errors
-    /// When nobody has said where to ask.
+    /// When nobody has said where to ask, or nothing could be kept.
     pub async fn request(&self, redirect: String, parameters: &[(String, String)]) -> Result<Request, LoginError> {
+        self.prepare().await?;
         let endpoints = self.endpoints().await?;
         // A hint that is no address helps no sign-in page.
         let hint = Some(self.username.as_str()).filter(|name| name.contains('@'));
@@ -162,8 +163,9 @@ impl Login {
     /// Asks for a code to show.
     ///
     /// # Errors
-    /// When the provider has none to give.
+    /// When the provider has none to give, or nothing could be kept.
     pub async fn invite(&self) -> Result<Invitation, LoginError> {
+        self.prepare().await?;
         let endpoints = self.endpoints().await?;
         let invitation = device_code::ask(&self.application, &endpoints, self.means()).await?;
         Ok(invitation.ok_or(CannotAsk::NoDeviceEndpoint)?)
@@ -177,6 +179,13 @@ impl Login {
         let endpoints = self.endpoints().await?;
         let (token, asked) = invitation.accepted(&self.application, &endpoints.token, self.means()).await?;
         self.keep(Record::signed_in(&self.grant, &self.application, &self.username, token, asked)).await
+    }
+
+    /// A person whose sign-in cannot be kept need not begin.
+    async fn prepare(&self) -> Result<(), Failure> {
+        let vault = Arc::clone(&self.tools.vault);
+        let prepared = tokio::task::spawn_blocking(move || vault.prepare()).await;
+        prepared.map_err(|_| broke_off())?.map_err(|error| unkept(&error))
     }
 
     async fn endpoints(&self) -> Result<KnownEndpoints, NoToken> {
@@ -195,7 +204,7 @@ impl Login {
         let put = move || vault.put(&account, &record, Expected::Any, &holder);
         let written = tokio::task::spawn_blocking(put).await;
         // The task is not cancelled, so it can only have panicked, and a vault that panics has promised nothing.
-        let written = written.map_err(|_| Failure::Kept(KeptFailure::Storage { detail: "it broke off".to_owned() }))?;
+        let written = written.map_err(|_| broke_off())?;
         match written.map_err(|error| unkept(&error))? {
             Written::Done(_) => {}
             Written::Changed(_) => {
@@ -209,6 +218,10 @@ impl Login {
         let not_granted = not_granted(self.application.scope.as_deref(), facts.scope.as_deref());
         Ok(Kept { facts, is_renewable, not_granted, warnings })
     }
+}
+
+fn broke_off() -> Failure {
+    Failure::Kept(KeptFailure::Storage { detail: "it broke off".to_owned() })
 }
 
 fn unkept(error: &VaultError) -> Failure {

@@ -137,7 +137,11 @@ mod tests {
     }
 
     fn token() -> Credential {
-        Credential::Token { username: "u".into(), token: Secret::new("ey".into()), generation: Generation { number: 1, ends_at: None } }
+        Credential::Token {
+            username: "u".into(),
+            token: Secret::new("ey".into()),
+            generation: Generation { number: 1, ends_at: None },
+        }
     }
 
     /// What `choose` says, in few words.

@@ -109,7 +109,9 @@ impl Tokens {
 
     /// Whether a token that was handed out a while ago is still the one to send.
     pub(super) fn is_fresh(&self, generation: Generation, now: Instant) -> bool {
-        self.current.as_ref().is_some_and(|current| current.issued.generation == generation && now < current.last_moments)
+        self.current
+            .as_ref()
+            .is_some_and(|current| current.issued.generation == generation && now < current.last_moments)
     }
 
     /// How long the current token is still good, if its issuer said.

@@ -256,7 +256,6 @@ impl Kept {
     fn see(&self, seen: Seen) {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
     }
-
 }
 
 impl Seen {

@@ -213,5 +213,9 @@ fn the_refusal_of_a_token_that_had_ended_says_nothing_about_the_account() {
     let living = put(&mut tokens, Some(2), start).generation;
     assert_eq!(tokens.refused(living, later(start, 1)), AfterRefusal::Again, "the first that counts");
     let untold = put(&mut tokens, None, start).generation;
-    assert_eq!(tokens.refused(untold, later(start, 100 * MINUTE)), AfterRefusal::Final, "nobody knows that it had ended");
+    assert_eq!(
+        tokens.refused(untold, later(start, 100 * MINUTE)),
+        AfterRefusal::Final,
+        "nobody knows that it had ended"
+    );
 }
