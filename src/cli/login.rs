@@ -15,6 +15,9 @@ use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use tokio_util::task::TaskTracker;
+
+use super::hear_out::{INTERRUPTED, hear_out};
 use super::sysexits::{EX_CONFIG, EX_IOERR, EX_SOFTWARE, EX_TEMPFAIL, EX_UNAVAILABLE, EX_USAGE};
 use super::test::{exit, seconds};
 use super::{cannot_use, choose, fail, runtime};
@@ -150,11 +153,12 @@ pub(super) fn run(args: &Args, wants_log: bool, sources: &Sources) -> ExitCode {
         Err(error) => return fail(EX_SOFTWARE, format_args!("the runtime cannot be started: {error}")),
     };
     let place = browser::place(&sources.environment, browser::is_container(), std::env::consts::OS);
-    let visit = Visit { args, account, config: &config, journal, place };
-    let ended = runtime.block_on(visit.sign_in());
+    let renewals = TaskTracker::new();
+    let visit = Visit { args, account, config: &config, journal, place, renewals: renewals.clone() };
+    let ended = runtime.block_on(hear_out(&renewals, visit.sign_in()));
     // A terminal that is being read must not keep the process.
     runtime.shutdown_background();
-    match ended {
+    match ended.unwrap_or(Ok(INTERRUPTED)) {
         Ok(code) => ExitCode::from(code),
         Err(error) => fail(EX_IOERR, format_args!("the output cannot be written: {error}")),
     }
@@ -167,6 +171,8 @@ struct Visit<'a> {
     config: &'a Config,
     journal: Journal,
     place: Place,
+    /// Of the proof, where a token lives so short.
+    renewals: TaskTracker,
 }
 
 impl Visit<'_> {
@@ -210,7 +216,8 @@ impl Visit<'_> {
     fn common(&self) -> Common {
         let listeners = self.config.listeners.iter().flat_map(|listener| listener.bind.iter().copied());
         let ours = Arc::new(OnceLock::from(Bound::new(listeners)));
-        Common { ours, ..Common::new(self.config, self.journal.clone(), Timeouts::each(STEP)) }
+        let renewals = self.renewals.clone();
+        Common { ours, renewals, ..Common::new(self.config, self.journal.clone(), Timeouts::each(STEP)) }
     }
 
     async fn by_browser(

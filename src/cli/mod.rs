@@ -8,6 +8,7 @@ mod accounts;
 pub mod check;
 mod choose;
 mod demo;
+mod hear_out;
 mod login;
 mod logout;
 mod providers;

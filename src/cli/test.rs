@@ -14,6 +14,9 @@ use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use tokio_util::task::TaskTracker;
+
+use super::hear_out::{INTERRUPTED, hear_out};
 use super::sysexits::{EX_CONFIG, EX_IOERR, EX_SOFTWARE, EX_USAGE};
 use super::{cannot_use, choose, fail, paints, runtime};
 use crate::account::{Encryption, Settings};
@@ -111,10 +114,12 @@ pub(super) fn run(args: &Args, wants_log: bool, sources: &Sources) -> ExitCode {
         Err(error) => return fail(EX_SOFTWARE, format_args!("the runtime cannot be started: {error}")),
     };
     let colours = paints(&io::stdout(), sources);
-    let tried = runtime.block_on(try_all(args, &config, &accounts, &journal, colours));
+    let renewals = TaskTracker::new();
+    let trying = try_all(args, &config, &accounts, (&journal, &renewals), colours);
+    let tried = runtime.block_on(hear_out(&renewals, trying));
     // A name lookup that hangs must not keep the process.
     runtime.shutdown_background();
-    match tried {
+    match tried.unwrap_or(Ok(INTERRUPTED)) {
         Ok(code) => ExitCode::from(code),
         Err(error) => fail(EX_IOERR, format_args!("the output cannot be written: {error}")),
     }
@@ -132,7 +137,7 @@ async fn try_all(
     args: &Args,
     config: &Config,
     accounts: &[&Settings],
-    journal: &Journal,
+    shared: (&Journal, &TaskTracker),
     colours: bool,
 ) -> io::Result<u8> {
     let mut screen = if args.json {
@@ -142,7 +147,7 @@ async fn try_all(
     };
     let mut first = 0;
     for account in accounts {
-        let code = match prepare(args, config, account, journal) {
+        let code = match prepare(args, config, account, shared) {
             Ok((upstream, mail)) => try_one(&upstream, mail.as_ref(), &mut screen).await?,
             Err((code, why)) => {
                 if let Screen::Json(out) = &mut screen {
@@ -162,12 +167,13 @@ fn prepare(
     args: &Args,
     config: &Config,
     account: &Settings,
-    journal: &Journal,
+    (journal, renewals): (&Journal, &TaskTracker),
 ) -> Result<(Upstream, Option<Mail>), (u8, String)> {
     // The relay may be running beside us: mail must not go round in a circle now either.
     let listeners = config.listeners.iter().flat_map(|listener| listener.bind.iter().copied());
     let ours = Arc::new(OnceLock::from(Bound::new(listeners)));
-    let common = Common { ours, ..Common::new(config, journal.clone(), Timeouts::each(args.timeout)) };
+    let renewals = renewals.clone();
+    let common = Common { ours, renewals, ..Common::new(config, journal.clone(), Timeouts::each(args.timeout)) };
     let upstream = app::upstream(account.clone(), &common).map_err(|error| (EX_CONFIG, error.to_string()))?;
     let mail = args.to.as_ref().map(|to| mail(args, account, to, &common.hostname)).transpose();
     Ok((upstream, mail.map_err(|why| (EX_USAGE, why))?))
