@@ -108,7 +108,7 @@ impl Settings {
             Source::Password(_) | Source::PasswordFile(_) | Source::PasswordCommand(_) => SignIn::Password,
             Source::OAuth(_) => SignIn::Token,
         };
-        Context { provider: self.provider.as_deref(), host: &self.host, sign_in }
+        Context { provider: self.provider.as_deref(), host: &self.host, sign_in, account: Some(self.name.as_str()) }
     }
 }
 

@@ -18,6 +18,7 @@ use crate::account::{Settings, oauth};
 use crate::config::Config;
 use crate::ids::AccountName;
 use crate::journal::Journal;
+use crate::outbound::Desks;
 use crate::smtp::client::Timeouts;
 
 /// One account.
@@ -32,7 +33,7 @@ pub struct Account {
 
 impl Account {
     /// With everything there is to warn of. `facts`: what is kept of its sign-in.
-    pub(super) fn new(settings: &Settings, status: Status, facts: Option<&Facts>, now: Timestamp) -> Self {
+    fn new(settings: &Settings, status: Status, facts: Option<&Facts>, now: Timestamp) -> Self {
         let is_renewable = matches!(status.sign_in, SignIn::Kept { is_renewable: true, .. });
         // Of a sign-in that is not ours there is nothing to warn; that it is not ours is said anyway.
         let facts = facts.filter(|_| matches!(status.sign_in, SignIn::Kept { .. }));
@@ -57,8 +58,21 @@ pub async fn of_files(config: &Config) -> Result<Vec<Account>, StartError> {
     Ok(accounts)
 }
 
+/// How they stand in the relay that asks.
+pub(super) async fn of_relay(accounts: &[Settings], common: &Common, desks: &Desks) -> Vec<Account> {
+    let kept = kept(common).await;
+    let mut stands: HashMap<String, Status> =
+        desks.status().await.into_iter().map(|status| (status.account.clone(), status)).collect();
+    let now = common.clock.now();
+    let told = |settings: &Settings| {
+        let status = stands.remove(settings.name.as_str())?;
+        Some(Account::new(settings, status, kept.get(&settings.name), now))
+    };
+    accounts.iter().filter_map(told).collect()
+}
+
 /// What may be read of all sign-ins. Of a vault that cannot be read each account says so itself.
-pub(super) async fn kept(common: &Common) -> HashMap<AccountName, Facts> {
+async fn kept(common: &Common) -> HashMap<AccountName, Facts> {
     let vault = Arc::clone(&common.vault);
     let listed = tokio::task::spawn_blocking(move || vault.list()).await;
     listed.ok().and_then(Result::ok).unwrap_or_default().into_iter().collect()

@@ -3,7 +3,6 @@
 //! What stands here keeps its meaning within `v1`. A command never depends on it: with no relay, or one that does not
 //! understand, it goes on and says so. No answer holds a secret.
 
-use std::collections::HashMap;
 use std::future::{Ready, ready};
 use std::path::Path;
 use std::sync::Arc;
@@ -19,9 +18,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Common;
-use super::accounts::Account;
+use super::accounts::{Account, of_relay};
 use crate::account::Settings;
-use crate::account::status::Status;
 use crate::config::Config;
 use crate::disk::Ownership;
 use crate::ids::AccountName;
@@ -120,15 +118,7 @@ fn routes(office: Office) -> Router {
 
 async fn all(State(office): State<Arc<Office>>) -> Json<Accounts> {
     let Office { running, settings, common, desks } = &*office;
-    let kept = super::accounts::kept(common).await;
-    let mut stands: HashMap<String, Status> =
-        desks.status().await.into_iter().map(|status| (status.account.clone(), status)).collect();
-    let now = common.clock.now();
-    let told = |settings: &Settings| {
-        let status = stands.remove(settings.name.as_str())?;
-        Some(Account::new(settings, status, kept.get(&settings.name), now))
-    };
-    Json(Accounts { relay: running.clone(), accounts: settings.iter().filter_map(told).collect() })
+    Json(Accounts { relay: running.clone(), accounts: of_relay(settings, common, desks).await })
 }
 
 fn change(

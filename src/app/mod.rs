@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod control;
 mod front;
 mod machine;
+mod reminders;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -167,6 +168,8 @@ pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<Ap
     }
     let grace = config.delivery.shutdown_grace;
     let control = control::open(&owner, config, &common, &desks);
+    let ending = couriers.ending.clone();
+    couriers.tasks.spawn(reminders::keep(config.accounts.clone(), common.clone(), desks.clone(), ending));
     let renewals = common.renewals;
     Ok(App { listening, doors, sessions, couriers, desks, renewals, journal, grace, control, owner })
 }

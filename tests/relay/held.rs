@@ -105,3 +105,20 @@ async fn a_token_of_somebody_else_is_refused_and_holds() {
     assert_eq!(scene.sandbox.counters().auth_attempts, tried);
     scene.assert_nothing_arrived();
 }
+
+#[tokio::test]
+async fn a_client_secret_that_ends_soon_is_warned_of_when_the_relay_starts() {
+    let log = Log::capture();
+    let soon = jiff::Zoned::now().date().saturating_add(jiff::Span::new().days(3));
+    let _scene = Scene::account(|account, sandbox| {
+        client_credentials(account, sandbox);
+        if let Source::OAuth(Grant::ClientCredentials { application }) = &mut account.credential
+            && let ClientProof::Secret { expires, .. } = &mut application.proof
+        {
+            *expires = Some(soon);
+        }
+    })
+    .await;
+    let ends = format!("ends on {soon}");
+    log.wait_for_line(&["WARN", "account=office", "code=\"client_secret_ends\"", &ends, "Make a new secret"]).await;
+}

@@ -148,7 +148,7 @@ impl Issuer {
                 Ok(state.tokens.put(token, life, now(), chance()))
             }
             Err(NoToken { failure, presented }) => {
-                let why = diagnose(&failure, Context::default());
+                let why = diagnose(&failure, Context { account: Some(self.account.as_str()), ..Context::default() });
                 state.presented = presented;
                 state.last_reply = Some(Reply::failed(self.tools.clock.now(), &why));
                 let again = ask_again(&failure, why.cause);

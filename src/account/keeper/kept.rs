@@ -185,7 +185,8 @@ impl Kept {
                 Ok(if is_stored { Renewal::Done(Fetched { token, life }) } else { Renewal::Overtaken })
             }
             Err(no_token) => {
-                let why = diagnose(&no_token.failure, Context::default());
+                let context = Context { account: Some(self.slot.account.as_str()), ..Context::default() };
+                let why = diagnose(&no_token.failure, context);
                 self.slot.give_back(Some(Reply::failed(self.clock.now(), &why))).await;
                 // The refresh token may have died because a person signed in meanwhile.
                 match self.slot.get().await {

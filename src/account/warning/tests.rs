@@ -50,14 +50,14 @@ fn facts() -> Facts {
 }
 
 /// The code and the sentence of what is said on a day.
-fn said(settings: &Settings, facts: Option<&Facts>, now: &str) -> Vec<(Cow<'static, str>, String)> {
+fn said(settings: &Settings, facts: Option<&Facts>, now: &str) -> Vec<(String, String)> {
     let known = Known { settings, facts, is_renewable: true, certificate_ends: None };
     let all = warnings(known, at(now));
     assert!(all.iter().all(|warning| warning.cure.ends_with('.')), "{all:?}");
-    all.into_iter().map(|warning| (warning.code, warning.sentence)).collect()
+    all.into_iter().map(|warning| (warning.code.into_owned(), warning.sentence)).collect()
 }
 
-fn codes(settings: &Settings, facts: Option<&Facts>, now: &str) -> Vec<Cow<'static, str>> {
+fn codes(settings: &Settings, facts: Option<&Facts>, now: &str) -> Vec<String> {
     said(settings, facts, now).into_iter().map(|(code, _)| code).collect()
 }
 
@@ -70,9 +70,9 @@ fn a_client_secret_is_warned_of_thirty_days_ahead_and_when_it_is_too_late() {
     let settings = Settings { credential: Source::from(grant), ..settings() };
     assert_eq!(said(&settings, None, "2026-12-31"), []);
     let sentence = "The client secret of account office ends on 2027-01-31, in 29 days.".to_owned();
-    assert_eq!(said(&settings, None, "2027-01-01"), [("client_secret_ends".into(), sentence)]);
+    assert_eq!(said(&settings, None, "2027-01-01"), [("client_secret_ends".to_owned(), sentence)]);
     let sentence = "The client secret of account office has ended on 2027-01-31.".to_owned();
-    assert_eq!(said(&settings, None, "2027-01-31"), [("client_secret_ends".into(), sentence)]);
+    assert_eq!(said(&settings, None, "2027-01-31"), [("client_secret_ends".to_owned(), sentence)]);
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_token_of_an_application_in_testing_is_known_from_its_first_day() {
     };
     let now = "2026-11-01T12:00:10";
     let [(code, sentence)] = &said(&settings, Some(&google), now)[..] else { panic!() };
-    assert_eq!(*code, "google_testing");
+    assert_eq!(code, "google_testing");
     assert_eq!(
         sentence,
         "The sign-in of account office ends on 2026-11-08, in 6 days: the application's consent screen is in Testing."
@@ -143,7 +143,7 @@ fn a_refresh_token_nobody_uses_is_warned_of_before_its_limit() {
     let settings = by_browser(Application { unused_refresh_life, ..application() });
     assert_eq!(codes(&settings, Some(&facts()), "2027-01-15"), [""; 0]);
     let [(code, sentence)] = &said(&settings, Some(&facts()), "2027-01-16")[..] else { panic!() };
-    assert_eq!(*code, "refresh_token_unused");
+    assert_eq!(code, "refresh_token_unused");
     assert!(
         sentence.ends_with("ends on 2027-01-30, in 14 days, because nothing used it since 2026-11-01."),
         "{sentence}"
