@@ -192,7 +192,7 @@ fn origin(grant: &Grant, account: &AccountName, username: String, tools: &Tools)
         slot: Slot { account: account.clone(), vault: Arc::clone(&tools.vault), holder: tools.holder.clone() },
         http: tools.http.clone(),
         clock: tools.clock.clone(),
-        unstored: Mutex::default(),
+        unstored: tokio::sync::Mutex::default(),
         seen: Mutex::default(),
     }))
 }

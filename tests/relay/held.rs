@@ -112,7 +112,8 @@ async fn a_client_secret_that_ends_soon_is_warned_of_when_the_relay_starts() {
     let soon = jiff::Zoned::now().date().saturating_add(jiff::Span::new().days(3));
     let _scene = Scene::account(|account, sandbox| {
         client_credentials(account, sandbox);
-        if let Source::OAuth(Grant::ClientCredentials { application }) = &mut account.credential
+        if let Source::OAuth(grant) = &mut account.credential
+            && let Grant::ClientCredentials { application } = &mut **grant
             && let ClientProof::Secret { expires, .. } = &mut application.proof
         {
             *expires = Some(soon);

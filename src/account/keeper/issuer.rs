@@ -17,7 +17,7 @@ use crate::account::life::Life;
 use crate::account::oauth::{self, Application, Given, Means, NoToken, ServiceAccount, Token};
 use crate::account::tokens::{AskAgain, Issued, Tokens};
 use crate::account::vault::Reply;
-use crate::diagnosis::{Context, Failure, KeptFailure, TokenFailure, diagnose};
+use crate::diagnosis::{Context, DiscoveryProblem, Failure, KeptFailure, TokenFailure, diagnose};
 use crate::ids::AccountName;
 use crate::net::tls::certificate::CertificateFacts;
 use crate::secret::Secret;
@@ -199,6 +199,10 @@ fn ask_again(failure: &Failure, cause: Cause) -> AskAgain {
     match (failure, cause) {
         (Failure::Token(TokenFailure::Odd { retry_after, .. }), Cause::Throttle | Cause::Network) => {
             AskAgain::AfterPause(retry_after.map(|told| told.min(LONGEST_TOLD)))
+        }
+        (Failure::Token(TokenFailure::Discovery { problem, .. }), Cause::Throttle | Cause::Network) => {
+            let told = if let DiscoveryProblem::Odd { retry_after, .. } = problem { *retry_after } else { None };
+            AskAgain::AfterPause(told.map(|told| told.min(LONGEST_TOLD)))
         }
         (Failure::Token(_), Cause::Throttle | Cause::Network) => AskAgain::AfterPause(None),
         _ => AskAgain::AtNeed,

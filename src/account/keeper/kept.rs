@@ -1,9 +1,10 @@
 //! Tokens of a sign-in that is kept in the vault: taken from there while they are good, renewed when they are not.
 //!
-//! The steps of a renewal, in this order: the lease is taken; the provider is asked, with nothing locked; what it gave
-//! is *received*, *stored* under the version that was read, and only then *used*. So a crash between any two of them
-//! leaves the old record or the new one, never none. If storing fails, what was received is kept in memory and stored
-//! at the next need: no refresh token is presented twice. A sign-in made meanwhile always wins.
+//! The steps of a renewal, in this order: it is found out whom to ask; the lease is taken; the provider is asked, with
+//! nothing locked; what it gave is *received*, *stored* under the version that was read, and only then *used*. So a
+//! crash between any two of them leaves the old record or the new one, never none. If storing fails, what was received
+//! is kept in memory and stored as soon as it can be: no refresh token is presented twice. A sign-in made meanwhile
+//! always wins.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,11 +13,11 @@ use jiff::Timestamp;
 
 use super::issuer::{Fetched, now};
 use crate::account::life::Life;
-use crate::account::oauth::{self, Application, Given, Grant, Means, NoToken, Token};
+use crate::account::oauth::{self, Application, Given, Grant, Means, NoToken};
 use crate::account::vault::{Expected, LEASE, Lease, Record, Reply, Slot, Stored, Written};
 use crate::diagnosis::{Context, Failure, KeptFailure, diagnose};
 use crate::net::clock::Clock;
-use crate::net::http::HttpClient;
+use crate::net::http::{Endpoint, HttpClient};
 use crate::secret::Secret;
 
 /// How often we look whether somebody else's renewal has ended. A local file; a call of a provider takes longer.
@@ -36,8 +37,9 @@ pub(super) struct Kept {
     pub http: HttpClient,
     pub slot: Slot,
     pub clock: Clock,
-    /// Received and not stored yet, because the vault could not.
-    pub unstored: Mutex<Option<Unstored>>,
+    /// Received and not stored yet, because the vault could not. Locked until it is known whether it could be, so that
+    /// nobody takes away what another one has put here meanwhile.
+    pub unstored: tokio::sync::Mutex<Option<Unstored>>,
     /// What was last seen in the vault.
     pub seen: Mutex<Seen>,
 }
@@ -87,6 +89,8 @@ impl Kept {
             if let Some(good) = self.good(&stored, spent) {
                 return Ok(good);
             }
+            // Not while the lease runs: a slow server of documents must not use up the time of the call.
+            let endpoint = oauth::discovery::known(&self.application.endpoints, &self.http).await?.token;
             match self.slot.lease(wait.now(&self.clock)).await? {
                 // Between our look and the lease somebody may have brought what we came for.
                 Lease::Yours(stored) => match self.good(&stored, spent) {
@@ -95,7 +99,7 @@ impl Kept {
                         return Ok(good);
                     }
                     None => {
-                        if let Renewal::Done(fetched) = self.renew(&stored, last).await? {
+                        if let Renewal::Done(fetched) = self.renew(&stored, &endpoint, last).await? {
                             return Ok(fetched);
                         }
                     }
@@ -169,25 +173,28 @@ impl Kept {
     }
 
     /// Asks the provider, with the lease in hand.
-    async fn renew(&self, stored: &Stored, last: Option<&Secret>) -> Result<Renewal, NoToken> {
+    async fn renew(&self, stored: &Stored, endpoint: &Endpoint, last: Option<&Secret>) -> Result<Renewal, NoToken> {
         let Some(refresh_token) = &stored.record.refresh_token else {
             self.slot.give_back(None).await;
             return Err(Failure::Kept(KeptFailure::NotRenewable { account: self.slot.account.clone() }).into());
         };
-        let (asked, began) = (self.clock.now(), now());
-        match self.ask(refresh_token, last).await {
+        let Self { grant, application, http, clock, .. } = self;
+        let (asked, began) = (clock.now(), now());
+        let (scope, means) = (grant.renewal_scope(), Means { http, clock, last });
+        match oauth::refresh_token::token(application, endpoint, refresh_token, scope, means).await {
             Ok(received) => {
                 let (token, life) = (received.access_token.clone(), Life::begin(received.life));
                 let record = stored.record.renewed(received, asked);
-                *self.unstored() = Some(Unstored { record, version: stored.version });
-                let is_stored = self.store_received().await?;
+                let mut unstored = self.unstored.lock().await;
+                *unstored = Some(Unstored { record, version: stored.version });
+                let is_stored = self.store(&mut unstored).await?;
                 let life = life.after(now().saturating_duration_since(began));
                 Ok(if is_stored { Renewal::Done(Fetched { token, life }) } else { Renewal::Overtaken })
             }
             Err(no_token) => {
                 let context = Context { account: Some(self.slot.account.as_str()), ..Context::default() };
                 let why = diagnose(&no_token.failure, context);
-                self.slot.give_back(Some(Reply::failed(self.clock.now(), &why))).await;
+                self.slot.give_back(Some(Reply::failed(clock.now(), &why))).await;
                 // The refresh token may have died because a person signed in meanwhile.
                 match self.slot.get().await {
                     Ok(now) if now.as_ref().map(|now| now.version) != Some(stored.version) => Ok(Renewal::Overtaken),
@@ -197,33 +204,33 @@ impl Kept {
         }
     }
 
-    /// Asks for the next token.
-    async fn ask(&self, refresh_token: &Secret, last: Option<&Secret>) -> Result<Token, NoToken> {
-        let Self { grant, application, http, clock, .. } = self;
-        let endpoint = oauth::discovery::known(&application.endpoints, http).await?.token;
-        let means = Means { http, clock, last };
-        oauth::refresh_token::token(application, &endpoint, refresh_token, grant.renewal_scope(), means).await
-    }
-
     /// Stores what was received, if there is something. False: somebody wrote another record meanwhile, which wins.
     ///
     /// # Errors
     /// When it cannot be stored; then it stays in memory, and nobody may use it.
     pub(super) async fn store_received(&self) -> Result<bool, Failure> {
-        let Some(Unstored { record, version }) = self.unstored().clone() else { return Ok(true) };
+        self.store(&mut *self.unstored.lock().await).await
+    }
+
+    async fn store(&self, unstored: &mut Option<Unstored>) -> Result<bool, Failure> {
+        let Some(Unstored { record, version }) = unstored.clone() else { return Ok(true) };
         let written = self.slot.put(record, Expected::Version(version)).await.inspect_err(|failure| {
             tracing::error!(
                 account = %self.slot.account,
                 "new tokens could not be stored; they are kept in memory and not used until they are: {failure}"
             );
         })?;
-        *self.unstored() = None;
+        *unstored = None;
         Ok(match written {
             Written::Done(version) => {
                 self.see(Seen::Version(version));
                 true
             }
-            Written::Changed => false,
+            Written::Changed => {
+                // What we had it for is over, and others may need it.
+                self.slot.give_back(None).await;
+                false
+            }
         })
     }
 
@@ -236,11 +243,6 @@ impl Kept {
 
     fn see(&self, seen: Seen) {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
-    }
-
-    fn unstored(&self) -> std::sync::MutexGuard<'_, Option<Unstored>> {
-        // Every change is a single assignment; a panic cannot leave half of one.
-        self.unstored.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

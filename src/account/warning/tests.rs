@@ -50,14 +50,14 @@ fn facts() -> Facts {
 }
 
 /// The code and the sentence of what is said on a day.
-fn said(settings: &Settings, facts: Option<&Facts>, now: &str) -> Vec<(String, String)> {
+fn said(settings: &Settings, facts: Option<&Facts>, now: &str) -> Vec<(Cow<'static, str>, String)> {
     let known = Known { settings, facts, is_renewable: true, certificate_ends: None };
     let all = warnings(known, at(now));
     assert!(all.iter().all(|warning| warning.cure.ends_with('.')), "{all:?}");
-    all.into_iter().map(|warning| (warning.code.into_owned(), warning.sentence)).collect()
+    all.into_iter().map(|warning| (warning.code, warning.sentence)).collect()
 }
 
-fn codes(settings: &Settings, facts: Option<&Facts>, now: &str) -> Vec<String> {
+fn codes(settings: &Settings, facts: Option<&Facts>, now: &str) -> Vec<Cow<'static, str>> {
     said(settings, facts, now).into_iter().map(|(code, _)| code).collect()
 }
 
@@ -70,9 +70,9 @@ fn a_client_secret_is_warned_of_thirty_days_ahead_and_when_it_is_too_late() {
     let settings = Settings { credential: Source::from(grant), ..settings() };
     assert_eq!(said(&settings, None, "2026-12-31"), []);
     let sentence = "The client secret of account office ends on 2027-01-31, in 29 days.".to_owned();
-    assert_eq!(said(&settings, None, "2027-01-01"), [("client_secret_ends".to_owned(), sentence)]);
+    assert_eq!(said(&settings, None, "2027-01-01"), [("client_secret_ends".into(), sentence)]);
     let sentence = "The client secret of account office has ended on 2027-01-31.".to_owned();
-    assert_eq!(said(&settings, None, "2027-01-31"), [("client_secret_ends".to_owned(), sentence)]);
+    assert_eq!(said(&settings, None, "2027-01-31"), [("client_secret_ends".into(), sentence)]);
 }
 
 #[test]

@@ -15,9 +15,14 @@ use crate::config::values;
 pub(super) fn check(section: &Section<'_>, settings: &Settings) {
     let (Some(grant), Some(oauth)) = (settings.credential.grant(), section.section("oauth")) else { return };
     if let Grant::ServiceAccount(account) = grant {
-        // Without an endpoint the file of Google's says where to ask.
-        let elsewhere = account.token_endpoint.as_ref().is_some_and(|endpoint| endpoint.host() != GOOGLE);
-        return told(&oauth, of_google(&account.scope).filter(|_| !elsewhere));
+        let is_at_google = match &account.token_endpoint {
+            Some(endpoint) => endpoint.host() == GOOGLE,
+            None => settings.provider.as_deref().is_some_and(|provider| provider.starts_with("gmail")),
+        };
+        // Without either the key's own file says where to ask; mostly that is Google.
+        let surely = |verdict: Verdict| if is_at_google { verdict } else { verdict.in_doubt() };
+        let elsewhere = account.token_endpoint.is_some() && !is_at_google;
+        return told(&oauth, of_google(&account.scope).filter(|_| !elsewhere).map(surely));
     }
     let Some(application) = grant.application() else { return };
     let cloud = Cloud::of(&application.endpoints);
@@ -53,6 +58,15 @@ enum Verdict {
     Never(Complaint),
     /// It ends sooner than expected, or may not work.
     Risk(Complaint),
+}
+
+impl Verdict {
+    /// The same where it is likely, and not sure, who will be asked.
+    fn in_doubt(self) -> Self {
+        match self {
+            Self::Never(complaint) | Self::Risk(complaint) => Self::Risk(complaint),
+        }
+    }
 }
 
 const GOOGLE: &str = "oauth2.googleapis.com";

@@ -4,6 +4,7 @@
 
 use super::provider::{Instead, Office, Provider, at, cause};
 use super::*;
+use crate::account::vault::Lease;
 
 fn kept(failure: &Failure) -> &KeptFailure {
     match failure {
@@ -149,6 +150,8 @@ async fn a_sign_in_made_during_a_call_wins_and_its_token_is_used() {
         assert_eq!(secret(&asking.await.unwrap().unwrap()), "access-0", "{instead:?}");
         assert_eq!(office.refresh_token(), "refresh-0", "what the old call brought is dropped");
         assert_eq!(office.provider.calls(), 1);
+        let lease = office.vault.lease(&"office".into(), &Holder::new(false), office.clock.now()).unwrap();
+        assert!(matches!(lease, Lease::Yours(_)), "nobody waits for a call that is over: {lease:?}");
     }
 }
 
