@@ -15,7 +15,7 @@ use std::path::Path;
 pub use lock::{Locked, lock};
 pub use owner::{Owner, our_user, same_volume, user_of};
 pub use ownership::{Ownership, OwnershipError};
-pub use private::{Exposed, Keeper, ReadError, read_private};
+pub use private::{Exposed, KeptBy, ReadError, read_private};
 pub use replace::{create, private_directory, replace, sweep};
 
 /// Whether the file's mode lets every user of this machine read it.

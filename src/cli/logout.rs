@@ -30,7 +30,7 @@ pub(super) const AFTER_HELP: &str = "Exit codes:
   78  the configuration, or the vault, cannot be used
 
 With --json one object is printed: `account`, `removed`, `provider` (revoked, no_endpoint, not_told, other_application,
-failed; null if nothing was kept), `relay` (told, not_running, not_heard) and `to_do`, a list of sentences.";
+failed; null if nothing was kept), `relay` (running, not_running, not_heard) and `to_do`, a list of sentences.";
 
 /// Flags of `posthouse logout`.
 #[derive(Debug, clap::Args)]
@@ -284,16 +284,11 @@ impl Ended {
     }
 
     fn json(&self) -> serde_json::Value {
-        let relay = self.relay.as_ref().map(|told| match told {
-            Told::Running => "told",
-            Told::NotRunning => "not_running",
-            Told::NotHeard(_) => "not_heard",
-        });
         json!({
             "account": self.account.as_str(),
             "removed": self.removed.is_some(),
             "provider": self.removed.as_ref().map(AtProvider::code),
-            "relay": relay,
+            "relay": self.relay.as_ref().map(Told::code),
             "to_do": self.to_do,
         })
     }

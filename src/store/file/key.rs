@@ -70,7 +70,7 @@ impl KeySource {
             Self::Given(secret) => return parse(secret.expose()).map(Found::Keys).map_err(malformed),
             Self::File(path) | Self::Made(path) => path,
         };
-        let octets = disk::read_private(path, disk::Keeper::SomebodyElse, LONGEST);
+        let octets = disk::read_private(path, disk::KeptBy::SomebodyElse, LONGEST);
         let Some(octets) = octets.map_err(|error| said::key_unread(path, error))?.map(Zeroizing::new) else {
             return match self {
                 Self::Made(path) => Ok(Found::NotMade(path)),

@@ -78,7 +78,7 @@ impl FileVault {
 
     fn read(&self) -> Result<Option<Document>, VaultError> {
         let path = self.path();
-        let octets = disk::read_private(&path, disk::Keeper::Us, LONGEST as u64);
+        let octets = disk::read_private(&path, disk::KeptBy::Us, LONGEST as u64);
         let Some(octets) = octets.map_err(|error| said::vault_unread(&path, error))? else { return Ok(None) };
         Document::read(&octets).map(Some).map_err(|error| said::vault_unreadable(&path, &error))
     }
