@@ -1,6 +1,6 @@
 //! What is done for a sign-in when no mail is on its way: kept alive, and looked after when it is held.
 //!
-//! A refresh token that nobody used for a day is renewed, so that no provider ends it for being idle and a dead one is
+//! A sign-in that is missing or does not open is told of at the start. A refresh token that nobody used for a day is renewed, so that no provider ends it for being idle and a dead one is
 //! noticed before mail needs it; what comes of it is held and logged like any failure. While the account is held, what
 //! is kept of it is looked at every few seconds: a sign-in of which nobody told us ends the hold all the same. It is a
 //! small local file; to be notified of its changes would need a crate and fail on network file systems.
@@ -13,7 +13,7 @@ use tracing::Instrument;
 use super::{Couriers, Desk};
 use crate::account::chance::by_chance;
 use crate::account::health::{Hold, Stage};
-use crate::diagnosis::diagnose;
+use crate::diagnosis::{Failure, diagnose};
 use crate::journal::Event as Happened;
 
 /// How often it is looked whether a renewal is due.
@@ -36,6 +36,10 @@ impl Desk {
     async fn look_after(self: Arc<Self>) {
         // Many relays that start at once, after a power failure say, do not ask at once.
         let mut next_look = tokio::time::Instant::now() + by_chance(LOOK / 12);
+        // Who has just installed or restarted it still reads the log.
+        if let Err(failure) = self.upstream.keeper().look().await {
+            self.cannot_sign_in(&failure);
+        }
         loop {
             let may_end = self.health().hold().is_some_and(Hold::is_for_sign_in);
             tokio::select! {
@@ -57,12 +61,14 @@ impl Desk {
         match self.upstream.keeper().tend().await {
             None => {}
             Some(Ok(())) => tracing::info!("the sign-in was not used for a day and has been renewed"),
-            Some(Err(failure)) => {
-                let diagnosis = diagnose(&failure, self.upstream.settings.context());
-                self.journal.record(Happened::AttemptFailed { failure: &failure, diagnosis: &diagnosis });
-                let now = Instant::now();
-                self.report(now, self.health().failed(now, Stage::SignIn, &diagnosis));
-            }
+            Some(Err(failure)) => self.cannot_sign_in(&failure),
         }
+    }
+
+    fn cannot_sign_in(&self, failure: &Failure) {
+        let diagnosis = diagnose(failure, self.upstream.settings.context());
+        self.journal.record(Happened::AttemptFailed { failure, diagnosis: &diagnosis });
+        let now = Instant::now();
+        self.report(now, self.health().failed(now, Stage::SignIn, &diagnosis));
     }
 }
