@@ -129,6 +129,16 @@ impl Login {
         &self.username
     }
 
+    /// Whether what the sign-in brings could be kept: nobody shall sign in for nothing.
+    ///
+    /// # Errors
+    /// When it could not.
+    pub async fn ready(&self) -> Result<(), LoginError> {
+        let vault = Arc::clone(&self.tools.vault);
+        let looked = tokio::task::spawn_blocking(move || vault.ready()).await;
+        Ok(looked.map_err(|_| broke_off())?.map_err(|error| unkept(&error))?)
+    }
+
     /// What the browser is sent to ask; with a listener it comes back to that, else to where the configuration says.
     ///
     /// # Errors
@@ -194,9 +204,7 @@ impl Login {
         let (vault, holder, account) = (Arc::clone(vault), holder.clone(), self.settings.name.clone());
         let put = move || vault.put(&account, &record, Expected::Any, &holder);
         let written = tokio::task::spawn_blocking(put).await;
-        // The task is not cancelled, so it can only have panicked, and a vault that panics has promised nothing.
-        let written = written.map_err(|_| Failure::Kept(KeptFailure::Storage { detail: "it broke off".to_owned() }))?;
-        match written.map_err(|error| unkept(&error))? {
+        match written.map_err(|_| broke_off())?.map_err(|error| unkept(&error))? {
             Written::Done(_) => {}
             Written::Changed(_) => {
                 let account = self.settings.name.clone();
@@ -209,6 +217,11 @@ impl Login {
         let not_granted = not_granted(self.application.scope.as_deref(), facts.scope.as_deref());
         Ok(Kept { facts, is_renewable, not_granted, warnings })
     }
+}
+
+/// A task that is not cancelled can only have panicked, and a vault that panics has promised nothing.
+fn broke_off() -> Failure {
+    Failure::Kept(KeptFailure::Storage { detail: "it broke off".to_owned() })
 }
 
 fn unkept(error: &VaultError) -> Failure {

@@ -178,6 +178,13 @@ pub trait Vault: fmt::Debug + Send + Sync {
         holder: &Holder,
     ) -> Result<Written, VaultError>;
 
+    /// Whether a sign-in could be kept now: asked before a person takes the trouble. What that needs is made, and no
+    /// record is changed.
+    ///
+    /// # Errors
+    /// When it could not, as far as that can be seen without writing one.
+    fn ready(&self) -> Result<(), VaultError>;
+
     /// Asks to be the one who renews.
     ///
     /// # Errors

@@ -181,6 +181,11 @@ impl Visit<'_> {
             Ok(login) => login,
             Err(error) => return screen.cannot(&error.to_string(), EX_USAGE),
         };
+        if let Err(error) = login.ready().await {
+            let ended = Ended::from(error);
+            let (code, why) = ended.told(self.account);
+            return screen.ended(why, code);
+        }
         let kept = match login.way() {
             Way::Browser { redirect, parameters } => self.by_browser(&login, redirect, parameters, &mut screen).await?,
             Way::Device => self.by_code(&login, &mut screen).await?,

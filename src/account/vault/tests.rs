@@ -27,6 +27,10 @@ fn stored((version, record, _): &Entry) -> Stored {
 }
 
 impl Vault for Memory {
+    fn ready(&self) -> Result<(), VaultError> {
+        Ok(())
+    }
+
     fn get(&self, account: &AccountName) -> Result<Option<Stored>, VaultError> {
         Ok(self.0.lock().unwrap().accounts.get(account).map(stored))
     }

@@ -163,6 +163,18 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_person_signs_in_to_the_practice_provider_itself_and_takes_time() {
+        let refused = |provider: Option<&str>, send| {
+            let provider = provider.map(str::to_owned);
+            let args = Args { provider, send, ..args("", Some(SignIn::Browser)) };
+            refuse_a_person(&args).map_err(|error| error.to_string())
+        };
+        assert_eq!(refused(None, false), Ok(()));
+        assert!(refused(None, true).unwrap_err().contains("--send"));
+        assert!(refused(Some("gmail"), false).unwrap_err().contains("--provider"));
+    }
+
     #[tokio::test]
     async fn a_provider_whose_passwords_are_ending_is_signed_in_to_with_a_token() {
         let args = args("microsoft365", None);

@@ -135,6 +135,12 @@ impl FileVault {
         }
     }
 
+    fn make_directory(&self) -> Result<(), VaultError> {
+        let directory = &self.settings.directory;
+        disk::private_directory(directory, Owner::of(directory))
+            .map_err(|error| said::vault_unwritten(&self.path(), &error))
+    }
+
     fn seal(
         &self,
         document: &Document,
@@ -199,9 +205,7 @@ impl Vault for FileVault {
         expected: Expected,
         holder: &Holder,
     ) -> Result<Written, VaultError> {
-        let directory = &self.settings.directory;
-        disk::private_directory(directory, Owner::of(directory))
-            .map_err(|error| said::vault_unwritten(&self.path(), &error))?;
+        self.make_directory()?;
         self.change(|document| {
             if !document.is_as(account, expected) {
                 return Ok(Change::None(Written::Changed(self.open_if_any(document, account)?)));
@@ -209,6 +213,12 @@ impl Vault for FileVault {
             let sealed = self.seal(document, account, record)?;
             Ok(Change::Made(Written::Done(document.put(account, record.facts.clone(), sealed, holder))))
         })
+    }
+
+    fn ready(&self) -> Result<(), VaultError> {
+        self.make_directory()?;
+        // With the lock, a file is made in the directory; with the key, it is read or made.
+        self.change(|document| self.keys_to_seal(document).map(|_| Change::None(())))
     }
 
     fn lease(&self, account: &AccountName, holder: &Holder, now: Timestamp) -> Result<Lease, VaultError> {

@@ -46,6 +46,10 @@ impl Mortal {
 }
 
 impl Vault for Mortal {
+    fn ready(&self) -> Result<(), VaultError> {
+        Ok(())
+    }
+
     fn get(&self, account: &AccountName) -> Result<Option<Stored>, VaultError> {
         self.reach(None)?;
         self.vault.get(account)
@@ -124,6 +128,10 @@ struct Full {
 }
 
 impl Vault for Full {
+    fn ready(&self) -> Result<(), VaultError> {
+        Ok(())
+    }
+
     fn get(&self, account: &AccountName) -> Result<Option<Stored>, VaultError> {
         self.vault.get(account)
     }
