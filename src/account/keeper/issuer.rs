@@ -17,7 +17,7 @@ use crate::account::life::Life;
 use crate::account::oauth::{self, Application, Given, Means, NoToken, ServiceAccount, Token};
 use crate::account::tokens::{AskAgain, Issued, Tokens};
 use crate::account::vault::Reply;
-use crate::diagnosis::{Context, Failure, KeptFailure, TokenFailure, diagnose};
+use crate::diagnosis::{Context, DiscoveryProblem, Failure, KeptFailure, TokenFailure, diagnose};
 use crate::ids::AccountName;
 use crate::net::tls::certificate::CertificateFacts;
 use crate::secret::Secret;
@@ -144,15 +144,15 @@ impl Issuer {
         match fetched {
             Ok(Fetched { token, life }) => {
                 state.presented.clear();
-                state.last_reply = Some(Reply { at: self.tools.clock.now(), code: None, text: "a token".to_owned() });
+                state.last_reply = Some(Reply::token(self.tools.clock.now()));
                 Ok(state.tokens.put(token, life, now(), chance()))
             }
             Err(NoToken { failure, presented }) => {
-                let why = diagnose(&failure, Context::default());
+                let why = diagnose(&failure, Context { account: Some(self.account.as_str()), ..Context::default() });
                 state.presented = presented;
-                let (code, text) = (Some(why.code.to_owned()), why.sentence.clone().into_owned());
-                state.last_reply = Some(Reply { at: self.tools.clock.now(), code, text });
-                let kept = state.tokens.put_failure(failure.clone(), ask_again(&failure, why.cause), now());
+                state.last_reply = Some(Reply::failed(self.tools.clock.now(), &why));
+                let again = ask_again(&failure, why.cause);
+                let kept = state.tokens.put_failure(*failure, again, now());
                 if kept.is_ok() {
                     tracing::warn!(
                         account = %self.account, code = why.code, cause = %why.cause, cure = %why.cure,
@@ -199,6 +199,10 @@ fn ask_again(failure: &Failure, cause: Cause) -> AskAgain {
     match (failure, cause) {
         (Failure::Token(TokenFailure::Odd { retry_after, .. }), Cause::Throttle | Cause::Network) => {
             AskAgain::AfterPause(retry_after.map(|told| told.min(LONGEST_TOLD)))
+        }
+        (Failure::Token(TokenFailure::Discovery { problem, .. }), Cause::Throttle | Cause::Network) => {
+            let told = if let DiscoveryProblem::Odd { retry_after, .. } = problem { *retry_after } else { None };
+            AskAgain::AfterPause(told.map(|told| told.min(LONGEST_TOLD)))
         }
         (Failure::Token(_), Cause::Throttle | Cause::Network) => AskAgain::AfterPause(None),
         _ => AskAgain::AtNeed,
