@@ -1,7 +1,7 @@
 //! A credential on demand: fresh when it must be, asked for once however many wait.
 //!
 //! Passwords are read anew each time. Tokens are kept and renewed in time: those of an application that signs in as
-//! itself in memory ([`issuer`]), those of a person's sign-in in the vault ([`kept`]), where they survive a restart.
+//! itself in memory (`issuer`), those of a person's sign-in in the vault (`kept`), where they survive a restart.
 //! Whether an account may try at all is for [`super::health`] to say.
 
 mod issuer;

@@ -215,8 +215,8 @@ impl Login {
 
 /// What was asked for and is not among what was granted (RFC 6749 §5.1: nothing said is everything granted).
 ///
-/// Providers leave out the scopes of `OpenID` Connect, which belong to no resource, and spell the rest in their own way:
-/// Microsoft in other cases and under the newer of two host names.
+/// Providers leave out the scopes of `OpenID` Connect, which belong to no resource, and spell the rest in their own
+/// way: Microsoft in other cases and under the newer of two host names.
 fn not_granted(asked: Option<&str>, granted: Option<&str>) -> Vec<String> {
     const NOT_TOLD: [&str; 4] = ["offline_access", "openid", "profile", "email"];
     let Some(granted) = granted else { return Vec::new() };

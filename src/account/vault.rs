@@ -63,7 +63,8 @@ pub struct Facts {
     pub access_ends: Option<Timestamp>,
     /// When the refresh token ends, if the provider said.
     pub refresh_ends: Option<Timestamp>,
-    /// The SHA-256 of a refresh token brought in the configuration, in hexadecimal: another one there replaces all this.
+    /// The SHA-256 of a refresh token brought in the configuration, in hexadecimal: another one there replaces all
+    /// this.
     pub brought: Option<String>,
     /// How the last call of the token endpoint ended.
     pub last_reply: Option<Reply>,

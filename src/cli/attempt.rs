@@ -1,4 +1,5 @@
-//! What `posthouse login` and `posthouse test` share: both try accounts in front of whoever asks, beside a running relay.
+//! What `posthouse login` and `posthouse test` share: both try accounts in front of whoever asks, beside a running
+//! relay.
 //!
 //! The log stays out of the way of what is printed, what is risky about an account is said first, and mail and sign-ins
 //! go the relay's own way. Exit codes are in [`super::exit`].

@@ -1,4 +1,5 @@
-//! `posthouse login` as a person runs it, against the practice provider: by redirect, by paste, by device code, refused.
+//! `posthouse login` as a person runs it, against the practice provider: by redirect, by paste, by device code,
+//! refused.
 //!
 //! The person is this test: it goes where the program says, with a browser that follows nothing by itself. Each
 //! sign-in is proved by the program at the provider's SMTP port, with the tokens it has just kept.
