@@ -6,14 +6,14 @@
 
 use std::sync::Arc;
 
+use super::Settings;
 use super::keeper::Tools;
 use super::oauth::authorization_code::{self, CannotAsk, Code, Request};
 use super::oauth::device_code::{self, Invitation};
 use super::oauth::redirect::{CannotListen, Listener};
 use super::oauth::{Application, Grant, KnownEndpoints, Means, NoToken, Redirect, discovery};
-use super::vault::{Expected, Facts, Record, VaultError, Written};
+use super::vault::{Expected, Facts, Record, Slot, Written};
 use super::warning::{Known, Warning, warnings};
-use super::{Settings, Source};
 use crate::diagnosis::{Failure, KeptFailure};
 use crate::ids::AccountName;
 
@@ -54,7 +54,7 @@ impl From<Failure> for LoginError {
 
 impl From<NoToken> for LoginError {
     fn from(NoToken { failure, .. }: NoToken) -> Self {
-        Self::Failed(failure)
+        Self::Failed(*failure)
     }
 }
 
@@ -103,7 +103,7 @@ impl Login {
     /// When the account's grant needs no person.
     pub fn new(settings: &Settings, tools: Tools) -> Result<Self, NoLogin> {
         let account = || settings.name.clone();
-        let Source::OAuth(grant) = &settings.credential else { return Err(NoLogin::NoOAuth { account: account() }) };
+        let grant = settings.credential.grant().ok_or_else(|| NoLogin::NoOAuth { account: account() })?;
         let (application, way) = match grant {
             Grant::AuthorizationCode { application, redirect, parameters } => {
                 (application, Way::Browser { redirect: redirect.clone(), parameters: parameters.clone() })
@@ -111,8 +111,7 @@ impl Login {
             Grant::DeviceCode { application } => (application, Way::Device),
             other => return Err(NoLogin::NotNeeded { account: account(), grant: other.name() }),
         };
-        let username = settings.username.clone().or_else(|| settings.address.clone());
-        let username = username.ok_or_else(|| NoLogin::NoUsername { account: account() })?;
+        let username = settings.login_name().ok_or_else(|| NoLogin::NoUsername { account: account() })?.to_owned();
         let (application, grant) = (application.clone(), grant.clone());
         Ok(Self { settings: settings.clone(), grant, application, way, username, tools })
     }
@@ -183,9 +182,12 @@ impl Login {
 
     /// A person whose sign-in cannot be kept need not begin.
     async fn prepare(&self) -> Result<(), Failure> {
-        let vault = Arc::clone(&self.tools.vault);
-        let prepared = tokio::task::spawn_blocking(move || vault.prepare()).await;
-        prepared.map_err(|_| broke_off())?.map_err(|error| unkept(&error))
+        self.slot().prepare().await
+    }
+
+    fn slot(&self) -> Slot {
+        let Tools { vault, holder, .. } = &self.tools;
+        Slot { account: self.settings.name.clone(), vault: Arc::clone(vault), holder: holder.clone() }
     }
 
     async fn endpoints(&self) -> Result<KnownEndpoints, NoToken> {
@@ -197,39 +199,19 @@ impl Login {
     }
 
     async fn keep(&self, record: Record) -> Result<Kept, LoginError> {
-        let Tools { vault, holder, clock, .. } = &self.tools;
         let is_renewable = record.refresh_token.is_some();
         let facts = record.facts.clone();
-        let (vault, holder, account) = (Arc::clone(vault), holder.clone(), self.settings.name.clone());
-        let put = move || vault.put(&account, &record, Expected::Any, &holder);
-        let written = tokio::task::spawn_blocking(put).await;
-        // The task is not cancelled, so it can only have panicked, and a vault that panics has promised nothing.
-        let written = written.map_err(|_| broke_off())?;
-        match written.map_err(|error| unkept(&error))? {
+        match self.slot().put(record, Expected::Any).await? {
             Written::Done(_) => {}
-            Written::Changed(_) => {
-                let account = self.settings.name.clone();
-                return Err(Failure::Kept(KeptFailure::Busy { account }).into());
+            Written::Changed => {
+                return Err(Failure::Kept(KeptFailure::Busy { account: self.settings.name.clone() }).into());
             }
         }
-        let known =
-            Known { settings: &self.settings, facts: Some(&facts), renewable: is_renewable, certificate_ends: None };
-        let warnings = warnings(known, clock.now());
+        let known = Known { settings: &self.settings, facts: Some(&facts), is_renewable, certificate_ends: None };
+        let warnings = warnings(known, self.tools.clock.now());
         let not_granted = not_granted(self.application.scope.as_deref(), facts.scope.as_deref());
         Ok(Kept { facts, is_renewable, not_granted, warnings })
     }
-}
-
-fn broke_off() -> Failure {
-    Failure::Kept(KeptFailure::Storage { detail: "it broke off".to_owned() })
-}
-
-fn unkept(error: &VaultError) -> Failure {
-    let detail = error.to_string();
-    Failure::Kept(match error {
-        VaultError::Storage(_) => KeptFailure::Storage { detail },
-        VaultError::Key(_) | VaultError::Exposed(_) | VaultError::Damaged(_) => KeptFailure::Vault { detail },
-    })
 }
 
 /// What was asked for and is not among what was granted (RFC 6749 §5.1: nothing said is everything granted).

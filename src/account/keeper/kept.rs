@@ -13,10 +13,9 @@ use jiff::Timestamp;
 use tokio_util::task::TaskTracker;
 
 use super::issuer::{Fetched, now};
-use super::shelf::Shelf;
 use crate::account::life::Life;
 use crate::account::oauth::{self, Application, Given, Grant, Means, NoToken};
-use crate::account::vault::{Expected, LEASE, Lease, Record, Reply, Stored, Written};
+use crate::account::vault::{Expected, LEASE, Lease, Record, Reply, Slot, Stored, Written};
 use crate::diagnosis::{Context, Failure, KeptFailure, diagnose};
 use crate::net::clock::Clock;
 use crate::net::http::{Endpoint, HttpClient};
@@ -37,7 +36,7 @@ pub(super) struct Kept {
     pub brought: Option<Given>,
     pub username: String,
     pub http: HttpClient,
-    pub shelf: Shelf,
+    pub slot: Slot,
     pub clock: Clock,
     /// Those under way, and whether the program ends.
     pub renewals: TaskTracker,
@@ -98,24 +97,24 @@ impl Kept {
             let under_way = self.renewals.token();
             if self.renewals.is_closed() {
                 // The program ends: what the provider answers would be lost.
-                return Err(Failure::Kept(KeptFailure::Busy { account: self.shelf.account.clone() }).into());
+                return Err(Failure::Kept(KeptFailure::Busy { account: self.slot.account.clone() }).into());
             }
-            match self.shelf.lease(wait.now(&self.clock)).await? {
+            match self.slot.lease(wait.now(&self.clock)).await? {
                 // Between our look and the lease somebody may have brought what we came for.
                 Lease::Yours(stored) => match self.good(&stored, spent) {
                     Some(good) => {
-                        self.shelf.give_back(None).await;
+                        self.slot.give_back(None).await;
                         return Ok(good);
                     }
                     None => {
-                        if let Renewal::Done(fetched) = self.renew(stored, &endpoint, last).await? {
+                        if let Renewal::Done(fetched) = self.renew(&stored, &endpoint, last).await? {
                             return Ok(fetched);
                         }
                     }
                 },
                 Lease::Taken { until } => {
                     drop(under_way);
-                    wait.on(until, &self.shelf).await?;
+                    wait.on(until, &self.slot).await?;
                 }
                 // It was removed since we looked.
                 Lease::Nothing => {}
@@ -126,7 +125,7 @@ impl Kept {
     /// What is kept, if it is ours to use. A refresh token out of the configuration is put there first.
     async fn stored(&self) -> Result<Stored, Failure> {
         loop {
-            let stored = self.shelf.get().await;
+            let stored = self.slot.get().await;
             self.see(Seen::of(&stored));
             let stored = stored?;
             let Some(token) = &self.brought else {
@@ -140,7 +139,7 @@ impl Kept {
 
     /// The sign-in, if there is one and it was made for this application.
     pub(super) fn ours(&self, stored: Option<Stored>) -> Result<Stored, KeptFailure> {
-        let account = || self.shelf.account.clone();
+        let account = || self.slot.account.clone();
         match stored {
             None => Err(KeptFailure::NotSignedIn { account: account() }),
             Some(stored) if stored.record.facts.are_of(&self.application) => Ok(stored),
@@ -167,12 +166,12 @@ impl Kept {
         }
         let brought = (brought, fingerprint);
         let record = Record::brought(&self.grant, &self.application, &self.username, brought, self.clock.now());
-        Ok(match self.shelf.put(record.clone(), Expected::Version(version)).await? {
+        Ok(match self.slot.put(record.clone(), Expected::Version(version)).await? {
             Written::Done(version) => {
                 self.see(Seen::Version(version));
                 Some(Stored { version, record })
             }
-            Written::Changed(_) => None,
+            Written::Changed => None,
         })
     }
 
@@ -185,10 +184,10 @@ impl Kept {
     }
 
     /// Asks the provider, with the lease in hand.
-    async fn renew(&self, stored: Stored, endpoint: &Endpoint, last: Option<&Secret>) -> Result<Renewal, NoToken> {
+    async fn renew(&self, stored: &Stored, endpoint: &Endpoint, last: Option<&Secret>) -> Result<Renewal, NoToken> {
         let Some(refresh_token) = &stored.record.refresh_token else {
-            self.shelf.give_back(None).await;
-            return Err(Failure::Kept(KeptFailure::NotRenewable { account: self.shelf.account.clone() }).into());
+            self.slot.give_back(None).await;
+            return Err(Failure::Kept(KeptFailure::NotRenewable { account: self.slot.account.clone() }).into());
         };
         let Self { grant, application, http, clock, .. } = self;
         let (asked, began) = (clock.now(), now());
@@ -204,11 +203,11 @@ impl Kept {
                 Ok(if is_stored { Renewal::Done(Fetched { token, life }) } else { Renewal::Overtaken })
             }
             Err(no_token) => {
-                let why = diagnose(&no_token.failure, Context::default());
-                let (code, text) = (Some(why.code.to_owned()), why.sentence.into_owned());
-                self.shelf.give_back(Some(Reply { at: clock.now(), code, text })).await;
+                let context = Context { account: Some(self.slot.account.as_str()), ..Context::default() };
+                let why = diagnose(&no_token.failure, context);
+                self.slot.give_back(Some(Reply::failed(clock.now(), &why))).await;
                 // The refresh token may have died because a person signed in meanwhile.
-                match self.shelf.get().await {
+                match self.slot.get().await {
                     Ok(now) if now.as_ref().map(|now| now.version) != Some(stored.version) => Ok(Renewal::Overtaken),
                     _ => Err(no_token),
                 }
@@ -226,9 +225,9 @@ impl Kept {
 
     async fn store(&self, unstored: &mut Option<Unstored>) -> Result<bool, Failure> {
         let Some(Unstored { record, version }) = unstored.clone() else { return Ok(true) };
-        let written = self.shelf.put(record, Expected::Version(version)).await.inspect_err(|failure| {
+        let written = self.slot.put(record, Expected::Version(version)).await.inspect_err(|failure| {
             tracing::error!(
-                account = %self.shelf.account,
+                account = %self.slot.account,
                 "new tokens could not be stored; they are kept in memory and not used until they are: {failure}"
             );
         })?;
@@ -238,9 +237,9 @@ impl Kept {
                 self.see(Seen::Version(version));
                 true
             }
-            Written::Changed(_) => {
+            Written::Changed => {
                 // What we had it for is over, and others may need it.
-                self.shelf.give_back(None).await;
+                self.slot.give_back(None).await;
                 false
             }
         })
@@ -248,7 +247,7 @@ impl Kept {
 
     /// Whether something else lies in the vault than when we last looked.
     pub(super) async fn has_changed(&self) -> bool {
-        let now = Seen::of(&self.shelf.get().await);
+        let now = Seen::of(&self.slot.get().await);
         let before = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         before != Seen::Nothing && now != Seen::Unreadable && now != before
     }
@@ -259,8 +258,8 @@ impl Kept {
 }
 
 impl Seen {
-    fn of(read: &Result<Option<Stored>, Failure>) -> Self {
-        match read {
+    fn of(look: &Result<Option<Stored>, Failure>) -> Self {
+        match look {
             Ok(Some(stored)) => Self::Version(stored.version),
             Ok(None) => Self::Version(0),
             Err(_) => Self::Unreadable,
@@ -279,9 +278,9 @@ impl Wait {
     }
 
     /// Somebody renews until then at the latest.
-    async fn on(&mut self, until: Timestamp, shelf: &Shelf) -> Result<(), Failure> {
+    async fn on(&mut self, until: Timestamp, slot: &Slot) -> Result<(), Failure> {
         if now().saturating_duration_since(self.began) >= LONGEST_WAIT {
-            return Err(Failure::Kept(KeptFailure::Busy { account: shelf.account.clone() }));
+            return Err(Failure::Kept(KeptFailure::Busy { account: slot.account.clone() }));
         }
         if self.lease.is_none_or(|(other, _)| other != until) {
             self.lease = Some((until, now()));

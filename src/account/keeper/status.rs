@@ -57,7 +57,7 @@ impl Keeper {
 }
 
 async fn sign_in(kept: &Kept) -> (SignIn, Option<Facts>) {
-    let stored = match kept.shelf.get().await {
+    let stored = match kept.slot.get().await {
         Ok(None) if kept.brought.is_some() => return (SignIn::Brought, None),
         Ok(stored) => kept.ours(stored).map_err(Failure::Kept),
         Err(failure) => Err(failure),

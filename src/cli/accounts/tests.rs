@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::*;
 use crate::account::status::{HoldStatus, SignIn, Status, TokenStatus};
 use crate::account::vault::Reply;
-use crate::app::accounts::Advice;
+use crate::account::warning::Warning;
 use crate::words::Cause;
 
 const MINUTE: i64 = 60;
@@ -114,7 +114,7 @@ fn nobody_held() -> Account {
 fn in_testing() -> Account {
     let mut account = signed_in();
     account.status.account = "gmail".into();
-    account.warnings = vec![Advice {
+    account.warnings = vec![Warning {
         code: "google_testing".into(),
         sentence: "The sign-in of account gmail ends on 2026-11-25, in 3 days: the application's consent screen is in \
                    Testing."

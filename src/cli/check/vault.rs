@@ -5,15 +5,13 @@
 
 use std::path::Path;
 
-use crate::account::Source;
 use crate::config::{Config, Finding, Place, Severity};
 use crate::disk;
 use crate::store::file::{FileVault, KeyState};
 
 /// All that is risky about vault and key on this machine.
 pub(super) fn look(config: &Config) -> Vec<Finding> {
-    let keeps = |source: &Source| matches!(source, Source::OAuth(grant) if grant.is_kept());
-    if !config.accounts.iter().any(|account| keeps(&account.credential)) {
+    if !config.accounts.iter().any(|account| account.credential.is_kept()) {
         return Vec::new();
     }
     together(config, disk::same_volume).into_iter().chain(unusable(config)).collect()
@@ -82,6 +80,7 @@ fn warning(message: String, hint: &str) -> Finding {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::account::Source;
     use crate::account::oauth::{Application, ClientProof, Endpoints, Grant};
     use crate::account::vault::tests::conformance::{put, record};
     use crate::account::vault::{Expected, Holder};
@@ -96,13 +95,13 @@ pub(super) mod tests {
         let mut config = config::load(&Sources { path: Some(file), ..Sources::default() }).unwrap().config;
         config.storage = Settings { directory: root.join("data"), key };
         let application = application();
-        let its_own = || Source::OAuth(Grant::ClientCredentials { application });
+        let its_own = || Source::from(Grant::ClientCredentials { application });
         config.accounts[0].credential = if kept { kept_sign_in() } else { its_own() };
         config
     }
 
     pub(in crate::cli::check) fn kept_sign_in() -> Source {
-        Source::OAuth(Grant::DeviceCode { application: application() })
+        Source::from(Grant::DeviceCode { application: application() })
     }
 
     fn application() -> Application {

@@ -162,7 +162,9 @@ async fn an_endpoint_that_is_not_there_is_the_networks_fault() {
     let nobody = format!("https://127.0.0.1:{}/token", crate::refused::free_port());
     let scene = signed_in_at(provider(), false, |config| {
         all_at_once(config);
-        if let Source::OAuth(Grant::AuthorizationCode { application, .. }) = &mut config.accounts[0].credential {
+        if let Source::OAuth(grant) = &mut config.accounts[0].credential
+            && let Grant::AuthorizationCode { application, .. } = &mut **grant
+        {
             application.endpoints = Endpoints::token_only(nobody.parse().unwrap());
         }
     })

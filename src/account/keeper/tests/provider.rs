@@ -169,7 +169,7 @@ pub(super) struct Office {
 
 impl Office {
     /// In which somebody signed in an hour ago: the access token has ended.
-    pub(super) async fn signed_in(provider: Arc<Provider>) -> Self {
+    pub(super) fn signed_in(provider: Arc<Provider>) -> Self {
         let office = Self { provider, vault: Arc::default(), clock: Clock::set(at(0)) };
         office.sign_in(0);
         office.clock.advance(3600);
@@ -189,7 +189,7 @@ impl Office {
 
     pub(super) fn keeper_with(&self, grant: Grant, vault: Arc<dyn Vault>) -> Arc<Keeper> {
         let tools = Tools { vault, clock: self.clock.clone(), ..tools() };
-        Arc::new(Keeper::new(&with(Source::OAuth(grant)), tools).unwrap())
+        Arc::new(Keeper::new(&with(Source::from(grant)), tools).unwrap())
     }
 
     /// Time passes, on the wall and inside the program.
