@@ -24,6 +24,10 @@ impl Slot {
         self.blocking(|slot| slot.vault.get(&slot.account)).await
     }
 
+    pub(in crate::account) async fn prepare(&self) -> Result<(), Failure> {
+        self.blocking(|slot| slot.vault.prepare()).await
+    }
+
     pub(in crate::account) async fn put(&self, record: Record, expected: Expected) -> Result<Written, Failure> {
         self.blocking(move |slot| slot.vault.put(&slot.account, &record, expected, &slot.holder)).await
     }

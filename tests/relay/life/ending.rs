@@ -53,7 +53,7 @@ async fn a_call_that_never_ends_does_not_keep_the_relay() {
     let Scene { sandbox, relay, config, directory } = scene;
     relay.shut_down().await;
     drop(mail);
-    log.assert_line(&["a call for a token is cut"]);
+    log.assert_line(&["the renewal of a sign-in is cut"]);
     assert_eq!(refresh_token(&config), before, "the old one stays");
 
     let relay = app::start(&config, Journal::default(), Timeouts::default()).unwrap();
