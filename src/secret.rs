@@ -36,7 +36,7 @@ impl Secret {
     /// nothing; of a password it would tell too much.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        Sha256::digest(self.expose()).iter().map(|octet| format!("{octet:02x}")).collect()
+        format!("{:x}", Sha256::digest(self.expose()))
     }
 
     /// Its length in octets, which says whether it fits on a line and nothing more.

@@ -56,7 +56,8 @@ impl fmt::Display for Phase {
 }
 
 /// Whose doing a failure is; decides what becomes of the mail (`outbound/verdict`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// The sign-in, or what the account may do at all.
     Account,

@@ -198,6 +198,7 @@ impl Hold {
             since: wall.checked_sub(ago).unwrap_or(wall),
             until: wall.checked_add(left).unwrap_or(wall),
             code: self.diagnosis.code.to_owned(),
+            cause: self.diagnosis.cause,
             text: self.diagnosis.sentence.clone().into_owned(),
             cure: self.diagnosis.cure.clone().into_owned(),
         }

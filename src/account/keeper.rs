@@ -6,7 +6,6 @@
 
 mod issuer;
 mod kept;
-mod shelf;
 mod status;
 mod tending;
 
@@ -17,13 +16,12 @@ use tokio_util::task::TaskTracker;
 
 use self::issuer::{Issuer, Origin, now};
 use self::kept::Kept;
-use self::shelf::Shelf;
 use super::oauth::Grant;
 use super::password::Password;
 use super::signin::Credential;
 pub use super::tokens::AfterRefusal;
 use super::tokens::Issued;
-use super::vault::{Holder, Vault};
+use super::vault::{Holder, Slot, Vault};
 use super::{PasswordSpaces, Settings, Source};
 use crate::diagnosis::Failure;
 use crate::ids::AccountName;
@@ -76,7 +74,7 @@ impl Keeper {
     pub fn new(settings: &Settings, tools: Tools) -> Result<Self, KeeperError> {
         let account = settings.name.clone();
         let username = || {
-            let username = settings.username.clone().or_else(|| settings.address.clone());
+            let username = settings.login_name().map(str::to_owned);
             username.ok_or_else(|| KeeperError::NoUsername { account: account.clone() })
         };
         let spaces = settings.password_spaces;
@@ -191,10 +189,10 @@ fn origin(grant: &Grant, account: &AccountName, username: String, tools: &Tools)
         application,
         brought,
         username,
-        shelf: Shelf { account: account.clone(), vault: Arc::clone(&tools.vault), holder: tools.holder.clone() },
+        slot: Slot { account: account.clone(), vault: Arc::clone(&tools.vault), holder: tools.holder.clone() },
         http: tools.http.clone(),
         clock: tools.clock.clone(),
-        unstored: Mutex::default(),
+        unstored: tokio::sync::Mutex::default(),
         seen: Mutex::default(),
     }))
 }

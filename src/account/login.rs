@@ -6,14 +6,14 @@
 
 use std::sync::Arc;
 
+use super::Settings;
 use super::keeper::Tools;
 use super::oauth::authorization_code::{self, CannotAsk, Code, Request};
 use super::oauth::device_code::{self, Invitation};
 use super::oauth::redirect::{CannotListen, Listener};
 use super::oauth::{Application, Grant, KnownEndpoints, Means, NoToken, Redirect, discovery};
-use super::vault::{Expected, Facts, Record, VaultError, Written};
+use super::vault::{Expected, Facts, Record, Slot, Written};
 use super::warning::{Known, Warning, warnings};
-use super::{Settings, Source};
 use crate::diagnosis::{Failure, KeptFailure};
 use crate::ids::AccountName;
 
@@ -54,7 +54,7 @@ impl From<Failure> for LoginError {
 
 impl From<NoToken> for LoginError {
     fn from(NoToken { failure, .. }: NoToken) -> Self {
-        Self::Failed(failure)
+        Self::Failed(*failure)
     }
 }
 
@@ -103,7 +103,7 @@ impl Login {
     /// When the account's grant needs no person.
     pub fn new(settings: &Settings, tools: Tools) -> Result<Self, NoLogin> {
         let account = || settings.name.clone();
-        let Source::OAuth(grant) = &settings.credential else { return Err(NoLogin::NoOAuth { account: account() }) };
+        let grant = settings.credential.grant().ok_or_else(|| NoLogin::NoOAuth { account: account() })?;
         let (application, way) = match grant {
             Grant::AuthorizationCode { application, redirect, parameters } => {
                 (application, Way::Browser { redirect: redirect.clone(), parameters: parameters.clone() })
@@ -111,8 +111,7 @@ impl Login {
             Grant::DeviceCode { application } => (application, Way::Device),
             other => return Err(NoLogin::NotNeeded { account: account(), grant: other.name() }),
         };
-        let username = settings.username.clone().or_else(|| settings.address.clone());
-        let username = username.ok_or_else(|| NoLogin::NoUsername { account: account() })?;
+        let username = settings.login_name().ok_or_else(|| NoLogin::NoUsername { account: account() })?.to_owned();
         let (application, grant) = (application.clone(), grant.clone());
         Ok(Self { settings: settings.clone(), grant, application, way, username, tools })
     }
@@ -191,32 +190,17 @@ impl Login {
         let Tools { vault, holder, clock, .. } = &self.tools;
         let is_renewable = record.refresh_token.is_some();
         let facts = record.facts.clone();
-        let (vault, holder, account) = (Arc::clone(vault), holder.clone(), self.settings.name.clone());
-        let put = move || vault.put(&account, &record, Expected::Any, &holder);
-        let written = tokio::task::spawn_blocking(put).await;
-        // The task is not cancelled, so it can only have panicked, and a vault that panics has promised nothing.
-        let written = written.map_err(|_| Failure::Kept(KeptFailure::Storage { detail: "it broke off".to_owned() }))?;
-        match written.map_err(|error| unkept(&error))? {
+        let account = self.settings.name.clone();
+        let slot = Slot { account: account.clone(), vault: Arc::clone(vault), holder: holder.clone() };
+        match slot.put(record, Expected::Any).await? {
             Written::Done(_) => {}
-            Written::Changed(_) => {
-                let account = self.settings.name.clone();
-                return Err(Failure::Kept(KeptFailure::Busy { account }).into());
-            }
+            Written::Changed => return Err(Failure::Kept(KeptFailure::Busy { account }).into()),
         }
-        let known =
-            Known { settings: &self.settings, facts: Some(&facts), renewable: is_renewable, certificate_ends: None };
+        let known = Known { settings: &self.settings, facts: Some(&facts), is_renewable, certificate_ends: None };
         let warnings = warnings(known, clock.now());
         let not_granted = not_granted(self.application.scope.as_deref(), facts.scope.as_deref());
         Ok(Kept { facts, is_renewable, not_granted, warnings })
     }
-}
-
-fn unkept(error: &VaultError) -> Failure {
-    let detail = error.to_string();
-    Failure::Kept(match error {
-        VaultError::Storage(_) => KeptFailure::Storage { detail },
-        VaultError::Key(_) | VaultError::Exposed(_) | VaultError::Damaged(_) => KeptFailure::Vault { detail },
-    })
 }
 
 /// What was asked for and is not among what was granted (RFC 6749 §5.1: nothing said is everything granted).

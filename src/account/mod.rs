@@ -94,6 +94,12 @@ pub struct Sender {
 }
 
 impl Settings {
+    /// Who signs in: `username`, or `address` where that is the login name as well.
+    #[must_use]
+    pub fn login_name(&self) -> Option<&str> {
+        self.username.as_deref().or(self.address.as_deref())
+    }
+
     /// What of it changes the meaning of a failure.
     #[must_use]
     pub fn context(&self) -> Context<'_> {
@@ -102,7 +108,7 @@ impl Settings {
             Source::Password(_) | Source::PasswordFile(_) | Source::PasswordCommand(_) => SignIn::Password,
             Source::OAuth(_) => SignIn::Token,
         };
-        Context { provider: self.provider.as_deref(), host: &self.host, sign_in }
+        Context { provider: self.provider.as_deref(), host: &self.host, sign_in, account: Some(self.name.as_str()) }
     }
 }
 
@@ -152,7 +158,30 @@ pub enum Source {
     /// `password_command`: run at each sign-in, first line of its output; program and arguments, no shell.
     PasswordCommand(CommandLine),
     /// `oauth = { … }`
-    OAuth(oauth::Grant),
+    OAuth(Box<oauth::Grant>),
+}
+
+impl Source {
+    /// The grant, where tokens are what it signs in with.
+    #[must_use]
+    pub fn grant(&self) -> Option<&oauth::Grant> {
+        match self {
+            Self::OAuth(grant) => Some(grant),
+            Self::None | Self::Password(_) | Self::PasswordFile(_) | Self::PasswordCommand(_) => None,
+        }
+    }
+
+    /// Whether what it brings is kept in the vault.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.grant().is_some_and(oauth::Grant::is_kept)
+    }
+}
+
+impl From<oauth::Grant> for Source {
+    fn from(grant: oauth::Grant) -> Self {
+        Self::OAuth(Box::new(grant))
+    }
 }
 
 /// Longest time a `password_command` or token command may take.

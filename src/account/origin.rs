@@ -24,15 +24,20 @@ impl Origin {
             Source::Password(_) => ("password", None),
             Source::PasswordFile(path) => ("password_file", Some(path.display().to_string())),
             Source::PasswordCommand(command) => ("password_command", Some(command.name().to_owned())),
-            Source::OAuth(Grant::Command { command }) => ("command", Some(command.name().to_owned())),
-            Source::OAuth(Grant::ServiceAccount(account)) => {
-                ("service_account", Some(account.key_file.display().to_string()))
-            }
-            Source::OAuth(grant) => {
-                let endpoint = grant.application().map(|application| application.endpoints.address().to_string());
-                (grant.name(), endpoint)
-            }
+            Source::OAuth(grant) => (grant.name(), Some(of_grant(grant))),
         };
         Self { kind, place }
+    }
+}
+
+fn of_grant(grant: &Grant) -> String {
+    match grant {
+        Grant::AuthorizationCode { application, .. }
+        | Grant::DeviceCode { application }
+        | Grant::ClientCredentials { application }
+        | Grant::RefreshToken { application, .. }
+        | Grant::Password { application, .. } => application.endpoints.address().to_string(),
+        Grant::ServiceAccount(account) => account.key_file.display().to_string(),
+        Grant::Command { command } => command.name().to_owned(),
     }
 }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::vault::Reply;
+use crate::words::Cause;
 
 /// One account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +83,8 @@ pub struct HoldStatus {
     pub until: Timestamp,
     /// The code of the diagnosis.
     pub code: String,
+    /// Whose fault it is: what no person can mend, a quota for instance, ends by itself.
+    pub cause: Cause,
     /// What is wrong.
     pub text: String,
     /// What to do.

@@ -6,14 +6,18 @@
 //! [`Vault::put`] that returned is durable, one that failed changed nothing, secrets are unreadable without the key.
 
 mod record;
+mod slot;
 
 use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::diagnosis::{Diagnosis, Failure, KeptFailure};
 use crate::ids::AccountName;
 use crate::secret::Secret;
+
+pub(super) use slot::Slot;
 
 /// How long a lease lasts: longer than any call of a token endpoint, so that it ends by itself only when its holder
 /// has died.
@@ -76,6 +80,20 @@ pub struct Reply {
     pub text: String,
 }
 
+impl Reply {
+    /// It brought a token.
+    #[must_use]
+    pub fn token(at: Timestamp) -> Self {
+        Self { at, code: None, text: "a token".to_owned() }
+    }
+
+    /// It failed.
+    #[must_use]
+    pub fn failed(at: Timestamp, why: &Diagnosis) -> Self {
+        Self { at, code: Some(why.code.to_owned()), text: why.sentence.clone().into_owned() }
+    }
+}
+
 /// A record as it lies in the vault.
 #[derive(Debug, Clone)]
 pub struct Stored {
@@ -104,11 +122,10 @@ impl Holder {
 }
 
 /// The answer to whoever wants to renew.
-#[allow(clippy::large_enum_variant, reason = "there is one at a time, and it is taken apart at once")]
 #[derive(Debug)]
 pub enum Lease {
     /// Go on: until it is given back or its time is over nobody else renews. With what is stored now.
-    Yours(Stored),
+    Yours(Box<Stored>),
     /// Somebody else is at it, until then at the latest.
     Taken { until: Timestamp },
     /// Nothing is kept of this account.
@@ -116,14 +133,13 @@ pub enum Lease {
 }
 
 /// What became of a change.
-#[allow(clippy::large_enum_variant, reason = "there is one at a time, and it is taken apart at once")]
 #[derive(Debug)]
 #[must_use = "a change that came too late was not made"]
 pub enum Written {
     /// It is durable; this is its version.
     Done(u64),
-    /// Somebody was faster, and nothing was changed. With what is stored now, if anything.
-    Changed(Option<Stored>),
+    /// Somebody was faster, and nothing was changed.
+    Changed,
 }
 
 /// Which version a change expects.
@@ -150,6 +166,17 @@ pub enum VaultError {
     /// The disk or the directory.
     #[error("{0}")]
     Storage(String),
+}
+
+impl From<VaultError> for Failure {
+    fn from(error: VaultError) -> Self {
+        Self::Kept(match error {
+            VaultError::Storage(detail) => KeptFailure::Storage { detail },
+            VaultError::Key(detail) | VaultError::Exposed(detail) | VaultError::Damaged(detail) => {
+                KeptFailure::Vault { detail }
+            }
+        })
+    }
 }
 
 /// Where records lie. Methods block on the disk; call them where that is allowed.

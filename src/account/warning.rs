@@ -4,15 +4,16 @@
 //! that end or that nobody uses, client secrets and certificates. A warning names the account, what will happen, by
 //! when, and what to do. [`Reminder`] keeps the log from repeating itself. Sees nothing a provider does without telling.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use super::Settings;
 use super::oauth::{Application, ClientProof, Grant};
 use super::vault::Facts;
-use super::{Settings, Source};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -26,10 +27,10 @@ const SIGN_IN_AHEAD: SignedDuration = SignedDuration::from_hours(14 * 24);
 const TESTING: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// One thing that will go wrong, or has.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Warning {
     /// The same for the same kind of warning for ever, for programs.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// What will happen, and when.
     pub sentence: String,
     /// What to do.
@@ -46,7 +47,7 @@ pub struct Known<'a> {
     /// What is kept of its sign-in.
     pub facts: Option<&'a Facts>,
     /// Whether a refresh token is kept.
-    pub renewable: bool,
+    pub is_renewable: bool,
     /// When its client certificate ends, as far as that could be read.
     pub certificate_ends: Option<Timestamp>,
 }
@@ -54,7 +55,7 @@ pub struct Known<'a> {
 /// Everything there is to warn of, the most urgent first.
 #[must_use]
 pub fn warnings(known: Known<'_>, now: Timestamp) -> Vec<Warning> {
-    let Source::OAuth(grant) = &known.settings.credential else { return Vec::new() };
+    let Some(grant) = known.settings.credential.grant() else { return Vec::new() };
     let mut found = Vec::new();
     if let Some(application) = grant.application() {
         found.extend(secret(known, application, now));
@@ -76,7 +77,7 @@ fn secret(known: Known<'_>, application: &Application, now: Timestamp) -> Option
                 `oauth.client_secret_expires`; both secrets work until the old one ends."
         .to_owned();
     ending(ends, SECRET_AHEAD, now, |when| Warning {
-        code: "client_secret_ends",
+        code: "client_secret_ends".into(),
         sentence: format!("The client secret of account {account} {when}."),
         cure,
         due: Some(ends),
@@ -86,7 +87,7 @@ fn secret(known: Known<'_>, application: &Application, now: Timestamp) -> Option
 fn certificate(known: Known<'_>, now: Timestamp) -> Option<Warning> {
     let (ends, account) = (known.certificate_ends?, &known.settings.name);
     ending(ends, SECRET_AHEAD, now, |when| Warning {
-        code: "client_certificate_ends",
+        code: "client_certificate_ends".into(),
         sentence: format!("The client certificate of account {account} {when}."),
         cure: "Make a new one, register it at the provider, then put certificate and key in the place of the old ones."
             .to_owned(),
@@ -104,10 +105,10 @@ fn sign_in(known: Known<'_>, grant: &Grant, facts: &Facts, now: Timestamp) -> Op
     if let Some(warning) = testing(known, facts, now) {
         return Some(warning);
     }
-    if !known.renewable {
+    if !known.is_renewable {
         let ends = facts.access_ends.unwrap_or(facts.renewed);
         return Some(Warning {
-            code: "sign_in_not_renewable",
+            code: "sign_in_not_renewable".into(),
             sentence: format!(
                 "The provider gave account {account} no refresh token: it {}.",
                 when(ends, now, "must sign in again", "had to sign in again")
@@ -143,7 +144,7 @@ fn testing(known: Known<'_>, facts: &Facts, now: Timestamp) -> Option<Warning> {
     }
     if ended.is_some() {
         return Some(Warning {
-            code: "google_testing_ended",
+            code: "google_testing_ended".into(),
             sentence: format!(
                 "The sign-in of account {account} ended after seven days: the application's consent screen is in Testing."
             ),
@@ -152,7 +153,7 @@ fn testing(known: Known<'_>, facts: &Facts, now: Timestamp) -> Option<Warning> {
         });
     }
     told.map(|ends| Warning {
-        code: "google_testing",
+        code: "google_testing".into(),
         sentence: format!(
             "The sign-in of account {account} {}: the application's consent screen is in Testing.",
             when(ends, now, "ends", "has ended")
@@ -166,7 +167,7 @@ fn told_end(known: Known<'_>, facts: &Facts, again: &str, now: Timestamp) -> Opt
     let (ends, account) = (facts.refresh_ends?, &known.settings.name);
     let life = ends.duration_since(facts.renewed.max(facts.signed_in));
     ending(ends, SIGN_IN_AHEAD.min(life / 2), now, |when| Warning {
-        code: "refresh_token_ends",
+        code: "refresh_token_ends".into(),
         sentence: format!("The sign-in of account {account} {when}, as the provider said."),
         cure: format!("Before that: {again}."),
         due: Some(ends),
@@ -177,7 +178,7 @@ fn unused(known: Known<'_>, grant: &Grant, facts: &Facts, again: &str, now: Time
     let limit = grant.application()?.unused_refresh_life.and_then(|life| SignedDuration::try_from(life).ok())?;
     let (ends, account) = (facts.renewed.checked_add(limit).ok()?, &known.settings.name);
     ending(ends, SIGN_IN_AHEAD.min(limit / 4), now, |when| Warning {
-        code: "refresh_token_unused",
+        code: "refresh_token_unused".into(),
         sentence: format!(
             "The sign-in of account {account} {when}, because nothing used it since {}.",
             day(facts.renewed)
@@ -217,7 +218,7 @@ fn day(time: Timestamp) -> String {
 /// Lets a warning through once a day.
 #[derive(Debug, Default)]
 pub struct Reminder {
-    said: HashMap<(String, &'static str), Timestamp>,
+    said: HashMap<(String, Cow<'static, str>), Timestamp>,
 }
 
 impl Reminder {
@@ -226,7 +227,7 @@ impl Reminder {
     pub fn news(&mut self, account: &str, warnings: Vec<Warning>, now: Timestamp) -> Vec<Warning> {
         self.said.retain(|(name, code), _| name != account || warnings.iter().any(|warning| warning.code == *code));
         let mut is_news = |warning: &Warning| {
-            let key = (account.to_owned(), warning.code);
+            let key = (account.to_owned(), warning.code.clone());
             let is_news = self.said.get(&key).is_none_or(|at| now.duration_since(*at).abs() >= DAY);
             if is_news {
                 self.said.insert(key, now);

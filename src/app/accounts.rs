@@ -11,14 +11,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{Common, StartError, tools};
 use crate::account::keeper::Keeper;
-use crate::account::oauth::{self, ClientProof};
 use crate::account::status::{SignIn, Status};
 use crate::account::vault::Facts;
 use crate::account::warning::{Known, Warning, warnings};
-use crate::account::{Settings, Source};
+use crate::account::{Settings, oauth};
 use crate::config::Config;
 use crate::ids::AccountName;
 use crate::journal::Journal;
+use crate::outbound::Desks;
 use crate::smtp::client::Timeouts;
 
 /// One account.
@@ -28,43 +28,18 @@ pub struct Account {
     #[serde(flatten)]
     pub status: Status,
     /// What will end it, the most urgent first.
-    pub warnings: Vec<Advice>,
+    pub warnings: Vec<Warning>,
 }
 
-/// One thing that will go wrong, or has: a [`Warning`] as it travels.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Advice {
-    /// The same for the same kind of warning for ever.
-    pub code: String,
-    /// What will happen, and when.
-    pub sentence: String,
-    /// What to do.
-    pub cure: String,
-    /// By when; nothing if it has happened.
-    pub due: Option<Timestamp>,
-}
-
-impl From<Warning> for Advice {
-    fn from(Warning { code, sentence, cure, due }: Warning) -> Self {
-        Self { code: code.to_owned(), sentence, cure, due }
-    }
-}
 impl Account {
     /// With everything there is to warn of. `facts`: what is kept of its sign-in.
-    pub(super) fn new(settings: &Settings, status: Status, facts: Option<&Facts>, now: Timestamp) -> Self {
-        let renewable = matches!(status.sign_in, SignIn::Kept { is_renewable: true, .. });
+    fn new(settings: &Settings, status: Status, facts: Option<&Facts>, now: Timestamp) -> Self {
+        let is_renewable = matches!(status.sign_in, SignIn::Kept { is_renewable: true, .. });
         // Of a sign-in that is not ours there is nothing to warn; that it is not ours is said anyway.
         let facts = facts.filter(|_| matches!(status.sign_in, SignIn::Kept { .. }));
-        let known = Known { settings, facts, renewable, certificate_ends: certificate_ends(settings) };
-        Self { status, warnings: warnings(known, now).into_iter().map(Advice::from).collect() }
+        let certificate_ends = settings.credential.grant().and_then(oauth::client_certificate_ends);
+        Self { status, warnings: warnings(Known { settings, facts, is_renewable, certificate_ends }, now) }
     }
-}
-
-/// When the certificate ends by which the application proves itself, as far as it can be read.
-fn certificate_ends(settings: &Settings) -> Option<Timestamp> {
-    let Source::OAuth(grant) = &settings.credential else { return None };
-    let ClientProof::Certificate { certificate, .. } = &grant.application()?.proof else { return None };
-    oauth::certificate_ends(certificate).ok()
 }
 
 /// What configuration and vault say, where no relay answers. Calls nobody; blocks on the disk for a moment.
@@ -83,8 +58,21 @@ pub async fn of_files(config: &Config) -> Result<Vec<Account>, StartError> {
     Ok(accounts)
 }
 
+/// How they stand in the relay that asks.
+pub(super) async fn of_relay(accounts: &[Settings], common: &Common, desks: &Desks) -> Vec<Account> {
+    let kept = kept(common).await;
+    let mut stands: HashMap<String, Status> =
+        desks.status().await.into_iter().map(|status| (status.account.clone(), status)).collect();
+    let now = common.clock.now();
+    let told = |settings: &Settings| {
+        let status = stands.remove(settings.name.as_str())?;
+        Some(Account::new(settings, status, kept.get(&settings.name), now))
+    };
+    accounts.iter().filter_map(told).collect()
+}
+
 /// What may be read of all sign-ins. Of a vault that cannot be read each account says so itself.
-pub(super) async fn kept(common: &Common) -> HashMap<AccountName, Facts> {
+async fn kept(common: &Common) -> HashMap<AccountName, Facts> {
     let vault = Arc::clone(&common.vault);
     let listed = tokio::task::spawn_blocking(move || vault.list()).await;
     listed.ok().and_then(Result::ok).unwrap_or_default().into_iter().collect()

@@ -3,7 +3,7 @@
 //! What stands here keeps its meaning within `v1`. A command never depends on it: with no relay, or one that does not
 //! understand, it goes on and says so. No answer holds a secret.
 
-use std::collections::HashMap;
+use std::future::{Ready, ready};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,9 +18,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Common;
-use super::accounts::Account;
+use super::accounts::{Account, of_relay};
 use crate::account::Settings;
-use crate::account::status::Status;
 use crate::config::Config;
 use crate::disk::Ownership;
 use crate::ids::AccountName;
@@ -109,28 +108,20 @@ pub(super) fn open(owner: &Ownership, config: &Config, common: &Common, desks: &
 /// | `POST /v1/accounts/NAME/signed-out` | 204: no token in memory is used any more |
 fn routes(office: Office) -> Router {
     Router::new()
-        .route("/v1/status", get(|office: State<Arc<Office>>| std::future::ready(Json(office.running.clone()))))
+        .route("/v1/status", get(|office: State<Arc<Office>>| ready(Json(office.running.clone()))))
         .route("/v1/accounts", get(all))
-        .route("/v1/accounts/{name}/signed-in", post(|office, name| change(office, name, Desks::signed_in)))
-        .route("/v1/accounts/{name}/signed-out", post(|office, name| change(office, name, Desks::signed_out)))
+        .route("/v1/accounts/{name}/signed-in", post(|office, name| ready(change(office, name, Desks::signed_in))))
+        .route("/v1/accounts/{name}/signed-out", post(|office, name| ready(change(office, name, Desks::signed_out))))
         .layer(axum::middleware::map_response(signed))
         .with_state(Arc::new(office))
 }
 
 async fn all(State(office): State<Arc<Office>>) -> Json<Accounts> {
     let Office { running, settings, common, desks } = &*office;
-    let kept = super::accounts::kept(common).await;
-    let mut stands: HashMap<String, Status> =
-        desks.status().await.into_iter().map(|status| (status.account.clone(), status)).collect();
-    let now = common.clock.now();
-    let told = |settings: &Settings| {
-        let status = stands.remove(settings.name.as_str())?;
-        Some(Account::new(settings, status, kept.get(&settings.name), now))
-    };
-    Json(Accounts { relay: running.clone(), accounts: settings.iter().filter_map(told).collect() })
+    Json(Accounts { relay: running.clone(), accounts: of_relay(settings, common, desks).await })
 }
 
-async fn change(
+fn change(
     State(office): State<Arc<Office>>,
     Name(name): Name<String>,
     tell: fn(&Desks, &AccountName) -> bool,
@@ -142,9 +133,10 @@ async fn change(
     (StatusCode::NOT_FOUND, Json(Refused { text: text.into() })).into_response()
 }
 
-async fn signed(mut response: Response) -> Response {
+/// With who answers.
+fn signed(mut response: Response) -> Ready<Response> {
     response.headers_mut().insert(SERVER, HeaderValue::from_static(NAME));
-    response
+    ready(response)
 }
 
 /// The relay that owns this storage directory.

@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod control;
 mod front;
 mod machine;
+mod reminders;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -167,6 +168,8 @@ pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<Ap
     }
     let grace = config.delivery.shutdown_grace;
     let control = control::open(&owner, config, &common, &desks);
+    let ending = couriers.ending.clone();
+    couriers.tasks.spawn(reminders::keep(config.accounts.clone(), common.clone(), desks.clone(), ending));
     let renewals = common.renewals;
     Ok(App { listening, doors, sessions, couriers, desks, renewals, journal, grace, control, owner })
 }
@@ -262,8 +265,7 @@ fn refuse_self_loops(accounts: &[account::Settings], bound: &Bound) -> Result<()
 
 /// Renewals of the relay before this one are over: it is dead, and nobody need wait for it.
 fn bury(config: &Config, common: &Common) {
-    let keeps = |account: &account::Settings| matches!(&account.credential, account::Source::OAuth(g) if g.is_kept());
-    if config.accounts.iter().any(keeps)
+    if config.accounts.iter().any(|account| account.credential.is_kept())
         && let Err(error) = common.vault.bury(&common.holder)
     {
         tracing::warn!("renewals that the relay before this one left unfinished block new ones for a while: {error}");
@@ -273,7 +275,7 @@ fn bury(config: &Config, common: &Common) {
 /// Which way an account takes out, if it is not straight.
 fn say_proxies(account: &account::Settings, journal: &Journal) {
     let Proxies { smtp, http } = &account.proxies;
-    let tokens = http.as_ref().filter(|_| matches!(account.credential, account::Source::OAuth(_)));
+    let tokens = http.as_ref().filter(|_| account.credential.grant().is_some());
     for (what, proxy) in [("mail goes", smtp.as_ref()), ("tokens are fetched", tokens)] {
         let Some(proxy) = proxy else { continue };
         let (proxy, set_by) = (proxy.to_string(), proxy.origin.to_string());

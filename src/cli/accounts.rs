@@ -29,14 +29,14 @@ Exit codes:
   0   told; with --check: nobody has to do anything
   64  wrong arguments, or no such account
   74  the output could not be written
-  77  only with --check: an account is held, is not signed in, or will not be for much longer
+  77  only with --check: an account is held for what a person must mend, is not signed in, or will not be for much longer
   78  the configuration is wrong
 
 With --json one object is printed. `relay` says who told it (`version`, `pid`, `since`); it is null when no relay
 answered, and `why_without_relay` then says why. `accounts` has for each: `account`, `state` (well, not_needed, held,
 not_signed_in, unusable), `needs_person`, `mailbox`, `credential`, `sign_in` (`state` and what is known of it), `token`
 (`issued`, `ends`, `next_renewal`), `last_reply` (`at`, `code`, `text`), `is_renewing`, `hold` (`since`, `until`, `code`,
-`text`, `cure`) and `warnings` (`code`, `sentence`, `cure`, `due`). Times are RFC 3339 in UTC.";
+`cause`, `text`, `cure`) and `warnings` (`code`, `sentence`, `cure`, `due`). Times are RFC 3339 in UTC.";
 
 /// Flags of `posthouse accounts`.
 #[derive(Debug, clap::Args)]

@@ -10,10 +10,10 @@ use serde_json::json;
 
 use super::sysexits::{EX_CONFIG, EX_SOFTWARE, EX_TEMPFAIL, EX_USAGE};
 use super::{cannot_use, fail, print, runtime};
+use crate::account::Settings;
 use crate::account::oauth::Grant;
 use crate::account::oauth::revocation::{self, Revoked};
 use crate::account::vault::{Lease, Record, Stored, VaultError};
-use crate::account::{Settings, Source};
 use crate::app::control::{self, Told};
 use crate::app::{self, Common};
 use crate::config::{self, Config, Loaded, Sources};
@@ -144,7 +144,7 @@ async fn logout(args: &Args, config: &Config) -> Result<Ended, Unchanged> {
 fn hold_on_to(account: &AccountName, common: &Common, force: bool) -> Result<Option<Stored>, Unchanged> {
     let unusable = |error: VaultError| unusable(&error);
     match common.vault.lease(account, &common.holder, common.clock.now()).map_err(unusable)? {
-        Lease::Yours(stored) => Ok(Some(stored)),
+        Lease::Yours(stored) => Ok(Some(*stored)),
         Lease::Nothing => Ok(None),
         Lease::Taken { .. } if force => common.vault.get(account).map_err(unusable),
         Lease::Taken { .. } => Err((
@@ -169,7 +169,7 @@ fn nothing_kept(account: AccountName, settings: Option<&Settings>) -> Result<End
         return Err((EX_USAGE, text));
     };
     let note = match &settings.credential {
-        Source::OAuth(grant) if grant.is_kept() => None,
+        credential if credential.is_kept() => None,
         _ => Some(format!(
             "Its credential stands in the configuration; to end its use, take `[accounts.{account}]` out."
         )),
@@ -178,10 +178,7 @@ fn nothing_kept(account: AccountName, settings: Option<&Settings>) -> Result<End
 }
 
 async fn tell_provider(record: &Record, settings: &Settings, common: &Common) -> Result<AtProvider, Unchanged> {
-    let application = match &settings.credential {
-        Source::OAuth(grant) => grant.application(),
-        _ => None,
-    };
+    let application = settings.credential.grant().and_then(Grant::application);
     let ours = application.filter(|application| record.facts.are_of(application));
     Ok(match (ours, &record.refresh_token) {
         (None, _) => AtProvider::OtherApplication,
@@ -224,11 +221,7 @@ fn to_do(
     if let Told::NotHeard(why) = relay {
         all.push(format!("The running relay was not told: {why}. Until then it may use the token it has in memory."));
     }
-    let grant = settings.and_then(|settings| match &settings.credential {
-        Source::OAuth(grant) => Some(grant),
-        _ => None,
-    });
-    match grant {
+    match settings.and_then(|settings| settings.credential.grant()) {
         Some(Grant::RefreshToken { .. }) => all.push(format!(
             "`oauth` of [accounts.{account}] still brings a refresh token: take it out, or the relay begins with it again."
         )),

@@ -7,16 +7,17 @@ use jiff::Timestamp;
 
 use super::finding::{Complaint, Findings};
 use super::tree::{Origin, Table, Value};
-use crate::account::oauth::{self, ClientProof};
 use crate::account::warning::{self, Known};
-use crate::account::{Settings, Source};
+use crate::account::{Settings, oauth};
 
 /// Notes what ends, at the key that says so.
 pub(super) fn look(table: &Table, accounts: &[Settings], now: Timestamp, findings: &Findings) {
     for settings in accounts {
-        let known = Known { settings, facts: None, renewable: false, certificate_ends: certificate_ends(settings) };
+        // A certificate that cannot be read is noted where files are looked at.
+        let certificate_ends = settings.credential.grant().and_then(oauth::client_certificate_ends);
+        let known = Known { settings, facts: None, is_renewable: false, certificate_ends };
         for warning in warning::warnings(known, now) {
-            let key = match warning.code {
+            let key = match &*warning.code {
                 "client_certificate_ends" => "client_certificate",
                 _ => "client_secret_expires",
             };
@@ -38,11 +39,4 @@ fn origin(table: &Table, path: &[&str]) -> Origin {
         },
         None => Origin::Nowhere,
     }
-}
-
-/// A certificate that cannot be read is noted where files are looked at.
-fn certificate_ends(settings: &Settings) -> Option<Timestamp> {
-    let Source::OAuth(grant) = &settings.credential else { return None };
-    let ClientProof::Certificate { certificate, .. } = &grant.application()?.proof else { return None };
-    oauth::certificate_ends(certificate).ok()
 }

@@ -198,6 +198,8 @@ pub struct Context<'a> {
     pub host: &'a str,
     /// What the account signs in with.
     pub sign_in: SignIn,
+    /// What the account is called, for commands that want its name.
+    pub account: Option<&'a str>,
 }
 
 /// What an account signs in with.
@@ -271,6 +273,20 @@ impl Failure {
 /// Judges a failure.
 #[must_use]
 pub fn diagnose(failure: &Failure, context: Context<'_>) -> Diagnosis {
+    let diagnosis = judge(failure, context);
+    match context.account {
+        Some(account) if diagnosis.cure.contains(OF_AN_ACCOUNT) => {
+            let cure = diagnosis.cure.replace(OF_AN_ACCOUNT, &format!("`posthouse login {account}`")).into();
+            Diagnosis { cure, ..diagnosis }
+        }
+        _ => diagnosis,
+    }
+}
+
+/// In the tables, which know no account.
+const OF_AN_ACCOUNT: &str = "`posthouse login NAME`";
+
+fn judge(failure: &Failure, context: Context<'_>) -> Diagnosis {
     match failure {
         Failure::Reply { phase, reply } => smtp::judge(*phase, reply, context),
         Failure::Closed { phase } => network::closed(*phase),
@@ -354,5 +370,14 @@ mod tests {
             assert_eq!((judged.cause, failure.phase()), (cause, phase), "{failure:?}");
             assert!(!judged.sentence.is_empty() && judged.cure.ends_with('.'), "{failure:?}: {judged:?}");
         }
+    }
+
+    #[test]
+    fn the_account_is_named_where_a_person_must_sign_in() {
+        let (endpoint, error) = ("https://login.example.com/token".to_owned(), "invalid_grant".to_owned());
+        let ended = Failure::Token(TokenFailure::Refused { endpoint, error, description: String::new() });
+        let cure = |account| diagnose(&ended, Context { account, ..Context::default() }).cure;
+        assert!(cure(Some("office")).contains("`posthouse login office`"), "{}", cure(Some("office")));
+        assert!(cure(None).contains("`posthouse login NAME`"), "{}", cure(None));
     }
 }

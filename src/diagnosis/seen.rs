@@ -34,7 +34,7 @@ fn context(seen: &Seen) -> Context<'static> {
         "none" => SignIn::None,
         other => panic!("no such sign-in: {other}"),
     };
-    Context { provider: seen.provider, host: "127.0.0.1", sign_in }
+    Context { provider: seen.provider, host: "127.0.0.1", sign_in, account: Some("office") }
 }
 
 /// As the client dialogue reads it; the dialogue puts the reason of a refused token behind the text.

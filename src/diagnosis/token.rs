@@ -297,9 +297,9 @@ mod tests {
 
     #[test]
     fn a_server_of_documents_says_when_to_come_back_as_well() {
-        let problem = DiscoveryProblem::Odd { status: 429, retry_after: Some(Duration::from_secs(600)) };
+        let problem = DiscoveryProblem::Odd { status: 429, retry_after: Some(Duration::from_mins(10)) };
         let said = judge(&TokenFailure::Discovery { document: ENDPOINT.into(), problem }, Context::default());
-        assert_eq!((said.cause, said.lifts_after), (Cause::Throttle, Some(Duration::from_secs(600))));
+        assert_eq!((said.cause, said.lifts_after), (Cause::Throttle, Some(Duration::from_mins(10))));
         let detail = "it names no `token_endpoint`".to_owned();
         let problem = DiscoveryProblem::Unfit { detail };
         let said = judge(&TokenFailure::Discovery { document: ENDPOINT.into(), problem }, Context::default());

@@ -6,6 +6,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::diagnosis::{Diagnosis, Failure, TlsProblem};
 use crate::ids::{AccountName, DeviceName, ListenerName, MessageId};
 use crate::mail::envelope::Envelope;
@@ -65,6 +67,8 @@ pub enum Event<'a> {
     Held { account: &'a AccountName, diagnosis: &'a Diagnosis, next_try_s: u64 },
     /// It can again.
     Released { account: &'a AccountName },
+    /// Something will stop an account from signing in, or has; there is time to do something, or it is high time.
+    Warned { account: &'a AccountName, code: &'a str, sentence: &'a str, cure: &'a str, due: Option<Timestamp> },
     /// Something is configured that endangers secrets or mail; shouted at every start.
     Risk { text: &'a str },
 }
@@ -90,7 +94,11 @@ impl Event<'_> {
     pub(super) fn log(&self) {
         match self {
             Self::Message(line) => line.log(),
-            Self::Listening { .. } | Self::ThroughProxy { .. } | Self::TurnedAway { .. } | Self::Risk { .. } => {
+            Self::Listening { .. }
+            | Self::ThroughProxy { .. }
+            | Self::TurnedAway { .. }
+            | Self::Warned { .. }
+            | Self::Risk { .. } => {
                 self.log_house();
             }
             Self::Connected { .. }
@@ -110,6 +118,10 @@ impl Event<'_> {
                 tracing::info!(%account, proxy, "{what} through the proxy set by {set_by}");
             }
             Self::TurnedAway { listener, peer, why } => tracing::warn!(%listener, %peer, why, "connection turned away"),
+            Self::Warned { account, code, sentence, cure, due } => {
+                let due = due.map(|due| due.to_string());
+                tracing::warn!(%account, code, due, cure, "{sentence}");
+            }
             Self::Risk { text } => tracing::warn!("RISK: {text}"),
             _ => {}
         }

@@ -147,7 +147,7 @@ fn logins_and_tokens_print_no_secret() {
         last_reply: None,
     };
     let record = Record { refresh_token: Some(secret()), access_token: Some(secret()), facts };
-    prints("a lease", &Lease::Yours(Stored { version: 1, record }));
+    prints("a lease", &Lease::Yours(Box::new(Stored { version: 1, record })));
     let storage = Storage { directory: "/nonexistent".into(), key: KeySource::Given(secret()) };
     prints("a vault", &FileVault::new(storage));
     for login in [

@@ -4,7 +4,6 @@
 
 use std::path::Path;
 
-use posthouse::account::Source;
 use posthouse::account::oauth::{ClientProof, Given, Grant};
 use posthouse::store::file::KeySource;
 
@@ -26,10 +25,10 @@ fn a_variable_takes_the_place_of_every_other_secret_of_the_file_too() {
     };
     let brought =
         by_file("POSTHOUSE__ACCOUNTS__OFFICE__OAUTH__REFRESH_TOKEN_FILE", &grant("refresh_token", "refresh_token"));
-    let Source::OAuth(Grant::RefreshToken { token, .. }) = &brought.accounts[0].credential else { panic!() };
+    let Some(Grant::RefreshToken { token, .. }) = brought.accounts[0].credential.grant() else { panic!() };
     assert!(matches!(token, Given::File(path) if *path == file));
     let old = by_file("POSTHOUSE__ACCOUNTS__OFFICE__OAUTH__PASSWORD_FILE", &grant("password", "password"));
-    let Source::OAuth(Grant::Password { password, .. }) = &old.accounts[0].credential else { panic!() };
+    let Some(Grant::Password { password, .. }) = old.accounts[0].credential.grant() else { panic!() };
     assert!(matches!(password, Given::File(path) if *path == file));
     let key = format!("{ACCOUNT}[storage]\nkey = \"{}\"\n", "ab".repeat(32));
     let sealed = by_file("POSTHOUSE__STORAGE__KEY_FILE", &key);
@@ -53,7 +52,7 @@ fn a_secret_that_is_written_is_the_one_that_is_sent() {
          refresh_token = \"brought\"\ntoken_endpoint = \"https://login.example.com/token\"\n"
     );
     let config = load(&text, &[]);
-    let Source::OAuth(Grant::RefreshToken { application, token }) = &config.accounts[0].credential else { panic!() };
+    let Some(Grant::RefreshToken { application, token }) = config.accounts[0].credential.grant() else { panic!() };
     let ClientProof::Secret { secret: Given::Here(secret), .. } = &application.proof else { panic!() };
     let Given::Here(token) = token else { panic!() };
     assert_eq!((secret.expose(), token.expose()), ("a+/= %&:b", "brought"));

@@ -71,7 +71,7 @@ fn a_tenant_and_a_region_fill_the_gaps() {
     let variables = [("POSTHOUSE__ACCOUNTS__SES__REGION", "eu-west-1"), ("POSTHOUSE__DEFAULT_ACCOUNT", "ses")];
     let accounts = desk.load(text, &variables).unwrap().config.accounts;
     assert!(secret.exists());
-    let Source::OAuth(Grant::ClientCredentials { application }) = &accounts[0].credential else {
+    let Some(Grant::ClientCredentials { application }) = accounts[0].credential.grant() else {
         panic!("{:?}", accounts[0].credential)
     };
     assert_eq!(
@@ -88,8 +88,7 @@ fn grant(provider: &str, lines: &str) -> Grant {
     let text =
         format!("[accounts.a]\nprovider = \"{provider}\"\naddress = \"a@example.com\"\n[accounts.a.oauth]\n{lines}");
     let loaded = Desk::new().load(&text, &[]).unwrap_or_else(|report| panic!("{report}"));
-    let Source::OAuth(grant) = &loaded.config.accounts[0].credential else { panic!("{text}") };
-    grant.clone()
+    loaded.config.accounts[0].credential.grant().unwrap_or_else(|| panic!("{text}")).clone()
 }
 
 /// What is known of where the application of a grant is asked.

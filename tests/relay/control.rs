@@ -55,7 +55,7 @@ async fn run(mut command: Command) -> (i32, String) {
 /// An account that a person has to sign in.
 async fn nobody_signed_in() -> Scene {
     Scene::account(|account, sandbox| {
-        account.credential = Source::OAuth(Grant::AuthorizationCode {
+        account.credential = Source::from(Grant::AuthorizationCode {
             application: Application {
                 endpoints: Endpoints::token_only(sandbox.token_endpoint().parse().unwrap()),
                 client_id: sandbox.settings().client_id.clone(),

@@ -69,7 +69,9 @@ async fn a_wrong_client_secret_costs_one_call() {
     let log = Log::capture();
     let scene = Scene::account(|account, sandbox| {
         client_credentials(account, sandbox);
-        if let Source::OAuth(Grant::ClientCredentials { application }) = &mut account.credential {
+        if let Source::OAuth(grant) = &mut account.credential
+            && let Grant::ClientCredentials { application } = &mut **grant
+        {
             application.proof = ClientProof::Secret {
                 secret: Given::Here(Secret::new("mistyped".into())),
                 sent: ClientAuthentication::Body,
@@ -92,7 +94,7 @@ async fn a_token_of_somebody_else_is_refused_and_holds() {
     let scene = Scene::account(|account, sandbox| {
         let token = sandbox.issue_token("boss@sandbox.example", Duration::from_hours(1)).unwrap();
         let command = vec!["echo".into(), token.expose().to_owned()];
-        account.credential = Source::OAuth(Grant::Command { command: posthouse::account::CommandLine::new(command) });
+        account.credential = Source::from(Grant::Command { command: posthouse::account::CommandLine::new(command) });
     })
     .await;
     let mut device = scene.device().await;
@@ -102,4 +104,22 @@ async fn a_token_of_somebody_else_is_refused_and_holds() {
     assert!(device.mail().await.starts_with(HELD));
     assert_eq!(scene.sandbox.counters().auth_attempts, tried);
     scene.assert_nothing_arrived();
+}
+
+#[tokio::test]
+async fn a_client_secret_that_ends_soon_is_warned_of_when_the_relay_starts() {
+    let log = Log::capture();
+    let soon = jiff::Zoned::now().date().saturating_add(jiff::Span::new().days(3));
+    let _scene = Scene::account(|account, sandbox| {
+        client_credentials(account, sandbox);
+        if let Source::OAuth(grant) = &mut account.credential
+            && let Grant::ClientCredentials { application } = &mut **grant
+            && let ClientProof::Secret { expires, .. } = &mut application.proof
+        {
+            *expires = Some(soon);
+        }
+    })
+    .await;
+    let ends = format!("ends on {soon}");
+    log.wait_for_line(&["WARN", "account=office", "code=\"client_secret_ends\"", &ends, "Make a new secret"]).await;
 }

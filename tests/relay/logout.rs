@@ -3,7 +3,7 @@
 //! The provider is a revocation endpoint that answers as it is told and writes down what it hears. Tokens lie in a real
 //! vault.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ impl Stand {
         let routes = Router::new().route("/revoke", post(revoke)).with_state(Arc::clone(&heard));
         tokio::spawn(async move { axum::serve(listener, routes).await });
         let directory = tempfile::tempdir().unwrap();
-        let vault = FileVault::new(storage(directory.path().into()));
+        let vault = FileVault::new(storage(directory.path()));
         let stand = Self { directory, provider, heard, vault };
         stand.configure("authorization_code", "");
         stand.sign_in();
@@ -123,7 +123,7 @@ impl Stand {
     }
 }
 
-fn storage(directory: PathBuf) -> Storage {
+fn storage(directory: &Path) -> Storage {
     Storage { key: KeySource::Made(directory.join(KEY)), directory: directory.join("storage") }
 }
 
@@ -243,7 +243,7 @@ async fn tokens_that_cannot_be_read_can_be_forgotten() {
 async fn a_running_relay_is_told() {
     let stand = Stand::new().await;
     let mut scene = Scene::start().await;
-    scene.config.storage = storage(stand.directory.path().into());
+    scene.config.storage = storage(stand.directory.path());
     let relay = app::start(&scene.config, Journal::default(), Timeouts::default()).unwrap();
     let (code, said) = stand.logout(&["office"]).await;
     assert_eq!(code, 0, "{said}");

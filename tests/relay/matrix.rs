@@ -129,7 +129,7 @@ impl SignIn {
                 std::fs::write(&file, token.expose()).unwrap();
                 let command = vec!["cat".into(), file.display().to_string()];
                 account.credential =
-                    Source::OAuth(Grant::Command { command: posthouse::account::CommandLine::new(command) });
+                    Source::from(Grant::Command { command: posthouse::account::CommandLine::new(command) });
             }
         }
     }

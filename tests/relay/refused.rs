@@ -81,7 +81,9 @@ async fn a_token_endpoint_that_is_not_there() {
     let log = Log::capture();
     let scene = Scene::account(|account, sandbox| {
         client_credentials(account, sandbox);
-        if let Source::OAuth(Grant::ClientCredentials { application }) = &mut account.credential {
+        if let Source::OAuth(grant) = &mut account.credential
+            && let Grant::ClientCredentials { application } = &mut **grant
+        {
             let nobody = format!("https://127.0.0.1:{}/token", free_port());
             application.endpoints = Endpoints::token_only(nobody.parse().unwrap());
         }

@@ -205,7 +205,7 @@ pub fn account(sandbox: &Sandbox, authority: &Path) -> account::Settings {
 /// The application's own identity instead: tokens of the provider's endpoint.
 pub fn client_credentials(account: &mut account::Settings, sandbox: &Sandbox) {
     let provider = sandbox.settings();
-    account.credential = Source::OAuth(Grant::ClientCredentials {
+    account.credential = Source::from(Grant::ClientCredentials {
         application: Application {
             endpoints: Endpoints::token_only(sandbox.token_endpoint().parse().unwrap()),
             client_id: provider.client_id.clone(),

@@ -120,7 +120,7 @@ impl SignIn<'_> {
             "token" => {
                 let token = sandbox.issue_token(&sandbox.settings().username, Duration::from_hours(1)).unwrap();
                 let print = vec!["/bin/echo".into(), token.expose().to_owned()];
-                Source::OAuth(Grant::Command { command: CommandLine::new(print) })
+                Source::from(Grant::Command { command: CommandLine::new(print) })
             }
             "nothing" => Source::None,
             other => panic!("{other}"),

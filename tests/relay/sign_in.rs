@@ -103,7 +103,7 @@ impl Person {
     }
 
     /// The end of a sign-in that went well.
-    async fn is_signed_in(mut self, office: &Office) -> String {
+    async fn ends_signed_in(mut self, office: &Office) -> String {
         let kept = self.reads("signed_in").await;
         assert_eq!((&kept["renewable"], &kept["not_granted"]), (&Value::Bool(true), &Value::Array(Vec::new())));
         assert_eq!(self.reads("relay").await["told"], "not_running");
@@ -135,7 +135,7 @@ async fn by_redirect_the_browser_comes_back_to_the_program() {
     assert!(back.starts_with(open["redirect"].as_str().unwrap()), "{back}");
     let (_, page) = office.browse(&back).await;
     assert!(page.contains("Account office is signed in"), "{page}");
-    let all = person.is_signed_in(&office).await;
+    let all = person.ends_signed_in(&office).await;
     assert!(!all.contains(&code_in(&back)), "the code is printed: {all}");
 }
 
@@ -153,7 +153,7 @@ async fn by_paste_a_torn_address_is_enough_and_wrong_ones_are_explained() {
     let back = back.unwrap();
     let (first, second) = back.split_at(back.len() / 2);
     person.keyboard.write_all(format!("{first}\r\n{second}\r\n").as_bytes()).await.unwrap();
-    let all = person.is_signed_in(&office).await;
+    let all = person.ends_signed_in(&office).await;
     assert!(!all.contains(&code_in(&back)), "the code is printed: {all}");
 }
 
@@ -165,7 +165,7 @@ async fn by_device_code_the_browser_is_somewhere_else() {
     let user_code = code["user_code"].as_str().unwrap();
     assert!(code["verification_uri_complete"].as_str().unwrap().ends_with(user_code), "{code}");
     assert!(office.sandbox.decide_device(user_code, true));
-    let all = person.is_signed_in(&office).await;
+    let all = person.ends_signed_in(&office).await;
     assert!(!all.contains("device_code"), "{all}");
 }
 
@@ -177,7 +177,7 @@ async fn a_refusal_says_what_to_do_and_leaves_the_sign_in_there_was() {
         let code = person.reads("code").await;
         assert!(office.sandbox.decide_device(code["user_code"].as_str().unwrap(), decision));
         match refused {
-            None => drop(person.is_signed_in(&office).await),
+            None => drop(person.ends_signed_in(&office).await),
             Some(code) => {
                 let (summary, exit, _) = person.ends().await;
                 assert_eq!((&summary["failure"]["code"], &summary["kept"], exit), (&code.into(), &false.into(), 77));

@@ -144,15 +144,15 @@ impl Issuer {
         match fetched {
             Ok(Fetched { token, life }) => {
                 state.presented.clear();
-                state.last_reply = Some(Reply { at: self.tools.clock.now(), code: None, text: "a token".to_owned() });
+                state.last_reply = Some(Reply::token(self.tools.clock.now()));
                 Ok(state.tokens.put(token, life, now(), chance()))
             }
             Err(NoToken { failure, presented }) => {
-                let why = diagnose(&failure, Context::default());
+                let why = diagnose(&failure, Context { account: Some(self.account.as_str()), ..Context::default() });
                 state.presented = presented;
-                let (code, text) = (Some(why.code.to_owned()), why.sentence.clone().into_owned());
-                state.last_reply = Some(Reply { at: self.tools.clock.now(), code, text });
-                let kept = state.tokens.put_failure(failure.clone(), ask_again(&failure, why.cause), now());
+                state.last_reply = Some(Reply::failed(self.tools.clock.now(), &why));
+                let again = ask_again(&failure, why.cause);
+                let kept = state.tokens.put_failure(*failure, again, now());
                 if kept.is_ok() {
                     tracing::warn!(
                         account = %self.account, code = why.code, cause = %why.cause, cure = %why.cure,

@@ -1,9 +1,10 @@
 //! Tokens of a sign-in that is kept in the vault: taken from there while they are good, renewed when they are not.
 //!
-//! The steps of a renewal, in this order: the lease is taken; the provider is asked, with nothing locked; what it gave
-//! is *received*, *stored* under the version that was read, and only then *used*. So a crash between any two of them
-//! leaves the old record or the new one, never none. If storing fails, what was received is kept in memory and stored
-//! at the next need: no refresh token is presented twice. A sign-in made meanwhile always wins.
+//! The steps of a renewal, in this order: it is found out whom to ask; the lease is taken; the provider is asked, with
+//! nothing locked; what it gave is *received*, *stored* under the version that was read, and only then *used*. So a
+//! crash between any two of them leaves the old record or the new one, never none. If storing fails, what was received
+//! is kept in memory and stored as soon as it can be: no refresh token is presented twice. A sign-in made meanwhile
+//! always wins.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,13 +12,12 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::issuer::{Fetched, now};
-use super::shelf::Shelf;
 use crate::account::life::Life;
-use crate::account::oauth::{self, Application, Given, Grant, Means, NoToken, Token};
-use crate::account::vault::{Expected, LEASE, Lease, Record, Reply, Stored, Written};
+use crate::account::oauth::{self, Application, Given, Grant, Means, NoToken};
+use crate::account::vault::{Expected, LEASE, Lease, Record, Reply, Slot, Stored, Written};
 use crate::diagnosis::{Context, Failure, KeptFailure, diagnose};
 use crate::net::clock::Clock;
-use crate::net::http::HttpClient;
+use crate::net::http::{Endpoint, HttpClient};
 use crate::secret::Secret;
 
 /// How often we look whether somebody else's renewal has ended. A local file; a call of a provider takes longer.
@@ -35,10 +35,11 @@ pub(super) struct Kept {
     pub brought: Option<Given>,
     pub username: String,
     pub http: HttpClient,
-    pub shelf: Shelf,
+    pub slot: Slot,
     pub clock: Clock,
-    /// Received and not stored yet, because the vault could not.
-    pub unstored: Mutex<Option<Unstored>>,
+    /// Received and not stored yet, because the vault could not. Locked until it is known whether it could be, so that
+    /// nobody takes away what another one has put here meanwhile.
+    pub unstored: tokio::sync::Mutex<Option<Unstored>>,
     /// What was last seen in the vault.
     pub seen: Mutex<Seen>,
 }
@@ -88,20 +89,22 @@ impl Kept {
             if let Some(good) = self.good(&stored, spent) {
                 return Ok(good);
             }
-            match self.shelf.lease(wait.now(&self.clock)).await? {
+            // Not while the lease runs: a slow server of documents must not use up the time of the call.
+            let endpoint = oauth::discovery::known(&self.application.endpoints, &self.http).await?.token;
+            match self.slot.lease(wait.now(&self.clock)).await? {
                 // Between our look and the lease somebody may have brought what we came for.
                 Lease::Yours(stored) => match self.good(&stored, spent) {
                     Some(good) => {
-                        self.shelf.give_back(None).await;
+                        self.slot.give_back(None).await;
                         return Ok(good);
                     }
                     None => {
-                        if let Renewal::Done(fetched) = self.renew(stored, last).await? {
+                        if let Renewal::Done(fetched) = self.renew(&stored, &endpoint, last).await? {
                             return Ok(fetched);
                         }
                     }
                 },
-                Lease::Taken { until } => wait.on(until, &self.shelf).await?,
+                Lease::Taken { until } => wait.on(until, &self.slot).await?,
                 // It was removed since we looked.
                 Lease::Nothing => {}
             }
@@ -111,7 +114,7 @@ impl Kept {
     /// What is kept, if it is ours to use. A refresh token out of the configuration is put there first.
     async fn stored(&self) -> Result<Stored, Failure> {
         loop {
-            let stored = self.shelf.get().await;
+            let stored = self.slot.get().await;
             self.see(Seen::of(&stored));
             let stored = stored?;
             let Some(token) = &self.brought else {
@@ -125,7 +128,7 @@ impl Kept {
 
     /// The sign-in, if there is one and it was made for this application.
     pub(super) fn ours(&self, stored: Option<Stored>) -> Result<Stored, KeptFailure> {
-        let account = || self.shelf.account.clone();
+        let account = || self.slot.account.clone();
         match stored {
             None => Err(KeptFailure::NotSignedIn { account: account() }),
             Some(stored) if stored.record.facts.are_of(&self.application) => Ok(stored),
@@ -152,12 +155,12 @@ impl Kept {
         }
         let brought = (brought, fingerprint);
         let record = Record::brought(&self.grant, &self.application, &self.username, brought, self.clock.now());
-        Ok(match self.shelf.put(record.clone(), Expected::Version(version)).await? {
+        Ok(match self.slot.put(record.clone(), Expected::Version(version)).await? {
             Written::Done(version) => {
                 self.see(Seen::Version(version));
                 Some(Stored { version, record })
             }
-            Written::Changed(_) => None,
+            Written::Changed => None,
         })
     }
 
@@ -170,27 +173,30 @@ impl Kept {
     }
 
     /// Asks the provider, with the lease in hand.
-    async fn renew(&self, stored: Stored, last: Option<&Secret>) -> Result<Renewal, NoToken> {
+    async fn renew(&self, stored: &Stored, endpoint: &Endpoint, last: Option<&Secret>) -> Result<Renewal, NoToken> {
         let Some(refresh_token) = &stored.record.refresh_token else {
-            self.shelf.give_back(None).await;
-            return Err(Failure::Kept(KeptFailure::NotRenewable { account: self.shelf.account.clone() }).into());
+            self.slot.give_back(None).await;
+            return Err(Failure::Kept(KeptFailure::NotRenewable { account: self.slot.account.clone() }).into());
         };
-        let (asked, began) = (self.clock.now(), now());
-        match self.ask(refresh_token, last).await {
+        let Self { grant, application, http, clock, .. } = self;
+        let (asked, began) = (clock.now(), now());
+        let (scope, means) = (grant.renewal_scope(), Means { http, clock, last });
+        match oauth::refresh_token::token(application, endpoint, refresh_token, scope, means).await {
             Ok(received) => {
                 let (token, life) = (received.access_token.clone(), Life::begin(received.life));
                 let record = stored.record.renewed(received, asked);
-                *self.unstored() = Some(Unstored { record, version: stored.version });
-                let is_stored = self.store_received().await?;
+                let mut unstored = self.unstored.lock().await;
+                *unstored = Some(Unstored { record, version: stored.version });
+                let is_stored = self.store(&mut unstored).await?;
                 let life = life.after(now().saturating_duration_since(began));
                 Ok(if is_stored { Renewal::Done(Fetched { token, life }) } else { Renewal::Overtaken })
             }
             Err(no_token) => {
-                let why = diagnose(&no_token.failure, Context::default());
-                let (code, text) = (Some(why.code.to_owned()), why.sentence.into_owned());
-                self.shelf.give_back(Some(Reply { at: self.clock.now(), code, text })).await;
+                let context = Context { account: Some(self.slot.account.as_str()), ..Context::default() };
+                let why = diagnose(&no_token.failure, context);
+                self.slot.give_back(Some(Reply::failed(clock.now(), &why))).await;
                 // The refresh token may have died because a person signed in meanwhile.
-                match self.shelf.get().await {
+                match self.slot.get().await {
                     Ok(now) if now.as_ref().map(|now| now.version) != Some(stored.version) => Ok(Renewal::Overtaken),
                     _ => Err(no_token),
                 }
@@ -198,39 +204,39 @@ impl Kept {
         }
     }
 
-    /// Asks for the next token.
-    async fn ask(&self, refresh_token: &Secret, last: Option<&Secret>) -> Result<Token, NoToken> {
-        let Self { grant, application, http, clock, .. } = self;
-        let endpoint = oauth::discovery::known(&application.endpoints, http).await?.token;
-        let means = Means { http, clock, last };
-        oauth::refresh_token::token(application, &endpoint, refresh_token, grant.renewal_scope(), means).await
-    }
-
     /// Stores what was received, if there is something. False: somebody wrote another record meanwhile, which wins.
     ///
     /// # Errors
     /// When it cannot be stored; then it stays in memory, and nobody may use it.
     pub(super) async fn store_received(&self) -> Result<bool, Failure> {
-        let Some(Unstored { record, version }) = self.unstored().clone() else { return Ok(true) };
-        let written = self.shelf.put(record, Expected::Version(version)).await.inspect_err(|failure| {
+        self.store(&mut *self.unstored.lock().await).await
+    }
+
+    async fn store(&self, unstored: &mut Option<Unstored>) -> Result<bool, Failure> {
+        let Some(Unstored { record, version }) = unstored.clone() else { return Ok(true) };
+        let written = self.slot.put(record, Expected::Version(version)).await.inspect_err(|failure| {
             tracing::error!(
-                account = %self.shelf.account,
+                account = %self.slot.account,
                 "new tokens could not be stored; they are kept in memory and not used until they are: {failure}"
             );
         })?;
-        *self.unstored() = None;
+        *unstored = None;
         Ok(match written {
             Written::Done(version) => {
                 self.see(Seen::Version(version));
                 true
             }
-            Written::Changed(_) => false,
+            Written::Changed => {
+                // What we had it for is over, and others may need it.
+                self.slot.give_back(None).await;
+                false
+            }
         })
     }
 
     /// Whether something else lies in the vault than when we last looked.
     pub(super) async fn has_changed(&self) -> bool {
-        let now = Seen::of(&self.shelf.get().await);
+        let now = Seen::of(&self.slot.get().await);
         let before = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         before != Seen::Nothing && now != Seen::Unreadable && now != before
     }
@@ -238,16 +244,11 @@ impl Kept {
     fn see(&self, seen: Seen) {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
     }
-
-    fn unstored(&self) -> std::sync::MutexGuard<'_, Option<Unstored>> {
-        // Every change is a single assignment; a panic cannot leave half of one.
-        self.unstored.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Seen {
-    fn of(read: &Result<Option<Stored>, Failure>) -> Self {
-        match read {
+    fn of(look: &Result<Option<Stored>, Failure>) -> Self {
+        match look {
             Ok(Some(stored)) => Self::Version(stored.version),
             Ok(None) => Self::Version(0),
             Err(_) => Self::Unreadable,
@@ -266,9 +267,9 @@ impl Wait {
     }
 
     /// Somebody renews until then at the latest.
-    async fn on(&mut self, until: Timestamp, shelf: &Shelf) -> Result<(), Failure> {
+    async fn on(&mut self, until: Timestamp, slot: &Slot) -> Result<(), Failure> {
         if now().saturating_duration_since(self.began) >= LONGEST_WAIT {
-            return Err(Failure::Kept(KeptFailure::Busy { account: shelf.account.clone() }));
+            return Err(Failure::Kept(KeptFailure::Busy { account: slot.account.clone() }));
         }
         if self.lease.is_none_or(|(other, _)| other != until) {
             self.lease = Some((until, now()));

@@ -47,7 +47,9 @@ impl Keeper {
                     let ends = state.tokens.life(now()).and_then(wall);
                     status.token = Some(TokenStatus { issued, ends, next_renewal: wall(renewal) });
                 }
-                status.last_reply = status.last_reply.or_else(|| state.last_reply.clone());
+                // Not every call ends in the vault: where nobody could be asked, nothing is written.
+                status.last_reply =
+                    [status.last_reply, state.last_reply.clone()].into_iter().flatten().max_by_key(|reply| reply.at);
             }
         }
         status
@@ -55,7 +57,7 @@ impl Keeper {
 }
 
 async fn sign_in(kept: &Kept) -> (SignIn, Option<Facts>) {
-    let stored = match kept.shelf.get().await {
+    let stored = match kept.slot.get().await {
         Ok(None) if kept.brought.is_some() => return (SignIn::Brought, None),
         Ok(stored) => kept.ours(stored).map_err(Failure::Kept),
         Err(failure) => Err(failure),

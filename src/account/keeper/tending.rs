@@ -54,7 +54,7 @@ impl Kept {
     async fn is_idle(&self) -> Result<bool, Failure> {
         // What could not be stored before may be now.
         self.store_received().await?;
-        let stored = self.shelf.get().await?;
+        let stored = self.slot.get().await?;
         if self.brought.is_some() && stored.is_none() {
             return Ok(true);
         }

@@ -52,7 +52,7 @@ impl Endpoint {
         let address = format!("http://{}/token", listener.local_addr().unwrap());
         let app = axum::Router::new().route("/token", route);
         tokio::spawn(async move { axum::serve(listener, app).await });
-        let keeper = Keeper::new(&with(Source::OAuth(grant(&address))), tools()).unwrap();
+        let keeper = Keeper::new(&with(Source::from(grant(&address))), tools()).unwrap();
         (endpoint, Arc::new(keeper))
     }
 
@@ -289,7 +289,7 @@ fn whatever_is_no_fault_of_the_account_is_followed_by_a_pause() {
 async fn a_program_may_print_the_token() {
     let command = ["/bin/sh", "-c", "echo printed"].map(str::to_owned).to_vec();
     let keeper =
-        Keeper::new(&with(Source::OAuth(Grant::Command { command: CommandLine::new(command) })), tools()).unwrap();
+        Keeper::new(&with(Source::from(Grant::Command { command: CommandLine::new(command) })), tools()).unwrap();
     assert_eq!(secret(&ask(&keeper).await), "printed");
 }
 

@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 
 use super::*;
+use crate::account::Source;
 use crate::account::keeper::tests::tools;
 use crate::account::oauth::authorization_code::Redirected;
 use crate::account::oauth::authorization_code::tests::{application, asked};
@@ -26,7 +27,7 @@ fn now() -> Timestamp {
 async fn login(answer: &str) -> Login {
     let (token, _) = endpoint([json("200 OK", answer)]).await;
     let mut application = application(ClientProof::None);
-    application.endpoints = Endpoints::Known(KnownEndpoints {
+    application.endpoints = Endpoints::from(KnownEndpoints {
         token,
         authorization: Some("https://login.example.com/authorize".parse().unwrap()),
         device_authorization: None,
@@ -36,7 +37,7 @@ async fn login(answer: &str) -> Login {
     });
     let redirect = Redirect::Elsewhere("https://example.com/back".into());
     let grant = Grant::AuthorizationCode { application, redirect, parameters: Vec::new() };
-    let settings = Settings { credential: Source::OAuth(grant), ..settings() };
+    let settings = Settings { credential: Source::from(grant), ..settings() };
     let login = Login::new(&settings, Tools { clock: Clock::set(now()), ..tools() }).unwrap();
     let old = Secret::new("old".into());
     let old = Record::brought(&login.grant, &login.application, "old", (old, "f".into()), now());
@@ -132,13 +133,13 @@ fn what_needs_no_person_says_so() {
         password.contains("does not sign in with OAuth") && password.contains("`posthouse test office`"),
         "{password}"
     );
-    let own = none(Source::OAuth(Grant::ClientCredentials { application: application(ClientProof::None) }));
+    let own = none(Source::from(Grant::ClientCredentials { application: application(ClientProof::None) }));
     assert!(own.contains("`oauth.grant = \"client_credentials\"`") && own.contains("`posthouse test office`"), "{own}");
     let token = Given::Here(Secret::new("x".into()));
     let brought = Grant::RefreshToken { application: application(ClientProof::None), token };
-    assert!(none(Source::OAuth(brought)).contains("`oauth.grant = \"refresh_token\"`"));
+    assert!(none(Source::from(brought)).contains("`oauth.grant = \"refresh_token\"`"));
     let nobody = Grant::DeviceCode { application: application(ClientProof::None) };
-    let nobody = Settings { credential: Source::OAuth(nobody), address: None, ..settings() };
+    let nobody = Settings { credential: Source::from(nobody), address: None, ..settings() };
     assert_eq!(
         Login::new(&nobody, tools()).unwrap_err(),
         NoLogin::NoUsername { account: nobody.name },

@@ -18,6 +18,7 @@ use x509_cert::Certificate;
 use x509_cert::der::asn1::{AnyRef, OctetStringRef};
 use x509_cert::der::{self, Decode, Reader, SliceReader};
 
+use super::{ClientProof, Grant};
 use crate::diagnosis::TokenFailure;
 use crate::net::tls::certificate::CertificateFacts;
 use crate::pem;
@@ -121,11 +122,16 @@ impl Signer {
     }
 }
 
-/// When the certificate in a file ends; of several, the first that ends. Blocks on the disk.
-///
-/// # Errors
-/// [`TokenFailure::OwnFile`] when it cannot be read, or is none.
-pub fn certificate_ends(path: &Path) -> Result<Timestamp, TokenFailure> {
+/// When the certificate ends by which the application of a grant proves itself; nothing where there is none that can be
+/// read. Blocks on the disk.
+#[must_use]
+pub fn client_certificate_ends(grant: &Grant) -> Option<Timestamp> {
+    let ClientProof::Certificate { certificate, .. } = &grant.application()?.proof else { return None };
+    certificate_ends(certificate).ok()
+}
+
+/// When the certificate in a file ends; of several, the first that ends.
+fn certificate_ends(path: &Path) -> Result<Timestamp, TokenFailure> {
     let certificates = pem::certificates(path).map_err(|error| own_file(error.to_string()))?;
     let ends = certificates.iter().filter_map(|der| CertificateFacts::of(der)).map(|facts| facts.not_after).min();
     ends.ok_or_else(|| own_file(format!("{} holds nothing that can be read as a certificate", path.display())))

@@ -191,7 +191,7 @@ impl Invitation {
 
 impl Poll {
     fn of(no_token: NoToken) -> Self {
-        let Failure::Token(failure) = &no_token.failure else { return Self::Over(no_token) };
+        let Failure::Token(failure) = &*no_token.failure else { return Self::Over(no_token) };
         match failure {
             TokenFailure::Refused { error, .. } if error == "authorization_pending" => Self::Pending,
             TokenFailure::Refused { error, .. } if error == "slow_down" => Self::Slower(None),

@@ -1,5 +1,5 @@
-//! The endpoints of an authorization server, from the document in which it tells them (RFC 8414, OpenID
-//! Connect Discovery 1.0).
+//! The endpoints of an authorization server, from the document in which it tells them (RFC 8414,
+//! `OpenID` Connect Discovery 1.0).
 //!
 //! A document counts only if its `issuer` is the one its address is made of, so that no server can speak for another
 //! (mix-up), and if every endpoint in it is one secrets may be sent to. What was found is remembered for an hour, by
@@ -45,7 +45,7 @@ struct Metadata {
 /// The endpoints as configured, or as the document tells them.
 pub(in crate::account) async fn known(endpoints: &Endpoints, http: &HttpClient) -> Result<KnownEndpoints, NoToken> {
     match endpoints {
-        Endpoints::Known(known) => Ok(known.clone()),
+        Endpoints::Known(known) => Ok(KnownEndpoints::clone(known)),
         Endpoints::Discovered(document) => document.read(http).await,
     }
 }
@@ -93,7 +93,7 @@ impl Document {
             HttpError::Tls(failed) => {
                 let endpoint = self.address.to_string();
                 let failure = Failure::Token(TokenFailure::Tls { endpoint, problem: failed.problem });
-                NoToken { failure, presented: failed.presented }
+                NoToken { failure: Box::new(failure), presented: failed.presented }
             }
             error => self.failed(DiscoveryProblem::Unreachable { detail: error.to_string() }).into(),
         }
@@ -138,7 +138,7 @@ fn understand(address: &Endpoint, body: &[u8]) -> Result<KnownEndpoints, String>
 }
 
 /// Whether a document at this address may have this `issuer` (RFC 8414 §3.3): the one between or before whose parts
-/// `/.well-known/NAME` was put to make the address (§3.1; OpenID Connect Discovery 1.0 §4.1).
+/// `/.well-known/NAME` was put to make the address (§3.1; `OpenID` Connect Discovery 1.0 §4.1).
 fn speaks_for(address: &Endpoint, issuer: &str) -> bool {
     let address = address.as_str().split(['?', '#']).next().unwrap_or_default();
     let Some((before, after)) = address.split_once("/.well-known/") else {

@@ -239,7 +239,7 @@ impl<'a> Call<'a> {
             Trouble::Way(HttpError::Tls(failed)) => failed.presented.clone(),
             _ => Vec::new(),
         };
-        NoToken { failure: Failure::Token(self.heard().failure(trouble)), presented }
+        NoToken { failure: Box::new(Failure::Token(self.heard().failure(trouble))), presented }
     }
 
     fn heard(self) -> Heard {

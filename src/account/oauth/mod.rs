@@ -20,7 +20,7 @@ pub(in crate::account) mod server;
 pub mod service_account;
 mod token;
 
-pub use assertion::{certificate_ends, check_identity};
+pub use assertion::{check_identity, client_certificate_ends};
 pub(super) use exchange::read;
 pub use token::Token;
 
@@ -101,8 +101,8 @@ pub struct Application {
 #[derive(Debug, Clone)]
 pub enum Endpoints {
     /// As written, or from a preset.
-    Known(KnownEndpoints),
-    /// `discovery`: the address of a document that tells them (RFC 8414, OpenID Connect Discovery 1.0).
+    Known(Box<KnownEndpoints>),
+    /// `discovery`: the address of a document that tells them (RFC 8414, `OpenID` Connect Discovery 1.0).
     Discovered(discovery::Document),
 }
 
@@ -275,7 +275,7 @@ impl Endpoints {
     /// A token endpoint and nothing else.
     #[must_use]
     pub fn token_only(token: Endpoint) -> Self {
-        Self::Known(KnownEndpoints {
+        Self::from(KnownEndpoints {
             token,
             authorization: None,
             device_authorization: None,
@@ -283,6 +283,12 @@ impl Endpoints {
             issuer: None,
             always_names_issuer: false,
         })
+    }
+}
+
+impl From<KnownEndpoints> for Endpoints {
+    fn from(known: KnownEndpoints) -> Self {
+        Self::Known(Box::new(known))
     }
 }
 
@@ -300,14 +306,14 @@ pub struct Means<'a> {
 /// Why there is no token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct NoToken {
-    pub failure: Failure,
+    pub failure: Box<Failure>,
     /// What the endpoint presented in a handshake that failed, leaf first; nothing of it is proven.
     pub presented: Vec<CertificateFacts>,
 }
 
 impl From<Failure> for NoToken {
     fn from(failure: Failure) -> Self {
-        Self { failure, presented: Vec::new() }
+        Self { failure: Box::new(failure), presented: Vec::new() }
     }
 }
 

@@ -32,7 +32,7 @@ pub async fn revoke(
     clock: &Clock,
 ) -> Result<Revoked, Failure> {
     let means = Means { http, clock, last: None };
-    let known = discovery::known(&application.endpoints, http).await.map_err(|none| none.failure)?;
+    let known = discovery::known(&application.endpoints, http).await.map_err(|none| *none.failure)?;
     let Some(endpoint) = &known.revocation else { return Ok(Revoked::NoEndpoint) };
     let mut call = Call::of(endpoint, &known.token, means);
     call.watch(refresh_token);
@@ -44,7 +44,7 @@ pub async fn revoke(
         Ok(response) => Trouble::of(response),
         Err(error) => Trouble::Way(error),
     };
-    match call.failed(trouble).failure {
+    match *call.failed(trouble).failure {
         // Servers that know the token no more should say 200 (RFC 7009 §2.2); Google says this.
         Failure::Token(TokenFailure::Refused { error, .. }) if error == "invalid_token" => Ok(Revoked::Done),
         failure => Err(failure),

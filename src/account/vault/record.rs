@@ -62,7 +62,7 @@ impl Record {
             renewed: asked,
             access_ends: life.map(|life| after(asked, life)),
             refresh_ends: told.or(if rotated { None } else { self.facts.refresh_ends }),
-            last_reply: Some(Reply { at: asked, code: None, text: "a token".to_owned() }),
+            last_reply: Some(Reply::token(asked)),
             ..self.facts.clone()
         };
         Self {

@@ -46,7 +46,7 @@ impl Vault for Memory {
         let now = entries.accounts.get(account);
         let version = now.map_or(0, |entry| entry.0);
         if expected != Expected::Any && expected != Expected::Version(version) {
-            return Ok(Written::Changed(now.map(stored)));
+            return Ok(Written::Changed);
         }
         let lease = now.and_then(|entry| entry.2.clone()).filter(|(other, _)| other != holder);
         entries.last_version += 1;
@@ -62,7 +62,7 @@ impl Vault for Memory {
             Some((other, until)) if other != holder && is_running(*until, now) => Ok(Lease::Taken { until: *until }),
             _ => {
                 entry.2 = Some((holder.clone(), now + jiff::SignedDuration::try_from(LEASE).unwrap()));
-                Ok(Lease::Yours(stored(entry)))
+                Ok(Lease::Yours(Box::new(stored(entry))))
             }
         }
     }

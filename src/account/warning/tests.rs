@@ -5,6 +5,7 @@
 use jiff::civil::Date;
 
 use super::*;
+use crate::account::Source;
 use crate::account::oauth::{ClientAuthentication, Endpoints, Given, Redirect};
 use crate::account::tests::settings;
 use crate::account::vault::Reply;
@@ -28,7 +29,7 @@ fn application() -> Application {
 fn by_browser(application: Application) -> Settings {
     let redirect = Redirect::Elsewhere("https://example.com/".into());
     let grant = Grant::AuthorizationCode { application, redirect, parameters: Vec::new() };
-    Settings { credential: Source::OAuth(grant), ..settings() }
+    Settings { credential: Source::from(grant), ..settings() }
 }
 
 /// Signed in on the first of November.
@@ -49,14 +50,14 @@ fn facts() -> Facts {
 }
 
 /// The code and the sentence of what is said on a day.
-fn said(settings: &Settings, facts: Option<&Facts>, now: &str) -> Vec<(&'static str, String)> {
-    let known = Known { settings, facts, renewable: true, certificate_ends: None };
+fn said(settings: &Settings, facts: Option<&Facts>, now: &str) -> Vec<(Cow<'static, str>, String)> {
+    let known = Known { settings, facts, is_renewable: true, certificate_ends: None };
     let all = warnings(known, at(now));
     assert!(all.iter().all(|warning| warning.cure.ends_with('.')), "{all:?}");
     all.into_iter().map(|warning| (warning.code, warning.sentence)).collect()
 }
 
-fn codes(settings: &Settings, facts: Option<&Facts>, now: &str) -> Vec<&'static str> {
+fn codes(settings: &Settings, facts: Option<&Facts>, now: &str) -> Vec<Cow<'static, str>> {
     said(settings, facts, now).into_iter().map(|(code, _)| code).collect()
 }
 
@@ -66,12 +67,12 @@ fn a_client_secret_is_warned_of_thirty_days_ahead_and_when_it_is_too_late() {
     let secret = Given::Here(Secret::new("x".into()));
     let proof = ClientProof::Secret { secret, sent: ClientAuthentication::Body, expires: Some(day) };
     let grant = Grant::ClientCredentials { application: Application { proof, ..application() } };
-    let settings = Settings { credential: Source::OAuth(grant), ..settings() };
+    let settings = Settings { credential: Source::from(grant), ..settings() };
     assert_eq!(said(&settings, None, "2026-12-31"), []);
     let sentence = "The client secret of account office ends on 2027-01-31, in 29 days.".to_owned();
-    assert_eq!(said(&settings, None, "2027-01-01"), [("client_secret_ends", sentence)]);
+    assert_eq!(said(&settings, None, "2027-01-01"), [("client_secret_ends".into(), sentence)]);
     let sentence = "The client secret of account office has ended on 2027-01-31.".to_owned();
-    assert_eq!(said(&settings, None, "2027-01-31"), [("client_secret_ends", sentence)]);
+    assert_eq!(said(&settings, None, "2027-01-31"), [("client_secret_ends".into(), sentence)]);
 }
 
 #[test]
@@ -79,7 +80,7 @@ fn a_client_certificate_is_warned_of_thirty_days_ahead() {
     let settings = by_browser(application());
     let ends = Some(at("2026-12-31"));
     let on =
-        |now| warnings(Known { settings: &settings, facts: None, renewable: true, certificate_ends: ends }, at(now));
+        |now| warnings(Known { settings: &settings, facts: None, is_renewable: true, certificate_ends: ends }, at(now));
     assert_eq!(on("2026-11-30"), []);
     assert_eq!(on("2026-12-01")[0].code, "client_certificate_ends");
     assert_eq!(
@@ -98,7 +99,7 @@ fn a_token_of_an_application_in_testing_is_known_from_its_first_day() {
     };
     let now = "2026-11-01T12:00:10";
     let [(code, sentence)] = &said(&settings, Some(&google), now)[..] else { panic!() };
-    assert_eq!(*code, "google_testing");
+    assert_eq!(code, "google_testing");
     assert_eq!(
         sentence,
         "The sign-in of account office ends on 2026-11-08, in 6 days: the application's consent screen is in Testing."
@@ -142,7 +143,7 @@ fn a_refresh_token_nobody_uses_is_warned_of_before_its_limit() {
     let settings = by_browser(Application { unused_refresh_life, ..application() });
     assert_eq!(codes(&settings, Some(&facts()), "2027-01-15"), [""; 0]);
     let [(code, sentence)] = &said(&settings, Some(&facts()), "2027-01-16")[..] else { panic!() };
-    assert_eq!(*code, "refresh_token_unused");
+    assert_eq!(code, "refresh_token_unused");
     assert!(
         sentence.ends_with("ends on 2027-01-30, in 14 days, because nothing used it since 2026-11-01."),
         "{sentence}"
@@ -155,7 +156,7 @@ fn a_refresh_token_nobody_uses_is_warned_of_before_its_limit() {
 #[test]
 fn a_sign_in_without_a_refresh_token_is_warned_of_at_once() {
     let settings = by_browser(application());
-    let known = Known { settings: &settings, facts: Some(&facts()), renewable: false, certificate_ends: None };
+    let known = Known { settings: &settings, facts: Some(&facts()), is_renewable: false, certificate_ends: None };
     let all = warnings(known, at("2026-11-01T12:10:00"));
     assert_eq!(all[0].code, "sign_in_not_renewable");
     assert!(all[0].sentence.ends_with("it must sign in again on 2026-11-01, within two hours."), "{all:?}");
@@ -176,7 +177,8 @@ fn what_is_due_first_stands_first() {
 
 #[test]
 fn the_log_hears_of_each_once_a_day() {
-    let warning = |code| Warning { code, sentence: String::new(), cure: String::new(), due: None };
+    let warning =
+        |code: &'static str| Warning { code: code.into(), sentence: String::new(), cure: String::new(), due: None };
     let mut reminder = Reminder::default();
     let mut news = |account, code: &'static str, now| reminder.news(account, vec![warning(code)], at(now)).len();
     assert_eq!(news("office", "a", "2026-11-01"), 1);

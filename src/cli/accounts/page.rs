@@ -35,10 +35,10 @@ pub(super) fn troubles(account: &Account, now: Timestamp) -> Vec<Trouble> {
         let title = format!("held since {}, tried again {}", both(hold.since, now), both(hold.until, now));
         all.push(Trouble { title, sentence: plain(&hold.text), cure: plain(&hold.cure) });
     }
-    for advice in &account.warnings {
-        let due = advice.due.map(|due| format!(", by {}", both(due, now))).unwrap_or_default();
+    for warning in &account.warnings {
+        let due = warning.due.map(|due| format!(", by {}", both(due, now))).unwrap_or_default();
         let title = format!("needs somebody{due}");
-        all.push(Trouble { title, sentence: plain(&advice.sentence), cure: plain(&advice.cure) });
+        all.push(Trouble { title, sentence: plain(&warning.sentence), cure: plain(&warning.cure) });
     }
     all
 }

@@ -2,8 +2,9 @@
 //!
 //! The words for people may become better ones; those for programs never change. Pure.
 
-use crate::account::status::SignIn;
+use crate::account::status::{HoldStatus, SignIn};
 use crate::app::accounts::Account;
+use crate::words::Cause;
 
 /// In one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,5 +56,15 @@ impl State {
 
 /// Whether a person must do something, now or by a day that is near.
 pub(super) fn needs_person(account: &Account) -> bool {
-    !matches!(State::of(account), State::Well | State::NotNeeded) || !account.warnings.is_empty()
+    let is_calm = match State::of(account) {
+        State::Well | State::NotNeeded => true,
+        State::Held => account.status.hold.as_ref().is_some_and(ends_by_itself),
+        State::NotSignedIn | State::Unusable => false,
+    };
+    !is_calm || !account.warnings.is_empty()
+}
+
+/// Whether time mends it, a used-up quota above all.
+fn ends_by_itself(hold: &HoldStatus) -> bool {
+    !matches!(hold.cause, Cause::Account | Cause::Config)
 }

@@ -27,7 +27,8 @@ pub(super) fn text(seen: &Seen, width: Option<u16>, now: Timestamp) -> String {
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
-    let mut text: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned() + "\n").collect();
+    let mut text = lines.concat();
     for account in &seen.accounts {
         for trouble in page::troubles(account, now) {
             text.push('\n');

@@ -11,7 +11,8 @@ use serde_json::Value;
 use super::*;
 use crate::account::status::{HoldStatus, SignIn, Status, TokenStatus};
 use crate::account::vault::Reply;
-use crate::app::accounts::Advice;
+use crate::account::warning::Warning;
+use crate::words::Cause;
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
@@ -76,6 +77,7 @@ fn held() -> Account {
         since: at(-2 * MINUTE),
         until: at(3 * MINUTE),
         code: "invalid_grant".into(),
+        cause: Cause::Account,
         text: "The provider no longer takes the sign-in.".into(),
         cure: "Run `posthouse login office`.".into(),
     });
@@ -102,6 +104,7 @@ fn nobody_held() -> Account {
         since,
         until,
         code: "not_signed_in".into(),
+        cause: Cause::Account,
         text: "Nobody has signed account backup in yet.".into(),
         cure: "Run `posthouse login backup`; a running relay takes the sign-in up at once.".into(),
     });
@@ -111,7 +114,7 @@ fn nobody_held() -> Account {
 fn in_testing() -> Account {
     let mut account = signed_in();
     account.status.account = "gmail".into();
-    account.warnings = vec![Advice {
+    account.warnings = vec![Warning {
         code: "google_testing".into(),
         sentence: "The sign-in of account gmail ends on 2026-11-25, in 3 days: the application's consent screen is in \
                    Testing."
@@ -186,6 +189,11 @@ fn a_person_is_needed_wherever_mail_stands_still_or_soon_will() {
     damaged.status.sign_in =
         SignIn::Missing { code: "vault_unusable".into(), text: String::new(), cure: String::new() };
     assert_eq!(state::State::of(&damaged).code(), "unusable");
+    let mut used_up = held();
+    used_up.status.hold = used_up.status.hold.map(|hold| HoldStatus { cause: Cause::Quota, ..hold });
+    assert_eq!((state::State::of(&used_up).code(), state::needs_person(&used_up)), ("held", false));
+    used_up.warnings = in_testing().warnings;
+    assert!(state::needs_person(&used_up));
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod open_relay;
 mod probe;
 mod question;
 mod route;
+mod sign_ins;
 mod vault;
 
 use std::io::Write;

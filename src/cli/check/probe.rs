@@ -32,6 +32,7 @@ pub(super) fn look(config: &Config) -> Probed {
     probed.findings.extend(spool(&config.storage.directory));
     probed.findings.extend(config.accounts.iter().find_map(roots));
     probed.findings.extend(super::vault::look(config));
+    super::sign_ins::look(config, &mut probed);
     for listener in &config.listeners {
         for address in &listener.bind {
             port(*address, &mut probed);

@@ -5,15 +5,13 @@
 
 use std::path::Path;
 
-use crate::account::Source;
 use crate::config::{Config, Finding, Place, Severity};
 use crate::disk;
 use crate::store::file::{FileVault, KeyState};
 
 /// All that is risky about vault and key on this machine.
 pub(super) fn look(config: &Config) -> Vec<Finding> {
-    let keeps = |source: &Source| matches!(source, Source::OAuth(grant) if grant.is_kept());
-    if !config.accounts.iter().any(|account| keeps(&account.credential)) {
+    if !config.accounts.iter().any(|account| account.credential.is_kept()) {
         return Vec::new();
     }
     together(config, disk::same_volume).into_iter().chain(unusable(config)).collect()
@@ -78,6 +76,7 @@ fn warning(message: String, hint: &str) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account::Source;
     use crate::account::oauth::{Application, ClientProof, Endpoints, Grant};
     use crate::account::vault::tests::conformance::{put, record};
     use crate::account::vault::{Expected, Holder};
@@ -99,7 +98,7 @@ mod tests {
             unused_refresh_life: None,
         };
         let grant = if kept { Grant::DeviceCode { application } } else { Grant::ClientCredentials { application } };
-        config.accounts[0].credential = Source::OAuth(grant);
+        config.accounts[0].credential = Source::from(grant);
         config
     }
 

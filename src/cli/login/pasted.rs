@@ -107,7 +107,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_flood_is_cut_off() {
-        let mut pasted = Pasted::from(&[b'x'; 3 * LONGEST][..]);
+        let mut pasted = Pasted::from(tokio::io::repeat(b'x').take(3 * LONGEST as u64));
         assert_eq!(pasted.next().await.unwrap().len(), LONGEST);
         assert_eq!(pasted.next().await, None);
     }

@@ -188,7 +188,7 @@ impl<'a> Screen<'a> {
             }
             return self.summary(failure, None, code);
         }
-        let login = account.username.as_ref().or(account.address.as_ref()).map_or("", String::as_str);
+        let login = account.login_name().unwrap_or_default();
         say(&match proof {
             None => format!("Not tried at the mail server: `posthouse test {}` does.\n", account.name),
             Some(Ok(mechanism)) => format!("Signed in at {} as {login} by {mechanism}.\n", account.host),

@@ -54,8 +54,10 @@ pub(super) fn text(preset: &Preset) -> String {
     if !preset.verified {
         page.row("", &["few or old sources; contradict it where you know better".to_owned()]);
     }
-    let others: String = others(preset).iter().map(|line| format!("{line}\n")).collect();
-    let others = if others.is_empty() { others } else { format!("\nOr in place of the last line:\n\n{others}") };
+    let others = match others(preset).join("\n") {
+        none if none.is_empty() => none,
+        lines => format!("\nOr in place of the last line:\n\n{lines}\n"),
+    };
     format!("{}\nTo paste, with your own address:\n\n{}{others}", page.0, configuration(preset))
 }
 

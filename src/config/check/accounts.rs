@@ -154,7 +154,7 @@ fn credential(section: &Section<'_>, around: &oauth::Around<'_>, aside: &mut Asi
         source = Source::PasswordCommand(command);
     }
     if let Some(grant) = section.section("oauth").and_then(|oauth| oauth::grant(&oauth, around, aside)) {
-        source = Source::OAuth(grant);
+        source = Source::from(grant);
     }
     source
 }

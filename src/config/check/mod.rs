@@ -206,7 +206,7 @@ fn storage(root: &Section<'_>, surroundings: &Surroundings<'_>, aside: &mut Asid
     }
     aside.holds_secret |= section.has("key") && matches!(section.origin_of("key"), Origin::File(_));
     let file = section.path("key_file", surroundings.directory);
-    if section.get("key_file", is_vault_key) == Some(true) {
+    if section.get("key_file", |value| Ok(is_vault_key(value))) == Some(true) {
         let complaint = Complaint::new("this is a key, and the path of a file that holds it is wanted");
         section.error("key_file", complaint.hint("write it to a file of its own, readable to Posthouse's user alone"));
     } else if let Some(path) = &file {
@@ -226,8 +226,8 @@ fn vault_key(value: &Value) -> Result<Secret, Complaint> {
     }
 }
 
-fn is_vault_key(value: &Value) -> Result<bool, Complaint> {
-    Ok(matches!(value, Value::Text(text) if check_key(&Secret::new(text.to_string())).is_ok()))
+fn is_vault_key(value: &Value) -> bool {
+    matches!(value, Value::Text(text) if check_key(&Secret::new(text.to_string())).is_ok())
 }
 
 fn log(root: &Section<'_>) -> log::Settings {

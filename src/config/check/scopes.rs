@@ -4,8 +4,8 @@
 //! another protocol; a secret's id where the secret belongs; an address for a client id. Every one ends in a refusal
 //! whose words lead elsewhere. Judges what was written, whoever the provider; calls nobody.
 
+use crate::account::Settings;
 use crate::account::oauth::{Application, ClientProof, Endpoints, Given, Grant};
-use crate::account::{Settings, Source};
 use crate::config::finding::Complaint;
 use crate::config::section::Section;
 use crate::config::tree::Value;
@@ -13,11 +13,16 @@ use crate::config::values;
 
 /// Judges the OAuth of one account.
 pub(super) fn check(section: &Section<'_>, settings: &Settings) {
-    let (Source::OAuth(grant), Some(oauth)) = (&settings.credential, section.section("oauth")) else { return };
+    let (Some(grant), Some(oauth)) = (settings.credential.grant(), section.section("oauth")) else { return };
     if let Grant::ServiceAccount(account) = grant {
-        // Without an endpoint the file of Google's says where to ask.
-        let elsewhere = account.token_endpoint.as_ref().is_some_and(|endpoint| endpoint.host() != GOOGLE);
-        return told(&oauth, of_google(&account.scope).filter(|_| !elsewhere));
+        let is_at_google = match &account.token_endpoint {
+            Some(endpoint) => endpoint.host() == GOOGLE,
+            None => settings.provider.as_deref().is_some_and(|provider| provider.starts_with("gmail")),
+        };
+        // Without either the key's own file says where to ask; mostly that is Google.
+        let surely = |verdict: Verdict| if is_at_google { verdict } else { verdict.in_doubt() };
+        let elsewhere = account.token_endpoint.is_some() && !is_at_google;
+        return told(&oauth, of_google(&account.scope).filter(|_| !elsewhere).map(surely));
     }
     let Some(application) = grant.application() else { return };
     let cloud = Cloud::of(&application.endpoints);
@@ -53,6 +58,15 @@ enum Verdict {
     Never(Complaint),
     /// It ends sooner than expected, or may not work.
     Risk(Complaint),
+}
+
+impl Verdict {
+    /// The same where it is likely, and not sure, who will be asked.
+    fn in_doubt(self) -> Self {
+        match self {
+            Self::Never(complaint) | Self::Risk(complaint) => Self::Risk(complaint),
+        }
+    }
 }
 
 const GOOGLE: &str = "oauth2.googleapis.com";
@@ -195,7 +209,7 @@ fn resource(scope: &str) -> Option<&str> {
     rest.split('/').next()
 }
 
-/// Scopes of OpenID Connect, which stand beside any other.
+/// Scopes of `OpenID` Connect, which stand beside any other.
 fn is_of_openid(scope: &str) -> bool {
     matches!(scope, "openid" | "profile" | "email" | "offline_access")
 }

@@ -114,7 +114,7 @@ fn trust(page: &mut Page<'_>, settings: &account::Settings) {
     }
     let asked = encrypted && matches!(trust.verify, Verify::Full | Verify::Chain);
     match &trust.anchors {
-        Anchors::System if !asked && !matches!(settings.credential, Source::OAuth(_)) => {}
+        Anchors::System if !asked && settings.credential.grant().is_none() => {}
         Anchors::System => page.put("roots", "system"),
         Anchors::Bundled => page.put("roots", "bundled"),
         Anchors::File(file) => page.put("ca_file", words::path(file)),

@@ -118,7 +118,7 @@ async fn what_is_not_http_gets_400_and_what_is_too_large_gets_no_further() {
 async fn peers_that_stall_lose_their_seats_and_a_relay_that_stalls_is_not_waited_for() {
     let home = tempfile::tempdir().unwrap();
     let owner = Ownership::take(home.path()).unwrap();
-    let hang = get(|| std::future::pending::<String>());
+    let hang = get(std::future::pending::<String>);
     let door = Door::open(&owner, routes().route("/hang", hang)).unwrap();
     let began = tokio::time::Instant::now();
     let mut stalled = Vec::new();

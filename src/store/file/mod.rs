@@ -204,7 +204,7 @@ impl Vault for FileVault {
             .map_err(|error| said::vault_unwritten(&self.path(), &error))?;
         self.change(|document| {
             if !document.is_as(account, expected) {
-                return Ok(Change::None(Written::Changed(self.open_if_any(document, account)?)));
+                return Ok(Change::None(Written::Changed));
             }
             let sealed = self.seal(document, account, record)?;
             Ok(Change::Made(Written::Done(document.put(account, record.facts.clone(), sealed, holder))))
@@ -224,7 +224,7 @@ impl Vault for FileVault {
                     return Ok(Change::None(Lease::Nothing));
                 };
                 document.lend(account, holder, now);
-                Ok(Change::Made(Lease::Yours(stored)))
+                Ok(Change::Made(Lease::Yours(Box::new(stored))))
             }
         })
     }

@@ -40,7 +40,7 @@ fn office() -> AccountName {
 
 /// A person signs in with a browser; the application proves nothing.
 fn by_browser(account: &mut account::Settings, sandbox: &Sandbox) {
-    account.credential = Source::OAuth(Grant::AuthorizationCode {
+    account.credential = Source::from(Grant::AuthorizationCode {
         application: Application {
             endpoints: Endpoints::token_only(sandbox.token_endpoint().parse().unwrap()),
             client_id: sandbox.settings().oauth.public_client_id.clone(),

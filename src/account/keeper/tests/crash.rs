@@ -92,7 +92,7 @@ async fn killed_between_every_two_steps_the_account_works_or_is_held_with_its_ol
         (Step::Stored, 1, "refresh-1"),
         (Step::Used, 1, "refresh-1"),
     ] {
-        let office = Office::signed_in(Provider::open(3600).await).await;
+        let office = Office::signed_in(Provider::open(3600).await);
         let before = office.keeper_with(office.provider.grant(), Mortal::new(office.vault.clone(), step));
         assert_eq!(before.credential().await.is_ok(), step == Step::Used, "{step:?}: used before it was durable");
         assert_eq!(office.provider.calls(), calls_before, "{step:?}");
@@ -158,7 +158,7 @@ impl Vault for Full {
 
 /// An office whose disk fills up during a renewal, and the keeper that has the new tokens in its hands.
 async fn full_disk() -> (Office, Arc<Full>, Arc<Keeper>) {
-    let office = Office::signed_in(Provider::open(3600).await).await;
+    let office = Office::signed_in(Provider::open(3600).await);
     let full = Arc::new(Full { vault: office.vault.clone(), is_full: true.into() });
     let keeper = office.keeper_with(office.provider.grant(), full.clone());
     (office, full, keeper)

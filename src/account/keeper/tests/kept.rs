@@ -4,6 +4,7 @@
 
 use super::provider::{Instead, Office, Provider, at, cause};
 use super::*;
+use crate::account::vault::Lease;
 
 fn kept(failure: &Failure) -> &KeptFailure {
     match failure {
@@ -22,7 +23,7 @@ async fn without_a_sign_in_nobody_is_asked_and_a_person_must_act() {
 
 #[tokio::test]
 async fn a_sign_in_of_another_application_or_provider_is_not_used_and_not_lost() {
-    let office = Office::signed_in(Provider::open(3600).await).await;
+    let office = Office::signed_in(Provider::open(3600).await);
     for (client_id, address) in [("another", None), ("app", Some("http://127.0.0.1:9/token"))] {
         let mut grant = office.provider.grant();
         if let Grant::AuthorizationCode { application, .. } = &mut grant {
@@ -39,7 +40,7 @@ async fn a_sign_in_of_another_application_or_provider_is_not_used_and_not_lost()
 
 #[tokio::test]
 async fn a_restart_costs_no_call_while_the_kept_token_is_good() {
-    let office = Office::signed_in(Provider::open(3600).await).await;
+    let office = Office::signed_in(Provider::open(3600).await);
     assert_eq!(secret(&ask(&office.keeper()).await), "access-1");
     office.clock.advance(49 * 60);
     assert_eq!(secret(&ask(&office.keeper()).await), "access-1");
@@ -50,7 +51,7 @@ async fn a_restart_costs_no_call_while_the_kept_token_is_good() {
 
 #[tokio::test]
 async fn what_is_renewed_lies_in_the_vault_with_all_that_was_said() {
-    let office = Office::signed_in(Provider::open(3600).await).await;
+    let office = Office::signed_in(Provider::open(3600).await);
     ask(&office.keeper()).await;
     let record = office.record();
     assert_eq!(record.refresh_token.unwrap().expose(), "refresh-1");
@@ -62,7 +63,7 @@ async fn what_is_renewed_lies_in_the_vault_with_all_that_was_said() {
 
 #[tokio::test]
 async fn without_a_refresh_token_the_sign_in_ends_with_the_access_token() {
-    let office = Office::signed_in(Provider::open(3600).await).await;
+    let office = Office::signed_in(Provider::open(3600).await);
     let record = Record { refresh_token: None, ..office.provider.signed_in(3600, office.clock.now()) };
     let _ = office.vault.put(&"office".into(), &record, Expected::Any, &Holder::new(false)).unwrap();
     assert_eq!(secret(&ask(&office.keeper()).await), "access-0");
@@ -103,7 +104,7 @@ async fn a_file_with_a_brought_token_may_be_deleted_once_it_was_used() {
 
 #[tokio::test]
 async fn a_caller_that_is_gone_does_not_cut_the_call() {
-    let office = Office::signed_in(Provider::closed(3600).await).await;
+    let office = Office::signed_in(Provider::closed(3600).await);
     let keeper = office.keeper();
     let asking = tokio::spawn({
         let keeper = keeper.clone();
@@ -122,11 +123,11 @@ async fn a_caller_that_is_gone_does_not_cut_the_call() {
 
 #[tokio::test]
 async fn whoever_ends_the_process_can_wait_for_the_calls_under_way() {
-    let office = Office::signed_in(Provider::closed(3600).await).await;
+    let office = Office::signed_in(Provider::closed(3600).await);
     let renewals = TaskTracker::new();
     let tools =
         Tools { vault: office.vault.clone(), clock: office.clock.clone(), renewals: renewals.clone(), ..tools() };
-    let keeper = Arc::new(Keeper::new(&with(Source::OAuth(office.provider.grant())), tools).unwrap());
+    let keeper = Arc::new(Keeper::new(&with(Source::from(office.provider.grant())), tools).unwrap());
     tokio::spawn(async move { keeper.credential().await });
     office.provider.called(1).await;
     renewals.close();
@@ -139,7 +140,7 @@ async fn whoever_ends_the_process_can_wait_for_the_calls_under_way() {
 #[tokio::test]
 async fn a_sign_in_made_during_a_call_wins_and_its_token_is_used() {
     for instead in [None, Some((400, &[][..], r#"{"error":"invalid_grant"}"#))] {
-        let office = Office::signed_in(Provider::closed(3600).await).await;
+        let office = Office::signed_in(Provider::closed(3600).await);
         office.provider.will_answer(instead);
         let keeper = office.keeper();
         let asking = tokio::spawn(async move { keeper.credential().await });
@@ -149,12 +150,14 @@ async fn a_sign_in_made_during_a_call_wins_and_its_token_is_used() {
         assert_eq!(secret(&asking.await.unwrap().unwrap()), "access-0", "{instead:?}");
         assert_eq!(office.refresh_token(), "refresh-0", "what the old call brought is dropped");
         assert_eq!(office.provider.calls(), 1);
+        let lease = office.vault.lease(&"office".into(), &Holder::new(false), office.clock.now()).unwrap();
+        assert!(matches!(lease, Lease::Yours(_)), "nobody waits for a call that is over: {lease:?}");
     }
 }
 
 #[tokio::test]
 async fn a_refused_token_is_not_taken_from_the_vault_again() {
-    let office = Office::signed_in(Provider::open(3600).await).await;
+    let office = Office::signed_in(Provider::open(3600).await);
     let keeper = office.keeper();
     let first = ask(&keeper).await;
     assert_eq!(keeper.refused(&first), AfterRefusal::Again);
@@ -166,7 +169,7 @@ async fn a_refused_token_is_not_taken_from_the_vault_again() {
 
 #[tokio::test]
 async fn after_a_refusal_what_another_process_renewed_is_tried_first() {
-    let office = Office::signed_in(Provider::open(3600).await).await;
+    let office = Office::signed_in(Provider::open(3600).await);
     let (ours, theirs) = (office.keeper(), office.keeper());
     let first = ask(&ours).await;
     let same = ask(&theirs).await;
@@ -179,7 +182,7 @@ async fn after_a_refusal_what_another_process_renewed_is_tried_first() {
 
 #[tokio::test]
 async fn a_sign_in_that_is_dead_holds_the_account_and_keeps_its_tokens() {
-    let office = Office::signed_in(Provider::open(3600).await).await;
+    let office = Office::signed_in(Provider::open(3600).await);
     for (error, code, whose) in [
         (r#"{"error":"invalid_grant"}"#, "oauth_invalid_grant", Cause::Account),
         (r#"{"error":"invalid_client"}"#, "oauth_invalid_client", Cause::Account),
@@ -210,7 +213,7 @@ const ODD: &[Instead] = &[
 #[tokio::test]
 async fn an_endpoint_that_is_odd_costs_no_sign_in() {
     for &odd in ODD {
-        let office = Office::signed_in(Provider::open(3600).await).await;
+        let office = Office::signed_in(Provider::open(3600).await);
         office.provider.will_answer(Some(odd));
         let keeper = office.keeper();
         let failure = keeper.credential().await.unwrap_err();
@@ -225,7 +228,7 @@ async fn an_endpoint_that_is_odd_costs_no_sign_in() {
 
 #[tokio::test]
 async fn an_endpoint_that_is_away_is_left_alone_however_many_ask() {
-    let office = Office::signed_in(Provider::open(3600).await).await;
+    let office = Office::signed_in(Provider::open(3600).await);
     office.provider.will_answer(Some((503, &[], "oops")));
     let keeper = office.keeper();
     for _ in 0..60 {
@@ -249,7 +252,7 @@ async fn an_endpoint_that_is_away_is_left_alone_however_many_ask() {
 
 #[tokio::test]
 async fn the_pause_an_endpoint_asks_for_is_kept() {
-    let office = Office::signed_in(Provider::open(3600).await).await;
+    let office = Office::signed_in(Provider::open(3600).await);
     office.provider.will_answer(Some((429, &[("retry-after", "120")], "slow down")));
     let keeper = office.keeper();
     assert!(keeper.credential().await.is_err());
@@ -265,7 +268,7 @@ async fn the_pause_an_endpoint_asks_for_is_kept() {
 
 #[tokio::test]
 async fn a_record_from_the_future_costs_one_renewal() {
-    let office = Office::signed_in(Provider::open(3600).await).await;
+    let office = Office::signed_in(Provider::open(3600).await);
     office.sign_in(3600);
     office.clock.advance(-86_400);
     assert_eq!(secret(&ask(&office.keeper()).await), "access-1");
@@ -274,7 +277,7 @@ async fn a_record_from_the_future_costs_one_renewal() {
 
 #[tokio::test]
 async fn a_wall_clock_that_jumps_does_not_touch_a_token_in_use() {
-    let office = Office::signed_in(Provider::open(3600).await).await;
+    let office = Office::signed_in(Provider::open(3600).await);
     let keeper = office.keeper();
     ask(&keeper).await;
     for jump in [86_400 * 365, -86_400 * 730] {
@@ -287,7 +290,7 @@ async fn a_wall_clock_that_jumps_does_not_touch_a_token_in_use() {
 #[tokio::test]
 async fn tokens_of_two_seconds_are_renewed_once_in_three_quarters_of_their_life() {
     const STEP: Duration = Duration::from_millis(100);
-    let office = Office::signed_in(Provider::open(2).await).await;
+    let office = Office::signed_in(Provider::open(2).await);
     let keeper = office.keeper();
     for _ in 0..300 {
         let mut crowd = JoinSet::new();

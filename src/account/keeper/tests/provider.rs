@@ -104,6 +104,15 @@ impl Provider {
         sign_in_by_browser(&self.address)
     }
 
+    /// The same, by way of a document that names the endpoint.
+    pub(super) fn grant_by(&self, document: &Documents) -> Grant {
+        let mut grant = self.grant();
+        if let Grant::AuthorizationCode { application, .. } = &mut grant {
+            application.endpoints = Endpoints::discovered(document.address.parse().unwrap());
+        }
+        grant
+    }
+
     /// The sign-in as the login would have left it: `refresh-0`, and an access token issued now that lives so long.
     pub(super) fn signed_in(&self, life: u64, now: Timestamp) -> Record {
         let grant = self.grant();
@@ -160,7 +169,7 @@ pub(super) struct Office {
 
 impl Office {
     /// In which somebody signed in an hour ago: the access token has ended.
-    pub(super) async fn signed_in(provider: Arc<Provider>) -> Self {
+    pub(super) fn signed_in(provider: Arc<Provider>) -> Self {
         let office = Self { provider, vault: Arc::default(), clock: Clock::set(at(0)) };
         office.sign_in(0);
         office.clock.advance(3600);
@@ -180,7 +189,7 @@ impl Office {
 
     pub(super) fn keeper_with(&self, grant: Grant, vault: Arc<dyn Vault>) -> Arc<Keeper> {
         let tools = Tools { vault, clock: self.clock.clone(), ..tools() };
-        Arc::new(Keeper::new(&with(Source::OAuth(grant)), tools).unwrap())
+        Arc::new(Keeper::new(&with(Source::from(grant)), tools).unwrap())
     }
 
     /// Time passes, on the wall and inside the program.
@@ -207,4 +216,49 @@ pub(super) fn at(seconds: i64) -> Timestamp {
 
 pub(super) fn cause(failure: &Failure) -> Cause {
     diagnose(failure, Context::default()).cause
+}
+
+/// A server that gives out the document which names a provider's token endpoint. Answers wait at a gate.
+pub(super) struct Documents {
+    address: String,
+    asked: AtomicUsize,
+    gate: Semaphore,
+    instead: Mutex<Option<Instead>>,
+}
+
+impl Documents {
+    pub(super) async fn of(provider: &Provider) -> Arc<Self> {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let issuer = format!("http://{}", listener.local_addr().unwrap());
+        let path = "/.well-known/openid-configuration";
+        let document = format!(r#"{{"issuer":"{issuer}","token_endpoint":"{}"}}"#, provider.address);
+        let (asked, gate, instead) = (AtomicUsize::new(0), Semaphore::new(0), Mutex::default());
+        let documents = Arc::new(Self { address: format!("{issuer}{path}"), asked, gate, instead });
+        let server = documents.clone();
+        let answer = axum::routing::get(move || async move {
+            server.asked.fetch_add(1, Ordering::SeqCst);
+            server.gate.acquire().await.unwrap().forget();
+            let (status, fields, body) = server.instead.lock().unwrap().unwrap_or((200, &[], ""));
+            let body = if body.is_empty() { document } else { body.to_owned() };
+            (StatusCode::from_u16(status).unwrap(), HeaderPairs(fields), body)
+        });
+        let app = axum::Router::new().route(path, answer);
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        documents
+    }
+
+    pub(super) async fn asked(&self) {
+        while self.asked.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    pub(super) fn let_answer(&self, instead: Option<Instead>) {
+        *self.instead.lock().unwrap() = instead;
+        self.gate.add_permits(1);
+    }
+
+    pub(super) fn times_asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
 }

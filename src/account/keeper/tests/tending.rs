@@ -10,7 +10,7 @@ const DAY: u64 = 86_400;
 
 #[tokio::test]
 async fn a_sign_in_that_was_not_used_for_a_day_is_renewed_once() {
-    let office = Office::signed_in(Provider::open(3600).await).await;
+    let office = Office::signed_in(Provider::open(3600).await);
     let keeper = office.keeper();
     office.clock.advance(-1);
     assert!(keeper.tend().await.is_none());
@@ -27,7 +27,7 @@ async fn a_sign_in_that_was_not_used_for_a_day_is_renewed_once() {
 
 #[tokio::test]
 async fn one_that_mail_keeps_fresh_is_left_alone() {
-    let office = Office::signed_in(Provider::open(3600).await).await;
+    let office = Office::signed_in(Provider::open(3600).await);
     let keeper = office.keeper();
     for _ in 0..3 {
         office.pass(DAY / 2).await;
@@ -40,7 +40,7 @@ async fn one_that_mail_keeps_fresh_is_left_alone() {
 
 #[tokio::test]
 async fn one_that_was_kept_while_the_clock_was_days_ahead_is_not_left_to_die() {
-    let office = Office::signed_in(Provider::open(3600).await).await;
+    let office = Office::signed_in(Provider::open(3600).await);
     office.clock.advance(-(3 * DAY).cast_signed());
     let keeper = office.keeper();
     assert_eq!(keeper.tend().await, Some(Ok(())), "nobody knows how long ago it was");
@@ -49,7 +49,7 @@ async fn one_that_was_kept_while_the_clock_was_days_ahead_is_not_left_to_die() {
 
 #[tokio::test]
 async fn a_dead_sign_in_is_noticed_before_mail_needs_it() {
-    let office = Office::signed_in(Provider::open(3600).await).await;
+    let office = Office::signed_in(Provider::open(3600).await);
     office.provider.will_answer(Some((400, &[], r#"{"error":"invalid_grant"}"#)));
     office.pass(DAY).await;
     let failure = office.keeper().tend().await.unwrap().unwrap_err();
@@ -75,7 +75,7 @@ async fn a_sign_in_is_noticed_that_nobody_told_of() {
 
 #[tokio::test]
 async fn what_a_failed_renewal_writes_down_is_no_sign_in() {
-    let office = Office::signed_in(Provider::open(3600).await).await;
+    let office = Office::signed_in(Provider::open(3600).await);
     office.provider.will_answer(Some((400, &[], r#"{"error":"invalid_grant"}"#)));
     let keeper = office.keeper();
     assert!(keeper.credential().await.is_err());
@@ -84,7 +84,7 @@ async fn what_a_failed_renewal_writes_down_is_no_sign_in() {
 
 #[tokio::test]
 async fn after_a_new_sign_in_a_token_in_memory_is_used_no_more() {
-    let office = Office::signed_in(Provider::open(3600).await).await;
+    let office = Office::signed_in(Provider::open(3600).await);
     let keeper = office.keeper();
     assert_eq!(secret(&ask(&keeper).await), "access-1");
     office.sign_in(3600);
@@ -95,7 +95,7 @@ async fn after_a_new_sign_in_a_token_in_memory_is_used_no_more() {
 
 #[tokio::test]
 async fn the_status_tells_what_is_kept_and_what_is_at_hand() {
-    let office = Office::signed_in(Provider::open(3600).await).await;
+    let office = Office::signed_in(Provider::open(3600).await);
     let keeper = office.keeper();
     let before = keeper.status().await;
     assert_eq!((before.account.as_str(), before.mailbox.as_deref()), ("office", Some("scanner@example.com")));
@@ -126,7 +126,7 @@ async fn the_status_says_what_a_person_must_do() {
 
 #[tokio::test]
 async fn a_renewal_under_way_is_told_and_its_failure_afterwards() {
-    let office = Office::signed_in(Provider::closed(3600).await).await;
+    let office = Office::signed_in(Provider::closed(3600).await);
     let keeper = office.keeper();
     office.provider.will_answer(Some((503, &[], "oops")));
     let asking = tokio::spawn({
@@ -144,7 +144,7 @@ async fn a_renewal_under_way_is_told_and_its_failure_afterwards() {
 
 #[tokio::test]
 async fn the_status_travels_as_json_and_holds_no_secret() {
-    let office = Office::signed_in(Provider::open(3600).await).await;
+    let office = Office::signed_in(Provider::open(3600).await);
     let keeper = office.keeper();
     ask(&keeper).await;
     let status = keeper.status().await;

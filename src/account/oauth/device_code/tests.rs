@@ -83,7 +83,7 @@ async fn polled(offer: &str, answers: Vec<String>) -> (Result<String, Failure>, 
         tokio::time::advance(pause).await;
     };
     let ended = invitation.polled(&application, &endpoints.token, own.lent(), sleep).await;
-    let ended = ended.map(|(token, _)| token.access_token.expose().to_owned()).map_err(|none| none.failure);
+    let ended = ended.map(|(token, _)| token.access_token.expose().to_owned()).map_err(|none| *none.failure);
     (ended, pauses, heard.await.unwrap())
 }
 
@@ -159,7 +159,7 @@ async fn a_refusal_of_the_person_or_of_the_server_ends_it() {
 async fn offered(json: &str) -> Result<Invitation, Failure> {
     let (endpoints, _) = server([ok(json)]).await;
     let asked = ask(&application(ClientProof::None), &endpoints, Own::means().lent()).await;
-    asked.map(Option::unwrap).map_err(|none| none.failure)
+    asked.map(Option::unwrap).map_err(|none| *none.failure)
 }
 
 #[tokio::test]

@@ -36,7 +36,7 @@ async fn ask(application: &Application) -> Result<Token, NoToken> {
 /// What becomes of this answer.
 async fn heard(status: &str, kind: &str, body: &str) -> Result<String, TokenFailure> {
     let (endpoint, _) = endpoint([answer(status, kind, body)]).await;
-    match ask(&application(endpoint, ClientAuthentication::Body)).await.map_err(|none| none.failure) {
+    match ask(&application(endpoint, ClientAuthentication::Body)).await.map_err(|none| *none.failure) {
         Ok(token) => Ok(format!("{} {:?}", token.access_token.expose(), token.life.map(|life| life.as_secs()))),
         Err(Failure::Token(failure)) => Err(failure),
         Err(other) => panic!("{other:?}"),
@@ -92,7 +92,7 @@ async fn the_secret_file_is_read_at_each_call() {
     ask(&application).await.unwrap();
     assert!(asked.await.unwrap().remove(0).ends_with("&client_secret=from-a-file"));
     application.proof = in_a_file("/no/such/file".as_ref());
-    assert!(matches!(ask(&application).await.unwrap_err().failure, Failure::Password { .. }));
+    assert!(matches!(*ask(&application).await.unwrap_err().failure, Failure::Password { .. }));
 }
 
 #[tokio::test]
@@ -178,7 +178,7 @@ async fn the_token_issued_before_is_in_no_failure_either() {
 async fn an_endpoint_that_is_away_is_named_without_its_query() {
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let endpoint = format!("http://{closed}/token?key=hunter2").parse().unwrap();
-    let failure = ask(&application(endpoint, ClientAuthentication::Body)).await.unwrap_err().failure;
+    let failure = *ask(&application(endpoint, ClientAuthentication::Body)).await.unwrap_err().failure;
     let Failure::Token(TokenFailure::Unreachable { endpoint, detail }) = failure else { panic!("{failure:?}") };
     assert_eq!(endpoint, format!("http://{closed}/token"));
     assert!(detail.contains("refused"), "{detail}");
@@ -188,7 +188,7 @@ async fn an_endpoint_that_is_away_is_named_without_its_query() {
 async fn an_endpoint_whose_certificate_nobody_trusts_is_a_failure_of_tls() {
     let (port, _) = serve_tls("localhost").await;
     let endpoint = format!("https://localhost:{port}/token?key=hunter2").parse().unwrap();
-    let failure = ask(&application(endpoint, ClientAuthentication::Body)).await.unwrap_err().failure;
+    let failure = *ask(&application(endpoint, ClientAuthentication::Body)).await.unwrap_err().failure;
     let endpoint = format!("https://localhost:{port}/token");
     assert_eq!(
         failure,

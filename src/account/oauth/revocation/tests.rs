@@ -16,7 +16,7 @@ fn application(revocation: Option<Endpoint>, proof: ClientProof) -> Application 
         unreachable!("as written")
     };
     Application {
-        endpoints: Endpoints::Known(KnownEndpoints { revocation, ..known }),
+        endpoints: Endpoints::from(KnownEndpoints { revocation, ..*known }),
         client_id: "the app".into(),
         proof,
         scope: None,

@@ -41,7 +41,7 @@ fn in_a_file(text: &str) -> (tempfile::NamedTempFile, ServiceAccount) {
 
 async fn ask(account: &ServiceAccount) -> Result<Token, Failure> {
     let clock = Clock::set("2026-11-22T08:00:00Z".parse().unwrap());
-    token(account, Means { http: &http(), clock: &clock, last: None }).await.map_err(|none| none.failure)
+    token(account, Means { http: &http(), clock: &clock, last: None }).await.map_err(|none| *none.failure)
 }
 
 /// What is said of a key file with this text, which is called FILE.

@@ -31,7 +31,7 @@ pub(super) fn read(section: &Section<'_>, grant: provider::Grant, known: Option<
     }
     let token = token?;
     let known = known.filter(|known| is_of(known, &token, section, grant));
-    Some(Endpoints::Known(KnownEndpoints {
+    Some(Endpoints::from(KnownEndpoints {
         always_names_issuer: known.is_some_and(|known| known.always_names_issuer && known.issuer == issuer),
         token,
         authorization,

@@ -163,9 +163,9 @@ fn service_account(section: &Section<'_>, around: &Around<'_>, aside: &mut Aside
 
 /// The host of the token endpoint, if tokens come from one and the configuration says from which.
 pub(super) fn endpoint_host(credential: &Source) -> Option<String> {
-    match credential {
-        Source::OAuth(Grant::ServiceAccount(account)) => Some(account.token_endpoint.as_ref()?.host().to_owned()),
-        Source::OAuth(grant) => Some(grant.application()?.endpoints.address().host().to_owned()),
-        Source::None | Source::Password(_) | Source::PasswordFile(_) | Source::PasswordCommand(_) => None,
-    }
+    let endpoint = match credential.grant()? {
+        Grant::ServiceAccount(account) => account.token_endpoint.as_ref()?,
+        grant => grant.application()?.endpoints.address(),
+    };
+    Some(endpoint.host().to_owned())
 }

@@ -40,13 +40,12 @@ pub(super) fn understand(text: &str) -> Result<Redirect, Complaint> {
     }
     match url.scheme() {
         "http" => loopback(text),
-        "https" => Ok(Redirect::Elsewhere(text.to_owned())),
         // Pages that show a code instead of leading somewhere; there is no address to paste.
         "urn" => Err(Complaint::new(
             "pages that show a code instead of leading back are not taken, and providers have given them up",
         )
         .hint("register http://127.0.0.1 or http://localhost with the application and write that")),
-        // RFC 8252 §7.1: a scheme of an application's own.
+        // `https`, or a scheme of an application's own (RFC 8252 §7.1).
         _ => Ok(Redirect::Elsewhere(text.to_owned())),
     }
 }

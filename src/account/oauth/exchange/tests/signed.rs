@@ -94,7 +94,7 @@ async fn a_server_that_does_not_believe_our_time_is_asked_once_more_with_its_own
 async fn a_server_that_has_another_reason_is_not_asked_again() {
     for (refusal, ahead) in [("invalid_client", 0), ("invalid_client", 60), ("invalid_grant", 3600)] {
         let (asked, token) = asked_of(refusal, ahead).await;
-        let Failure::Token(TokenFailure::Refused { error, .. }) = token.unwrap_err().failure else { panic!() };
+        let Failure::Token(TokenFailure::Refused { error, .. }) = *token.unwrap_err().failure else { panic!() };
         assert_eq!(error, refusal);
         assert!(asked[1].starts_with("GET "), "{}", asked[1]);
     }
