@@ -78,7 +78,7 @@ fn account(provider: &str, more: &str) -> Result<Grant, String> {
     );
     let loaded = Desk::new().load(&text, &[]).map_err(|report| report.to_string())?;
     let Source::OAuth(grant) = &loaded.config.accounts[0].credential else { panic!("{text}") };
-    Ok(grant.clone())
+    Ok(Grant::clone(grant))
 }
 
 /// Where the application is asked: for a person, for tokens, for a device code.
