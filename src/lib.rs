@@ -15,21 +15,21 @@
 //!
 //! | room | what it is for |
 //! |---|---|
-//! | ground: [`ids`], [`words`], [`secret`], [`redact`], [`disk`], [`pem`] | identities, the words of a delivery, secrets and how to find them in what comes back, files |
+//! | ground: [`ids`], [`words`], [`secret`], [`redact`], [`disk`], [`pem`] | identities, the words of a delivery, secrets and how to find them in what comes back, files and whose they are |
 //! | [`mail`] | what a message is: address, pattern, envelope, header, the stamps on top (pure) |
 //! | [`smtp`] | the language and both dialogues, without a socket (pure) |
 //! | [`diagnosis`] | what a failure means: cause, sentence, cure (pure) |
 //! | [`journal`] | what happened: events, transcripts, the sessions now open |
-//! | [`net`] | sockets, proxies, TLS and whom it believes, the clock |
-//! | [`account`] | who we are upstream: routes, providers, credentials, their keeper, holds |
+//! | [`net`] | sockets, proxies, TLS and whom it believes, the control socket, the clock |
+//! | [`account`] | who we are upstream: routes, providers, grants, credentials and their keeper, the vault's port, holds |
 //! | [`upstream`] | a signed-in line to the provider, and the trial of an account step by step |
 //! | [`queue`] | what is owed; the one meeting point of door and courier |
 //! | [`inbound`] | the front door: who may send what to whom, and how much |
-//! | [`outbound`] | the courier, and the single page of policy on failures |
+//! | [`outbound`] | the courier, who also looks after idle sign-ins, and the single page of policy on failures |
 //! | [`sandbox`] | the practice provider: real TLS, real OAuth, real SMTP, on loopback |
-//! | [`store`] | storage, behind the ports of the rooms that need it |
+//! | [`store`] | storage, behind the ports of the rooms that need it: the vault as one sealed file |
 //! | [`config`] | the only room that knows TOML: what was written, what a provider's preset fills in, what is wrong with it |
-//! | [`app`] | builds the rooms from the configuration, starts and ends them |
+//! | [`app`] | builds the rooms from the configuration, starts and ends them; what commands may ask a running relay |
 //! | [`cli`] | the commands |
 //!
 //! # The way of one message
@@ -49,18 +49,32 @@
 //! 6. What fails is judged by [`diagnosis::diagnose`] and turned into an outcome by [`outbound::verdict`];
 //!    [`queue::Lease::settle`] ends it, and only then is the device answered.
 //!
+//! # The way of a sign-in
+//!
+//! 1. `posthouse login` has a person agree ([`account::login`]: [`account::oauth::authorization_code`] or
+//!    [`account::oauth::device_code`]) and keeps what that brings in the [`account::vault`], which is [`store::file`].
+//!    It tells the running relay over [`net::control`]; one that was not told sees it in the vault.
+//! 2. The [`account::keeper`] hands the kept token out while it is good. When it is not, the keeper takes the account's
+//!    [`account::vault::Lease`], asks the provider with nothing locked ([`account::oauth::refresh_token`]), and has the
+//!    answer durable before anybody uses it. Other grants ask for a token anew ([`account::oauth`], a file each).
+//! 3. A refused token is renewed once. What a person must do holds the account ([`account::health`]); a new sign-in
+//!    ends the hold. What will end a sign-in is said ahead of time ([`account::warning`]).
+//! 4. `posthouse accounts` asks the relay that owns the storage directory ([`disk::Ownership`]) how all of them stand
+//!    ([`app::control`]); without one, configuration and vault tell.
+//!
 //! # Rules that keep it simple
 //!
-//! - **Sans-IO.** `mail`, `smtp`, `diagnosis`, `account::{book, provider, signin}`, `inbound::{policy, limits}`,
-//!   `outbound::verdict`, `config::check` touch no socket, file or clock. A dialogue takes octets and the time and gives
-//!   [`smtp::Output`]; replies gather until it would wait.
+//! - **Sans-IO.** `mail`, `smtp`, `diagnosis`, `account::{book, provider, signin, health, tokens, life, warning}`,
+//!   `inbound::{policy, limits}`, `outbound::verdict`, `config::check` touch no socket, file or clock. A dialogue takes
+//!   octets and the time and gives [`smtp::Output`]; replies gather until it would wait.
 //! - **Stages own their data.** What a stage knows lives in its enum variant, so that STARTTLS forgets EHLO because the
 //!   stage that held it is gone.
 //! - **Proof by type.** `Server<A>` answers a body with 250 only by consuming an `A`; the relay's `A` is
 //!   [`queue::Accepted`], which only the queue can make. The dot is written only with a [`queue::DotPermit`]. A listener
-//!   binds only a [`net::guard::Guarded`] address. Credentials are [`secret::Secret`]s, which print nothing.
-//! - **One place each.** Retry policy in `outbound::verdict`, meanings in `diagnosis`, facts about providers in
-//!   `config/providers.toml`, TOML in `config`, PEM in `pem`.
+//!   binds only a [`net::guard::Guarded`] address, and [`net::control`] only for whoever has the [`disk::Ownership`] of
+//!   the directory. Credentials are [`secret::Secret`]s, which print nothing.
+//! - **One place each.** Replacing a file in `disk`, retry policy in `outbound::verdict`, meanings in `diagnosis`, facts
+//!   about providers in `config/providers.toml`, TOML in `config`, PEM in `pem`.
 //! - **Errors** are one enum a room. What a device hears and what the journal says are two texts.
 //!
 //! # Not here yet

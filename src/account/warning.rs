@@ -2,7 +2,8 @@
 //!
 //! Judges what is known of a sign-in against the time it is given: tokens of an application in Testing, refresh tokens
 //! that end or that nobody uses, client secrets and certificates. A warning names the account, what will happen, by
-//! when, and what to do. [`Reminder`] keeps the log from repeating itself. Sees nothing a provider does without telling.
+//! when, and what to do. [`Reminder`] keeps the log from repeating itself. Sees nothing a provider does without
+//! telling.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

@@ -1,7 +1,7 @@
 //! How the accounts stand, as commands and programs are told: the sign-in, and what a person must do by when.
 //!
-//! Travels as JSON over `control.sock` and out of `posthouse accounts --json`: a field once there keeps its name and its
-//! meaning. Holds no secret.
+//! Travels as JSON over `control.sock` and out of `posthouse accounts --json`: a field once there keeps its name and
+//! its meaning. Holds no secret.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -67,6 +67,18 @@ pub enum Told {
     NotHeard(String),
 }
 
+impl Told {
+    /// For programs; never changes.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::NotRunning => "not_running",
+            Self::NotHeard(_) => "not_heard",
+        }
+    }
+}
+
 /// Why there is nothing to read from the relay; each text is one sentence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unanswered {

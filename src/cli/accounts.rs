@@ -7,7 +7,6 @@ mod json;
 mod page;
 mod state;
 mod table;
-mod words;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;

@@ -12,23 +12,23 @@ mod screen;
 
 use std::io;
 use std::process::ExitCode;
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use tokio_util::task::TaskTracker;
+
+use super::attempt::{self, seconds};
+use super::hear_out::{INTERRUPTED, hear_out};
 use super::sysexits::{EX_CONFIG, EX_IOERR, EX_SOFTWARE, EX_TEMPFAIL, EX_UNAVAILABLE, EX_USAGE};
-use super::test::{exit, seconds};
-use super::{cannot_use, choose, fail, runtime};
+use super::{cannot_use, choose, exit, fail, runtime};
 use crate::account::Settings;
 use crate::account::login::{Kept, Login, LoginError, Way};
 use crate::account::oauth::Redirect;
 use crate::account::oauth::authorization_code::{Redirected, Request};
 use crate::account::oauth::redirect::{self, Browser, Listener, Page};
-use crate::app::{self, Common};
+use crate::app;
 use crate::config::{self, Config, Loaded, Sources};
 use crate::diagnosis::{Failure, diagnose};
-use crate::journal::{Event, Journal, log};
-use crate::net::ours::Bound;
-use crate::smtp::client::Timeouts;
+use crate::journal::Journal;
 use browser::Place;
 use pasted::Pasted;
 use screen::{Asked, Screen};
@@ -134,27 +134,23 @@ pub(super) fn run(args: &Args, wants_log: bool, sources: &Sources) -> ExitCode {
         Ok(loaded) => loaded,
         Err(report) => return cannot_use(&report, sources),
     };
-    let level = if wants_log { config.log.level } else { tracing::Level::WARN };
-    log::install(&log::Settings { level, ..config.log });
+    attempt::log(&config, wants_log);
     let account = match choose::one(args.account.as_deref(), &config.accounts, "") {
         Ok(account) => account,
         Err(why) => return fail(EX_USAGE, why),
     };
-    let journal = Journal::default();
-    let key = format!("accounts.{}.", account.name);
-    for risk in warnings.iter().filter(|risk| risk.key.starts_with(&key)) {
-        journal.record(Event::Risk { text: &risk.one_line() });
-    }
+    let journal = attempt::journal(&[account], &warnings);
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return fail(EX_SOFTWARE, format_args!("the runtime cannot be started: {error}")),
     };
     let place = browser::place(&sources.environment, browser::is_container(), std::env::consts::OS);
-    let visit = Visit { args, account, config: &config, journal, place };
-    let ended = runtime.block_on(visit.sign_in());
+    let renewals = TaskTracker::new();
+    let visit = Visit { args, account, config: &config, journal, place, renewals: renewals.clone() };
+    let ended = runtime.block_on(hear_out(&renewals, visit.sign_in()));
     // A terminal that is being read must not keep the process.
     runtime.shutdown_background();
-    match ended {
+    match ended.unwrap_or(Ok(INTERRUPTED)) {
         Ok(code) => ExitCode::from(code),
         Err(error) => fail(EX_IOERR, format_args!("the output cannot be written: {error}")),
     }
@@ -167,12 +163,14 @@ struct Visit<'a> {
     config: &'a Config,
     journal: Journal,
     place: Place,
+    /// Of the proof, where a token lives so short.
+    renewals: TaskTracker,
 }
 
 impl Visit<'_> {
     async fn sign_in(self) -> io::Result<u8> {
         let mut screen = Screen::new(self.args.json, self.account);
-        let common = self.common();
+        let common = attempt::common(self.config, self.journal.clone(), self.renewals.clone(), STEP);
         let tools = match app::tools(self.account, &common) {
             Ok(tools) => tools,
             Err(error) => return screen.cannot(&error.to_string(), EX_CONFIG),
@@ -204,13 +202,6 @@ impl Visit<'_> {
         };
         let proof = proof::prove(&upstream).await;
         screen.done(Some(proof))
-    }
-
-    /// The relay may be running beside us: the proof must not go round in a circle.
-    fn common(&self) -> Common {
-        let listeners = self.config.listeners.iter().flat_map(|listener| listener.bind.iter().copied());
-        let ours = Arc::new(OnceLock::from(Bound::new(listeners)));
-        Common { ours, ..Common::new(self.config, self.journal.clone(), Timeouts::each(STEP)) }
     }
 
     async fn by_browser(

@@ -5,17 +5,22 @@
 //! it, 64 for wrong arguments.
 
 mod accounts;
+mod attempt;
 pub mod check;
 mod choose;
 mod demo;
+mod exit;
+mod hear_out;
 mod login;
 mod logout;
 mod providers;
 mod schema;
 mod serve;
 mod sysexits;
+mod table;
 mod test;
 mod vault;
+mod words;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;

@@ -8,7 +8,7 @@ mod show;
 use std::process::ExitCode;
 
 use super::sysexits::EX_USAGE;
-use super::{fail, print};
+use super::{fail, print, table};
 use crate::account::provider::{PasswordKind, Preset, Presets};
 use crate::config::{self, Sources};
 
@@ -27,7 +27,7 @@ pub(super) fn run(args: &Args, sources: &Sources) -> ExitCode {
     let presets = config::presets::known(sources);
     let text = match &args.name {
         None if args.json => json(&presets.iter().map(show::json).collect()),
-        None => table(&presets),
+        None => list(&presets),
         Some(name) => match presets.find(name).or_else(|| presets.of_domain(name)) {
             Some(preset) if args.json => json(&show::json(preset)),
             Some(preset) => show::text(preset),
@@ -48,21 +48,14 @@ fn unknown(name: &str, presets: &Presets) -> String {
     format!("there is no provider of this name;{near} `posthouse providers` lists them")
 }
 
-/// One line for each, in columns as wide as they must be.
-fn table(presets: &Presets) -> String {
-    let mut rows = vec![["NAME", "PROVIDER", "SERVER", "SIGN-IN"].map(str::to_owned)];
-    rows.extend(presets.iter().map(|preset| {
+/// One line for each, never broken.
+fn list(presets: &Presets) -> String {
+    let rows = presets.iter().map(|preset| {
         let (port, encryption) = preset.door();
-        let server = format!("{}:{port}", preset.host);
-        [preset.id.clone(), preset.title.clone(), format!("{server} {}", show::encryption(encryption)), sign_in(preset)]
-    }));
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-    let widths = [width(0), width(1), width(2)];
-    let line = |[id, title, server, sign_in]: &[String; 4]| {
-        let [a, b, c] = widths;
-        format!("{id:a$}  {title:b$}  {server:c$}  {sign_in}\n")
-    };
-    rows.iter().map(line).collect()
+        let server = format!("{}:{port} {}", preset.host, show::encryption(encryption));
+        [preset.id.clone(), preset.title.clone(), server, sign_in(preset)]
+    });
+    table::text(["NAME", "PROVIDER", "SERVER", "SIGN-IN"], rows, None)
 }
 
 fn sign_in(preset: &Preset) -> String {
@@ -80,7 +73,7 @@ mod tests {
     #[test]
     fn every_provider_has_its_line() {
         let presets = config::presets::builtin();
-        let table = table(&presets);
+        let table = list(&presets);
         assert_eq!(table.lines().count(), presets.iter().count() + 1);
         let line = |id: &str| table.lines().find(|line| line.split(' ').next() == Some(id)).unwrap();
         let words = |id| line(id).split_whitespace().collect::<Vec<_>>().join(" ");

@@ -4,28 +4,28 @@
 //! be run beside a running relay, whose holds it neither asks nor changes. Exit codes are those of sysexits and tell
 //! causes apart. Prints no secret. Results go to standard output, as lines for people or as one JSON object a line.
 
-pub(super) mod exit;
-pub(super) mod json;
+mod json;
 mod said;
 mod text;
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use tokio_util::task::TaskTracker;
+
+use super::attempt::{self, seconds};
+use super::hear_out::{INTERRUPTED, hear_out};
 use super::sysexits::{EX_CONFIG, EX_IOERR, EX_SOFTWARE, EX_USAGE};
-use super::{cannot_use, choose, fail, paints, runtime};
+use super::{cannot_use, choose, exit, fail, paints, runtime};
 use crate::account::{Encryption, Settings};
-use crate::app::{self, Common};
+use crate::app;
 use crate::config::{self, Config, Loaded, Sources};
 use crate::diagnosis::{Diagnosis, diagnose};
 use crate::ids::MessageId;
-use crate::journal::{Event, Journal, log};
+use crate::journal::Journal;
 use crate::mail::address::Address;
 use crate::mail::sample::{self, Sample};
-use crate::net::ours::Bound;
-use crate::smtp::client::Timeouts;
 use crate::upstream::probe::{Mail, probe};
 use crate::upstream::step::{End, Kind, News, Step};
 use crate::upstream::{Progress, Upstream};
@@ -82,39 +82,29 @@ fn address(text: &str) -> Result<Address, String> {
     if address.domain().is_none() { Err("a whole address is needed, name@domain".into()) } else { Ok(address) }
 }
 
-pub(super) fn seconds(text: &str) -> Result<Duration, String> {
-    let number = text.strip_suffix('s').unwrap_or(text).parse().ok().filter(|seconds| (1..=600).contains(seconds));
-    number.map(Duration::from_secs).ok_or_else(|| "a number of seconds from 1 to 600 is needed".into())
-}
-
 /// `wants_log`: the user asked for a log; otherwise only what is wrong is logged, beside what is printed.
 pub(super) fn run(args: &Args, wants_log: bool, sources: &Sources) -> ExitCode {
     let Loaded { config, warnings, .. } = match config::load(sources) {
         Ok(loaded) => loaded,
         Err(report) => return cannot_use(&report, sources),
     };
-    let level = if wants_log { config.log.level } else { tracing::Level::WARN };
-    log::install(&log::Settings { level, ..config.log });
+    attempt::log(&config, wants_log);
     let accounts = match chosen(args, &config.accounts) {
         Ok(accounts) => accounts,
         Err(why) => return fail(EX_USAGE, why),
     };
-    let journal = Journal::default();
-    for account in &accounts {
-        let key = format!("accounts.{}.", account.name);
-        for risk in warnings.iter().filter(|risk| risk.key.starts_with(&key)) {
-            journal.record(Event::Risk { text: &risk.one_line() });
-        }
-    }
+    let journal = attempt::journal(&accounts, &warnings);
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return fail(EX_SOFTWARE, format_args!("the runtime cannot be started: {error}")),
     };
     let colours = paints(&io::stdout(), sources);
-    let tried = runtime.block_on(try_all(args, &config, &accounts, &journal, colours));
+    let renewals = TaskTracker::new();
+    let trying = try_all(args, &config, &accounts, (&journal, &renewals), colours);
+    let tried = runtime.block_on(hear_out(&renewals, trying));
     // A name lookup that hangs must not keep the process.
     runtime.shutdown_background();
-    match tried {
+    match tried.unwrap_or(Ok(INTERRUPTED)) {
         Ok(code) => ExitCode::from(code),
         Err(error) => fail(EX_IOERR, format_args!("the output cannot be written: {error}")),
     }
@@ -132,7 +122,7 @@ async fn try_all(
     args: &Args,
     config: &Config,
     accounts: &[&Settings],
-    journal: &Journal,
+    shared: (&Journal, &TaskTracker),
     colours: bool,
 ) -> io::Result<u8> {
     let mut screen = if args.json {
@@ -142,7 +132,7 @@ async fn try_all(
     };
     let mut first = 0;
     for account in accounts {
-        let code = match prepare(args, config, account, journal) {
+        let code = match prepare(args, config, account, shared) {
             Ok((upstream, mail)) => try_one(&upstream, mail.as_ref(), &mut screen).await?,
             Err((code, why)) => {
                 if let Screen::Json(out) = &mut screen {
@@ -162,12 +152,9 @@ fn prepare(
     args: &Args,
     config: &Config,
     account: &Settings,
-    journal: &Journal,
+    (journal, renewals): (&Journal, &TaskTracker),
 ) -> Result<(Upstream, Option<Mail>), (u8, String)> {
-    // The relay may be running beside us: mail must not go round in a circle now either.
-    let listeners = config.listeners.iter().flat_map(|listener| listener.bind.iter().copied());
-    let ours = Arc::new(OnceLock::from(Bound::new(listeners)));
-    let common = Common { ours, ..Common::new(config, journal.clone(), Timeouts::each(args.timeout)) };
+    let common = attempt::common(config, journal.clone(), renewals.clone(), args.timeout);
     let upstream = app::upstream(account.clone(), &common).map_err(|error| (EX_CONFIG, error.to_string()))?;
     let mail = args.to.as_ref().map(|to| mail(args, account, to, &common.hostname)).transpose();
     Ok((upstream, mail.map_err(|why| (EX_USAGE, why))?))

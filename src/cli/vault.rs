@@ -57,8 +57,8 @@ struct Status {
 struct RotateKey {
     #[command(flatten)]
     file: ConfigFile,
-    /// Leave the old key in the file, behind the new one, because another vault was sealed with it, too. Run the command for
-    /// that vault next, without this flag.
+    /// Leave the old key in the file, behind the new one, because another vault was sealed with it, too. Run the
+    /// command for that vault next, without this flag.
     #[arg(long)]
     keep_old: bool,
     /// Print one JSON object.

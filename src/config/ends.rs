@@ -1,7 +1,7 @@
 //! What of an account's sign-in ends soon by its configuration alone: the client secret and the client certificate.
 //!
-//! The words are those of `account::warning`, which the running relay says too; here they get the place of the key. What
-//! a provider told of its tokens is not known here. Reads the certificates; time is an argument.
+//! The words are those of `account::warning`, which the running relay says too; here they get the place of the key.
+//! What a provider told of its tokens is not known here. Reads the certificates; time is an argument.
 
 use jiff::Timestamp;
 

@@ -153,7 +153,8 @@ fn vault_key(path: &Path, directory: &Path) -> Result<(), Complaint> {
 pub(super) const HOW_TO_MAKE_A_KEY: &str =
     "put back the key it was; or, if nobody has signed in yet, what `openssl rand -base64 32` prints";
 
-const NOT_THE_SECRET: &str = "write the path of a file here; the password itself belongs in `password`";
+const NOT_THE_SECRET: &str =
+    "write the path of a file here; the secret itself belongs in the key of the same name without `_file`";
 
 /// Why the file of a secret cannot be read, and what to do about it.
 fn unreadable_secret(path: &Path, directory: &Path, why: &io::Error) -> Complaint {
@@ -214,8 +215,11 @@ fn open_at_most(path: &Path, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
 pub(super) fn look(named: &[Named], source: Option<&Path>, holds_secret: bool, findings: &Findings) {
     let directory = source.and_then(Path::parent).unwrap_or(Path::new(""));
     for Named { origin, key, file } in named {
-        if let Err(complaint) = usable(file, directory) {
-            findings.error(origin, key, complaint);
+        match (usable(file, directory), file) {
+            (Ok(()), _) => {}
+            // Somebody else may bring it later, and accounts without a sign-in that is kept need none: they must send.
+            (Err(complaint), NamedFile::VaultKey(_)) => findings.warning(origin, key, complaint),
+            (Err(complaint), _) => findings.error(origin, key, complaint),
         }
         if let Some(complaint) = file.own_certificate().and_then(|path| ending(path, Timestamp::now())) {
             findings.warning(origin, key, complaint);

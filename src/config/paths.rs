@@ -39,8 +39,8 @@ pub(super) fn looked_for() -> String {
     format!("no configuration file found; looked for ./{here}{directory} and {system}")
 }
 
-/// The directory for what must survive a restart, and for spool files: what systemd gives a service, `/var/lib/posthouse` for root and for users without a
-/// home, else the place XDG names for a user's data.
+/// The directory for what must survive a restart, and for spool files: what systemd gives a service,
+/// `/var/lib/posthouse` for root and for users without a home, else the place XDG names for a user's data.
 pub(super) fn storage(environment: &BTreeMap<String, String>) -> PathBuf {
     let given = |name: &str| environment.get(name).map(String::as_str).filter(|value| value.starts_with('/'));
     if let Some(directories) = given("STATE_DIRECTORY") {

@@ -17,7 +17,7 @@ pub(super) fn judge(failure: &TokenFailure, context: Context<'_>) -> Diagnosis {
             "token_endpoint_unreachable",
             Cause::Network,
             format!("The token endpoint {endpoint} cannot be reached: {detail}"),
-            "Check `oauth.token_endpoint` of this account and whether a firewall lets this machine out to it.",
+            "Check whether this machine reaches it: its name service, a firewall, `proxy` of this account; and `oauth.token_endpoint` and `oauth.tenant`, if you wrote them.",
         ),
         TokenFailure::Refused { endpoint, error, description } => refused(endpoint, error, description, context),
         TokenFailure::OtherIssuer { endpoint, expected, said } => other_issuer(endpoint, expected, said.as_deref()),
@@ -47,6 +47,12 @@ pub(super) fn judge(failure: &TokenFailure, context: Context<'_>) -> Diagnosis {
                 ended.strftime("%Y-%m-%d")
             ),
             "Make a new key and certificate, register the certificate at the provider, and put both where `oauth.client_certificate` and `oauth.client_key` of this account point. If the date is to come, set this machine's clock.",
+        ),
+        TokenFailure::EndedOnTheWay => Diagnosis::new(
+            "token_ended_on_the_way",
+            Cause::Network,
+            "The tokens ended before the mail server had looked at them.",
+            "Nothing to do if it passes: it is tried again later. If it does not, the provider gives tokens of too short a life for the time its mail server takes: have it made longer.",
         ),
         TokenFailure::Discovery { document, problem } => discovery(document, problem),
     }

@@ -1,8 +1,8 @@
 //! A lock between processes, for the moment between reading a file and replacing it.
 //!
 //! Advisory: it binds only who takes it. The system gives it back when its holder dies, whatever it died of, and it
-//! also keeps threads of one process apart. It stands on a file of its own, which is never replaced or removed. Nobody waits
-//! for ever: a holder that was stopped with the lock in its hands must not stop everybody else.
+//! also keeps threads of one process apart. It stands on a file of its own, which is never replaced or removed. Nobody
+//! waits for ever: a holder that was stopped with the lock in its hands must not stop everybody else.
 
 use std::fs::{File, TryLockError};
 use std::io;

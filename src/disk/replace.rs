@@ -1,10 +1,10 @@
 //! Replacing a file as a whole.
 //!
-//! [`replace`] guarantees that at every instant, also after a crash or a loss of power, the path shows either all of the
-//! old octets or all of the new ones; that when it returns the new ones are durable; and that nobody but the owner can
-//! read them, at no instant. The order is kept by type: only a [`Synced`] draft can get its name. When the very last
-//! step fails (the sync of the directory) the new octets are there and may be gone again after a loss of power.
-//! Neither guarantees anything about two who replace one file at once; [`super::lock`] is for them.
+//! [`replace`] guarantees that at every instant, also after a crash or a loss of power, the path shows either all of
+//! the old octets or all of the new ones; that when it returns the new ones are durable; and that nobody but the owner
+//! can read them, at no instant. The order is kept by type: only a [`Synced`] draft can get its name. When the very
+//! last step fails (the sync of the directory) the new octets are there and may be gone again after a loss of power.
+//! Neither guarantees anything about two who replace one file at once; [`super::lock()`] is for them.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -27,8 +27,8 @@ pub fn replace(path: &Path, octets: &[u8]) -> io::Result<()> {
     Draft::write(path, octets, owner)?.sync()?.replace(path)
 }
 
-/// Makes a file of an owner, as [`replace`] does, but only if there is none: whether we were the one. Of several who try,
-/// one is.
+/// Makes a file of an owner, as [`replace`] does, but only if there is none: whether we were the one. Of several who
+/// try, one is.
 ///
 /// # Errors
 /// When it cannot be made durable.

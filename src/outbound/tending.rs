@@ -1,19 +1,22 @@
 //! What is done for a sign-in when no mail is on its way: kept alive, and looked after when it is held.
 //!
-//! A refresh token that nobody used for a day is renewed, so that no provider ends it for being idle and a dead one is
-//! noticed before mail needs it; what comes of it is held and logged like any failure. While the account is held, what
-//! is kept of it is looked at every few seconds: a sign-in of which nobody told us ends the hold all the same. It is a
-//! small local file; to be notified of its changes would need a crate and fail on network file systems.
+//! One that is missing or does not open is told of at the start. A refresh token that nobody used for a day is renewed,
+//! so that no provider ends it for being idle; what comes of it is held and logged like any failure. While the account
+//! is held, what is kept of it is looked at every few seconds: a sign-in nobody told us of ends the hold all the same (to
+//! be notified of changes would need a crate and fail on network file systems). What the vault could not take is offered
+//! to it again before another process may present the old refresh token.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::time::MissedTickBehavior;
 use tracing::Instrument;
 
 use super::{Couriers, Desk};
 use crate::account::chance::by_chance;
 use crate::account::health::{Hold, Stage};
-use crate::diagnosis::diagnose;
+use crate::account::vault::LEASE;
+use crate::diagnosis::{Failure, diagnose};
 use crate::journal::Event as Happened;
 
 /// How often it is looked whether a renewal is due.
@@ -21,6 +24,9 @@ const LOOK: Duration = Duration::from_hours(1);
 
 /// How often it is looked whether somebody has signed in.
 const WATCH: Duration = Duration::from_secs(3);
+
+/// How often what could not be stored is tried again; while the lease of that renewal runs nobody else renews.
+const STORE_AGAIN: Duration = LEASE.checked_div(3).expect("three is not zero");
 
 impl Desk {
     /// Looks after the sign-in until the house ends. Does nothing for accounts of which nothing is kept.
@@ -36,6 +42,12 @@ impl Desk {
     async fn look_after(self: Arc<Self>) {
         // Many relays that start at once, after a power failure say, do not ask at once.
         let mut next_look = tokio::time::Instant::now() + by_chance(LOOK / 12);
+        let mut store_again = tokio::time::interval(STORE_AGAIN);
+        store_again.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // Who has just installed or restarted it still reads the log.
+        if let Err(failure) = self.upstream.keeper().look().await {
+            self.cannot_sign_in(&failure);
+        }
         loop {
             let may_end = self.health().hold().is_some_and(Hold::is_for_sign_in);
             tokio::select! {
@@ -44,6 +56,7 @@ impl Desk {
                         self.signed_in();
                     }
                 }
+                _ = store_again.tick() => self.upstream.keeper().store_received().await,
                 () = self.held.notified(), if !may_end => {}
                 () = tokio::time::sleep_until(next_look), if !may_end => {
                     next_look = tokio::time::Instant::now() + LOOK - by_chance(LOOK / 4);
@@ -57,12 +70,14 @@ impl Desk {
         match self.upstream.keeper().tend().await {
             None => {}
             Some(Ok(())) => tracing::info!("the sign-in was not used for a day and has been renewed"),
-            Some(Err(failure)) => {
-                let diagnosis = diagnose(&failure, self.upstream.settings.context());
-                self.journal.record(Happened::AttemptFailed { failure: &failure, diagnosis: &diagnosis });
-                let now = Instant::now();
-                self.report(now, self.health().failed(now, Stage::SignIn, &diagnosis));
-            }
+            Some(Err(failure)) => self.cannot_sign_in(&failure),
         }
+    }
+
+    fn cannot_sign_in(&self, failure: &Failure) {
+        let diagnosis = diagnose(failure, self.upstream.settings.context());
+        self.journal.record(Happened::AttemptFailed { failure, diagnosis: &diagnosis });
+        let now = Instant::now();
+        self.report(now, self.health().failed(now, Stage::SignIn, &diagnosis));
     }
 }

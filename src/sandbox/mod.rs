@@ -264,8 +264,8 @@ impl Sandbox {
         self.shared.authority.pem()
     }
 
-    /// The client certificate that is asked for with `require_client_certificate`; an assertion signed with its key proves
-    /// the OAuth client, unless another certificate is registered.
+    /// The client certificate that is asked for with `require_client_certificate`; an assertion signed with its key
+    /// proves the OAuth client, unless another certificate is registered.
     #[must_use]
     pub fn client_identity(&self) -> &ClientIdentity {
         self.shared.authority.client()

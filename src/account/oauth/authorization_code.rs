@@ -2,7 +2,7 @@
 //!
 //! Always with PKCE S256 (RFC 7636) and an unguessable `state`. [`Request`] knows what it asked and judges what comes
 //! back: only an answer with its own `state` counts, one that names another issuer ends the sign-in (RFC 9207). The
-//! first half is pure but for its randomness; [`redeem`] is the one call. No text here holds code, state or verifier.
+//! first half is pure but for its randomness; `redeem` is the one call. No text here holds code, state or verifier.
 
 mod pasted;
 

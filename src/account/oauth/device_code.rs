@@ -1,6 +1,6 @@
 //! The device authorization grant (RFC 8628): a person agrees with a browser on any other machine.
 //!
-//! [`ask`] gets a code to show, [`Invitation::accepted`] asks until it was entered, refused or has expired: never
+//! `ask` gets a code to show, `accepted` asks until it was entered, refused or has expired: never
 //! sooner than told, five seconds slower for good at each `slow_down`, ever slower while nobody answers. The device
 //! code itself is shown nowhere.
 

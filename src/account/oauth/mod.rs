@@ -1,6 +1,6 @@
 //! OAuth 2.0: how an access token is had, one file a grant.
 //!
-//! [`Grant`] is what the configuration says. Every call goes through [`exchange`]: it has a deadline, follows no
+//! [`Grant`] is what the configuration says. Every call goes through `exchange`: it has a deadline, follows no
 //! redirect, and speaks HTTPS (plain HTTP only to loopback). Errors carry what `diagnosis` needs and never a token.
 //! What a sign-in leaves behind lies in a [`super::vault`].
 

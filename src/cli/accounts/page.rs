@@ -6,8 +6,8 @@ use std::fmt::Write;
 
 use jiff::Timestamp;
 
+use super::super::words::{both, plain};
 use super::state::State;
-use super::words::{both, plain};
 use super::{Seen, Source};
 use crate::account::status::{SignIn, Status, TokenStatus};
 use crate::app::accounts::Account;

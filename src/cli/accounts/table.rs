@@ -1,34 +1,21 @@
 //! All accounts: a line for each, and under them what a person must do.
 //!
-//! As wide as the terminal, and as wide as it must be elsewhere, so that a program may look for words in a line. Says
-//! everything in words, nothing by colour.
+//! Says everything in words, nothing by colour.
 
-use comfy_table::{ContentArrangement, Table, presets};
 use jiff::Timestamp;
 
+use super::super::table;
+use super::super::words::{away, plain};
 use super::state::State;
-use super::words::{away, plain};
 use super::{Seen, page};
 use crate::account::status::{SignIn, Status};
 use crate::app::accounts::Account;
 
-const HEAD: [&str; 6] = ["ACCOUNT", "STATE", "MAILBOX", "CREDENTIAL", "TOKEN ENDS", "NEXT RENEWAL"];
+const HEADING: [&str; 6] = ["ACCOUNT", "STATE", "MAILBOX", "CREDENTIAL", "TOKEN ENDS", "NEXT RENEWAL"];
 
 /// `width`: columns of the terminal, if it is one.
 pub(super) fn text(seen: &Seen, width: Option<u16>, now: Timestamp) -> String {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(HEAD);
-    if let Some(width) = width {
-        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-    }
-    for account in &seen.accounts {
-        table.add_row(row(account, now));
-    }
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-    }
-    let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned() + "\n").collect();
-    let mut text = lines.concat();
+    let mut text = table::text(HEADING, seen.accounts.iter().map(|account| row(account, now)), width);
     for account in &seen.accounts {
         for trouble in page::troubles(account, now) {
             text.push('\n');

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
 
-use super::super::test::{exit, json as shared};
+use super::super::{attempt, exit};
 use super::browser::Place;
 use super::proof::Proof;
 use crate::account::Settings;
@@ -132,12 +132,11 @@ impl<'a> Screen<'a> {
     /// Whether the running relay knows of it.
     pub(super) fn told(&mut self, told: &Told) -> io::Result<()> {
         if self.json {
-            let (word, reason) = match told {
-                Told::Running => ("running", None),
-                Told::NotRunning => ("not_running", None),
-                Told::NotHeard(reason) => ("not_heard", Some(reason)),
+            let reason = match told {
+                Told::Running | Told::NotRunning => None,
+                Told::NotHeard(reason) => Some(reason),
             };
-            return self.event("relay", json!({ "told": word, "reason": reason }));
+            return self.event("relay", json!({ "told": told.code(), "reason": reason }));
         }
         match told {
             Told::Running => say("The running relay uses it from now on.\n"),
@@ -182,7 +181,7 @@ impl<'a> Screen<'a> {
                     json!({
                         "outcome": if proof.is_ok() { "ok" } else { "failed" },
                         "mechanism": proof.as_ref().ok(),
-                        "failure": failure.map(|failure| shared::failure(failure, account)),
+                        "failure": failure.map(|failure| attempt::failure(failure, account)),
                     }),
                 )?;
             }
@@ -214,7 +213,7 @@ impl<'a> Screen<'a> {
             "exit_code": code,
         });
         if let Some(failure) = failure {
-            object["failure"] = shared::failure(failure, self.account);
+            object["failure"] = attempt::failure(failure, self.account);
         }
         if let Some(reason) = reason {
             object["reason"] = reason.into();

@@ -8,12 +8,11 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::super::attempt::{failure, reply};
 use super::{Summary, said};
 use crate::account::Settings;
-use crate::diagnosis::{Diagnosis, Failure, diagnose};
 use crate::net::tls::certificate::CertificateFacts;
 use crate::net::trust::Verified;
-use crate::smtp::reply::Reply;
 use crate::upstream::step::{End, Fact, Kind, Step};
 
 /// A step as programs know it.
@@ -128,27 +127,6 @@ fn push(object: &mut Map<String, Value>, key: &str, value: Value) {
     if let Value::Array(list) = object.entry(key).or_insert_with(|| Value::Array(Vec::new())) {
         list.push(value);
     }
-}
-
-/// A failure as every command tells it.
-pub(in crate::cli) fn failure(failure: &Failure, account: &Settings) -> Value {
-    let Diagnosis { code, cause, sentence, cure, .. } = diagnose(failure, account.context());
-    let said = match failure {
-        Failure::Reply { reply, .. } | Failure::StartTlsRefused { reply, .. } => Some(reply),
-        _ => None,
-    };
-    json!({
-        "said": failure.to_string(),
-        "reply": said.map(reply),
-        "code": code,
-        "cause": cause.name(),
-        "sentence": sentence,
-        "cure": cure,
-    })
-}
-
-fn reply(Reply { code, enhanced, text }: &Reply) -> Value {
-    json!({ "code": code, "enhanced": enhanced.map(|enhanced| enhanced.to_string()), "text": text })
 }
 
 /// How it ended.

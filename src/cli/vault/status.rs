@@ -7,6 +7,8 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use super::super::table;
+use super::super::words::{at, plain};
 use super::{exit_code, fail, print};
 use crate::config::Config;
 use crate::store::file::{FileVault, KeySource, KeyState, Survey, Surveyed};
@@ -63,7 +65,7 @@ pub(super) fn text(vault: &FileVault, config: &Config, survey: &Survey) -> Strin
         text += "\nNothing is kept.\n";
     } else {
         text += "\n";
-        text += &table(&survey.accounts);
+        text += &table::text(HEADING, survey.accounts.iter().map(row), None);
     }
     for problem in problems(survey) {
         text.extend(["\nProblem: ", &problem, ".\n"]);
@@ -75,29 +77,19 @@ pub(super) fn text(vault: &FileVault, config: &Config, survey: &Survey) -> Strin
     text
 }
 
-/// One line for each, in columns as wide as they must be.
-fn table(accounts: &[Surveyed]) -> String {
-    let mut rows = vec![["ACCOUNT", "MAILBOX", "GRANT", "SIGNED IN", "RENEWED", "OPENS"].map(str::to_owned)];
-    rows.extend(accounts.iter().map(|account| {
-        let facts = &account.facts;
-        let time = |time: jiff::Timestamp| time.strftime("%Y-%m-%d %H:%M UTC").to_string();
-        let opens = if account.problem.is_some() { "no" } else { "yes" };
-        [
-            account.account.to_string(),
-            facts.username.clone(),
-            facts.grant.clone(),
-            time(facts.signed_in),
-            time(facts.renewed),
-            opens.to_owned(),
-        ]
-    }));
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-    let widths: Vec<usize> = (0..5).map(width).collect();
-    let line = |row: &[String; 6]| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}  "));
-        format!("{}{}\n", cells.collect::<String>(), row[5])
-    };
-    rows.iter().map(line).collect()
+const HEADING: [&str; 6] = ["ACCOUNT", "MAILBOX", "GRANT", "SIGNED IN", "RENEWED", "OPENS"];
+
+fn row(kept: &Surveyed) -> [String; 6] {
+    let facts = &kept.facts;
+    let opens = if kept.problem.is_some() { "no" } else { "yes" };
+    [
+        kept.account.to_string(),
+        plain(&facts.username),
+        plain(&facts.grant),
+        at(facts.signed_in),
+        at(facts.renewed),
+        opens.to_owned(),
+    ]
 }
 
 /// Each once: what is wrong with the key is wrong with all it sealed.

@@ -1,9 +1,9 @@
 //! Where the key of the vault comes from.
 //!
-//! A key is 32 octets, written as base64 or in hexadecimal. There may be several, one a line: the first seals, the others
-//! only open what was sealed before. Lines that begin with `#` are remarks. Keys are read anew each time, so that a
-//! running relay takes a new one as soon as it is there. Only a key that seals nothing yet is ever made ([`make`]), and
-//! it is durable before anything is sealed with it.
+//! A key is 32 octets, written as base64 or in hexadecimal. There may be several, one a line: the first seals, the
+//! others only open what was sealed before. Lines that begin with `#` are remarks. Keys are read anew each time, so
+//! that a running relay takes a new one as soon as it is there. Only a key that seals nothing yet is ever made
+//! ([`make`]), and it is durable before anything is sealed with it.
 
 use std::path::{Path, PathBuf};
 
@@ -23,8 +23,8 @@ use crate::secret::Secret;
 pub enum KeySource {
     /// `storage.key`, mostly from the environment: never written anywhere by us.
     Given(Secret),
-    /// `storage.key_file`, or a credential of systemd: somebody else makes and keeps it. We change it only when asked to
-    /// rotate the key.
+    /// `storage.key_file`, or a credential of systemd: somebody else makes and keeps it. We change it only when asked
+    /// to rotate the key.
     File(PathBuf),
     /// The usual place: made at the first start if it is not there.
     Made(PathBuf),
@@ -70,7 +70,7 @@ impl KeySource {
             Self::Given(secret) => return parse(secret.expose()).map(Found::Keys).map_err(malformed),
             Self::File(path) | Self::Made(path) => path,
         };
-        let octets = disk::read_private(path, disk::Keeper::SomebodyElse, LONGEST);
+        let octets = disk::read_private(path, disk::KeptBy::SomebodyElse, LONGEST);
         let Some(octets) = octets.map_err(|error| said::key_unread(path, error))?.map(Zeroizing::new) else {
             return match self {
                 Self::Made(path) => Ok(Found::NotMade(path)),

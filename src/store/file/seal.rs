@@ -1,7 +1,7 @@
 //! Sealing single fields: AES-256-GCM with a random nonce, bound to the account and the field it belongs to.
 //!
-//! A sealed text is `KEY:DATA`: the id of the key, and base64 of nonce, ciphertext and tag. The id comes from a hash and
-//! tells nothing of the key but which one it is. A field that was changed, or moved to another account or another
+//! A sealed text is `KEY:DATA`: the id of the key, and base64 of nonce, ciphertext and tag. The id comes from a hash
+//! and tells nothing of the key but which one it is. A field that was changed, or moved to another account or another
 //! field, does not open. Not recognised: an older text of the very same field put back in its place.
 
 use std::fmt;

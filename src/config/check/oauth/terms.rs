@@ -1,7 +1,7 @@
 //! Which keys of `oauth` belong to which grant, and which ones it cannot do without.
 //!
-//! One table, so that a key out of place, a key that is missing and the cure for either are told by the same facts. Reads
-//! no value.
+//! One table, so that a key out of place, a key that is missing and the cure for either are told by the same facts.
+//! Reads no value.
 
 use crate::config::finding::Complaint;
 use crate::config::section::Section;

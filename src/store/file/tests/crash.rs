@@ -1,8 +1,8 @@
 //! The process dies: killed at a hundred random moments while it keeps one sign-in after the other.
 //!
 //! The vault always opens, and holds what was kept last or, if that was under way, what was being kept. What a loss of
-//! power does to octets that were not synced cannot be played so; that nothing gets its name before it is synced is held
-//! by type in `disk::replace`, and seen from outside here where `strace` is at hand.
+//! power does to octets that were not synced cannot be played so; that nothing gets its name before it is synced is
+//! held by type in `disk::replace`, and seen from outside here where `strace` is at hand.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;

@@ -21,7 +21,7 @@ fn all_fail(vault: &FileVault, expected: &str) {
         vault.put(&account, &record("r", "x"), Expected::Any, &holder).map(drop),
         vault.lease(&account, &holder, Timestamp::UNIX_EPOCH).map(drop),
         vault.give_back(&account, &holder, None),
-        vault.remove(&account).map(drop),
+        vault.remove(&account, Expected::Any).map(drop),
         vault.bury(&holder),
         vault.survey().map(drop),
     ];
@@ -77,7 +77,8 @@ fn a_field_that_does_not_open_costs_its_own_account_only_and_a_new_sign_in_heals
     let place = Place::new();
     keep(&place.vault(), "a", "token-a");
     keep(&place.vault(), "b", "token-b");
-    // What was sealed for one account or field is put in the place of another: a thief with write access, or a bad edit.
+    // What was sealed for one account or field is put in the place of another: a thief with write access, or a bad
+    // edit.
     edit(&place, |json| {
         let other = json["accounts"]["b"]["sealed"]["refresh_token"].clone();
         json["accounts"]["a"]["sealed"]["refresh_token"] = other;

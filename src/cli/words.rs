@@ -1,4 +1,4 @@
-//! Times and texts as people read them.
+//! Times and texts as people read them, in every command.
 //!
 //! Times stand in UTC, as in the log, with how far away they are. Pure: the time is an argument. Texts come from a
 //! vault or another process and end on a terminal, so nothing in them moves its cursor.

@@ -3,12 +3,12 @@
 //! A name without an address and a port nobody answers at are told apart from other troubles of the network, because
 //! they are usually mistakes and do not pass by themselves.
 
-use crate::cli::sysexits::{EX_CONFIG, EX_DATAERR, EX_NOHOST, EX_NOPERM, EX_TEMPFAIL, EX_UNAVAILABLE};
+use super::sysexits::{EX_CONFIG, EX_DATAERR, EX_NOHOST, EX_NOPERM, EX_TEMPFAIL, EX_UNAVAILABLE};
 use crate::diagnosis::{Failure, ProxyFailure, ProxyProblem};
 use crate::words::Cause;
 
 /// The code of a failure that was judged to have this cause.
-pub(in crate::cli) fn code(failure: &Failure, cause: Cause) -> u8 {
+pub(super) fn code(failure: &Failure, cause: Cause) -> u8 {
     match cause {
         Cause::Network => of_network(failure),
         Cause::Throttle | Cause::Quota | Cause::Uncertain => EX_TEMPFAIL,
