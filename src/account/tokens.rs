@@ -151,7 +151,7 @@ impl Tokens {
         self.current = Some(Current {
             issued: issued.clone(),
             renew_at: now + life.left.saturating_sub(margin + early),
-            last_moments: ends_at - margin.min(LAST_MOMENTS).min(life.left),
+            last_moments: now + life.left.saturating_sub(margin.min(LAST_MOMENTS)),
             ends_at,
             is_told: life.is_told,
         });
