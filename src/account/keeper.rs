@@ -47,7 +47,8 @@ pub struct Tools {
     pub holder: Holder,
     /// What time it is.
     pub clock: Clock,
-    /// The calls under way. Whoever ends the process waits for them: an answer that is lost may cost a sign-in.
+    /// The renewals of kept sign-ins under way. Whoever ends the process closes it, after which none begins, and waits
+    /// for them: an answer that is lost may cost a sign-in.
     pub renewals: TaskTracker,
 }
 
@@ -124,6 +125,18 @@ impl Keeper {
         self.issuer().map(|issuer| issuer.lock().presented.clone()).unwrap_or_default()
     }
 
+    /// Whether this credential, which was handed out a while ago, is still the one to send. A token may have ended
+    /// meanwhile, or have been replaced.
+    #[must_use]
+    pub fn is_fresh(&self, credential: &Credential) -> bool {
+        match (&self.supply, credential) {
+            (Supply::Token { issuer, .. }, Credential::Token { generation, .. }) => {
+                issuer.lock().tokens.is_fresh(*generation, now())
+            }
+            _ => true,
+        }
+    }
+
     /// The server took this credential.
     pub fn accepted(&self, credential: &Credential) {
         if let (Supply::Token { issuer, .. }, Credential::Token { generation, .. }) = (&self.supply, credential) {
@@ -131,13 +144,13 @@ impl Keeper {
         }
     }
 
-    /// The server refused this credential in AUTH. After [`AfterRefusal::Again`] an attempt asks for a credential and
-    /// signs in once more, and never a third time. A password is never worth another try: it would be the same.
+    /// The server refused this credential in AUTH. Unless that is [`AfterRefusal::Final`] an attempt asks for a
+    /// credential and signs in once more, and never a third time. A password is never worth another try: it would be the same.
     #[must_use = "says whether to try once more"]
     pub fn refused(&self, credential: &Credential) -> AfterRefusal {
         match (&self.supply, credential) {
             (Supply::Token { issuer, .. }, Credential::Token { generation, .. }) => {
-                issuer.lock().tokens.refused(*generation)
+                issuer.lock().tokens.refused(*generation, now())
             }
             _ => AfterRefusal::Final,
         }
@@ -192,6 +205,7 @@ fn origin(grant: &Grant, account: &AccountName, username: String, tools: &Tools)
         slot: Slot { account: account.clone(), vault: Arc::clone(&tools.vault), holder: tools.holder.clone() },
         http: tools.http.clone(),
         clock: tools.clock.clone(),
+        renewals: tools.renewals.clone(),
         unstored: tokio::sync::Mutex::default(),
         seen: Mutex::default(),
     }))

@@ -131,8 +131,9 @@ impl Login {
     /// What the browser is sent to ask; with a listener it comes back to that, else to where the configuration says.
     ///
     /// # Errors
-    /// When nobody has said where to ask.
+    /// When nobody has said where to ask, or nothing could be kept.
     pub async fn request(&self, redirect: String, parameters: &[(String, String)]) -> Result<Request, LoginError> {
+        self.prepare().await?;
         let endpoints = self.endpoints().await?;
         // A hint that is no address helps no sign-in page.
         let hint = Some(self.username.as_str()).filter(|name| name.contains('@'));
@@ -161,8 +162,9 @@ impl Login {
     /// Asks for a code to show.
     ///
     /// # Errors
-    /// When the provider has none to give.
+    /// When the provider has none to give, or nothing could be kept.
     pub async fn invite(&self) -> Result<Invitation, LoginError> {
+        self.prepare().await?;
         let endpoints = self.endpoints().await?;
         let invitation = device_code::ask(&self.application, &endpoints, self.means()).await?;
         Ok(invitation.ok_or(CannotAsk::NoDeviceEndpoint)?)
@@ -178,6 +180,16 @@ impl Login {
         self.keep(Record::signed_in(&self.grant, &self.application, &self.username, token, asked)).await
     }
 
+    /// A person whose sign-in cannot be kept need not begin.
+    async fn prepare(&self) -> Result<(), Failure> {
+        self.slot().prepare().await
+    }
+
+    fn slot(&self) -> Slot {
+        let Tools { vault, holder, .. } = &self.tools;
+        Slot { account: self.settings.name.clone(), vault: Arc::clone(vault), holder: holder.clone() }
+    }
+
     async fn endpoints(&self) -> Result<KnownEndpoints, NoToken> {
         discovery::known(&self.application.endpoints, &self.tools.http).await
     }
@@ -187,17 +199,15 @@ impl Login {
     }
 
     async fn keep(&self, record: Record) -> Result<Kept, LoginError> {
-        let Tools { vault, holder, clock, .. } = &self.tools;
         let is_renewable = record.refresh_token.is_some();
         let facts = record.facts.clone();
-        let account = self.settings.name.clone();
-        let slot = Slot { account: account.clone(), vault: Arc::clone(vault), holder: holder.clone() };
+        let slot = self.slot();
         match slot.put(record, Expected::Any).await? {
             Written::Done(_) => {}
-            Written::Changed => return Err(Failure::Kept(KeptFailure::Busy { account }).into()),
+            Written::Changed => return Err(Failure::Kept(KeptFailure::Busy { account: slot.account }).into()),
         }
         let known = Known { settings: &self.settings, facts: Some(&facts), is_renewable, certificate_ends: None };
-        let warnings = warnings(known, clock.now());
+        let warnings = warnings(known, self.tools.clock.now());
         let not_granted = not_granted(self.application.scope.as_deref(), facts.scope.as_deref());
         Ok(Kept { facts, is_renewable, not_granted, warnings })
     }

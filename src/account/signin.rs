@@ -4,6 +4,8 @@
 //! `allow_plaintext_credentials`, which never covers a token. A token is never sent by a mechanism made for
 //! passwords. No second mechanism is tried: what [`choose`] says is all there is to this attempt.
 
+use std::time::Instant;
+
 use super::{Mechanism, Settings};
 use crate::diagnosis::Failure;
 use crate::secret::Secret;
@@ -21,9 +23,14 @@ pub enum Credential {
     Token { username: String, token: Secret, generation: Generation },
 }
 
-/// Which of the tokens of one account this is; the keeper counts them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Generation(pub(super) u64);
+/// Which of the tokens of one account this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Generation {
+    /// The keeper counts them.
+    pub(super) number: u64,
+    /// When it ends, if its issuer said.
+    pub(super) ends_at: Option<Instant>,
+}
 
 /// What lies between us and the server once the dialogue has come to AUTH.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,7 +137,11 @@ mod tests {
     }
 
     fn token() -> Credential {
-        Credential::Token { username: "u".into(), token: Secret::new("ey".into()), generation: Generation(1) }
+        Credential::Token {
+            username: "u".into(),
+            token: Secret::new("ey".into()),
+            generation: Generation { number: 1, ends_at: None },
+        }
     }
 
     /// What `choose` says, in few words.

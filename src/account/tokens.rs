@@ -2,8 +2,8 @@
 //!
 //! A token is renewed when less than min(10 minutes, a quarter of its life) remains, a little earlier by chance, so
 //! that many relays do not ask at once. A refused token is dropped; whether another try makes sense follows from
-//! history: it does not when the refused token had itself replaced a refused one and no sign-in worked since. After a
-//! call that failed for no fault of the account the next one waits, each time a little longer.
+//! history: it does not when the refused token had itself replaced a refused one and no sign-in worked since. The refusal
+//! of a token that had ended by then says nothing. After a call that failed for no fault of the account the next one waits, each time a little longer.
 
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,9 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// back much later.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// What must remain of a token when it is sent: the server looks at it a little later. Of a short life less.
+const LAST_MOMENTS: Duration = Duration::from_secs(5);
+
 /// A token and its number.
 #[derive(Debug, Clone)]
 pub(super) struct Issued {
@@ -35,6 +38,8 @@ pub(super) struct Issued {
 pub enum AfterRefusal {
     /// Ask for a credential again and try once more.
     Again,
+    /// The token had ended by then. Another try makes sense, but not for ever; it is nobody's fault.
+    TooLate,
     /// Another credential will not help: the account is to be held.
     Final,
 }
@@ -52,6 +57,8 @@ pub(super) enum AskAgain {
 struct Current {
     issued: Issued,
     renew_at: Instant,
+    /// From then on it is not sent any more, if another one can be had.
+    last_moments: Instant,
     ends_at: Instant,
     /// Whether the issuer said when it ends.
     is_told: bool,
@@ -100,6 +107,13 @@ impl Tokens {
         self.pause.as_ref().map(|pause| pause.until.saturating_duration_since(now)).unwrap_or_default()
     }
 
+    /// Whether a token that was handed out a while ago is still the one to send.
+    pub(super) fn is_fresh(&self, generation: Generation, now: Instant) -> bool {
+        self.current
+            .as_ref()
+            .is_some_and(|current| current.issued.generation == generation && now < current.last_moments)
+    }
+
     /// How long the current token is still good, if its issuer said.
     pub(super) fn life(&self, now: Instant) -> Option<Duration> {
         let current = self.current.as_ref().filter(|current| current.is_told)?;
@@ -130,12 +144,15 @@ impl Tokens {
         if !is_doubted {
             self.trusted = self.issued;
         }
-        let issued = Issued { token, generation: Generation(self.issued) };
+        let ends_at = now + life.left;
+        let told = life.is_told.then_some(ends_at);
+        let issued = Issued { token, generation: Generation { number: self.issued, ends_at: told } };
         self.last = Some(issued.token.clone());
         self.current = Some(Current {
             issued: issued.clone(),
             renew_at: now + life.left.saturating_sub(margin + early),
-            ends_at: now + life.left,
+            last_moments: now + life.left.saturating_sub(margin.min(LAST_MOMENTS)),
+            ends_at,
             is_told: life.is_told,
         });
         (self.pause, self.failures) = (None, 0);
@@ -160,16 +177,20 @@ impl Tokens {
     }
 
     /// A sign-in with this token worked.
-    pub(super) fn accepted(&mut self, Generation(number): Generation) {
+    pub(super) fn accepted(&mut self, Generation { number, .. }: Generation) {
         self.last_accepted = self.last_accepted.max(number);
     }
 
     /// A sign-in with this token was refused.
-    pub(super) fn refused(&mut self, Generation(number): Generation) -> AfterRefusal {
-        self.last_refused = self.last_refused.max(number);
-        if let Some(current) = self.current.take_if(|current| current.issued.generation == Generation(number)) {
+    pub(super) fn refused(&mut self, generation: Generation, now: Instant) -> AfterRefusal {
+        let Generation { number, ends_at } = generation;
+        if let Some(current) = self.current.take_if(|current| current.issued.generation == generation) {
             self.refused = Some(current.issued.token);
         }
+        if ends_at.is_some_and(|ends_at| now >= ends_at) {
+            return AfterRefusal::TooLate;
+        }
+        self.last_refused = self.last_refused.max(number);
         let worked_once = self.last_accepted >= number;
         if number <= self.trusted || worked_once { AfterRefusal::Again } else { AfterRefusal::Final }
     }

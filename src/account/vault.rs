@@ -194,6 +194,13 @@ pub trait Vault: fmt::Debug + Send + Sync {
     /// When it cannot be read.
     fn list(&self) -> Result<Vec<(AccountName, Facts)>, VaultError>;
 
+    /// Whether something could be kept now: what must be there for that is made. Asked before a person is sent to sign
+    /// in, who would have come for nothing.
+    ///
+    /// # Errors
+    /// When nothing could be kept.
+    fn prepare(&self) -> Result<(), VaultError>;
+
     /// Keeps a record; ends the lease of this account if `holder` has it.
     ///
     /// # Errors
@@ -219,11 +226,11 @@ pub trait Vault: fmt::Debug + Send + Sync {
     /// When it cannot be written.
     fn give_back(&self, account: &AccountName, holder: &Holder, reply: Option<&Reply>) -> Result<(), VaultError>;
 
-    /// Forgets an account; whether there was anything to forget.
+    /// Forgets what is kept of an account, if it is still this version; whether there was anything to forget.
     ///
     /// # Errors
     /// When it cannot be written; then everything is still there.
-    fn remove(&self, account: &AccountName) -> Result<bool, VaultError>;
+    fn remove(&self, account: &AccountName, expected: Expected) -> Result<bool, VaultError>;
 
     /// Ends the leases of owners before this one, which are dead.
     ///

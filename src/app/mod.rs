@@ -102,7 +102,7 @@ pub struct Common {
     pub holder: Holder,
     /// What time it is.
     pub clock: Clock,
-    /// The calls for tokens under way.
+    /// The renewals of kept sign-ins under way.
     pub renewals: TaskTracker,
 }
 
@@ -213,7 +213,7 @@ impl App {
         self.renewals.close();
         let ending = until.max(Instant::now() + GOODBYES);
         if tokio::time::timeout_at(ending.into(), self.renewals.wait()).await.is_err() {
-            tracing::warn!("a call for a token is cut: if it has renewed a sign-in, the old one may have ended");
+            tracing::warn!("the renewal of a sign-in is cut: if the provider has made it, the old one may have ended");
         }
         let _ = tokio::time::timeout(GOODBYES, self.desks.store_received()).await;
         // Whoever owns the directory next finds nothing of ours at work in it.

@@ -13,7 +13,7 @@ use super::{cannot_use, fail, print, runtime};
 use crate::account::Settings;
 use crate::account::oauth::Grant;
 use crate::account::oauth::revocation::{self, Revoked};
-use crate::account::vault::{Lease, Record, Stored, VaultError};
+use crate::account::vault::{Expected, Lease, Record, Stored, VaultError};
 use crate::app::control::{self, Told};
 use crate::app::{self, Common};
 use crate::config::{self, Config, Loaded, Sources};
@@ -134,7 +134,7 @@ async fn logout(args: &Args, config: &Config) -> Result<Ended, Unchanged> {
         );
         return Err((EX_TEMPFAIL, text));
     }
-    common.vault.remove(&account).map_err(|error| unusable(&error))?;
+    forget(&account, stored.as_ref().filter(|_| !args.force), &common)?;
     let relay = control::tell_signed_out(&config.storage, &account).await;
     let to_do = to_do(&account, settings, stored.as_ref(), &provider, &relay);
     Ok(Ended { account, removed: Some(provider), relay: Some(relay), to_do })
@@ -151,6 +151,20 @@ fn hold_on_to(account: &AccountName, common: &Common, force: bool) -> Result<Opt
             EX_TEMPFAIL,
             format!("the sign-in of account {account} is being renewed just now; try again in a minute"),
         )),
+    }
+}
+
+/// Forgets what was kept when we looked. What somebody has signed in to meanwhile is not what was meant; with --force
+/// everything is.
+fn forget(account: &AccountName, seen: Option<&Stored>, common: &Common) -> Result<(), Unchanged> {
+    let expected = seen.map_or(Expected::Any, |stored| Expected::Version(stored.version));
+    match common.vault.remove(account, expected) {
+        Ok(false) if common.vault.get(account).is_ok_and(|kept| kept.is_some()) => Err((
+            EX_TEMPFAIL,
+            format!("somebody has just signed account {account} in anew, and that sign-in was left as it is"),
+        )),
+        Ok(_) => Ok(()),
+        Err(error) => Err(unusable(&error)),
     }
 }
 

@@ -10,6 +10,7 @@ pub mod check;
 mod choose;
 mod demo;
 mod exit;
+mod hear_out;
 mod login;
 mod logout;
 mod providers;

@@ -214,8 +214,11 @@ fn open_at_most(path: &Path, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
 pub(super) fn look(named: &[Named], source: Option<&Path>, holds_secret: bool, findings: &Findings) {
     let directory = source.and_then(Path::parent).unwrap_or(Path::new(""));
     for Named { origin, key, file } in named {
-        if let Err(complaint) = usable(file, directory) {
-            findings.error(origin, key, complaint);
+        match (usable(file, directory), file) {
+            (Ok(()), _) => {}
+            // Somebody else may bring it later, and accounts without a sign-in that is kept need none: they must send.
+            (Err(complaint), NamedFile::VaultKey(_)) => findings.warning(origin, key, complaint),
+            (Err(complaint), _) => findings.error(origin, key, complaint),
         }
         if let Some(complaint) = file.own_certificate().and_then(|path| ending(path, Timestamp::now())) {
             findings.warning(origin, key, complaint);

@@ -157,6 +157,8 @@ pub enum TokenFailure {
     OwnFile { detail: String },
     /// The certificate that stands for the client's secret has ended.
     CertificateEnded { file: String, ended: Timestamp },
+    /// The token ended while the mail server looked at it, and so did the next one.
+    EndedOnTheWay,
     /// The document that names the endpoints is of no use.
     Discovery { document: String, problem: DiscoveryProblem },
 }

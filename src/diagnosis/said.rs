@@ -84,6 +84,7 @@ impl fmt::Display for TokenFailure {
             Self::Command { program, detail } => write!(f, "{program}: {detail}"),
             Self::OwnFile { detail } => f.write_str(detail),
             Self::CertificateEnded { file, ended } => write!(f, "the certificate in {file} ended at {ended}"),
+            Self::EndedOnTheWay => f.write_str("the token had ended when the mail server looked at it"),
             Self::Discovery { document, problem: DiscoveryProblem::Odd { status, .. } } => {
                 write!(f, "{document}: HTTP {status}")
             }

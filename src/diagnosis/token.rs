@@ -48,6 +48,12 @@ pub(super) fn judge(failure: &TokenFailure, context: Context<'_>) -> Diagnosis {
             ),
             "Make a new key and certificate, register the certificate at the provider, and put both where `oauth.client_certificate` and `oauth.client_key` of this account point. If the date is to come, set this machine's clock.",
         ),
+        TokenFailure::EndedOnTheWay => Diagnosis::new(
+            "token_ended_on_the_way",
+            Cause::Network,
+            "The tokens ended before the mail server had looked at them.",
+            "Nothing to do if it passes: it is tried again later. If it does not, the provider gives tokens of too short a life for the time its mail server takes: have it made longer.",
+        ),
         TokenFailure::Discovery { document, problem } => discovery(document, problem),
     }
 }

@@ -3,16 +3,19 @@
 //! A refresh token that nobody used for a day is renewed, so that no provider ends it for being idle and a dead one is
 //! noticed before mail needs it; what comes of it is held and logged like any failure. While the account is held, what
 //! is kept of it is looked at every few seconds: a sign-in of which nobody told us ends the hold all the same. It is a
-//! small local file; to be notified of its changes would need a crate and fail on network file systems.
+//! small local file; to be notified of its changes would need a crate and fail on network file systems. What the vault
+//! could not take is offered to it again before another process may present the old refresh token.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::time::MissedTickBehavior;
 use tracing::Instrument;
 
 use super::{Couriers, Desk};
 use crate::account::chance::by_chance;
 use crate::account::health::{Hold, Stage};
+use crate::account::vault::LEASE;
 use crate::diagnosis::diagnose;
 use crate::journal::Event as Happened;
 
@@ -21,6 +24,9 @@ const LOOK: Duration = Duration::from_hours(1);
 
 /// How often it is looked whether somebody has signed in.
 const WATCH: Duration = Duration::from_secs(3);
+
+/// How often what could not be stored is tried again; while the lease of that renewal runs nobody else renews.
+const STORE_AGAIN: Duration = LEASE.checked_div(3).expect("three is not zero");
 
 impl Desk {
     /// Looks after the sign-in until the house ends. Does nothing for accounts of which nothing is kept.
@@ -36,6 +42,8 @@ impl Desk {
     async fn look_after(self: Arc<Self>) {
         // Many relays that start at once, after a power failure say, do not ask at once.
         let mut next_look = tokio::time::Instant::now() + by_chance(LOOK / 12);
+        let mut store_again = tokio::time::interval(STORE_AGAIN);
+        store_again.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let may_end = self.health().hold().is_some_and(Hold::is_for_sign_in);
             tokio::select! {
@@ -44,6 +52,7 @@ impl Desk {
                         self.signed_in();
                     }
                 }
+                _ = store_again.tick() => self.upstream.keeper().store_received().await,
                 () = self.held.notified(), if !may_end => {}
                 () = tokio::time::sleep_until(next_look), if !may_end => {
                     next_look = tokio::time::Instant::now() + LOOK - by_chance(LOOK / 4);

@@ -1,7 +1,8 @@
 //! Dial, TLS, EHLO, AUTH: from nothing to a ready [`Line`].
 //!
-//! Guarantees that a credential is fetched before a connection is opened, that a refused token is renewed and tried
-//! once more and never again, and that a failure says at which stage it stood.
+//! Guarantees that a credential is fetched before a connection is opened, that a token which ends on the way is replaced
+//! before it is sent, that a refused one is renewed and tried once more and never again, and that a failure says at
+//! which stage it stood.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -15,7 +16,7 @@ use crate::account::keeper::{AfterRefusal, Keeper};
 use crate::account::origin::Origin;
 use crate::account::signin::{self, Channel, Credential};
 use crate::account::{Encryption, Settings};
-use crate::diagnosis::{Failure, TlsProblem};
+use crate::diagnosis::{Failure, TlsProblem, TokenFailure};
 use crate::journal::{self, Journal};
 use crate::net::link::{Link, LinkError};
 use crate::net::ours::Bound;
@@ -92,11 +93,11 @@ impl Upstream {
         let mut renewed = false;
         loop {
             progress.set(Phase::Credential);
-            let credential = self
+            let mut credential = self
                 .credential(progress)
                 .await
                 .map_err(|failure| ConnectError { failure, stage: Stage::of(Phase::Credential, &Credential::None) })?;
-            let failure = match self.sign_in(&credential, progress).await {
+            let failure = match self.sign_in(&mut credential, progress).await {
                 Ok(line) => {
                     self.keeper.accepted(&credential);
                     return Ok(line);
@@ -104,10 +105,15 @@ impl Upstream {
                 Err(failure) => failure,
             };
             let refused = matches!(&failure, Failure::Reply { phase: Phase::Auth, reply } if reply.is_permanent());
-            if refused && self.keeper.refused(&credential) == AfterRefusal::Again && !renewed {
+            let after = refused.then(|| self.keeper.refused(&credential));
+            if matches!(after, Some(AfterRefusal::Again | AfterRefusal::TooLate)) && !renewed {
                 progress.again(&failure);
                 renewed = true;
                 continue;
+            }
+            if after == Some(AfterRefusal::TooLate) {
+                let failure = Failure::Token(TokenFailure::EndedOnTheWay);
+                return Err(ConnectError { failure, stage: Stage::SignIn });
             }
             let phase = if refused { Phase::Auth } else { Phase::Connect };
             return Err(ConnectError { failure, stage: Stage::of(phase, &credential) });
@@ -115,16 +121,26 @@ impl Upstream {
     }
 
     async fn credential(&self, progress: &Progress) -> Result<Credential, Failure> {
-        let limit = self.timeouts.credential;
         progress.see(|| Fact::Credential(Origin::of(&self.settings.credential)));
-        let credential = tokio::time::timeout(limit, self.keeper.credential())
-            .await
-            .map_err(|_| Failure::TimedOut { phase: Phase::Credential, seconds: limit.as_secs() })?
-            .inspect_err(|_| self.show_presented(progress))?;
+        let credential = self.fetch().await.inspect_err(|_| self.show_presented(progress))?;
         if let Some(life) = self.keeper.token_life() {
             progress.see(|| Fact::TokenLife(life));
         }
         Ok(credential)
+    }
+
+    async fn fetch(&self) -> Result<Credential, Failure> {
+        let limit = self.timeouts.credential;
+        let late = |_| Failure::TimedOut { phase: Phase::Credential, seconds: limit.as_secs() };
+        tokio::time::timeout(limit, self.keeper.credential()).await.map_err(late)?
+    }
+
+    /// A token may end while we dial and shake hands; the server listens now, and gets one that is good.
+    async fn freshen(&self, credential: &mut Credential) -> Result<(), Failure> {
+        if !self.keeper.is_fresh(credential) {
+            *credential = self.fetch().await?;
+        }
+        Ok(())
     }
 
     /// What a token endpoint presented in a handshake that failed.
@@ -135,7 +151,7 @@ impl Upstream {
         }
     }
 
-    async fn sign_in(&self, credential: &Credential, progress: &Progress) -> Result<Line, Failure> {
+    async fn sign_in(&self, credential: &mut Credential, progress: &Progress) -> Result<Line, Failure> {
         progress.set(Phase::Connect);
         let began = Instant::now();
         let Settings { host, port, .. } = &self.settings;
@@ -247,7 +263,7 @@ impl Upstream {
     async fn converse(
         &self,
         mut link: Link<Client>,
-        credential: &Credential,
+        credential: &mut Credential,
         progress: &Progress,
     ) -> Result<Link<Client>, Failure> {
         loop {
@@ -273,7 +289,7 @@ impl Upstream {
     async fn step(
         &self,
         link: &mut Link<Client>,
-        credential: &Credential,
+        credential: &mut Credential,
         progress: &Progress,
     ) -> Result<Next, Failure> {
         let phase = link.conversation().phase();
@@ -286,13 +302,16 @@ impl Upstream {
         match event {
             // Octets that are here before the handshake are not the server's: the dialogue must see them, and fails.
             Ok(Event::Upgrade) if !link.receive_now() => Ok(Next::Upgrade),
-            Ok(Event::Ready) => Ok(match self.login(link, credential, progress)? {
-                Some(login) => {
-                    link.conversation_mut().login(&login, Instant::now());
-                    Next::Again
-                }
-                None => Next::Done,
-            }),
+            Ok(Event::Ready) => {
+                self.freshen(credential).await?;
+                Ok(match self.login(link, credential, progress)? {
+                    Some(login) => {
+                        link.conversation_mut().login(&login, Instant::now());
+                        Next::Again
+                    }
+                    None => Next::Done,
+                })
+            }
             Ok(Event::LoggedIn) => Ok(Next::Done),
             Ok(Event::Failed(fault)) => {
                 if matches!(fault, Fault::StartTlsRefused { .. } | Fault::StartTlsInjected { .. }) {

@@ -69,3 +69,19 @@ fn a_directory_and_a_file_too_large_are_no_configuration() {
     let large = said(&desk.write("large.toml", &"#\n".repeat(1 << 20)));
     assert!(large.ends_with("it is larger than 1024 KiB; is it the right file?"), "{large}");
 }
+
+/// Somebody else keeps it and may bring it later; accounts that need no vault must send meanwhile.
+#[test]
+fn a_key_of_the_vault_that_is_missing_or_wrong_stops_nobody_and_is_told() {
+    let desk = Desk::new();
+    let text = format!("{ACCOUNT}mechanism = \"none\"\n[storage]\nkey_file = \"vault.key\"\n");
+    let said = || {
+        let loaded = desk.load(&text, &[]).expect("the relay starts");
+        let [risk] = &loaded.warnings[..] else { panic!("{:?}", loaded.warnings) };
+        assert_eq!(risk.key, "storage.key_file");
+        risk.message.clone()
+    };
+    assert!(said().contains("vault.key cannot be read"), "{}", said());
+    desk.write("vault.key", "correct-horse\n");
+    assert!(said().contains("cannot be the key of the vault") && !said().contains("correct-horse"), "{}", said());
+}

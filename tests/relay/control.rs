@@ -174,7 +174,7 @@ async fn a_sign_in_that_the_relay_is_told_of_ends_the_hold_at_once() {
     assert!(accounts[0].status.token.as_ref().unwrap().ends.is_some());
     assert_eq!(accounts[0].warnings[0].code, "sign_in_not_renewable", "what is to be warned of travels along");
 
-    assert!(FileVault::new(storage.clone()).remove(account).unwrap());
+    assert!(FileVault::new(storage.clone()).remove(account, Expected::Any).unwrap());
     assert_eq!(control::tell_signed_out(storage, account).await, Told::Running);
     let heard = scene.restarted(|_| {}).await.device().await.mail().await;
     assert!(heard.starts_with("451 4.7.0"), "{heard}");
@@ -187,7 +187,7 @@ async fn no_token_in_memory_outlives_a_sign_out() {
     let (storage, account) = (&scene.config.storage, &scene.config.accounts[0].name);
     let mut device = scene.device().await;
     assert!(device.mail().await.starts_with("250 "));
-    assert!(FileVault::new(storage.clone()).remove(account).unwrap());
+    assert!(FileVault::new(storage.clone()).remove(account, Expected::Any).unwrap());
     assert_eq!(control::tell_signed_out(storage, account).await, Told::Running);
     // Its connection was signed in before; the next one is not.
     scene.sandbox.faults().plan(

@@ -181,7 +181,11 @@ fn another_reason_starts_its_own_rhythm_within_the_same_hold() {
 fn only_a_password_refused_at_auth_counts_as_a_refused_password() {
     let secret = || Secret::new("hunter2".into());
     let password = Credential::Password { username: "u".into(), password: secret() };
-    let token = Credential::Token { username: "u".into(), token: secret(), generation: Generation(1) };
+    let token = Credential::Token {
+        username: "u".into(),
+        token: secret(),
+        generation: Generation { number: 1, ends_at: None },
+    };
     assert_eq!(Stage::of(Phase::Auth, &password), Stage::Password);
     assert_eq!(Stage::of(Phase::Tls, &password), Stage::SignIn);
     assert_eq!(Stage::of(Phase::Auth, &token), Stage::SignIn);

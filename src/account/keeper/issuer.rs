@@ -113,7 +113,7 @@ impl Issuer {
         let (landed, landing) = watch::channel(Landing::UnderWay);
         state.flight = Some(landing.clone());
         let issuer = Arc::clone(self);
-        self.tools.renewals.spawn(async move {
+        tokio::spawn(async move {
             let result = {
                 let _cleared = Cleared(&issuer);
                 issuer.fly().await

@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use tokio_util::task::TaskTracker;
 
 use super::issuer::{Fetched, now};
 use crate::account::life::Life;
@@ -37,6 +38,8 @@ pub(super) struct Kept {
     pub http: HttpClient,
     pub slot: Slot,
     pub clock: Clock,
+    /// Those under way, and whether the program ends.
+    pub renewals: TaskTracker,
     /// Received and not stored yet, because the vault could not. Locked until it is known whether it could be, so that
     /// nobody takes away what another one has put here meanwhile.
     pub unstored: tokio::sync::Mutex<Option<Unstored>>,
@@ -91,6 +94,11 @@ impl Kept {
             }
             // Not while the lease runs: a slow server of documents must not use up the time of the call.
             let endpoint = oauth::discovery::known(&self.application.endpoints, &self.http).await?.token;
+            let under_way = self.renewals.token();
+            if self.renewals.is_closed() {
+                // The program ends: what the provider answers would be lost.
+                return Err(Failure::Kept(KeptFailure::Busy { account: self.slot.account.clone() }).into());
+            }
             match self.slot.lease(wait.now(&self.clock)).await? {
                 // Between our look and the lease somebody may have brought what we came for.
                 Lease::Yours(stored) => match self.good(&stored, spent) {
@@ -104,7 +112,10 @@ impl Kept {
                         }
                     }
                 },
-                Lease::Taken { until } => wait.on(until, &self.slot).await?,
+                Lease::Taken { until } => {
+                    drop(under_way);
+                    wait.on(until, &self.slot).await?;
+                }
                 // It was removed since we looked.
                 Lease::Nothing => {}
             }

@@ -2,7 +2,7 @@
 //!
 //! Nothing here waits for time to pass: the tests wait for a call to arrive, and move the clock themselves.
 
-mod crash;
+pub(crate) mod crash;
 mod kept;
 mod processes;
 mod provider;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::account::Source;
+use crate::account::keeper::tests::crash::Full;
 use crate::account::keeper::tests::tools;
 use crate::account::oauth::authorization_code::Redirected;
 use crate::account::oauth::authorization_code::tests::{application, asked};
@@ -81,6 +82,18 @@ async fn a_refusal_leaves_what_was_kept() {
         let Stored { version, record } = kept(&login);
         assert_eq!((version, record.refresh_token.unwrap().expose()), (before, "old"), "{json}");
     }
+}
+
+/// They would have signed in for nothing.
+#[tokio::test]
+async fn nobody_is_asked_to_sign_in_where_nothing_can_be_kept() {
+    let mut login = login(TOKEN).await;
+    login.tools.vault = Arc::new(Full { vault: Arc::default(), is_full: true.into() });
+    let Err(LoginError::Failed(failure)) = login.request("https://example.com/back".into(), &[]).await else {
+        panic!("somebody was asked")
+    };
+    assert!(matches!(failure, Failure::Kept(KeptFailure::Storage { .. })), "{failure:?}");
+    assert!(matches!(login.invite().await, Err(LoginError::Failed(Failure::Kept(_)))));
 }
 
 #[tokio::test]

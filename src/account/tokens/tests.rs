@@ -133,12 +133,12 @@ fn a_refused_token_is_replaced_once_and_the_second_refusal_is_final() {
     let mut tokens = Tokens::default();
     let first = put(&mut tokens, None, now).generation;
     tokens.accepted(first);
-    assert_eq!(tokens.refused(first), AfterRefusal::Again);
+    assert_eq!(tokens.refused(first, now), AfterRefusal::Again);
     assert!(fresh(&tokens, now).is_none(), "it is dropped");
     let second = put(&mut tokens, None, now).generation;
-    assert_eq!(tokens.refused(second), AfterRefusal::Final);
+    assert_eq!(tokens.refused(second, now), AfterRefusal::Final);
     let probe = put(&mut tokens, None, now).generation;
-    assert_eq!(tokens.refused(probe), AfterRefusal::Final, "a probe costs one try, not two");
+    assert_eq!(tokens.refused(probe, now), AfterRefusal::Final, "a probe costs one try, not two");
 }
 
 #[test]
@@ -146,14 +146,14 @@ fn a_sign_in_that_works_restores_the_trust() {
     let now = Instant::now();
     let mut tokens = Tokens::default();
     let first = put(&mut tokens, None, now).generation;
-    assert_eq!(tokens.refused(first), AfterRefusal::Again);
+    assert_eq!(tokens.refused(first, now), AfterRefusal::Again);
     let second = put(&mut tokens, None, now).generation;
     tokens.accepted(second);
-    assert_eq!(tokens.refused(second), AfterRefusal::Again, "it had worked");
+    assert_eq!(tokens.refused(second, now), AfterRefusal::Again, "it had worked");
     let third = put(&mut tokens, None, now).generation;
     tokens.accepted(third);
     let fourth = put(&mut tokens, None, now).generation;
-    assert_eq!(tokens.refused(fourth), AfterRefusal::Again);
+    assert_eq!(tokens.refused(fourth, now), AfterRefusal::Again);
 }
 
 #[test]
@@ -161,11 +161,11 @@ fn several_connections_refused_with_one_token_all_get_the_next() {
     let now = Instant::now();
     let mut tokens = Tokens::default();
     let first = put(&mut tokens, None, now).generation;
-    assert_eq!(tokens.refused(first), AfterRefusal::Again);
+    assert_eq!(tokens.refused(first, now), AfterRefusal::Again);
     let second = put(&mut tokens, None, now).generation;
-    assert_eq!(tokens.refused(first), AfterRefusal::Again, "the late one of the same token");
+    assert_eq!(tokens.refused(first, now), AfterRefusal::Again, "the late one of the same token");
     assert_eq!(fresh(&tokens, now).unwrap().generation, second, "which does not cost the new one");
-    assert_eq!([tokens.refused(second), tokens.refused(second)], [AfterRefusal::Final; 2]);
+    assert_eq!([tokens.refused(second, now), tokens.refused(second, now)], [AfterRefusal::Final; 2]);
 }
 
 #[test]
@@ -173,13 +173,49 @@ fn after_a_new_sign_in_nothing_from_before_is_held_against_it() {
     let now = Instant::now();
     let mut tokens = Tokens::default();
     let first = put(&mut tokens, None, now).generation;
-    assert_eq!(tokens.refused(first), AfterRefusal::Again);
+    assert_eq!(tokens.refused(first, now), AfterRefusal::Again);
     let second = put(&mut tokens, None, now).generation;
-    assert_eq!(tokens.refused(second), AfterRefusal::Final);
+    assert_eq!(tokens.refused(second, now), AfterRefusal::Final);
     assert!(tokens.put_failure(failure(), AskAgain::AfterPause(None), now).is_err());
     tokens.forget();
     assert!(tokens.at_hand(now).is_none() && tokens.last_refused().is_none());
-    assert_eq!(tokens.refused(second), AfterRefusal::Again, "one that was still out there");
+    assert_eq!(tokens.refused(second, now), AfterRefusal::Again, "one that was still out there");
     let third = put(&mut tokens, None, now).generation;
-    assert!(third > second, "numbers never come back");
+    assert!(third.number > second.number, "numbers never come back");
+}
+
+#[test]
+fn a_token_is_sent_until_its_last_moments_and_only_while_it_is_the_current_one() {
+    let start = Instant::now();
+    for (life, sent_for) in [(3600, 3595), (40, 35), (8, 6), (4, 3)] {
+        let mut tokens = Tokens::default();
+        let first = put(&mut tokens, Some(life), start).generation;
+        assert!(tokens.is_fresh(first, later(start, sent_for - 1)), "{life}");
+        assert!(!tokens.is_fresh(first, later(start, sent_for)), "{life}");
+    }
+    let mut tokens = Tokens::default();
+    let first = put(&mut tokens, Some(3600), start).generation;
+    let second = put(&mut tokens, Some(3600), start).generation;
+    assert!(!tokens.is_fresh(first, start) && tokens.is_fresh(second, start));
+    tokens.forget();
+    assert!(!tokens.is_fresh(second, start), "somebody has signed in anew");
+}
+
+#[test]
+fn the_refusal_of_a_token_that_had_ended_says_nothing_about_the_account() {
+    let start = Instant::now();
+    let mut tokens = Tokens::default();
+    for _ in 0..3 {
+        let ended = put(&mut tokens, Some(2), start).generation;
+        assert_eq!(tokens.refused(ended, later(start, 2)), AfterRefusal::TooLate);
+        assert!(tokens.at_hand(start).is_none(), "it is not handed out again");
+    }
+    let living = put(&mut tokens, Some(2), start).generation;
+    assert_eq!(tokens.refused(living, later(start, 1)), AfterRefusal::Again, "the first that counts");
+    let untold = put(&mut tokens, None, start).generation;
+    assert_eq!(
+        tokens.refused(untold, later(start, 100 * MINUTE)),
+        AfterRefusal::Final,
+        "nobody knows that it had ended"
+    );
 }

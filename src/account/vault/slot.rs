@@ -28,6 +28,11 @@ impl Slot {
         self.blocking(move |slot| slot.vault.put(&slot.account, &record, expected, &slot.holder)).await
     }
 
+    /// Whether there is a place to keep something.
+    pub(in crate::account) async fn prepare(&self) -> Result<(), Failure> {
+        self.blocking(|slot| slot.vault.prepare()).await
+    }
+
     pub(in crate::account) async fn lease(&self, now: Timestamp) -> Result<Lease, Failure> {
         self.blocking(move |slot| slot.vault.lease(&slot.account, &slot.holder, now)).await
     }

@@ -35,6 +35,10 @@ impl Vault for Memory {
         Ok(self.0.lock().unwrap().accounts.iter().map(|(name, entry)| (name.clone(), entry.1.facts.clone())).collect())
     }
 
+    fn prepare(&self) -> Result<(), VaultError> {
+        Ok(())
+    }
+
     fn put(
         &self,
         account: &AccountName,
@@ -77,8 +81,11 @@ impl Vault for Memory {
         Ok(())
     }
 
-    fn remove(&self, account: &AccountName) -> Result<bool, VaultError> {
-        Ok(self.0.lock().unwrap().accounts.remove(account).is_some())
+    fn remove(&self, account: &AccountName, expected: Expected) -> Result<bool, VaultError> {
+        let accounts = &mut self.0.lock().unwrap().accounts;
+        let version = accounts.get(account).map_or(0, |entry| entry.0);
+        let is_it = expected == Expected::Any || expected == Expected::Version(version);
+        Ok(is_it && accounts.remove(account).is_some())
     }
 
     fn bury(&self, owner: &Holder) -> Result<(), VaultError> {

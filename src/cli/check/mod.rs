@@ -67,6 +67,8 @@ fn report_on(args: Args, sources: &Sources, colours: bool, look: impl Fn(&Config
             notes.splice(..0, std::mem::take(&mut loaded.notes));
             notes.extend(machine::secrets_in_environment(sources, &machine));
             let warnings = std::mem::take(&mut loaded.warnings);
+            let is_told = warnings.iter().any(|warning| warning.key == vault::KEY_FILE);
+            findings.retain(|finding| !(is_told && finding.key == vault::KEY_FILE));
             (Some(loaded), warnings.into_iter().chain(findings).collect::<Vec<_>>(), notes)
         }
         Err(report) => (None, report.findings, Vec::new()),
@@ -135,6 +137,22 @@ mod tests {
         assert!(text.contains("0 errors, 1 warning") && text.contains("can be used"), "{text}");
         assert_eq!(report(&RISKY, Args { strict: true, ..PLAIN }).1, 78);
         assert_eq!(report(&RISKY[..2], Args { strict: true, ..PLAIN }).1, 0);
+    }
+
+    #[test]
+    fn a_key_of_the_vault_that_is_not_there_is_told_once() {
+        let variables = [RISKY[0], RISKY[1], ("POSTHOUSE__STORAGE__KEY_FILE", "/nonexistent/vault.key")];
+        let empty = tempfile::NamedTempFile::new().unwrap();
+        let environment = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let sources = Sources { path: Some(empty.path().into()), environment, overrides: Vec::new() };
+        let told_too = |config: &Config| {
+            let mut config = config.clone();
+            config.accounts[0].credential = vault::tests::kept_sign_in();
+            Probed { findings: vault::look(&config), ..Probed::default() }
+        };
+        let Said { out, code, .. } = report_on(PLAIN, &sources, false, told_too);
+        assert!(code == 0 && out.contains("vault.key cannot be read"), "{out}");
+        assert!(!out.contains("is not there"), "and not by who looks at the vault as well: {out}");
     }
 
     #[test]

@@ -59,12 +59,16 @@ fn unusable(config: &Config) -> Vec<Finding> {
         Err(error) => return vec![warning(error.to_string(), STATUS)],
     };
     if let KeyState::Unusable(error) = survey.keys {
-        return vec![warning(error.to_string(), STATUS)];
+        let key = if config.storage.key.path().is_some() { KEY_FILE } else { "storage" };
+        return vec![Finding { key: key.into(), ..warning(error.to_string(), STATUS) }];
     }
     let of_config = |name| config.accounts.iter().any(|account| account.name == name);
     let kept = survey.accounts.into_iter().filter(|kept| of_config(kept.account.clone()));
     kept.filter_map(|kept| kept.problem).map(|problem| warning(problem.to_string(), STATUS)).collect()
 }
+
+/// Where the configuration itself may have been told of the same fault.
+pub(super) const KEY_FILE: &str = "storage.key_file";
 
 const STATUS: &str = "`posthouse vault` shows what is kept and whether it opens";
 
@@ -74,7 +78,7 @@ fn warning(message: String, hint: &str) -> Finding {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::account::Source;
     use crate::account::oauth::{Application, ClientProof, Endpoints, Grant};
@@ -90,16 +94,24 @@ mod tests {
         std::fs::write(&file, "[accounts.office]\nhost = \"mail.example.com\"\nmechanism = \"none\"\n").unwrap();
         let mut config = config::load(&Sources { path: Some(file), ..Sources::default() }).unwrap().config;
         config.storage = Settings { directory: root.join("data"), key };
-        let application = Application {
+        let application = application();
+        let its_own = || Source::from(Grant::ClientCredentials { application });
+        config.accounts[0].credential = if kept { kept_sign_in() } else { its_own() };
+        config
+    }
+
+    pub(in crate::cli::check) fn kept_sign_in() -> Source {
+        Source::from(Grant::DeviceCode { application: application() })
+    }
+
+    fn application() -> Application {
+        Application {
             endpoints: Endpoints::token_only("https://login.example.com/token".parse().unwrap()),
             client_id: "app".into(),
             proof: ClientProof::None,
             scope: None,
             unused_refresh_life: None,
-        };
-        let grant = if kept { Grant::DeviceCode { application } } else { Grant::ClientCredentials { application } };
-        config.accounts[0].credential = Source::from(grant);
-        config
+        }
     }
 
     #[test]

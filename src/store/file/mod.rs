@@ -83,6 +83,12 @@ impl FileVault {
         Document::read(&octets).map(Some).map_err(|error| said::vault_unreadable(&path, &error))
     }
 
+    fn make_directory(&self) -> Result<(), VaultError> {
+        let directory = &self.settings.directory;
+        disk::private_directory(directory, Owner::of(directory))
+            .map_err(|error| said::vault_unwritten(&self.path(), &error))
+    }
+
     fn lock(&self) -> Result<disk::Locked, VaultError> {
         let path = self.settings.directory.join("vault.lock");
         match disk::lock(&path, PATIENCE) {
@@ -192,6 +198,11 @@ impl Vault for FileVault {
         Ok(document.entries().map(|(name, entry)| (name, entry.facts.known.clone())).collect())
     }
 
+    fn prepare(&self) -> Result<(), VaultError> {
+        self.make_directory()?;
+        self.change(|document| self.keys_to_seal(document).map(|_| Change::None(())))
+    }
+
     fn put(
         &self,
         account: &AccountName,
@@ -199,9 +210,7 @@ impl Vault for FileVault {
         expected: Expected,
         holder: &Holder,
     ) -> Result<Written, VaultError> {
-        let directory = &self.settings.directory;
-        disk::private_directory(directory, Owner::of(directory))
-            .map_err(|error| said::vault_unwritten(&self.path(), &error))?;
+        self.make_directory()?;
         self.change(|document| {
             if !document.is_as(account, expected) {
                 return Ok(Change::None(Written::Changed));
@@ -236,9 +245,9 @@ impl Vault for FileVault {
         })
     }
 
-    fn remove(&self, account: &AccountName) -> Result<bool, VaultError> {
+    fn remove(&self, account: &AccountName, expected: Expected) -> Result<bool, VaultError> {
         self.change_existing(|document| {
-            let removed = document.remove(account);
+            let removed = document.is_as(account, expected) && document.remove(account);
             Ok(if removed { Change::Made(true) } else { Change::None(false) })
         })
     }

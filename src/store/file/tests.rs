@@ -69,7 +69,7 @@ fn looking_makes_nothing() {
     assert!(matches!(vault.lease(&account, &holder, Timestamp::UNIX_EPOCH).unwrap(), Lease::Nothing));
     vault.give_back(&account, &holder, None).unwrap();
     vault.bury(&holder).unwrap();
-    assert!(!vault.remove(&account).unwrap() && vault.survey().unwrap().accounts.is_empty());
+    assert!(!vault.remove(&account, Expected::Any).unwrap() && vault.survey().unwrap().accounts.is_empty());
     assert_eq!(std::fs::read_dir(place.root.path()).unwrap().count(), 0);
 }
 

@@ -4,8 +4,10 @@
 //! with the same questions: was a token presented twice, were two renewals under way at once, is what is kept still
 //! good?
 
+mod beside;
 mod crowd;
 mod ending;
+mod slow;
 mod story;
 mod tending;
 mod trouble;

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use posthouse::account::vault::{Expected, Holder, Vault, Written};
+use posthouse::sandbox::fault::{Gate, Times, TokenFault};
 use posthouse::store::file::FileVault;
 
 use super::*;
-use crate::scene::Log;
+use crate::scene::{Log, reached};
 
 /// Long enough for the first look after the start, whatever chance says.
 const FIRST_LOOK: Duration = Duration::from_mins(6);
@@ -68,4 +69,34 @@ async fn that_nobody_has_signed_in_is_said_soon_after_the_start() {
     pass(&scene, FIRST_LOOK).await;
     log.wait_for_line(&["account held", "posthouse login office"]).await;
     assert_eq!(scene.sandbox.counters().token_calls, 0);
+}
+
+/// The provider takes the old refresh token no more, and nobody else knows the new one.
+#[tokio::test]
+async fn what_the_vault_could_not_take_is_stored_as_soon_as_it_can() {
+    let log = Log::capture();
+    let scene = signed_in_at(provider(), false, |_| {}).await;
+    let (gate, before) = (Gate::new(), refresh_token(&scene.config));
+    scene.sandbox.faults().plan_grant("refresh_token", TokenFault::Wait(gate.clone()), Times::Once);
+    let mut device = scene.device().await;
+    let lock = scene.config.storage.directory.join("vault.lock");
+    let (heard, ()) = tokio::join!(device.mail(), async {
+        reached(&gate).await;
+        std::fs::remove_file(&lock).unwrap();
+        std::fs::create_dir(&lock).unwrap();
+        gate.open();
+    });
+    assert!(heard.starts_with("451 "), "{heard}");
+    log.assert_line(&["new tokens could not be stored"]);
+    assert_eq!(refresh_token(&scene.config), before);
+    std::fs::remove_dir(&lock).unwrap();
+    pass(&scene, Duration::from_secs(30)).await;
+    let begun = Instant::now();
+    while refresh_token(&scene.config) == before {
+        assert!(begun.elapsed() < PATIENCE, "{}", log.text());
+        tokio::task::yield_now().await;
+    }
+    assert!(device.mail().await.starts_with("250 "));
+    assert_eq!(renewals(&scene.sandbox).len(), 1);
+    assert_in_order(&scene.sandbox);
 }

@@ -46,6 +46,10 @@ impl Mortal {
 }
 
 impl Vault for Mortal {
+    fn prepare(&self) -> Result<(), VaultError> {
+        self.vault.prepare()
+    }
+
     fn get(&self, account: &AccountName) -> Result<Option<Stored>, VaultError> {
         self.reach(None)?;
         self.vault.get(account)
@@ -74,8 +78,8 @@ impl Vault for Mortal {
         self.vault.give_back(account, holder, reply)
     }
 
-    fn remove(&self, account: &AccountName) -> Result<bool, VaultError> {
-        self.vault.remove(account)
+    fn remove(&self, account: &AccountName, expected: Expected) -> Result<bool, VaultError> {
+        self.vault.remove(account, expected)
     }
 
     fn bury(&self, owner: &Holder) -> Result<(), VaultError> {
@@ -118,12 +122,19 @@ async fn killed_between_every_two_steps_the_account_works_or_is_held_with_its_ol
 
 /// A vault whose disk is full while the flag is up.
 #[derive(Debug)]
-struct Full {
-    vault: Arc<Memory>,
-    is_full: std::sync::atomic::AtomicBool,
+pub(crate) struct Full {
+    pub vault: Arc<Memory>,
+    pub is_full: std::sync::atomic::AtomicBool,
 }
 
 impl Vault for Full {
+    fn prepare(&self) -> Result<(), VaultError> {
+        if self.is_full.load(Ordering::SeqCst) {
+            return Err(VaultError::Storage("no space left".into()));
+        }
+        self.vault.prepare()
+    }
+
     fn get(&self, account: &AccountName) -> Result<Option<Stored>, VaultError> {
         self.vault.get(account)
     }
@@ -147,8 +158,8 @@ impl Vault for Full {
         self.vault.give_back(account, holder, reply)
     }
 
-    fn remove(&self, account: &AccountName) -> Result<bool, VaultError> {
-        self.vault.remove(account)
+    fn remove(&self, account: &AccountName, expected: Expected) -> Result<bool, VaultError> {
+        self.vault.remove(account, expected)
     }
 
     fn bury(&self, owner: &Holder) -> Result<(), VaultError> {

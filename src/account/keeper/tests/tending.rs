@@ -45,7 +45,7 @@ async fn a_dead_sign_in_is_noticed_before_mail_needs_it() {
     office.pass(DAY).await;
     let failure = office.keeper().tend().await.unwrap().unwrap_err();
     assert_eq!(super::provider::cause(&failure), Cause::Account);
-    office.vault.remove(&"office".into()).unwrap();
+    office.vault.remove(&"office".into(), Expected::Any).unwrap();
     let failure = office.keeper().tend().await.unwrap().unwrap_err();
     assert!(matches!(failure, Failure::Kept(KeptFailure::NotSignedIn { .. })));
 }

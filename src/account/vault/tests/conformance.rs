@@ -87,7 +87,7 @@ fn nothing_is_kept_at_first([vault, _]: Views) {
     let (account, holder) = ("a".into(), Holder::new(true));
     assert!(vault.get(&account).unwrap().is_none() && vault.list().unwrap().is_empty());
     assert!(matches!(vault.lease(&account, &holder, at(0)).unwrap(), Lease::Nothing));
-    assert!(!vault.remove(&account).unwrap());
+    assert!(!vault.remove(&account, Expected::Any).unwrap());
     vault.give_back(&account, &holder, None).unwrap();
     vault.bury(&holder).unwrap();
     let late = vault.put(&account, &record("r", "a"), Expected::Version(1), &holder).unwrap();
@@ -133,7 +133,7 @@ fn a_new_sign_in_replaces_whatever_there_is([one, other]: Views) {
 fn a_version_is_never_given_twice([one, other]: Views) {
     let holder = Holder::new(false);
     let before = put(&*one, "a", &record("before", "x"), Expected::Any, &holder);
-    other.remove(&"a".into()).unwrap();
+    other.remove(&"a".into(), Expected::Any).unwrap();
     let after = put(&*other, "a", &record("after", "x"), Expected::Any, &holder);
     assert!(after > before, "{after} after {before}");
     let late = one.put(&"a".into(), &record("late", "x"), Expected::Version(before), &holder).unwrap();
@@ -207,10 +207,12 @@ fn leases_of_dead_owners_are_buried([one, other]: Views) {
 
 fn what_is_removed_is_gone_and_the_others_stay([one, other]: Views) {
     let holder = Holder::new(false);
-    put(&*one, "a", &record("ra", "x"), Expected::Any, &holder);
+    let before = put(&*one, "a", &record("ra", "x"), Expected::Any, &holder);
+    let version = put(&*one, "a", &record("ra", "x"), Expected::Any, &holder);
     put(&*one, "b", &record("rb", "x"), Expected::Any, &holder);
-    assert!(other.remove(&"a".into()).unwrap());
-    assert!(!other.remove(&"a".into()).unwrap());
+    assert!(!other.remove(&"a".into(), Expected::Version(before)).unwrap(), "a newer one stays");
+    assert!(other.remove(&"a".into(), Expected::Version(version)).unwrap());
+    assert!(!other.remove(&"a".into(), Expected::Any).unwrap());
     assert!(one.get(&"a".into()).unwrap().is_none());
     assert_eq!(refresh_token(&*one, "b"), "rb");
 }

@@ -21,7 +21,7 @@ fn all_fail(vault: &FileVault, expected: &str) {
         vault.put(&account, &record("r", "x"), Expected::Any, &holder).map(drop),
         vault.lease(&account, &holder, Timestamp::UNIX_EPOCH).map(drop),
         vault.give_back(&account, &holder, None),
-        vault.remove(&account).map(drop),
+        vault.remove(&account, Expected::Any).map(drop),
         vault.bury(&holder),
         vault.survey().map(drop),
     ];

@@ -60,7 +60,7 @@ fn a_lost_key_is_asked_for_and_never_replaced_by_another() {
 fn once_nothing_sealed_is_left_a_new_key_may_be_made() {
     let place = Place::new();
     keep(&place.vault(), "a", "token-a");
-    place.vault().remove(&"a".into()).unwrap();
+    place.vault().remove(&"a".into(), Expected::Any).unwrap();
     std::fs::remove_file(place.key()).unwrap();
     keep(&place.vault(), "a", "again");
     assert_eq!(token(&place.vault(), "a"), "again");
@@ -108,4 +108,23 @@ fn a_key_that_is_none_is_refused_without_being_shown() {
     let VaultError::Key(text) = error else { panic!("{error}") };
     assert!(text.contains("not 32 octets") && !text.contains("correct-horse"), "{text}");
     assert!(!place.vault().path().exists());
+}
+
+#[test]
+fn whether_a_sign_in_could_be_kept_is_known_before_it_is_made() {
+    let place = Place::new();
+    place.vault().prepare().unwrap();
+    let key = std::fs::read(place.key()).unwrap();
+    assert!(place.vault().survey().unwrap().accounts.is_empty());
+    keep(&place.vault(), "a", "token-a");
+    assert_eq!(std::fs::read(place.key()).unwrap(), key, "the one that was made then");
+    let file = place.root.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let said = |settings: Settings| FileVault::new(settings).prepare().unwrap_err().to_string();
+    let no_key = said(Settings { key: KeySource::Made(file.join("key")), directory: place.root.path().join("new") });
+    assert!(no_key.contains("the key of the vault"), "{no_key}");
+    let no_directory = said(Settings { directory: file.join("data"), ..place.settings() });
+    assert!(no_directory.contains("cannot write the vault"), "{no_directory}");
+    std::fs::remove_file(place.key()).unwrap();
+    assert!(said(place.settings()).contains("is not there"), "a lost key is not replaced");
 }
