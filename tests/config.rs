@@ -18,6 +18,8 @@ use posthouse::account::{Encryption, Source};
 use posthouse::config::{self, Config, Finding, Loaded, Override, Place, Report, Severity, Sources, report};
 use posthouse::inbound::settings::{DeviceAuth, ListenerTls};
 
+#[path = "config/presets.rs"]
+mod presets;
 #[path = "config/providers.rs"]
 mod providers;
 #[path = "config/proxies.rs"]

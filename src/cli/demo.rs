@@ -1,22 +1,27 @@
 //! `posthouse demo`: relay and practice provider in one process, nothing to set up.
 //!
 //! Goes through everything that is real: a listener, a token call, TLS, AUTH, and the mailbox of the sandbox. Without
-//! `--send` it prints a line to try and shows what arrives; with it, it sends a sample itself, shows both transcripts
-//! and says by its exit code whether the mail arrived. Writes nothing but a temporary directory.
+//! `--send` it prints lines to try, `posthouse login` among them if a person is to sign in, and shows what arrives; with
+//! it, it sends a sample itself, shows both transcripts and says by its exit code whether the mail arrived. Writes
+//! nothing but a temporary directory.
 
 mod account;
 mod sample;
 
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
 
 use super::serve::told_to_end;
 use super::sysexits::{EX_SOFTWARE, EX_UNAVAILABLE, EX_USAGE};
 use super::{fail, runtime};
 use crate::account::provider::Preset;
-use crate::app::{self, App, StartError};
+use crate::app::{self, StartError};
 use crate::config::{self, Config, Sources};
 use crate::journal::{Journal, log};
 use crate::sandbox::Sandbox;
@@ -49,6 +54,17 @@ enum SignIn {
     Oauth,
     /// An app password.
     Password,
+    /// OAuth 2.0, and you are the person who signs in: prints the `posthouse login` to try with a browser.
+    Browser,
+    /// The same with a code for another machine.
+    Device,
+}
+
+impl SignIn {
+    /// Whether somebody has to sign in before mail can go.
+    fn needs_person(self) -> bool {
+        matches!(self, Self::Browser | Self::Device)
+    }
 }
 
 pub(super) fn run(args: &Args, log_level: Option<&str>) -> ExitCode {
@@ -76,8 +92,8 @@ async fn demo(args: &Args) -> io::Result<bool> {
     let sandbox = Sandbox::start(account::settings(played.as_ref())?).await?;
     let directory = tempfile::tempdir()?;
     let account = account::section(args, played.as_ref(), &sandbox, directory.path())?;
-    let mut config = configuration(&account, &sandbox, directory.path())?;
     let listen = where_to_listen(args);
+    let mut config = configuration(&account, listen, &sandbox, directory.path())?;
     for listener in &mut config.listeners {
         listener.bind = vec![listen];
     }
@@ -86,15 +102,20 @@ async fn demo(args: &Args) -> io::Result<bool> {
     let arrived = if args.send {
         sample::send(address, &sandbox).await?
     } else {
-        watch(address, played.as_ref(), &sandbox, &relay).await?
+        let login = args.sign_in.is_some_and(SignIn::needs_person).then(|| directory.path().join(FILE));
+        greet(address, played.as_ref(), login.as_deref())?;
+        watch(&sandbox).await?
     };
     relay.shut_down().await;
     Ok(arrived)
 }
 
+/// The demo's configuration, in its directory.
+const FILE: &str = "demo.toml";
+
 const USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 2525);
 
-/// Port 0 is any free one; a configuration knows no such port, so it is set beside it.
+/// Port 0 is any free one.
 fn where_to_listen(args: &Args) -> SocketAddr {
     match args.listen {
         Some(address) => address,
@@ -114,38 +135,74 @@ fn in_flags(error: &StartError) -> io::Error {
 }
 
 /// The demo's configuration goes through the same door as everyone's.
-fn configuration(account: &str, sandbox: &Sandbox, directory: &Path) -> io::Result<Config> {
+fn configuration(account: &str, listen: SocketAddr, sandbox: &Sandbox, directory: &Path) -> io::Result<Config> {
+    // A configuration knows no port 0: the caller sets it beside this.
+    let bind = if listen.port() == 0 { USUAL } else { listen };
     let authority = directory.join("sandbox-ca.pem");
     std::fs::write(&authority, sandbox.authority_pem())?;
     let text = format!(
         "hostname = \"posthouse.demo.example\"\n\
-         [[listeners]]\nname = \"demo\"\nbind = [\"{USUAL}\"]\nauth = \"accept_any\"\n\
-         {account}ca_file = \"{}\"\n\
-         [storage]\ndirectory = \"{}\"\n",
+         [[listeners]]\nname = \"demo\"\nbind = [\"{bind}\"]\nauth = \"accept_any\"\n\
+         {account}ca_file = \"{2}\"\n\
+         [storage]\ndirectory = \"{0}\"\nkey_file = \"{1}\"\n",
+        directory.display(),
+        key_of_the_vault(directory)?.display(),
         authority.display(),
-        directory.display()
     );
     // Such files are readable to their owner alone, so that the demo does not warn about itself.
     let mut file = tempfile::Builder::new().suffix(".toml").tempfile_in(directory)?;
     file.write_all(text.as_bytes())?;
-    let path = directory.join("demo.toml");
+    let path = directory.join(FILE);
     file.persist(&path).map_err(io::Error::other)?;
     let sources = Sources { path: Some(path), ..Sources::default() };
     config::load(&sources).map(|loaded| loaded.config).map_err(io::Error::other)
 }
 
-/// Shows what arrives until the demo is told to end.
-async fn watch(address: SocketAddr, played: Option<&Preset>, sandbox: &Sandbox, relay: &App) -> io::Result<bool> {
+/// A key of the demo's own: the user's own one is neither made nor used, and ends with the directory.
+fn key_of_the_vault(directory: &Path) -> io::Result<PathBuf> {
+    let mut key = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *key).map_err(|error| io::Error::other(error.to_string()))?;
+    let path = directory.join("vault.key");
+    // Readable to its owner alone, else the vault refuses it.
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    writeln!(file, "{}", *Zeroizing::new(STANDARD.encode(*key)))?;
+    file.persist(&path).map_err(io::Error::other)?;
+    Ok(path)
+}
+
+/// Says what can be tried. `login`: the configuration of an account that a person signs in.
+fn greet(address: SocketAddr, played: Option<&Preset>, login: Option<&Path>) -> io::Result<()> {
     let mut out = io::stdout();
     writeln!(out, "Posthouse listens on {address} and sends on to a practice provider inside this process.")?;
     if let Some(preset) = played {
         writeln!(out, "It plays {}, as far as Posthouse knows its rules.", preset.title)?;
     }
-    writeln!(out, "Nothing leaves this machine. Send it a mail from another terminal:\n")?;
+    if let Some(configuration) = login {
+        writeln!(out, "Nothing leaves this machine. Sign the account in from another terminal:\n")?;
+        writeln!(out, "  {}\n", command("login", configuration))?;
+        writeln!(
+            out,
+            "Its page is signed by the practice provider itself, so a browser warns: here, go on. Then look:\n"
+        )?;
+        writeln!(out, "  {}\n", command("accounts", configuration))?;
+        writeln!(out, "and send a mail:\n")?;
+    } else {
+        writeln!(out, "Nothing leaves this machine. Send it a mail from another terminal:\n")?;
+    }
     writeln!(out, "  {}\n", line_to_try(address))?;
     writeln!(out, "or point a device or program at {address}, no encryption, any login. Ctrl-C ends the demo.\n")?;
-    out.flush()?;
-    debug_assert!(!relay.listening().is_empty());
+    out.flush()
+}
+
+/// A line for a shell that runs this very program with the demo's configuration.
+fn command(verb: &str, configuration: &Path) -> String {
+    let program = std::env::current_exe().unwrap_or_else(|_| "posthouse".into());
+    format!("{} {verb} --config {}", program.display(), configuration.display())
+}
+
+/// Shows what arrives until the demo is told to end.
+async fn watch(sandbox: &Sandbox) -> io::Result<bool> {
+    let mut out = io::stdout();
     let mut deliveries = sandbox.mailbox().watch();
     let mut shown = 0;
     loop {

@@ -153,7 +153,8 @@ fn vault_key(path: &Path, directory: &Path) -> Result<(), Complaint> {
 pub(super) const HOW_TO_MAKE_A_KEY: &str =
     "put back the key it was; or, if nobody has signed in yet, what `openssl rand -base64 32` prints";
 
-const NOT_THE_SECRET: &str = "write the path of a file here; the password itself belongs in `password`";
+const NOT_THE_SECRET: &str =
+    "write the path of a file here; the secret itself belongs in the key of the same name without `_file`";
 
 /// Why the file of a secret cannot be read, and what to do about it.
 fn unreadable_secret(path: &Path, directory: &Path, why: &io::Error) -> Complaint {

@@ -113,4 +113,28 @@ mod tests {
         assert_eq!(at(&[("HOME", "/home/a"), ("XDG_DATA_HOME", "/data/a")]), "/data/a/posthouse");
         assert_eq!(at(&[("HOME", "/home/a"), ("STATE_DIRECTORY", "/var/lib/x:/var/lib/y")]), "/var/lib/x");
     }
+
+    #[test]
+    fn the_key_lies_where_configuration_does_unless_systemd_hands_it_over() {
+        let credentials = tempfile::tempdir().unwrap();
+        let at = |pairs: &[(&str, &str)]| {
+            let map = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+            match vault_key(&map) {
+                KeySource::Made(path) => format!("made: {}", path.display()),
+                KeySource::File(path) => format!("given: {}", path.display()),
+                KeySource::Given(_) => "nobody gave it".to_owned(),
+            }
+        };
+        assert_eq!(at(&[]), "made: /etc/posthouse/vault.key");
+        assert_eq!(at(&[("HOME", "/root"), ("XDG_CONFIG_HOME", "/root/x")]), "made: /etc/posthouse/vault.key");
+        assert_eq!(at(&[("HOME", "/home/a")]), "made: /home/a/.config/posthouse/vault.key");
+        assert_eq!(at(&[("HOME", "/home/a"), ("XDG_CONFIG_HOME", "/x")]), "made: /x/posthouse/vault.key");
+        let service = [("HOME", "/"), ("CONFIGURATION_DIRECTORY", "/etc/a:/etc/b")];
+        assert_eq!(at(&service), "made: /etc/a/vault.key");
+        let handed_over = [service[0], service[1], ("CREDENTIALS_DIRECTORY", credentials.path().to_str().unwrap())];
+        assert_eq!(at(&handed_over), "made: /etc/a/vault.key", "there are credentials, and none is ours");
+        let file = credentials.path().join("posthouse-vault-key");
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(at(&handed_over), format!("given: {}", file.display()));
+    }
 }

@@ -17,7 +17,7 @@ pub(super) fn judge(failure: &TokenFailure, context: Context<'_>) -> Diagnosis {
             "token_endpoint_unreachable",
             Cause::Network,
             format!("The token endpoint {endpoint} cannot be reached: {detail}"),
-            "Check `oauth.token_endpoint` of this account and whether a firewall lets this machine out to it.",
+            "Check whether this machine reaches it: its name service, a firewall, `proxy` of this account; and `oauth.token_endpoint` and `oauth.tenant`, if you wrote them.",
         ),
         TokenFailure::Refused { endpoint, error, description } => refused(endpoint, error, description, context),
         TokenFailure::OtherIssuer { endpoint, expected, said } => other_issuer(endpoint, expected, said.as_deref()),

@@ -1,10 +1,10 @@
 //! What is done for a sign-in when no mail is on its way: kept alive, and looked after when it is held.
 //!
-//! A refresh token that nobody used for a day is renewed, so that no provider ends it for being idle and a dead one is
-//! noticed before mail needs it; what comes of it is held and logged like any failure. While the account is held, what
-//! is kept of it is looked at every few seconds: a sign-in of which nobody told us ends the hold all the same. It is a
-//! small local file; to be notified of its changes would need a crate and fail on network file systems. What the vault
-//! could not take is offered to it again before another process may present the old refresh token.
+//! One that is missing or does not open is told of at the start. A refresh token that nobody used for a day is renewed,
+//! so that no provider ends it for being idle; what comes of it is held and logged like any failure. While the account
+//! is held, what is kept of it is looked at every few seconds: a sign-in nobody told us of ends the hold all the same (to
+//! be notified of changes would need a crate and fail on network file systems). What the vault could not take is offered
+//! to it again before another process may present the old refresh token.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use super::{Couriers, Desk};
 use crate::account::chance::by_chance;
 use crate::account::health::{Hold, Stage};
 use crate::account::vault::LEASE;
-use crate::diagnosis::diagnose;
+use crate::diagnosis::{Failure, diagnose};
 use crate::journal::Event as Happened;
 
 /// How often it is looked whether a renewal is due.
@@ -44,6 +44,10 @@ impl Desk {
         let mut next_look = tokio::time::Instant::now() + by_chance(LOOK / 12);
         let mut store_again = tokio::time::interval(STORE_AGAIN);
         store_again.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // Who has just installed or restarted it still reads the log.
+        if let Err(failure) = self.upstream.keeper().look().await {
+            self.cannot_sign_in(&failure);
+        }
         loop {
             let may_end = self.health().hold().is_some_and(Hold::is_for_sign_in);
             tokio::select! {
@@ -66,12 +70,14 @@ impl Desk {
         match self.upstream.keeper().tend().await {
             None => {}
             Some(Ok(())) => tracing::info!("the sign-in was not used for a day and has been renewed"),
-            Some(Err(failure)) => {
-                let diagnosis = diagnose(&failure, self.upstream.settings.context());
-                self.journal.record(Happened::AttemptFailed { failure: &failure, diagnosis: &diagnosis });
-                let now = Instant::now();
-                self.report(now, self.health().failed(now, Stage::SignIn, &diagnosis));
-            }
+            Some(Err(failure)) => self.cannot_sign_in(&failure),
         }
+    }
+
+    fn cannot_sign_in(&self, failure: &Failure) {
+        let diagnosis = diagnose(failure, self.upstream.settings.context());
+        self.journal.record(Happened::AttemptFailed { failure, diagnosis: &diagnosis });
+        let now = Instant::now();
+        self.report(now, self.health().failed(now, Stage::SignIn, &diagnosis));
     }
 }

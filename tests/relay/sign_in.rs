@@ -197,3 +197,38 @@ async fn nobody_at_all_ends_it_with_a_word_for_scripts() {
     assert_eq!((summary["kept"].as_bool(), code), (Some(false), 75));
     assert!(summary["reason"].as_str().unwrap().contains("nobody has signed in within 1 s"), "{summary}");
 }
+
+#[tokio::test]
+async fn nobody_is_asked_to_sign_in_where_nothing_could_be_kept() {
+    let office = Office::new(Consent::Granted, BY_BROWSER).await;
+    let key = office.directory.path().join(".config/posthouse/vault.key");
+    std::fs::create_dir_all(key.parent().unwrap()).unwrap();
+    std::fs::write(&key, "no key\n").unwrap();
+    let (_, code, said) = office.login(&[]).ends().await;
+    assert_eq!(code, 78, "{said}");
+    assert!(said.contains("vault.key"), "{said}");
+    assert_eq!(office.sandbox.counters().connections, 0);
+}
+
+/// What a newcomer does: the demo in one terminal, what it printed in another.
+#[tokio::test]
+async fn the_demo_can_be_signed_in_with_what_it_prints() {
+    let office = Office::new(Consent::Granted, BY_BROWSER).await;
+    let mut demo = office.command(&["demo", "--sign-in", "browser", "--listen", "127.0.0.1:0"]);
+    let mut demo = demo.env("TMPDIR", office.directory.path()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut screen = BufReader::new(demo.stdout.take().unwrap()).lines();
+    let line = loop {
+        let line = screen.next_line().await.unwrap().expect("the demo has ended");
+        if line.contains(" login --config ") {
+            break line;
+        }
+    };
+    let configuration = line.rsplit(' ').next().unwrap();
+    let mut person = office.login(&["--config", configuration]);
+    let asked = person.reads("open").await;
+    assert!(asked["address"].as_str().unwrap().starts_with("https://127.0.0.1:"), "{asked}");
+    let accounts = office.command(&["accounts", "--json", "--config", configuration]).output().await.unwrap();
+    let accounts: Value = serde_json::from_slice(&accounts.stdout).unwrap();
+    assert!(accounts["relay"].is_object(), "{accounts}");
+    assert!(!office.directory.path().join(".config").exists(), "the demo has a key of its own");
+}

@@ -195,15 +195,15 @@ impl Issuer {
 
 /// An endpoint that is away, overloaded or odd is left alone for a while. What a person must mend, and what fails on
 /// this machine, needs no pause: the account is held, or nobody outside is asked.
-fn ask_again(failure: &Failure, cause: Cause) -> AskAgain {
+pub(super) fn ask_again(failure: &Failure, cause: Cause) -> AskAgain {
     match (failure, cause) {
-        (Failure::Token(TokenFailure::Odd { retry_after, .. }), Cause::Throttle | Cause::Network) => {
-            AskAgain::AfterPause(retry_after.map(|told| told.min(LONGEST_TOLD)))
-        }
-        (Failure::Token(TokenFailure::Discovery { problem, .. }), Cause::Throttle | Cause::Network) => {
-            let told = if let DiscoveryProblem::Odd { retry_after, .. } = problem { *retry_after } else { None };
-            AskAgain::AfterPause(told.map(|told| told.min(LONGEST_TOLD)))
-        }
+        (
+            Failure::Token(
+                TokenFailure::Odd { retry_after, .. }
+                | TokenFailure::Discovery { problem: DiscoveryProblem::Odd { retry_after, .. }, .. },
+            ),
+            Cause::Throttle | Cause::Network,
+        ) => AskAgain::AfterPause(retry_after.map(|told| told.min(LONGEST_TOLD))),
         (Failure::Token(_), Cause::Throttle | Cause::Network) => AskAgain::AfterPause(None),
         _ => AskAgain::AtNeed,
     }

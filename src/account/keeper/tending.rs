@@ -20,6 +20,17 @@ impl Keeper {
         self.kept().is_some()
     }
 
+    /// Whether there is a sign-in that opens and can be renewed; nobody on the network is asked.
+    ///
+    /// # Errors
+    /// As of [`Keeper::credential`], as far as it is known here already.
+    pub async fn look(&self) -> Result<(), Failure> {
+        match self.kept() {
+            Some(kept) => kept.is_idle().await.map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
     /// Renews a sign-in that was not used for a day; `None` if there was no need to.
     ///
     /// # Errors

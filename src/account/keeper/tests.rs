@@ -21,9 +21,10 @@ use super::*;
 use crate::account::CommandLine;
 use crate::account::oauth::{Application, ClientAuthentication, ClientProof, Endpoints, Given, Redirect, Token};
 use crate::account::tests::settings;
+use crate::account::tokens::AskAgain;
 use crate::account::vault::tests::Memory;
 use crate::account::vault::{Expected, Facts, Record, Written};
-use crate::diagnosis::{Context, KeptFailure, TokenFailure, diagnose};
+use crate::diagnosis::{Context, DiscoveryProblem, KeptFailure, TokenFailure, diagnose};
 use crate::secret::Secret;
 use crate::words::Cause;
 
@@ -249,6 +250,39 @@ async fn a_token_that_lives_is_used_on_while_the_endpoint_is_away() {
     assert_eq!(endpoint.calls(), 2, "not asked again within a minute");
     pass(6).await;
     assert!(keeper.credential().await.is_err(), "over is over");
+}
+
+/// How a pause grows, and who waits for it, stands in `tokens`.
+#[test]
+fn whatever_is_no_fault_of_the_account_is_followed_by_a_pause() {
+    let endpoint = || "https://login.example.com/token".to_owned();
+    let again = |failure: TokenFailure| {
+        let failure = Failure::Token(failure);
+        issuer::ask_again(&failure, diagnose(&failure, Context::default()).cause)
+    };
+    let refused =
+        |error: &str| TokenFailure::Refused { endpoint: endpoint(), error: error.into(), description: String::new() };
+    let odd = |status, retry_after| TokenFailure::Odd { endpoint: endpoint(), status, detail: "x".into(), retry_after };
+    let away = DiscoveryProblem::Unreachable { detail: "refused".into() };
+    for failure in [
+        TokenFailure::Unreachable { endpoint: endpoint(), detail: "refused".into() },
+        TokenFailure::Page { endpoint: endpoint(), status: 502, title: String::new() },
+        TokenFailure::Page { endpoint: endpoint(), status: 200, title: "Hotel".into() },
+        TokenFailure::Discovery { document: endpoint(), problem: away },
+        refused("temporarily_unavailable"),
+        odd(500, None),
+        odd(302, None),
+    ] {
+        assert_eq!(again(failure.clone()), AskAgain::AfterPause(None), "{failure:?}");
+    }
+    let (told, too_long) = (Some(Duration::from_secs(90)), Some(Duration::from_hours(9)));
+    assert_eq!(again(odd(429, told)), AskAgain::AfterPause(told));
+    assert_eq!(again(odd(503, too_long)), AskAgain::AfterPause(Some(Duration::from_hours(1))));
+    let problem = DiscoveryProblem::Odd { status: 503, retry_after: told };
+    assert_eq!(again(TokenFailure::Discovery { document: endpoint(), problem }), AskAgain::AfterPause(told));
+    for error in ["invalid_grant", "invalid_client", "invalid_scope"] {
+        assert_eq!(again(refused(error)), AskAgain::AtNeed, "{error}: the hold says when");
+    }
 }
 
 #[tokio::test]

@@ -161,7 +161,8 @@ struct Key {
 
 fn identity(certificate: &Path, key_file: &Path, now: Timestamp) -> Result<Identity, TokenFailure> {
     let chain = pem::certificates(certificate).map_err(|error| own_file(error.to_string()))?;
-    // What Microsoft's documentation names together with `x5t#S256`.
+    // PS256 with `x5t#S256` is the pair Entra's documentation asks for, in place of RS256 with a SHA-1 `x5t`
+    // (learn.microsoft.com/entra/identity-platform/certificate-credentials). AD FS knows the older pair only.
     let key = private_key(|| pem::private_key(key_file), key_file, Algorithm::PS256)?;
     // Some write the chain from its other end.
     let own = chain.into_iter().find(|der| public_key(der).is_some_and(|public| public == key.public));

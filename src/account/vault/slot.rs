@@ -24,13 +24,12 @@ impl Slot {
         self.blocking(|slot| slot.vault.get(&slot.account)).await
     }
 
-    pub(in crate::account) async fn put(&self, record: Record, expected: Expected) -> Result<Written, Failure> {
-        self.blocking(move |slot| slot.vault.put(&slot.account, &record, expected, &slot.holder)).await
-    }
-
-    /// Whether there is a place to keep something.
     pub(in crate::account) async fn prepare(&self) -> Result<(), Failure> {
         self.blocking(|slot| slot.vault.prepare()).await
+    }
+
+    pub(in crate::account) async fn put(&self, record: Record, expected: Expected) -> Result<Written, Failure> {
+        self.blocking(move |slot| slot.vault.put(&slot.account, &record, expected, &slot.holder)).await
     }
 
     pub(in crate::account) async fn lease(&self, now: Timestamp) -> Result<Lease, Failure> {

@@ -48,10 +48,13 @@ pub(super) fn settings(played: Option<&Preset>) -> io::Result<Settings> {
 /// When the provider does not take what is asked for, or a token cannot be written down.
 pub(super) fn section(args: &Args, played: Option<&Preset>, sandbox: &Sandbox, directory: &Path) -> io::Result<String> {
     let settings = sandbox.settings();
+    refuse_a_person(args)?;
     let Some(preset) = played else {
         let credential = match args.sign_in {
             None | Some(SignIn::Oauth) => client_credentials(args, sandbox),
             Some(SignIn::Password) => password(args, sandbox),
+            Some(SignIn::Browser) => by_person("authorization_code", args, sandbox),
+            Some(SignIn::Device) => by_person("device_code", args, sandbox),
         };
         let lines = format!("encryption = \"implicit\"\naddress = \"{}\"\n{credential}", settings.username);
         return Ok(at(sandbox.implicit(), &lines));
@@ -72,6 +75,20 @@ pub(super) fn section(args: &Args, played: Option<&Preset>, sandbox: &Sandbox, d
     Ok(at(port, &format!("provider = \"{}\"\naddress = \"{ADDRESS}\"\n{username}{credential}", preset.id)))
 }
 
+/// Where a person is asked for and cannot come.
+fn refuse_a_person(args: &Args) -> io::Result<()> {
+    if !args.sign_in.is_some_and(SignIn::needs_person) {
+        return Ok(());
+    }
+    if args.send {
+        return Err(wrong_flag("somebody has to sign in first, and --send does not wait; leave it out".into()));
+    }
+    if args.provider.is_some() {
+        return Err(wrong_flag("the sign-in by a person is the practice provider's own; leave --provider out".into()));
+    }
+    Ok(())
+}
+
 fn at(provider: std::net::SocketAddr, lines: &str) -> String {
     format!("[accounts.sandbox]\nhost = \"{}\"\nport = {}\n{lines}\n", provider.ip(), provider.port())
 }
@@ -85,6 +102,19 @@ fn client_credentials(args: &Args, sandbox: &Sandbox) -> String {
     format!(
         "oauth = {{ grant = \"client_credentials\", token_endpoint = \"{}\", client_id = \"{}\", client_secret = \"{}{}\" }}",
         sandbox.token_endpoint(),
+        settings.client_id,
+        settings.client_secret.expose(),
+        spoilt(args)
+    )
+}
+
+/// The practice provider's document says where its pages are.
+fn by_person(grant: &str, args: &Args, sandbox: &Sandbox) -> String {
+    let settings = sandbox.settings();
+    format!(
+        "oauth = {{ grant = \"{grant}\", discovery = \"{}\", client_id = \"{}\", client_secret = \"{}{}\", \
+         scope = \"smtp.send offline_access\" }}",
+        sandbox.discovery(),
         settings.client_id,
         settings.client_secret.expose(),
         spoilt(args)
@@ -131,6 +161,18 @@ mod tests {
             assert_eq!(refused.kind(), io::ErrorKind::InvalidInput);
             assert!(refused.to_string().starts_with(said), "{refused}");
         }
+    }
+
+    #[test]
+    fn a_person_signs_in_to_the_practice_provider_itself_and_takes_time() {
+        let refused = |provider: Option<&str>, send| {
+            let provider = provider.map(str::to_owned);
+            let args = Args { send, provider, ..args("", Some(SignIn::Browser)) };
+            refuse_a_person(&args).map_err(|error| error.to_string())
+        };
+        assert_eq!(refused(None, false), Ok(()));
+        assert!(refused(None, true).unwrap_err().contains("--send"));
+        assert!(refused(Some("gmail"), false).unwrap_err().contains("--provider"));
     }
 
     #[tokio::test]

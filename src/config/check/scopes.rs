@@ -236,20 +236,28 @@ fn is_for_reading(scope: &str) -> bool {
 /// What stands for a tenant where any user may sign in.
 const SHARED: [&str; 3] = ["common", "organizations", "consumers"];
 
-/// An endpoint that was written out; with a provider the tenant is judged where the gap is filled.
+/// The tenant in an endpoint. What an application by itself needs is judged where the gap of a provider is filled; only
+/// an endpoint that was written out is judged here.
 fn tenant(oauth: &Section<'_>, grant: &Grant, application: &Application, cloud: Cloud) {
     let address = application.endpoints.address().as_str();
     let named = address.strip_prefix("https://").and_then(|rest| rest.strip_prefix(cloud.login)?.strip_prefix('/'));
     let named = named.and_then(|rest| rest.split('/').next()).unwrap_or_default();
     let shared = SHARED.into_iter().find(|shared| shared.eq_ignore_ascii_case(named));
-    let (Some(shared), Grant::ClientCredentials { .. }) = (shared, grant) else { return };
-    let key = if oauth.has("discovery") { "discovery" } else { "token_endpoint" };
-    if !oauth.wrote(key) {
-        return;
+    let Some(shared) = shared else { return };
+    let Some(key) = ["tenant", "discovery", "token_endpoint"].into_iter().find(|key| oauth.wrote(key)) else { return };
+    let hint = "put your organisation's domain, or the directory (tenant) id, in its place";
+    if matches!(grant, Grant::ClientCredentials { .. }) {
+        if key != "tenant" {
+            let message = format!("an application that signs in by itself belongs to one tenant; {shared} names none");
+            oauth.error(key, Complaint::new(message).hint(hint));
+        }
+    } else if shared != "consumers" {
+        // Which one it is only Microsoft knows, and most are of one: the form of the registration begins with that.
+        let message = format!(
+            "{shared} is for applications of many organisations; one that is registered for a single tenant is refused there (AADSTS50194)"
+        );
+        oauth.warning(key, Complaint::new(message).hint(hint));
     }
-    let complaint =
-        Complaint::new(format!("an application that signs in by itself belongs to one tenant; {shared} names none"));
-    oauth.error(key, complaint.hint("put your organisation's domain, or the directory (tenant) id, in its place"));
 }
 
 /// What stands where the identity of an application belongs. Some servers take anything for one.

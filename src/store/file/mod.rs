@@ -200,6 +200,7 @@ impl Vault for FileVault {
 
     fn prepare(&self) -> Result<(), VaultError> {
         self.make_directory()?;
+        // With the lock, a file is made in the directory; with the key, it is read or made.
         self.change(|document| self.keys_to_seal(document).map(|_| Change::None(())))
     }
 

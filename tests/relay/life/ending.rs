@@ -40,6 +40,39 @@ async fn a_renewal_under_way_at_shutdown_is_stored_before_the_relay_ends() {
 }
 
 #[tokio::test]
+async fn what_the_disk_did_not_take_is_stored_when_the_relay_ends() {
+    let log = Log::capture();
+    let scene = signed_in_at(provider(), false, |_| {}).await;
+    let before = refresh_token(&scene.config);
+    let gate = Gate::new();
+    scene.sandbox.faults().plan_grant("refresh_token", TokenFault::Wait(gate.clone()), Times::Once);
+    let mut device = scene.device().await;
+    let mail = tokio::spawn(async move { device.mail().await });
+    reached(&gate).await;
+    // Nothing can be changed where the lock cannot be opened; reading needs none.
+    let storage = &scene.config.storage.directory;
+    let (lock, aside) = (storage.join("vault.lock"), storage.join("aside"));
+    std::fs::rename(&lock, &aside).unwrap();
+    std::fs::create_dir(&lock).unwrap();
+    gate.open();
+    let heard = mail.await.unwrap();
+    assert!(heard.starts_with("451 4."), "{heard}");
+    log.assert_line(&["new tokens could not be stored"]);
+    assert_eq!(refresh_token(&scene.config), before);
+    std::fs::remove_dir(&lock).unwrap();
+    std::fs::rename(&aside, &lock).unwrap();
+
+    let Scene { sandbox, relay, config, directory } = scene;
+    relay.shut_down().await;
+    assert_ne!(refresh_token(&config), before, "it was in memory, and nowhere else");
+    let relay = app::start(&config, Journal::default(), Timeouts::default()).unwrap();
+    let scene = Scene { sandbox, relay, config, directory };
+    assert!(scene.device().await.mail().await.starts_with("250 "));
+    assert_eq!(renewals(&scene.sandbox).len(), 1, "and is good");
+    assert_in_order(&scene.sandbox);
+}
+
+#[tokio::test]
 async fn a_call_that_never_ends_does_not_keep_the_relay() {
     let log = Log::capture();
     let scene =
@@ -53,7 +86,7 @@ async fn a_call_that_never_ends_does_not_keep_the_relay() {
     let Scene { sandbox, relay, config, directory } = scene;
     relay.shut_down().await;
     drop(mail);
-    log.assert_line(&["a call for a token is cut"]);
+    log.assert_line(&["the renewal of a sign-in is cut"]);
     assert_eq!(refresh_token(&config), before, "the old one stays");
 
     let relay = app::start(&config, Journal::default(), Timeouts::default()).unwrap();

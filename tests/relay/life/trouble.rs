@@ -116,10 +116,12 @@ async fn a_redirect_is_not_followed() {
 async fn an_endpoint_that_has_too_much_to_do_is_left_alone_for_as_long_as_it_says() {
     let fault = TokenFault::HttpWith {
         status: 429,
-        field: ("Retry-After".into(), "1".into()),
+        field: ("Retry-After".into(), "2".into()),
         body: r#"{"error":"temporarily_unavailable"}"#.into(),
     };
+    let begun = Instant::now();
     recovers(fails("429", fault, "451 4.", &["HTTP 429"]).await).await;
+    assert!(begun.elapsed() >= Duration::from_secs(2), "asked again after {:?}", begun.elapsed());
 }
 
 #[tokio::test]

@@ -39,6 +39,15 @@ async fn one_that_mail_keeps_fresh_is_left_alone() {
 }
 
 #[tokio::test]
+async fn one_that_was_kept_while_the_clock_was_days_ahead_is_not_left_to_die() {
+    let office = Office::signed_in(Provider::open(3600).await);
+    office.clock.advance(-(3 * DAY).cast_signed());
+    let keeper = office.keeper();
+    assert_eq!(keeper.tend().await, Some(Ok(())), "nobody knows how long ago it was");
+    assert!(keeper.tend().await.is_none());
+}
+
+#[tokio::test]
 async fn a_dead_sign_in_is_noticed_before_mail_needs_it() {
     let office = Office::signed_in(Provider::open(3600).await);
     office.provider.will_answer(Some((400, &[], r#"{"error":"invalid_grant"}"#)));

@@ -138,7 +138,9 @@ async fn a_document_that_is_not_to_be_had_waits_or_asks_for_the_right_address() 
 #[tokio::test(start_paused = true)]
 async fn silence_ends_at_the_deadline() {
     let (document, _listening) = black_hole().await;
+    let before = tokio::time::Instant::now();
     assert_eq!(failed(document).await.0, "discovery_unreachable");
+    assert_eq!(before.elapsed().as_secs(), 30);
 }
 
 #[tokio::test]

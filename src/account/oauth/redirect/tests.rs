@@ -2,6 +2,8 @@
 //!
 //! The stranger of these tests knows the port, and neither the state nor the code.
 
+use std::net::IpAddr;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
@@ -87,16 +89,37 @@ async fn the_answer_is_taken_on_both_addresses_and_the_browser_hears_what_became
     }
 }
 
+fn addresses(listener: &Listener) -> Vec<IpAddr> {
+    listener.sockets.iter().map(|socket| socket.address().ip()).collect()
+}
+
+#[tokio::test]
+async fn a_port_of_the_configuration_is_the_one_that_is_listened_on() {
+    for origin in ["http://127.0.0.1", "http://localhost"] {
+        let free = bound(&loopback(origin, None, "")).port();
+        let fixed = bound(&loopback(origin, Some(free), "/back"));
+        assert_eq!(fixed.sockets.iter().map(|socket| socket.address().port()).max(), Some(free));
+        assert_eq!((fixed.port(), fixed.redirect()), (free, &*format!("{origin}:{free}/back")));
+    }
+}
+
 #[tokio::test]
 async fn localhost_is_both_addresses_on_one_port_and_a_literal_is_one() {
     let listener = bound(&loopback("http://localhost", None, ""));
     let ports: Vec<u16> = listener.sockets.iter().map(|socket| socket.address().port()).collect();
     assert!(ports.iter().all(|port| *port == listener.port() && *port != 0), "{ports:?}");
     assert_eq!(listener.redirect(), format!("http://localhost:{}", listener.port()), "not a letter more");
-    assert!(listener.sockets.iter().all(|socket| socket.address().ip().is_loopback()));
-    let literal = bound(&loopback("http://127.0.0.1", None, "/x/y"));
-    assert_eq!(literal.sockets.len(), 1);
-    assert_eq!(literal.redirect(), format!("http://127.0.0.1:{}/x/y", literal.port()));
+    let has_ipv6 = std::net::TcpListener::bind("[::1]:0").is_ok();
+    let both = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
+    let expected = if has_ipv6 { &both[..] } else { &both[..1] };
+    assert_eq!(addresses(&listener), expected);
+    for (origin, address) in [("http://127.0.0.1", both[0]), ("http://[::1]", both[1])] {
+        if address.is_ipv4() || has_ipv6 {
+            let literal = bound(&loopback(origin, None, "/x/y"));
+            assert_eq!(addresses(&literal), [address]);
+            assert_eq!(literal.redirect(), format!("{origin}:{}/x/y", literal.port()));
+        }
+    }
     assert!(Listener::bind(&Redirect::Elsewhere("https://example.com/".into())).unwrap().is_none());
 }
 

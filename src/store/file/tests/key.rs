@@ -57,6 +57,17 @@ fn a_lost_key_is_asked_for_and_never_replaced_by_another() {
 }
 
 #[test]
+fn whether_a_sign_in_could_be_kept_is_known_before_there_is_one() {
+    let place = Place::new();
+    place.vault().prepare().unwrap();
+    assert!(place.key().exists() && !place.vault().path().exists(), "the key is made, and nothing is kept");
+    keep(&place.vault(), "a", "token-a");
+    std::fs::remove_file(place.key()).unwrap();
+    let error = place.vault().prepare().unwrap_err();
+    assert!(error.to_string().contains("put it back") && !place.key().exists(), "{error}");
+}
+
+#[test]
 fn once_nothing_sealed_is_left_a_new_key_may_be_made() {
     let place = Place::new();
     keep(&place.vault(), "a", "token-a");
