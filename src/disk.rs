@@ -1,8 +1,8 @@
 //! The file system as several rooms need it, with what differs between systems in one place.
 //!
 //! Tells who may use a file and who we are, reads files that are nobody else's business ([`read_private`]), replaces a
-//! file as a whole ([`replace()`]), locks ([`lock()`]) and proves whose a directory is ([`Ownership`]). Guarantees nothing
-//! about access lists, nor, where the system is not a Unix, about who may use a file.
+//! file as a whole ([`replace()`]), locks ([`lock()`]) and proves whose a directory is ([`Ownership`]). Guarantees
+//! nothing about access lists, nor, where the system is not a Unix, about who may use a file.
 
 mod lock;
 mod owner;

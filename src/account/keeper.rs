@@ -145,7 +145,8 @@ impl Keeper {
     }
 
     /// The server refused this credential in AUTH. Unless that is [`AfterRefusal::Final`] an attempt asks for a
-    /// credential and signs in once more, and never a third time. A password is never worth another try: it would be the same.
+    /// credential and signs in once more, and never a third time. A password is never worth another try: it would be
+    /// the same.
     #[must_use = "says whether to try once more"]
     pub fn refused(&self, credential: &Credential) -> AfterRefusal {
         match (&self.supply, credential) {

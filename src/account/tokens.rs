@@ -2,8 +2,9 @@
 //!
 //! A token is renewed when less than min(10 minutes, a quarter of its life) remains, a little earlier by chance, so
 //! that many relays do not ask at once. A refused token is dropped; whether another try makes sense follows from
-//! history: it does not when the refused token had itself replaced a refused one and no sign-in worked since. The refusal
-//! of a token that had ended by then says nothing. After a call that failed for no fault of the account the next one waits, each time a little longer.
+//! history: it does not when the refused token had itself replaced a refused one and no sign-in worked since. The
+//! refusal of a token that had ended by then says nothing. After a call that failed for no fault of the account the
+//! next one waits, each time a little longer.
 
 use std::time::{Duration, Instant};
 

@@ -8,7 +8,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio_util::task::TaskTracker;
 
 use crate::account::Settings;
 use crate::app::Common;
@@ -38,11 +37,10 @@ pub(super) fn journal(accounts: &[&Settings], warnings: &[Finding]) -> Journal {
 }
 
 /// What the accounts share. The relay may be running beside us: mail must not go round in a circle now either.
-/// Whoever ends the command waits for `renewals`.
-pub(super) fn common(config: &Config, journal: Journal, renewals: TaskTracker, step: Duration) -> Common {
+pub(super) fn common(config: &Config, journal: Journal, step: Duration) -> Common {
     let listeners = config.listeners.iter().flat_map(|listener| listener.bind.iter().copied());
     let ours = Arc::new(OnceLock::from(Bound::new(listeners)));
-    Common { ours, renewals, ..Common::new(config, journal, Timeouts::each(step)) }
+    Common { ours, ..Common::new(config, journal, Timeouts::each(step)) }
 }
 
 /// The value of `--timeout`.

@@ -1,8 +1,8 @@
 //! What a command that may have renewed a sign-in does before it ends: it hears the provider out.
 //!
 //! A renewal that is cut off costs the sign-in, because many providers take a refresh token once only: the old one has
-//! ended, and the new one was lost with the process. A command that lost its patience, or a Ctrl-C, ends the command and
-//! not the call, which has a deadline of its own; who tells it again cuts that, too.
+//! ended, and the new one was lost with the process. A command that lost its patience, or a Ctrl-C, ends the command
+//! and not the call, which has a deadline of its own; who tells it again cuts that, too.
 
 use std::future::Future;
 

@@ -14,8 +14,6 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use tokio_util::task::TaskTracker;
-
 use super::attempt::{self, seconds};
 use super::hear_out::{INTERRUPTED, hear_out};
 use super::sysexits::{EX_CONFIG, EX_IOERR, EX_SOFTWARE, EX_TEMPFAIL, EX_UNAVAILABLE, EX_USAGE};
@@ -25,10 +23,9 @@ use crate::account::login::{Kept, Login, LoginError, Way};
 use crate::account::oauth::Redirect;
 use crate::account::oauth::authorization_code::{Redirected, Request};
 use crate::account::oauth::redirect::{self, Browser, Listener, Page};
-use crate::app;
+use crate::app::{self, Common};
 use crate::config::{self, Config, Loaded, Sources};
 use crate::diagnosis::{Failure, diagnose};
-use crate::journal::Journal;
 use browser::Place;
 use pasted::Pasted;
 use screen::{Asked, Screen};
@@ -139,15 +136,15 @@ pub(super) fn run(args: &Args, wants_log: bool, sources: &Sources) -> ExitCode {
         Ok(account) => account,
         Err(why) => return fail(EX_USAGE, why),
     };
-    let journal = attempt::journal(&[account], &warnings);
+    let common = attempt::common(&config, attempt::journal(&[account], &warnings), STEP);
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return fail(EX_SOFTWARE, format_args!("the runtime cannot be started: {error}")),
     };
     let place = browser::place(&sources.environment, browser::is_container(), std::env::consts::OS);
-    let renewals = TaskTracker::new();
-    let visit = Visit { args, account, config: &config, journal, place, renewals: renewals.clone() };
-    let ended = runtime.block_on(hear_out(&renewals, visit.sign_in()));
+    let visit = Visit { args, account, config: &config, common: &common, place };
+    // Where a token lives for seconds, the proof renews it.
+    let ended = runtime.block_on(hear_out(&common.renewals, visit.sign_in()));
     // A terminal that is being read must not keep the process.
     runtime.shutdown_background();
     match ended.unwrap_or(Ok(INTERRUPTED)) {
@@ -161,17 +158,14 @@ struct Visit<'a> {
     args: &'a Args,
     account: &'a Settings,
     config: &'a Config,
-    journal: Journal,
+    common: &'a Common,
     place: Place,
-    /// Of the proof, where a token lives so short.
-    renewals: TaskTracker,
 }
 
 impl Visit<'_> {
     async fn sign_in(self) -> io::Result<u8> {
         let mut screen = Screen::new(self.args.json, self.account);
-        let common = attempt::common(self.config, self.journal.clone(), self.renewals.clone(), STEP);
-        let tools = match app::tools(self.account, &common) {
+        let tools = match app::tools(self.account, self.common) {
             Ok(tools) => tools,
             Err(error) => return screen.cannot(&error.to_string(), EX_CONFIG),
         };
@@ -196,7 +190,7 @@ impl Visit<'_> {
         if self.args.no_test {
             return screen.done(None);
         }
-        let upstream = match app::upstream(self.account.clone(), &common) {
+        let upstream = match app::upstream(self.account.clone(), self.common) {
             Ok(upstream) => upstream,
             Err(error) => return screen.cannot(&error.to_string(), EX_CONFIG),
         };

@@ -12,18 +12,15 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use tokio_util::task::TaskTracker;
-
 use super::attempt::{self, seconds};
 use super::hear_out::{INTERRUPTED, hear_out};
 use super::sysexits::{EX_CONFIG, EX_IOERR, EX_SOFTWARE, EX_USAGE};
 use super::{cannot_use, choose, exit, fail, paints, runtime};
 use crate::account::{Encryption, Settings};
-use crate::app;
-use crate::config::{self, Config, Loaded, Sources};
+use crate::app::{self, Common};
+use crate::config::{self, Loaded, Sources};
 use crate::diagnosis::{Diagnosis, diagnose};
 use crate::ids::MessageId;
-use crate::journal::Journal;
 use crate::mail::address::Address;
 use crate::mail::sample::{self, Sample};
 use crate::upstream::probe::{Mail, probe};
@@ -93,15 +90,13 @@ pub(super) fn run(args: &Args, wants_log: bool, sources: &Sources) -> ExitCode {
         Ok(accounts) => accounts,
         Err(why) => return fail(EX_USAGE, why),
     };
-    let journal = attempt::journal(&accounts, &warnings);
+    let common = attempt::common(&config, attempt::journal(&accounts, &warnings), args.timeout);
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return fail(EX_SOFTWARE, format_args!("the runtime cannot be started: {error}")),
     };
     let colours = paints(&io::stdout(), sources);
-    let renewals = TaskTracker::new();
-    let trying = try_all(args, &config, &accounts, (&journal, &renewals), colours);
-    let tried = runtime.block_on(hear_out(&renewals, trying));
+    let tried = runtime.block_on(hear_out(&common.renewals, try_all(args, &accounts, &common, colours)));
     // A name lookup that hangs must not keep the process.
     runtime.shutdown_background();
     match tried.unwrap_or(Ok(INTERRUPTED)) {
@@ -118,13 +113,7 @@ fn chosen<'a>(args: &Args, accounts: &'a [Settings]) -> Result<Vec<&'a Settings>
     choose::one(args.account.as_deref(), accounts, ", or say --all").map(|account| vec![account])
 }
 
-async fn try_all(
-    args: &Args,
-    config: &Config,
-    accounts: &[&Settings],
-    shared: (&Journal, &TaskTracker),
-    colours: bool,
-) -> io::Result<u8> {
+async fn try_all(args: &Args, accounts: &[&Settings], common: &Common, colours: bool) -> io::Result<u8> {
     let mut screen = if args.json {
         Screen::Json(io::stdout())
     } else {
@@ -132,7 +121,7 @@ async fn try_all(
     };
     let mut first = 0;
     for account in accounts {
-        let code = match prepare(args, config, account, shared) {
+        let code = match prepare(args, account, common) {
             Ok((upstream, mail)) => try_one(&upstream, mail.as_ref(), &mut screen).await?,
             Err((code, why)) => {
                 if let Screen::Json(out) = &mut screen {
@@ -148,14 +137,8 @@ async fn try_all(
 }
 
 /// All that is needed, or the exit code and why there is none of it.
-fn prepare(
-    args: &Args,
-    config: &Config,
-    account: &Settings,
-    (journal, renewals): (&Journal, &TaskTracker),
-) -> Result<(Upstream, Option<Mail>), (u8, String)> {
-    let common = attempt::common(config, journal.clone(), renewals.clone(), args.timeout);
-    let upstream = app::upstream(account.clone(), &common).map_err(|error| (EX_CONFIG, error.to_string()))?;
+fn prepare(args: &Args, account: &Settings, common: &Common) -> Result<(Upstream, Option<Mail>), (u8, String)> {
+    let upstream = app::upstream(account.clone(), common).map_err(|error| (EX_CONFIG, error.to_string()))?;
     let mail = args.to.as_ref().map(|to| mail(args, account, to, &common.hostname)).transpose();
     Ok((upstream, mail.map_err(|why| (EX_USAGE, why))?))
 }

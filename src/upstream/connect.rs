@@ -1,8 +1,8 @@
 //! Dial, TLS, EHLO, AUTH: from nothing to a ready [`Line`].
 //!
-//! Guarantees that a credential is fetched before a connection is opened, that a token which ends on the way is replaced
-//! before it is sent, that a refused one is renewed and tried once more and never again, and that a failure says at
-//! which stage it stood.
+//! Guarantees that a credential is fetched before a connection is opened, that a token which ends on the way is
+//! replaced before it is sent, that a refused one is renewed and tried once more and never again, and that a failure
+//! says at which stage it stood.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};

@@ -167,7 +167,7 @@ mod tests {
     fn a_person_signs_in_to_the_practice_provider_itself_and_takes_time() {
         let refused = |provider: Option<&str>, send| {
             let provider = provider.map(str::to_owned);
-            let args = Args { provider, send, ..args("", Some(SignIn::Browser)) };
+            let args = Args { send, provider, ..args("", Some(SignIn::Browser)) };
             refuse_a_person(&args).map_err(|error| error.to_string())
         };
         assert_eq!(refused(None, false), Ok(()));

@@ -1,5 +1,5 @@
-//! `posthouse test`, a process of its own, beside a running relay at the same vault: one renews, both use what it brings,
-//! and no answer of the provider is lost, however the command ends.
+//! `posthouse test`, a process of its own, beside a running relay at the same vault: one renews, both use what it
+//! brings, and no answer of the provider is lost, however the command ends.
 
 use std::process::Stdio;
 use std::time::Duration;

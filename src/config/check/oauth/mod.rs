@@ -1,8 +1,8 @@
 //! `oauth = { grant = …, … }` of an account.
 //!
 //! Guarantees that each grant has what it needs and nothing that belongs to another one: [`terms`] knows which keys are
-//! whose, [`endpoints`] and [`application`] read what several grants share, [`mod@redirect`] and [`given`] single values.
-//! What the scopes ask for is judged beside this, in `scopes`. Calls no endpoint and reads no file.
+//! whose, [`endpoints`] and [`application`] read what several grants share, [`mod@redirect`] and [`given`] single
+//! values. What the scopes ask for is judged beside this, in `scopes`. Calls no endpoint and reads no file.
 
 mod application;
 mod endpoints;
