@@ -252,13 +252,13 @@ impl Kept {
         before != Seen::Nothing && now != Seen::Unreadable && now != before
     }
 
-    fn see(&self, seen: Seen) {
+    pub(super) fn see(&self, seen: Seen) {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
     }
 }
 
 impl Seen {
-    fn of(look: &Result<Option<Stored>, Failure>) -> Self {
+    pub(super) fn of(look: &Result<Option<Stored>, Failure>) -> Self {
         match look {
             Ok(Some(stored)) => Self::Version(stored.version),
             Ok(None) => Self::Version(0),

@@ -6,7 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Keeper;
-use super::kept::Kept;
+use super::kept::{Kept, Seen};
 use crate::account::vault::Stored;
 use crate::diagnosis::Failure;
 
@@ -65,7 +65,9 @@ impl Kept {
     async fn is_idle(&self) -> Result<bool, Failure> {
         // What could not be stored before may be now.
         self.store_received().await?;
-        let stored = self.slot.get().await?;
+        let stored = self.slot.get().await;
+        self.see(Seen::of(&stored));
+        let stored = stored?;
         if self.brought.is_some() && stored.is_none() {
             return Ok(true);
         }
