@@ -218,7 +218,10 @@ pub(super) fn look(named: &[Named], source: Option<&Path>, holds_secret: bool, f
         match (usable(file, directory), file) {
             (Ok(()), _) => {}
             // Somebody else may bring it later, and accounts without a sign-in that is kept need none: they must send.
-            (Err(complaint), NamedFile::VaultKey(_)) => findings.warning(origin, key, complaint),
+            // What may be the key itself, or a password, must not get as far as a log.
+            (Err(complaint), NamedFile::VaultKey(path)) if is_surely_a_path(path, directory) => {
+                findings.warning(origin, key, complaint);
+            }
             (Err(complaint), _) => findings.error(origin, key, complaint),
         }
         if let Some(complaint) = file.own_certificate().and_then(|path| ending(path, Timestamp::now())) {
