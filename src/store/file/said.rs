@@ -55,6 +55,10 @@ pub(super) fn key_unread(path: &Path, error: ReadError) -> VaultError {
             "{}; if somebody has read it, then rotate it: `posthouse vault rotate-key`",
             exposed_file("the key of the vault", path, &exposed)
         )),
+        // Not a bad moment of the disk, which passes: a person must mend it.
+        ReadError::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            VaultError::Key(denied("read the key of the vault in", path, &error))
+        }
         ReadError::Io(error) => VaultError::Storage(denied("read the key of the vault in", path, &error)),
         other => VaultError::Key(format!("the key of the vault should be in {}, but {other}", path.display())),
     }
@@ -184,4 +188,17 @@ fn denied(what: &str, path: &Path, error: &io::Error) -> String {
         _ => String::new(),
     };
     format!("cannot {what} {}: {error}{cure}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_may_not_be_read_is_a_persons_matter_and_a_disk_that_fails_is_not() {
+        let unread =
+            |kind: io::ErrorKind| key_unread(Path::new("/etc/posthouse/vault.key"), ReadError::Io(kind.into()));
+        assert!(matches!(unread(io::ErrorKind::PermissionDenied), VaultError::Key(_)));
+        assert!(matches!(unread(io::ErrorKind::TimedOut), VaultError::Storage(_)));
+    }
 }
