@@ -11,7 +11,7 @@ use super::keeper::Tools;
 use super::oauth::authorization_code::{self, CannotAsk, Code, Request};
 use super::oauth::device_code::{self, Invitation};
 use super::oauth::redirect::{CannotListen, Listener};
-use super::oauth::{Application, Grant, KnownEndpoints, Means, NoToken, Redirect, discovery};
+use super::oauth::{self, Application, Grant, KnownEndpoints, Means, NoToken, Redirect, discovery};
 use super::vault::{Expected, Facts, Record, Slot, Written};
 use super::warning::{Known, Warning, warnings};
 use crate::diagnosis::{Failure, KeptFailure};
@@ -206,7 +206,8 @@ impl Login {
             Written::Done(_) => {}
             Written::Changed => return Err(Failure::Kept(KeptFailure::Busy { account: slot.account }).into()),
         }
-        let known = Known { settings: &self.settings, facts: Some(&facts), is_renewable, certificate_ends: None };
+        let certificate_ends = oauth::client_certificate_ends(&self.grant);
+        let known = Known { settings: &self.settings, facts: Some(&facts), is_renewable, certificate_ends };
         let warnings = warnings(known, self.tools.clock.now());
         let not_granted = not_granted(self.application.scope.as_deref(), facts.scope.as_deref());
         Ok(Kept { facts, is_renewable, not_granted, warnings })

@@ -189,7 +189,19 @@ pub const COMMAND_DEADLINE: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use super::oauth::{Application, ClientProof, Endpoints};
     use super::*;
+
+    /// A public client at this token endpoint, of which nothing else is known.
+    pub(crate) fn application(endpoint: &str) -> Application {
+        Application {
+            endpoints: Endpoints::token_only(endpoint.parse().unwrap()),
+            client_id: "app".into(),
+            proof: ClientProof::None,
+            scope: None,
+            unused_refresh_life: None,
+        }
+    }
 
     /// An account with nothing special about it and no credential.
     pub(crate) fn settings() -> Settings {

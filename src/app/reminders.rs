@@ -52,8 +52,8 @@ mod tests {
 
     use super::*;
     use crate::account::Source;
-    use crate::account::oauth::{Application, ClientProof, Endpoints, Grant};
-    use crate::account::tests::settings;
+    use crate::account::oauth::Grant;
+    use crate::account::tests::{application, settings};
     use crate::account::vault::tests::Memory;
     use crate::account::vault::tests::conformance::{put, record};
     use crate::account::vault::{Expected, Facts, Holder, Record};
@@ -88,13 +88,7 @@ mod tests {
     }
 
     fn account() -> Settings {
-        let application = Application {
-            endpoints: Endpoints::token_only(ENDPOINT.parse().unwrap()),
-            client_id: "app".into(),
-            proof: ClientProof::None,
-            scope: None,
-            unused_refresh_life: None,
-        };
+        let application = application(ENDPOINT);
         let credential = Source::from(Grant::DeviceCode { application });
         Settings { provider: Some("gmail".into()), credential, ..settings() }
     }

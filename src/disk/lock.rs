@@ -14,7 +14,10 @@ use super::owner::{self, Owner};
 /// The lock, until it is dropped.
 #[derive(Debug)]
 #[must_use = "dropped, it is given back"]
-pub struct Locked(#[allow(dead_code, reason = "held, not used")] File);
+pub struct Locked {
+    /// Held for its lock, which ends when it is closed.
+    _file: File,
+}
 
 /// Pauses between two tries: short at first, because locks are held for a few writes.
 const PAUSES: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(50)];
@@ -30,7 +33,7 @@ pub fn lock(path: &Path, patience: Duration) -> io::Result<Option<Locked>> {
     let until = Instant::now() + patience;
     loop {
         match file.try_lock() {
-            Ok(()) => return Ok(Some(Locked(file))),
+            Ok(()) => return Ok(Some(Locked { _file: file })),
             Err(TryLockError::Error(error)) => return Err(error),
             Err(TryLockError::WouldBlock) if Instant::now() >= until => return Ok(None),
             Err(TryLockError::WouldBlock) => std::thread::sleep(pause),

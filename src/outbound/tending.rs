@@ -76,8 +76,12 @@ impl Desk {
 
     fn cannot_sign_in(&self, failure: &Failure) {
         let diagnosis = diagnose(failure, self.upstream.settings.context());
-        self.journal.record(Happened::AttemptFailed { failure, diagnosis: &diagnosis });
         let now = Instant::now();
-        self.report(now, self.health().failed(now, Stage::SignIn, &diagnosis));
+        let change = self.health().failed(now, Stage::SignIn, &diagnosis);
+        if change.is_none() {
+            // A hold tells it all; what holds nothing would go unsaid.
+            self.journal.record(Happened::AttemptFailed { failure, diagnosis: &diagnosis });
+        }
+        self.report(now, change);
     }
 }

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{ACCOUNT, Desk, example, load, sources};
+use super::example::{IN_A_REMARK, example};
+use super::{ACCOUNT, Desk, load, sources};
 use posthouse::config::{self, Effective, Loaded, Override};
 
 fn effective(loaded: &Loaded) -> Effective {
@@ -126,7 +127,7 @@ fn every_key_of_the_table_is_shown_where_it_has_a_value() {
     let missing: Vec<String> = config::all_keys().into_iter().filter(|key| !shown.contains(key)).collect();
     // The example cannot be used with both a secret and its file; the test of secrets below has these.
     let missing: Vec<&str> = missing.iter().map(String::as_str).collect();
-    assert_eq!(missing, super::IN_A_REMARK, "show them in src/config/effective");
+    assert_eq!(missing, IN_A_REMARK, "show them in src/config/effective");
 }
 
 #[test]

@@ -7,7 +7,8 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use super::bad::head;
-use super::{ACCOUNT, Desk, example, findings};
+use super::example::example;
+use super::{ACCOUNT, Desk, findings};
 use posthouse::config;
 
 static VALIDATOR: LazyLock<jsonschema::Validator> =

@@ -49,7 +49,8 @@ impl Office {
     }
 
     fn login(&self, more: &[&str]) -> Person {
-        let arguments: Vec<&str> = ["login", "--json"].into_iter().chain(more.iter().copied()).collect();
+        let arguments: Vec<&str> =
+            ["--log-level", "trace", "login", "--json"].into_iter().chain(more.iter().copied()).collect();
         let mut command = self.command(&arguments);
         let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut program = pipes.spawn().unwrap();
@@ -231,4 +232,29 @@ async fn the_demo_can_be_signed_in_with_what_it_prints() {
     let accounts: Value = serde_json::from_slice(&accounts.stdout).unwrap();
     assert!(accounts["relay"].is_object(), "{accounts}");
     assert!(!office.directory.path().join(".config").exists(), "the demo has a key of its own");
+}
+
+#[tokio::test]
+async fn the_key_of_the_vault_is_rotated_by_command_and_the_sign_in_goes_on() {
+    let office = Office::new(Consent::Granted, BY_BROWSER).await;
+    let mut person = office.login(&[]);
+    let open = person.reads("open").await;
+    let (back, _) = office.browse(open["address"].as_str().unwrap()).await;
+    office.browse(&back.unwrap()).await;
+    person.ends_signed_in(&office).await;
+
+    let read = |file: &str| std::fs::read_to_string(office.directory.path().join(file)).unwrap();
+    let keys = || -> Vec<String> {
+        let file = read(".config/posthouse/vault.key");
+        file.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
+    };
+    let (old, vault) = (keys(), read("data/vault.json"));
+    let output = office.command(&["vault", "rotate-key"]).output().await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let new = keys();
+    assert!(old.len() == 1 && new.len() == 1 && new != old, "one key took the place of one");
+    assert_ne!(read("data/vault.json"), vault);
+    let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    assert!(!said.contains(&old[0]) && !said.contains(&new[0]), "a key is printed: {said}");
+    assert!(office.works().await, "what is sealed anew opens with the new key");
 }

@@ -115,6 +115,18 @@ async fn a_grant_of_an_application_in_testing_is_recognised_at_once() {
 }
 
 #[tokio::test]
+async fn a_client_certificate_that_ends_is_told_with_the_sign_in() {
+    let mut login = login(TOKEN).await;
+    let certificate = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bad_configs/files/expired.pem").into();
+    if let Grant::AuthorizationCode { application, .. } = &mut login.grant {
+        application.proof = ClientProof::Certificate { certificate, key: "unused".into() };
+    }
+    login.tools.clock = Clock::default();
+    let told = login.keep(kept(&login).record).await.unwrap();
+    assert!(told.warnings.iter().any(|warning| warning.code == "client_certificate_ends"), "{:?}", told.warnings);
+}
+
+#[tokio::test]
 async fn scopes_that_were_not_granted_are_named() {
     let login = login(&TOKEN.replace("https://mail.example.com/", "openid")).await;
     assert_eq!(signed_in(&login).await.unwrap().not_granted, ["https://mail.example.com/"]);

@@ -6,8 +6,8 @@ use jiff::civil::Date;
 
 use super::*;
 use crate::account::Source;
-use crate::account::oauth::{ClientAuthentication, Endpoints, Given, Redirect};
-use crate::account::tests::settings;
+use crate::account::oauth::{ClientAuthentication, Given, Redirect};
+use crate::account::tests::{self, settings};
 use crate::account::vault::Reply;
 use crate::secret::Secret;
 
@@ -17,13 +17,7 @@ fn at(text: &str) -> Timestamp {
 }
 
 fn application() -> Application {
-    Application {
-        endpoints: Endpoints::token_only("https://login.example.com/token".parse().unwrap()),
-        client_id: "app".into(),
-        proof: ClientProof::None,
-        scope: None,
-        unused_refresh_life: None,
-    }
+    tests::application(&facts().endpoint)
 }
 
 fn by_browser(application: Application) -> Settings {

@@ -81,12 +81,15 @@ fn warning(message: String, hint: &str) -> Finding {
 pub(super) mod tests {
     use super::*;
     use crate::account::Source;
-    use crate::account::oauth::{Application, ClientProof, Endpoints, Grant};
+    use crate::account::oauth::Grant;
+    use crate::account::tests::application;
     use crate::account::vault::tests::conformance::{put, record};
     use crate::account::vault::{Expected, Holder};
     use crate::config::{self, Sources};
     use crate::secret::Secret;
     use crate::store::file::{KeySource, Settings};
+
+    const ENDPOINT: &str = "https://login.example.com/token";
 
     /// An account that keeps its sign-in, or one that does not; the vault in `data`.
     fn config(root: &Path, key: KeySource, kept: bool) -> Config {
@@ -94,24 +97,14 @@ pub(super) mod tests {
         std::fs::write(&file, "[accounts.office]\nhost = \"mail.example.com\"\nmechanism = \"none\"\n").unwrap();
         let mut config = config::load(&Sources { path: Some(file), ..Sources::default() }).unwrap().config;
         config.storage = Settings { directory: root.join("data"), key };
-        let application = application();
+        let application = application(ENDPOINT);
         let its_own = || Source::from(Grant::ClientCredentials { application });
         config.accounts[0].credential = if kept { kept_sign_in() } else { its_own() };
         config
     }
 
     pub(in crate::cli::check) fn kept_sign_in() -> Source {
-        Source::from(Grant::DeviceCode { application: application() })
-    }
-
-    fn application() -> Application {
-        Application {
-            endpoints: Endpoints::token_only("https://login.example.com/token".parse().unwrap()),
-            client_id: "app".into(),
-            proof: ClientProof::None,
-            scope: None,
-            unused_refresh_life: None,
-        }
+        Source::from(Grant::DeviceCode { application: application(ENDPOINT) })
     }
 
     #[test]

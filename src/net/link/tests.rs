@@ -265,7 +265,7 @@ async fn the_last_words_of_a_peer_that_closed_are_heard_before_the_failure() {
     peer.write_all(b"421 too many connections\n").await.unwrap();
     drop(peer);
     // A write to a closed peer is answered with RST, after which writing fails; what was said before can be read.
-    let Stream::Plain(socket) = &link.stream else { unreachable!("a plain pair") };
+    let Stream::Plain(socket) = &link.stream else { panic!("the pair speaks no TLS") };
     while (&*socket2::SockRef::from(socket)).write(b"x").is_ok() {}
     assert_eq!(link.next().await, Ok(line("421 too many connections")));
     assert_eq!(link.next().await, Ok(Heard::HungUp));
@@ -281,7 +281,7 @@ async fn an_alert_among_the_last_words_says_why_writing_failed() {
     let (trusted, answers) = (authority.trusted(), strict(&authority, &rustls::version::TLS13));
     let both = tokio::join!(tls::connect(&trusted, HOST, client, LIMIT), tls::accept(answers, server, LIMIT));
     let (Ok(stream), Err(_)) = both else { panic!("{both:?}") };
-    let Stream::Tls(secured) = &stream else { unreachable!("a handshake was made") };
+    let Stream::Tls(secured) = &stream else { panic!("the handshake was made") };
     // The server is gone; its RST makes writing fail, and what it said before can still be read.
     while (&*socket2::SockRef::from(secured.tls.get_ref().0)).write(b"x").is_ok() {}
     let mut link = Link::new(stream, Echo::new(), PATIENCE);

@@ -3,22 +3,37 @@
 use std::time::Duration;
 
 use posthouse::app;
+use posthouse::config::Config;
 use posthouse::journal::Journal;
+use posthouse::sandbox::Sandbox;
 use posthouse::sandbox::fault::{Gate, Times, TokenFault};
 use posthouse::smtp::client::Timeouts;
+use tokio::task::JoinHandle;
 
 use super::{HELD, assert_in_order, mail_until, refresh_token, renewals, signed_in_at};
 use crate::scene::{Log, Scene, provider, reached};
 
-#[tokio::test]
-async fn a_renewal_under_way_at_shutdown_is_stored_before_the_relay_ends() {
-    let scene = signed_in_at(provider(), false, |_| {}).await;
-    let before = refresh_token(&scene.config);
+/// A mail that needs a new token, and the gate at which the provider keeps the renewal.
+async fn mail_in_a_renewal(scene: &Scene) -> (Gate, JoinHandle<String>) {
     let gate = Gate::new();
     scene.sandbox.faults().plan_grant("refresh_token", TokenFault::Wait(gate.clone()), Times::Once);
     let mut device = scene.device().await;
     let mail = tokio::spawn(async move { device.mail().await });
     reached(&gate).await;
+    (gate, mail)
+}
+
+/// The relay after the one that has ended.
+fn started_anew(sandbox: Sandbox, config: Config, directory: tempfile::TempDir) -> Scene {
+    let relay = app::start(&config, Journal::default(), Timeouts::default()).unwrap();
+    Scene { sandbox, relay, config, directory }
+}
+
+#[tokio::test]
+async fn a_renewal_under_way_at_shutdown_is_stored_before_the_relay_ends() {
+    let scene = signed_in_at(provider(), false, |_| {}).await;
+    let before = refresh_token(&scene.config);
+    let (gate, mail) = mail_in_a_renewal(&scene).await;
 
     let Scene { sandbox, relay, config, directory } = scene;
     let mut ending = std::pin::pin!(relay.shut_down());
@@ -32,8 +47,7 @@ async fn a_renewal_under_way_at_shutdown_is_stored_before_the_relay_ends() {
     let after = refresh_token(&config);
     assert_ne!(after, before, "what the provider gave is stored");
 
-    let relay = app::start(&config, Journal::default(), Timeouts::default()).unwrap();
-    let scene = Scene { sandbox, relay, config, directory };
+    let scene = started_anew(sandbox, config, directory);
     assert!(scene.device().await.mail().await.starts_with("250 "));
     assert_eq!(renewals(&scene.sandbox).len(), 1, "and is good");
     assert_in_order(&scene.sandbox);
@@ -44,11 +58,7 @@ async fn what_the_disk_did_not_take_is_stored_when_the_relay_ends() {
     let log = Log::capture();
     let scene = signed_in_at(provider(), false, |_| {}).await;
     let before = refresh_token(&scene.config);
-    let gate = Gate::new();
-    scene.sandbox.faults().plan_grant("refresh_token", TokenFault::Wait(gate.clone()), Times::Once);
-    let mut device = scene.device().await;
-    let mail = tokio::spawn(async move { device.mail().await });
-    reached(&gate).await;
+    let (gate, mail) = mail_in_a_renewal(&scene).await;
     // Nothing can be changed where the lock cannot be opened; reading needs none.
     let storage = &scene.config.storage.directory;
     let (lock, aside) = (storage.join("vault.lock"), storage.join("aside"));
@@ -65,8 +75,7 @@ async fn what_the_disk_did_not_take_is_stored_when_the_relay_ends() {
     let Scene { sandbox, relay, config, directory } = scene;
     relay.shut_down().await;
     assert_ne!(refresh_token(&config), before, "it was in memory, and nowhere else");
-    let relay = app::start(&config, Journal::default(), Timeouts::default()).unwrap();
-    let scene = Scene { sandbox, relay, config, directory };
+    let scene = started_anew(sandbox, config, directory);
     assert!(scene.device().await.mail().await.starts_with("250 "));
     assert_eq!(renewals(&scene.sandbox).len(), 1, "and is good");
     assert_in_order(&scene.sandbox);
@@ -78,19 +87,14 @@ async fn a_call_that_never_ends_does_not_keep_the_relay() {
     let scene =
         signed_in_at(provider(), false, |config| config.delivery.shutdown_grace = Duration::from_millis(100)).await;
     let before = refresh_token(&scene.config);
-    let gate = Gate::new();
-    scene.sandbox.faults().plan_grant("refresh_token", TokenFault::Wait(gate.clone()), Times::Once);
-    let mut device = scene.device().await;
-    let mail = tokio::spawn(async move { device.mail().await });
-    reached(&gate).await;
+    let (_gate, mail) = mail_in_a_renewal(&scene).await;
     let Scene { sandbox, relay, config, directory } = scene;
     relay.shut_down().await;
     drop(mail);
     log.assert_line(&["the renewal of a sign-in is cut"]);
     assert_eq!(refresh_token(&config), before, "the old one stays");
 
-    let relay = app::start(&config, Journal::default(), Timeouts::default()).unwrap();
-    let scene = Scene { sandbox, relay, config, directory };
+    let scene = started_anew(sandbox, config, directory);
     assert!(scene.device().await.mail().await.starts_with("250 "), "the lease of the dead does not stand in the way");
     assert_eq!(scene.sandbox.violations(), []);
 }

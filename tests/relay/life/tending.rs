@@ -67,6 +67,7 @@ async fn that_nobody_has_signed_in_is_said_at_the_start() {
     let log = Log::capture();
     let scene = Scene::account(by_browser).await;
     log.wait_for_line(&["account held", "posthouse login office"]).await;
+    assert_eq!(log.count(&["Nobody has signed account office in"]), 1, "once: {}", log.text());
     assert_eq!(scene.sandbox.counters().token_calls, 0);
 }
 

@@ -13,7 +13,7 @@ const TOKEN: &str = "1//refresh-token-of-the-test";
 
 fn application(revocation: Option<Endpoint>, proof: ClientProof) -> Application {
     let Endpoints::Known(known) = Endpoints::token_only("https://id.example.com/token".parse().unwrap()) else {
-        unreachable!("as written")
+        panic!("a token endpoint is not to be discovered")
     };
     Application {
         endpoints: Endpoints::from(KnownEndpoints { revocation, ..*known }),
