@@ -4,6 +4,7 @@
 //! file as a whole ([`replace()`]), locks ([`lock()`]) and proves whose a directory is ([`Ownership`]). Guarantees
 //! nothing about access lists, nor, where the system is not a Unix, about who may use a file.
 
+pub mod durable;
 mod lock;
 mod owner;
 mod ownership;

@@ -10,8 +10,9 @@ use std::sync::Arc;
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub struct $name(uuid::Uuid);
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(#[serde(with = "uuid::serde::simple")] uuid::Uuid);
 
         impl $name {
             /// A new id, later than every id made before it in this process.
@@ -19,6 +20,26 @@ macro_rules! id {
             #[allow(clippy::new_without_default, reason = "an id is made, never defaulted")]
             pub fn new() -> Self {
                 Self(uuid::Uuid::now_v7())
+            }
+
+            /// As it lies in a database.
+            #[must_use]
+            pub fn as_bytes(&self) -> &[u8; 16] {
+                self.0.as_bytes()
+            }
+
+            /// From a database.
+            #[must_use]
+            pub fn from_bytes(octets: [u8; 16]) -> Self {
+                Self(uuid::Uuid::from_bytes(octets))
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                text.parse().map(Self)
             }
         }
 
@@ -39,7 +60,8 @@ macro_rules! id {
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+        #[serde(transparent)]
         pub struct $name(Arc<str>);
 
         impl $name {

@@ -15,7 +15,7 @@
 //!
 //! | room | what it is for |
 //! |---|---|
-//! | ground: [`ids`], [`words`], [`secret`], [`redact`], [`disk`], [`pem`] | identities, the words of a delivery, secrets and how to find them in what comes back, files and whose they are |
+//! | ground: [`ids`], [`words`], [`secret`], [`redact`], [`disk`], [`failpoint`], [`pem`] | identities, the words of a delivery, secrets and how to find them in what comes back, files and whose they are |
 //! | [`mail`] | what a message is: address, pattern, envelope, header, the stamps on top (pure) |
 //! | [`smtp`] | the language and both dialogues, without a socket (pure) |
 //! | [`diagnosis`] | what a failure means: cause, sentence, cure (pure) |
@@ -84,6 +84,7 @@
 //! their turn when the first cannot be used, and the recipients of one message may go different ways.
 
 pub mod disk;
+pub mod failpoint;
 pub mod ids;
 pub mod pem;
 pub mod redact;

@@ -116,7 +116,7 @@ fn an_account_alone_is_a_configuration() {
     assert_eq!(config.listeners[0].name.as_str(), "local");
     assert_eq!(config.listeners[0].bind, ["127.0.0.1:25".parse().unwrap(), "[::1]:25".parse().unwrap()]);
     assert_eq!(config.listeners[0].auth, DeviceAuth::None);
-    assert_eq!(config.delivery.wait.as_secs(), 15);
+    assert_eq!(config.queue.wait().as_secs(), 15);
     let starttls = load(&format!("{ACCOUNT}encryption = \"tls\"\n"), &[]);
     assert_eq!(starttls.accounts[0].port, 587);
 }
@@ -161,9 +161,9 @@ fn a_variable_wins_over_the_file_and_a_flag_over_both() {
     let path = desk.write("posthouse.toml", &format!("{ACCOUNT}[delivery]\nwait = \"20s\"\n"));
     let mut from =
         sources(&path, &[("POSTHOUSE__DELIVERY__WAIT", "30s"), ("POSTHOUSE_LOG", "debug"), ("PATH", "/bin")]);
-    assert_eq!(config::load(&from).unwrap().config.delivery.wait.as_secs(), 30);
+    assert_eq!(config::load(&from).unwrap().config.queue.wait().as_secs(), 30);
     from.overrides.push(Override { flag: "--wait".into(), key: "delivery.wait".into(), value: "40s".into() });
-    assert_eq!(config::load(&from).unwrap().config.delivery.wait.as_secs(), 40);
+    assert_eq!(config::load(&from).unwrap().config.queue.wait().as_secs(), 40);
     from.overrides[0].value = "soon".into();
     let report = config::load(&from).unwrap_err();
     let error = report.findings.iter().find(|finding| finding.severity == Severity::Error).unwrap();

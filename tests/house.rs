@@ -13,7 +13,7 @@ use reader::{Reading, Said, Spot};
 
 /// From left to right. A room may name rooms on floors before its own; rooms on one floor do not name each other.
 const FLOORS: &[&[&str]] = &[
-    &["ids", "words", "secret"],
+    &["ids", "words", "secret", "failpoint"],
     &["redact", "disk"],
     &["pem"],
     &["mail"],

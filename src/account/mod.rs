@@ -11,6 +11,7 @@ pub mod health;
 pub mod keeper;
 mod life;
 pub mod login;
+pub mod memory;
 pub mod oauth;
 pub mod origin;
 mod password;

@@ -73,7 +73,7 @@ pub(super) fn door(
         tls,
         caps: config.caps.clone(),
         meters: Arc::clone(meters),
-        wait: config.delivery.wait,
+        wait: config.queue.wait(),
         spool: config.storage.directory.clone(),
         gateway: Watch::new(default_gateway()),
         queue: Arc::clone(queue),

@@ -36,6 +36,7 @@ use crate::ids::AccountName;
 use crate::inbound::settings::{Caps, DeviceSettings, ListenerSettings};
 use crate::journal::log;
 use crate::mail::address::Address;
+use crate::queue;
 use crate::store;
 
 pub use effective::{Effective, Origins};
@@ -72,19 +73,23 @@ pub struct Config {
     pub caps: Caps,
     /// `[delivery]`
     pub delivery: Delivery,
+    /// `[delivery]` and `[notices]`, as far as they are about the queue.
+    pub queue: queue::Settings,
     /// `[storage]`
     pub storage: store::file::Settings,
     /// `[log]`
     pub log: log::Settings,
 }
 
-/// `[delivery]`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// `[delivery]`, but for what is about the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// `wait`: how long a device waits until the end of data is handed to the provider; 1 s to 10 min, default 15 s.
-    pub wait: Duration,
     /// `shutdown_grace`: how long a stopping relay lets started mail go on; at most 5 min, default 8 s.
     pub shutdown_grace: Duration,
+    /// `redirect_to`: everything goes there, and to nobody else.
+    pub redirect_to: Option<Address>,
+    /// `archive_to`: gets a copy of everything.
+    pub archive_to: Option<Address>,
 }
 
 /// Where configuration may come from. `Debug` shows names, never values.

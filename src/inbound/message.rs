@@ -15,7 +15,7 @@ use crate::mail::header::Header;
 use crate::mail::stamp::{self, Protocol, Trace};
 use crate::net::link::{End, Link};
 use crate::queue::body::{Body, BodyError, Draft};
-use crate::queue::{Answer, Message, Offer};
+use crate::queue::{self, Answer, Kind, Message, Offer, Offered};
 use crate::smtp::body::Summary;
 use crate::smtp::reply::{Refusal, Reply};
 use crate::smtp::server::{EndOfData, Ending, Event, Hello};
@@ -76,16 +76,16 @@ impl Session<'_> {
         question: EndOfData,
         draft: Result<Draft, BodyError>,
     ) {
-        let message = match self.finish(&arrived, draft, question.summary, link.conversation()) {
-            Ok(message) => message,
+        let offered = match self.finish(&arrived, draft, question.summary, link.conversation()) {
+            Ok(offered) => offered,
             Err(refusal) => {
                 self.log(&arrived, question.summary.size, refusal.reply(), None);
                 link.conversation_mut().refuse(question, &refusal, Instant::now());
                 return;
             }
         };
-        let size = message.body.size();
-        let answer = match self.door.queue.offer(message, self.door.wait, Instant::now()) {
+        let size = offered.message.body.size();
+        let answer = match self.door.queue.offer(offered, self.door.wait, Instant::now()) {
             Ok(offer) => self.wait_for(link, offer).await,
             Err(_) => {
                 Answer::Refused(Refusal::new(451, 3, 5, "The account of this message is gone, try again later"), None)
@@ -112,7 +112,7 @@ impl Session<'_> {
         draft: Result<Draft, BodyError>,
         summary: Summary,
         dialogue: &Dialogue,
-    ) -> Result<Message, Refusal> {
+    ) -> Result<Offered, Refusal> {
         let (header, unstamped) = draft.map_err(|error| refusal_of(&error))?.finish();
         if header.received > LOOP_LIMIT {
             return Err(Refusal::new(
@@ -126,22 +126,26 @@ impl Session<'_> {
         if header.from > 1 {
             return Err(Refusal::new(554, 6, 0, "The message has several From fields"));
         }
-        let route = self.route.as_ref().ok_or_else(|| Refusal::new(451, 3, 0, "Internal error, try again later"))?;
-        let account = route.account.clone();
+        let route = self.route.as_ref().ok_or_else(no_route)?;
+        let accounts = std::iter::once(&route.account).chain(route.fallbacks.iter()).cloned().collect();
+        let route = queue::Route::new(accounts).ok_or_else(no_route)?;
         let stamp = self.stamp(arrived, &header, dialogue);
         // Under SMTPUTF8 the stamp may name an address that is not ASCII.
         let eight_bit_stamp = !stamp.is_ascii();
         let body: Body = unstamped.stamp(stamp);
-        Ok(Message {
+        let message = Message {
             id: arrived.id,
             session: self.seat.session().id,
             device: self.device.clone(),
-            account,
-            envelope: Arc::clone(&arrived.envelope),
+            kind: Kind::Mail,
+            sender: arrived.envelope.sender.clone(),
             body,
             eight_bit: summary.eight_bit || eight_bit_stamp,
             eight_bit_header: header.eight_bit || eight_bit_stamp,
-        })
+            arrived: jiff::Timestamp::now(),
+        };
+        let routes = vec![route; arrived.envelope.recipients.len()];
+        Ok(Offered { message, envelope: Arc::clone(&arrived.envelope), routes })
     }
 
     fn stamp(&self, arrived: &Arrived, header: &Header, dialogue: &Dialogue) -> String {
@@ -205,6 +209,10 @@ impl Session<'_> {
             diagnosis,
         }));
     }
+}
+
+fn no_route() -> Refusal {
+    Refusal::new(451, 3, 0, "Internal error, try again later")
 }
 
 fn refusal_of(error: &BodyError) -> Refusal {

@@ -32,8 +32,23 @@ pub enum AddressError {
 }
 
 /// `local@domain`, or `local` alone.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Address(Arc<str>);
+
+impl From<Address> for String {
+    fn from(address: Address) -> Self {
+        address.as_str().to_owned()
+    }
+}
+
+impl TryFrom<String> for Address {
+    type Error = AddressError;
+
+    fn try_from(text: String) -> Result<Self, AddressError> {
+        Self::parse(text.as_bytes())
+    }
+}
 
 impl Address {
     /// Reads an address without its angle brackets. A source route (`@a,@b:c@d`) must have been cut off already.

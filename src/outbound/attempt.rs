@@ -9,7 +9,9 @@ use std::time::Instant;
 
 use super::verdict;
 use crate::diagnosis::{Context, Diagnosis, Failure, diagnose};
-use crate::queue::{Lease, Message, Outcome};
+use crate::ids::AttemptId;
+use crate::mail::envelope::Envelope;
+use crate::queue::{Lease, Outcome};
 use crate::smtp::client::{Event, Order, Refused};
 use crate::smtp::reply::{Refusal, Reply};
 use crate::upstream::Line;
@@ -63,20 +65,20 @@ impl Answered {
         self.outcomes
     }
 
-    fn taken(message: &Message, reply: &Reply) -> Self {
-        let outcomes = message.envelope.recipients.iter().map(|_| Outcome::Delivered(reply.clone())).collect();
+    fn taken(envelope: &Envelope, reply: &Reply) -> Self {
+        let outcomes = envelope.recipients.iter().map(|_| Outcome::Delivered(reply.clone())).collect();
         Self { outcomes, failure: None }
     }
 
-    fn all(message: &Message, failure: Failure, context: Context<'_>) -> Self {
+    fn all(envelope: &Envelope, failure: Failure, context: Context<'_>) -> Self {
         let diagnosis = diagnose(&failure, context);
         let outcome = verdict::of_failure(&failure, diagnosis.clone());
-        Self { outcomes: vec![outcome; message.envelope.recipients.len()], failure: Some((failure, diagnosis)) }
+        Self { outcomes: vec![outcome; envelope.recipients.len()], failure: Some((failure, diagnosis)) }
     }
 
     /// Some recipients were refused, and so the message for all.
-    fn some(message: &Message, replies: Vec<(usize, Refusal)>, context: Context<'_>) -> Self {
-        let mut outcomes = vec![verdict::of_spared(); message.envelope.recipients.len()];
+    fn some(envelope: &Envelope, replies: Vec<(usize, Refusal)>, context: Context<'_>) -> Self {
+        let mut outcomes = vec![verdict::of_spared(); envelope.recipients.len()];
         let mut first = None;
         for (index, refusal) in replies {
             let failure = Failure::Reply { phase: Phase::Recipient, reply: refusal.reply().clone() };
@@ -91,18 +93,18 @@ impl Answered {
 }
 
 /// Carries the message of a lease; `context` is the account's.
-pub(super) async fn carry(lease: &Lease, line: &mut Line, context: Context<'_>) -> Ended {
-    let message = lease.message();
+pub(super) async fn carry(lease: &Lease, attempt: AttemptId, line: &mut Line, context: Context<'_>) -> Ended {
+    let (message, envelope) = (lease.message(), lease.envelope());
     line.begin();
     let order = Order {
-        envelope: Arc::clone(&message.envelope),
+        envelope: Arc::clone(envelope),
         size: message.body.size(),
         eight_bit: message.eight_bit,
         utf8_header: message.eight_bit_header,
-        all_or_nothing: true,
+        all_or_nothing: lease.is_all_or_nothing(),
     };
     if let Err(why) = line.client().transfer(order, Instant::now()) {
-        return Ended::Answered(Answered::all(message, Failure::CannotCarry(why), context));
+        return Ended::Answered(Answered::all(envelope, Failure::CannotCarry(why), context));
     }
     let mut body = Streamed { offset: 0, block: Vec::new() };
     loop {
@@ -112,31 +114,31 @@ pub(super) async fn carry(lease: &Lease, line: &mut Line, context: Context<'_>) 
             () = lease.withdrawn() => return Ended::Withdrawn(line.client().phase()),
         };
         match event {
-            Ok(Event::Go | Event::More) => match body.next(lease, line) {
+            Ok(Event::Go | Event::More) => match body.next(lease, attempt, line).await {
                 Ok(true) => {}
                 Ok(false) => return Ended::Withdrawn(Phase::Body),
                 Err(failure) => return Ended::Broken(failure),
             },
             Ok(Event::Finished(reply)) if reply.is_positive() => {
-                return Ended::Answered(Answered::taken(message, &reply));
+                return Ended::Answered(Answered::taken(envelope, &reply));
             }
             Ok(Event::Finished(reply)) => {
-                return Ended::Answered(Answered::all(message, Failure::Reply { phase: Phase::Dot, reply }, context));
+                return Ended::Answered(Answered::all(envelope, Failure::Reply { phase: Phase::Dot, reply }, context));
             }
-            Ok(Event::Refused(why)) => return Ended::Answered(refused_before_body(message, why, context)),
+            Ok(Event::Refused(why)) => return Ended::Answered(refused_before_body(envelope, why, context)),
             Ok(_) => {}
             Err(failure) => return Ended::Broken(failure),
         }
     }
 }
 
-fn refused_before_body(message: &Message, why: Refused, context: Context<'_>) -> Answered {
+fn refused_before_body(envelope: &Envelope, why: Refused, context: Context<'_>) -> Answered {
     let (phase, refusal) = match why {
-        Refused::Recipients(replies) => return Answered::some(message, replies, context),
+        Refused::Recipients(replies) => return Answered::some(envelope, replies, context),
         Refused::Mail(refusal) => (Phase::Mail, refusal),
         Refused::Data(refusal) => (Phase::Data, refusal),
     };
-    Answered::all(message, Failure::Reply { phase, reply: refusal.into_reply() }, context)
+    Answered::all(envelope, Failure::Reply { phase, reply: refusal.into_reply() }, context)
 }
 
 /// The body on its way out.
@@ -147,7 +149,7 @@ struct Streamed {
 
 impl Streamed {
     /// Hands the next block over, and with the last one the dot, if the message is still wanted.
-    fn next(&mut self, lease: &Lease, line: &mut Line) -> Result<bool, Failure> {
+    async fn next(&mut self, lease: &Lease, attempt: AttemptId, line: &mut Line) -> Result<bool, Failure> {
         let body = &lease.message().body;
         body.read_at(self.offset, BLOCK, &mut self.block).map_err(|error| Failure::Io {
             phase: Phase::Body,
@@ -155,7 +157,7 @@ impl Streamed {
         })?;
         self.offset += self.block.len() as u64;
         let last = self.offset >= body.size();
-        if last && lease.permit_dot().is_none() {
+        if last && lease.permit_dot(attempt).await.is_none() {
             return Ok(false);
         }
         let now = Instant::now();

@@ -144,13 +144,13 @@ impl Desk {
     async fn courier(self: Arc<Self>, couriers: Couriers) {
         let mut line: Option<Line> = None;
         while let Some(lease) = couriers.ending.run_until_cancelled(self.next_lease(&mut line, &couriers)).await {
-            let attempt = AttemptId::new();
+            let id = AttemptId::new();
             let message = lease.message();
             let span = tracing::info_span!(
-                "attempt", id = %attempt, account = %self.account(), message_id = %message.id, session = %message.session
+                "attempt", %id, account = %self.account(), message_id = %message.id, session = %message.session
             );
             // On the heap: a courier that waits is small.
-            let attempt = Box::pin(self.attempt(lease, line.take())).instrument(span);
+            let attempt = Box::pin(self.attempt(lease, id, line.take())).instrument(span);
             let Some(after) = couriers.ending.run_until_cancelled(attempt).await else { return };
             line = after;
             if let Some(used) = line.take_if(|line| !line.is_good()) {
@@ -178,20 +178,20 @@ impl Desk {
     }
 
     /// Carries one message, and hands the line back if it can carry another.
-    async fn attempt(&self, lease: Lease, warm: Option<Line>) -> Option<Line> {
+    async fn attempt(&self, lease: Lease, id: AttemptId, warm: Option<Line>) -> Option<Line> {
         let _turn = if warm.is_none() { self.first.turn().await } else { None };
         let _leave = match self.leave() {
             Ok(granted) => granted,
             Err(hold) => {
-                settle_all(lease, &Outcome::Hold(hold.diagnosis));
+                settle_all(lease, &Outcome::Hold(hold.diagnosis)).await;
                 return warm;
             }
         };
         if let Some(mut line) = warm {
-            let ended = attempt::carry(&lease, &mut line, self.upstream.settings.context()).await;
+            let ended = attempt::carry(&lease, id, &mut line, self.upstream.settings.context()).await;
             line.write_down(&self.journal);
             if !ended.is_stale() {
-                return self.conclude(lease, ended).then_some(line);
+                return self.conclude(lease, ended).await.then_some(line);
             }
             // The provider had given the line up while it was idle: not an attempt.
             tracing::debug!("the idle connection was no longer good, connecting anew");
@@ -199,7 +199,7 @@ impl Desk {
         let mut line = match self.connect(&lease).await {
             Ok(line) => line?,
             Err(outcome) => {
-                settle_all(lease, &outcome);
+                settle_all(lease, &outcome).await;
                 return None;
             }
         };
@@ -207,13 +207,13 @@ impl Desk {
             // The device did not wait so long; the next message finds a warm line.
             return Some(line);
         }
-        let ended = attempt::carry(&lease, &mut line, self.upstream.settings.context()).await;
+        let ended = attempt::carry(&lease, id, &mut line, self.upstream.settings.context()).await;
         line.write_down(&self.journal);
-        self.conclude(lease, ended).then_some(line)
+        self.conclude(lease, ended).await.then_some(line)
     }
 
     /// Settles, and says whether the line is still of use.
-    fn conclude(&self, lease: Lease, ended: Ended) -> bool {
+    async fn conclude(&self, lease: Lease, ended: Ended) -> bool {
         let now = Instant::now();
         match ended {
             Ended::Answered(answered) => {
@@ -223,14 +223,14 @@ impl Desk {
                     self.journal.record(Happened::AttemptFailed { failure, diagnosis });
                     self.report(now, self.health().failed(now, Stage::Mail, diagnosis));
                 }
-                lease.settle(answered.into_outcomes());
+                lease.settle(answered.into_outcomes(), None).await;
                 true
             }
             Ended::Broken(failure) => {
                 let diagnosis = diagnose(&failure, self.upstream.settings.context());
                 self.journal.record(Happened::AttemptFailed { failure: &failure, diagnosis: &diagnosis });
                 self.report(now, self.health().failed(now, Stage::Mail, &diagnosis));
-                settle_all(lease, &verdict::of_failure(&failure, diagnosis));
+                settle_all(lease, &verdict::of_failure(&failure, diagnosis)).await;
                 false
             }
             Ended::Withdrawn(phase) => {
@@ -305,7 +305,7 @@ impl Desk {
     }
 }
 
-fn settle_all(lease: Lease, outcome: &Outcome) {
-    let outcomes = vec![outcome.clone(); lease.message().envelope.recipients.len()];
-    lease.settle(outcomes);
+async fn settle_all(lease: Lease, outcome: &Outcome) {
+    let outcomes = vec![outcome.clone(); lease.envelope().recipients.len()];
+    lease.settle(outcomes, None).await;
 }

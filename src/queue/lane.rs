@@ -9,12 +9,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::Lease;
+use crate::diagnosis::Diagnosis;
 use crate::ids::DeviceName;
 
 /// The lane of one account.
 #[derive(Debug, Default)]
 pub(super) struct Lane {
     turns: Mutex<Turns>,
+    /// Why nothing is handed out, if so.
+    closed: Mutex<Option<Diagnosis>>,
     bell: Notify,
 }
 
@@ -39,7 +42,27 @@ impl Lane {
         }
     }
 
-    fn try_next(&self) -> Option<Lease> {
+    /// Nothing is handed out from now on.
+    pub(super) fn close(&self, why: Diagnosis) {
+        *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+    }
+
+    /// What waits is handed out again.
+    pub(super) fn open(&self) {
+        *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.bell.notify_last();
+    }
+
+    /// Why it is closed.
+    pub(super) fn closed(&self) -> Option<Diagnosis> {
+        self.closed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The next message that is still wanted, if there is one.
+    pub(super) fn try_next(&self) -> Option<Lease> {
+        if self.closed().is_some() {
+            return None;
+        }
         let mut turns = self.turns();
         let lease = turns.pop_wanted();
         if !turns.0.is_empty() {

@@ -11,6 +11,12 @@ mod answer;
 pub mod body;
 mod fate;
 mod lane;
+mod lease;
+mod message;
+pub mod parcel;
+mod route;
+mod settings;
+pub mod store;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,35 +25,17 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use crate::diagnosis::Diagnosis;
-use crate::ids::{AccountName, DeviceName, MessageId, SessionId};
-use crate::mail::envelope::Envelope;
+use crate::ids::AccountName;
 use crate::smtp::reply::{Refusal, Reply};
+use crate::words::Cause;
 
 pub use answer::{Accepted, Answer};
-use body::Body;
 use fate::Fate;
 use lane::Lane;
-
-/// A message on its way, complete and unchangeable.
-#[derive(Debug)]
-pub struct Message {
-    /// Given before the body was read.
-    pub id: MessageId,
-    /// The session it came in.
-    pub session: SessionId,
-    /// Who sent it.
-    pub device: DeviceName,
-    /// Where it goes out.
-    pub account: AccountName,
-    /// Sender and recipients.
-    pub envelope: Arc<Envelope>,
-    /// The octets, as every attempt sends them.
-    pub body: Body,
-    /// An octet above 127 stands in the body or the header.
-    pub eight_bit: bool,
-    /// An octet above 127 stands in the header.
-    pub eight_bit_header: bool,
-}
+pub use lease::{DotPermit, Lease};
+pub use message::{Kind, Message, Offered};
+pub use route::{NoAccount, Route};
+pub use settings::{AccountFacts, Keeping, Notices, NoticesTo, Settings, Uncertain};
 
 /// How an attempt ended for one recipient.
 #[derive(Debug, Clone)]
@@ -82,14 +70,42 @@ impl Queue {
     ///
     /// # Errors
     /// When the account does not exist (any more): the message comes back.
-    pub fn offer(&self, message: Message, wait: Duration, now: Instant) -> Result<Offer, Box<Message>> {
-        let Some(lane) = self.lanes.get(&message.account) else { return Err(Box::new(message)) };
+    pub fn offer(&self, offered: Offered, wait: Duration, now: Instant) -> Result<Offer, Box<Offered>> {
+        let account = offered.routes.first().and_then(|route| route.accounts().first()).cloned();
+        let Some((account, lane)) = account.and_then(|name| self.lanes.get(&name).map(|lane| (name, lane))) else {
+            return Err(Box::new(offered));
+        };
         let (told, hears) = oneshot::channel();
         let fate = Arc::new(Fate::default());
-        let recipients = message.envelope.recipients.iter().map(|r| r.address.clone()).collect();
-        let lease = Lease { message: Arc::new(message), fate: Arc::clone(&fate), told };
-        lane.push(lease);
+        let Offered { message, envelope, .. } = offered;
+        let recipients = envelope.recipients.iter().map(|r| r.address.clone()).collect();
+        let lease = Lease { message: Arc::new(message), envelope, account, fate: Arc::clone(&fate), told };
+        match lane.closed() {
+            Some(why) => drop(lease.told.send(vec![refused_outcome(&why); lease.envelope.recipients.len()])),
+            None => lane.push(lease),
+        }
         Ok(Offer { fate, hears, until: now + wait, recipients })
+    }
+
+    /// The next message for this account, if one waits that is still wanted: for a courier whose connection is busy
+    /// and could take its envelope along.
+    #[must_use]
+    pub fn try_claim(&self, account: &AccountName) -> Option<Lease> {
+        self.lanes.get(account)?.try_next()
+    }
+
+    /// The account cannot be used for now, and this is why: what comes does not wait for it, what waits stays.
+    pub fn close(&self, account: &AccountName, why: Diagnosis) {
+        if let Some(lane) = self.lanes.get(account) {
+            lane.close(why);
+        }
+    }
+
+    /// The account can be used (again).
+    pub fn open(&self, account: &AccountName) {
+        if let Some(lane) = self.lanes.get(account) {
+            lane.open();
+        }
     }
 
     /// The next message for this account that is still wanted. Waits for ever if the account does not exist.
@@ -98,52 +114,6 @@ impl Queue {
             Some(lane) => lane.next().await,
             None => std::future::pending().await,
         }
-    }
-}
-
-/// The courier's hold on one message; not `Clone`. Dropped without `settle` it counts as failed, or as uncertain once
-/// the dot was permitted.
-#[derive(Debug)]
-pub struct Lease {
-    message: Arc<Message>,
-    fate: Arc<Fate>,
-    told: oneshot::Sender<Vec<Outcome>>,
-}
-
-/// The end of data may be written now: the message cannot be withdrawn any more.
-#[derive(Debug)]
-#[must_use = "it is the permission to write the dot"]
-pub struct DotPermit(());
-
-impl Lease {
-    /// The message.
-    #[must_use]
-    pub fn message(&self) -> &Arc<Message> {
-        &self.message
-    }
-
-    /// Whether anyone still waits for it.
-    #[must_use]
-    pub fn is_wanted(&self) -> bool {
-        self.fate.is_open()
-    }
-
-    /// Resolves when the message was withdrawn: the attempt is to be ended before the dot.
-    pub async fn withdrawn(&self) {
-        self.fate.withdrawn().await;
-    }
-
-    /// Asks to write the terminating dot. `None`: the message was withdrawn, nothing of it may go out.
-    #[must_use]
-    pub fn permit_dot(&self) -> Option<DotPermit> {
-        self.fate.commit().then_some(DotPermit(()))
-    }
-
-    /// Ends the lease: one outcome per recipient, in the envelope's order. A waiting device is answered.
-    pub fn settle(self, outcomes: Vec<Outcome>) {
-        debug_assert_eq!(outcomes.len(), self.message.envelope.recipients.len());
-        // Whoever waited may be gone; then nobody is to be told.
-        let _ = self.told.send(outcomes);
     }
 }
 
@@ -193,6 +163,14 @@ impl Drop for Offer {
     fn drop(&mut self) {
         // Whether it succeeded matters to nobody any more.
         let _ = self.withdraw();
+    }
+}
+
+/// What it means for a message that its account cannot be used.
+fn refused_outcome(why: &Diagnosis) -> Outcome {
+    match why.cause {
+        Cause::Account | Cause::Quota | Cause::Config => Outcome::Hold(why.clone()),
+        _ => Outcome::Later(None, why.clone()),
     }
 }
 

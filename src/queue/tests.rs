@@ -3,26 +3,37 @@
 //! Time stands still unless a test moves it.
 
 use super::*;
+use crate::ids::{AttemptId, MessageId, SessionId};
 use crate::mail::address::Address;
-use crate::mail::envelope::{Recipient, ReversePath, Sender};
+use crate::mail::envelope::{Envelope, Recipient, ReversePath, Sender};
 use crate::smtp::reply::Enhanced;
 use crate::words::Cause;
 
-fn message(recipients: &[&str]) -> Message {
+fn message(recipients: &[&str]) -> Offered {
     let address = |text: &&str| Recipient::plain(Address::parse(text.as_bytes()).unwrap());
     let sender =
         Sender { reverse_path: ReversePath::Null, declared_size: None, smtputf8: false, ret: None, envid: None };
     let (_, unstamped) = body::Draft::new(std::path::Path::new("unused")).finish();
-    Message {
+    let message = Message {
         id: MessageId::new(),
         session: SessionId::new(),
         device: "scanner".into(),
-        account: "office".into(),
-        envelope: Arc::new(Envelope { sender, recipients: recipients.iter().map(address).collect() }),
+        kind: Kind::Mail,
+        sender: sender.clone(),
         body: unstamped.stamp(String::new()),
         eight_bit: false,
         eight_bit_header: false,
-    }
+        arrived: jiff::Timestamp::UNIX_EPOCH,
+    };
+    let recipients: Vec<_> = recipients.iter().map(address).collect();
+    let routes = vec![Route::only("office".into()); recipients.len()];
+    Offered { message, envelope: Arc::new(Envelope { sender, recipients }), routes }
+}
+
+/// The same from this device.
+fn from(device: &str) -> Offered {
+    let offered = message(&["a@x"]);
+    Offered { message: Message { device: device.into(), ..offered.message }, ..offered }
 }
 
 fn why(cause: Cause) -> Diagnosis {
@@ -52,7 +63,7 @@ fn offered(recipients: &[&str]) -> (Queue, Offer) {
 /// Offers to three recipients, settles so, and says what the device hears.
 async fn heard(outcomes: [Outcome; 3]) -> Result<String, String> {
     let (queue, mut offer) = offered(&["a@x", "b@x", "c@x"]);
-    queue.claim(&"office".into()).await.settle(outcomes.into());
+    queue.claim(&"office".into()).await.settle(outcomes.into(), None).await;
     match offer.answer().await {
         Answer::Accepted(proof) => Ok(proof.reply().to_string()),
         Answer::Refused(refusal, _) => Err(refusal.reply().to_string()),
@@ -102,7 +113,7 @@ async fn when_the_window_ends_before_the_dot_nothing_can_go_out() {
     let lease = queue.claim(&"office".into()).await;
     let Answer::Refused(refusal, _) = offer.answer().await else { panic!("accepted without the provider") };
     assert_eq!(refusal.reply().code, 451);
-    assert!(lease.permit_dot().is_none(), "the dot must not be written any more");
+    assert!(lease.permit_dot(AttemptId::new()).await.is_none(), "the dot must not be written any more");
     lease.withdrawn().await;
 }
 
@@ -110,11 +121,11 @@ async fn when_the_window_ends_before_the_dot_nothing_can_go_out() {
 async fn when_the_window_ends_after_the_dot_only_the_provider_answers() {
     let (queue, mut offer) = offered(&["a@x"]);
     let lease = queue.claim(&"office".into()).await;
-    let permit = lease.permit_dot();
+    let permit = lease.permit_dot(AttemptId::new()).await;
     assert!(permit.is_some() && !offer.withdraw());
     let (answer, ()) = tokio::join!(offer.answer(), async {
         tokio::time::sleep(WAIT * 20).await;
-        lease.settle(vec![delivered()]);
+        lease.settle(vec![delivered()], None).await;
     });
     assert!(matches!(answer, Answer::Accepted(_)));
 }
@@ -124,7 +135,7 @@ async fn a_courier_that_dies_is_uncertain_only_after_the_dot() {
     for (dot, code) in [(false, "451 4.3.0"), (true, "451 4.4.2")] {
         let (queue, mut offer) = offered(&["a@x"]);
         let lease = queue.claim(&"office".into()).await;
-        let _permit = dot.then(|| lease.permit_dot());
+        let _permit = if dot { lease.permit_dot(AttemptId::new()).await } else { None };
         drop(lease);
         let Answer::Refused(refusal, _) = offer.answer().await else { panic!() };
         assert!(refusal.reply().to_string().starts_with(code), "{refusal:?}");
@@ -138,15 +149,15 @@ async fn what_nobody_wants_any_more_is_not_claimed() {
     drop(queue.offer(message(&["gone@x"]), WAIT, now).unwrap());
     let _waiting = queue.offer(message(&["here@x"]), WAIT, now).unwrap();
     let lease = queue.claim(&"office".into()).await;
-    assert_eq!(lease.message().envelope.recipients[0].address.as_str(), "here@x");
-    assert!(queue.offer(Message { account: "other".into(), ..message(&["a@x"]) }, WAIT, now).is_err());
+    assert_eq!(lease.envelope().recipients[0].address.as_str(), "here@x");
+    let elsewhere = Offered { routes: vec![Route::only("other".into())], ..message(&["a@x"]) };
+    assert!(queue.offer(elsewhere, WAIT, now).is_err());
 }
 
 #[tokio::test(start_paused = true)]
 async fn devices_take_turns() {
     let queue = Queue::new(["office".into()]);
     let now = Instant::now();
-    let from = |device: &str| Message { device: device.into(), ..message(&["a@x"]) };
     let order = ["nas", "nas", "nas", "fax", "nas", "scanner"];
     let _offers: Vec<Offer> = order.map(|device| queue.offer(from(device), WAIT, now).unwrap()).into();
     let mut claimed = Vec::new();

@@ -19,6 +19,7 @@ use posthouse::journal::{Journal, log};
 use posthouse::net::clock::Clock;
 use posthouse::net::proxy::Proxies;
 use posthouse::net::trust;
+use posthouse::queue;
 use posthouse::sandbox::fault::Gate;
 use posthouse::sandbox::{Extension, Sandbox, Settings};
 use posthouse::smtp::client::Timeouts;
@@ -152,7 +153,8 @@ fn config(sandbox: &Sandbox, directory: &Path) -> Config {
         devices: Vec::new(),
         accounts: vec![account(sandbox, &authority)],
         caps: Caps { sessions: 1000, sessions_per_device: 100, idle: Duration::from_mins(5), minimum_rate: 500 },
-        delivery: Delivery { wait: Duration::from_secs(15), shutdown_grace: Duration::from_secs(8) },
+        delivery: Delivery { shutdown_grace: Duration::from_secs(8), redirect_to: None, archive_to: None },
+        queue: queue::Settings::Proxy { wait: Duration::from_secs(15) },
         storage: Storage { directory: directory.join("storage"), key: KeySource::Made(directory.join("vault.key")) },
         log: log::Settings::default(),
     }

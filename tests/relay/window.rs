@@ -12,7 +12,7 @@ const TOO_LATE: &str = "451 4.4.1 The provider did not answer in time, try again
 /// A relay with one line to the provider, and a provider that waits at this gate once.
 async fn waiting_at(stage: Stage, wait: Duration) -> (Scene, Gate) {
     let scene = Scene::with(provider(), |config, _| {
-        config.delivery.wait = wait;
+        config.queue = posthouse::queue::Settings::Proxy { wait };
         config.accounts[0].connections = 1;
     })
     .await;

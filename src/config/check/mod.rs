@@ -36,6 +36,7 @@ use crate::account::provider::Presets;
 use crate::inbound::settings::Caps;
 use crate::journal::log;
 use crate::mail::address::Address;
+use crate::queue;
 use crate::secret::Secret;
 use crate::store::{
     self,
@@ -97,6 +98,7 @@ pub(super) fn check(root: &Section<'_>, surroundings: &Surroundings<'_>) -> Chec
     let hostname = root.get("hostname", values::domain);
     risks::name(root, &listeners, &accounts, hostname.as_deref());
 
+    let (delivery, queue) = delivery(root);
     let config = Config {
         hostname,
         default_domain: root.get("default_domain", values::domain),
@@ -107,7 +109,8 @@ pub(super) fn check(root: &Section<'_>, surroundings: &Surroundings<'_>) -> Chec
         devices: devices.into_iter().map(|device| device.settings).collect(),
         accounts: accounts.into_iter().map(|account| account.settings).collect(),
         caps: caps(root),
-        delivery: delivery(root),
+        delivery,
+        queue,
         storage: storage(root, surroundings, &mut aside),
         log: log(root),
     };
@@ -137,10 +140,9 @@ const LONGEST_WAIT: Duration = Duration::from_mins(10);
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(8);
 const LONGEST_GRACE: Duration = Duration::from_mins(5);
 
-fn delivery(root: &Section<'_>) -> Delivery {
-    let Some(section) = root.section("delivery") else {
-        return Delivery { wait: WAIT, shutdown_grace: SHUTDOWN_GRACE };
-    };
+fn delivery(root: &Section<'_>) -> (Delivery, queue::Settings) {
+    let mut delivery = Delivery { shutdown_grace: SHUTDOWN_GRACE, redirect_to: None, archive_to: None };
+    let Some(section) = root.section("delivery") else { return (delivery, queue::Settings::Proxy { wait: WAIT }) };
     if section.get("queue", values::flag) == Some(true) {
         let complaint = Complaint::new("a queue is not available in this version");
         section.error("queue", complaint.hint("write queue = false: every mail is passed on while the device waits"));
@@ -154,12 +156,12 @@ fn delivery(root: &Section<'_>) -> Delivery {
         let complaint = Complaint::new("expected a time from 1 second to 10 minutes");
         section.error("wait", complaint.hint("devices give up sooner than after 10 minutes (RFC 5321 §4.5.3.2.6)"));
     }
-    let shutdown_grace = section.get("shutdown_grace", values::duration).unwrap_or(SHUTDOWN_GRACE);
-    if shutdown_grace > LONGEST_GRACE {
+    delivery.shutdown_grace = section.get("shutdown_grace", values::duration).unwrap_or(SHUTDOWN_GRACE);
+    if delivery.shutdown_grace > LONGEST_GRACE {
         let complaint = Complaint::new("expected at most 5 minutes");
         section.error("shutdown_grace", complaint.hint("service managers kill a program that takes longer to stop"));
     }
-    Delivery { wait, shutdown_grace }
+    (delivery, queue::Settings::Proxy { wait })
 }
 
 const SHORTEST_IDLE: Duration = Duration::from_secs(30);

@@ -238,7 +238,7 @@ fn route<'a>(rule: &Rule, index: usize, origins: &'a Origins) -> Page<'a> {
 
 fn delivery<'a>(config: &Config, origins: &'a Origins) -> Page<'a> {
     let mut page = Page::new("[delivery]", "delivery", origins);
-    page.put("wait", words::duration(config.delivery.wait));
+    page.put("wait", words::duration(config.queue.wait()));
     // This version has none.
     page.put("queue", false);
     page.put("shutdown_grace", words::duration(config.delivery.shutdown_grace));

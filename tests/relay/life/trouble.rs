@@ -181,7 +181,10 @@ async fn an_endpoint_that_is_not_there_is_the_networks_fault() {
 /// A black hole: one call hangs, and everybody is answered in the end of their own window.
 #[tokio::test]
 async fn an_endpoint_that_never_answers_is_asked_once_by_all() {
-    let scene = signed_in_at(provider(), false, |config| config.delivery.wait = Duration::from_millis(300)).await;
+    let scene = signed_in_at(provider(), false, |config| {
+        config.queue = posthouse::queue::Settings::Proxy { wait: Duration::from_millis(300) };
+    })
+    .await;
     let before = refresh_token(&scene.config);
     scene.sandbox.faults().plan_grant("refresh_token", TokenFault::Silence, Times::Always);
     for reply in crowd(&scene, 1).await {
@@ -194,7 +197,10 @@ async fn an_endpoint_that_never_answers_is_asked_once_by_all() {
 /// What a slow provider brings is not lost because nobody waits for it any more.
 #[tokio::test]
 async fn a_call_outlives_the_device_that_caused_it() {
-    let scene = signed_in_at(provider(), false, |config| config.delivery.wait = Duration::from_millis(300)).await;
+    let scene = signed_in_at(provider(), false, |config| {
+        config.queue = posthouse::queue::Settings::Proxy { wait: Duration::from_millis(300) };
+    })
+    .await;
     let before = refresh_token(&scene.config);
     let gate = Gate::new();
     scene.sandbox.faults().plan_grant("refresh_token", TokenFault::Wait(gate.clone()), Times::Once);

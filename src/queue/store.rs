@@ -1,0 +1,163 @@
+//! The queue's port to whatever keeps it.
+//!
+//! An engine knows messages and parcels, not what their states mean. Guarantees of every engine, held by one
+//! conformance suite: what one [`Store::commit`] is given becomes durable together or not at all; changes of one caller
+//! are made in the order it gave them; one that failed leaves nothing behind, even if it reached the disk; reading sees
+//! what was promised. One process at a time: whoever holds the [`crate::disk::Ownership`] of the directory.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use super::parcel::{Parcel, ParcelId};
+use super::{Message, Route};
+pub use crate::disk::durable::{Durable, NotStored};
+use crate::ids::{DeviceName, MessageId};
+use crate::mail::envelope::ReversePath;
+
+/// One change.
+#[derive(Debug)]
+pub enum Change {
+    /// A message that was not there, and all its parcels. Its body is durable before the rest.
+    Store(Arc<Message>, Vec<Parcel>),
+    /// This is how the parcel stands now. Of one that is not there (a person removed it) nothing is changed.
+    Update(Parcel),
+    /// The parcel is finished; with the last one the message goes, and its body.
+    Finish(ParcelId),
+}
+
+/// How a store does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// It takes changes.
+    Well,
+    /// It does not, and looks after itself: files are opened anew and checked, and one change on trial must become
+    /// durable first. In one sentence, why.
+    Failing { why: String },
+}
+
+/// Why something cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the queue cannot be read: {detail}")]
+pub struct Unreadable {
+    /// In words.
+    pub detail: String,
+}
+
+/// Keeps what is owed. Everything but `commit` and `condition` blocks on the disk for a moment.
+pub trait Store: fmt::Debug + Send + Sync {
+    /// Makes all these changes, or none.
+    fn commit(&self, changes: Vec<Change>) -> Durable;
+
+    /// How it does, now and whenever that changes.
+    fn condition(&self) -> watch::Receiver<Condition>;
+
+    /// The routes of all parcels that are not finished, each once.
+    fn routes(&self) -> Result<Vec<Route>, Unreadable>;
+
+    /// What is due on these routes: the longest due first within a device, devices in turn.
+    fn due(&self, ask: &Due<'_>) -> Result<Vec<Waiting>, Unreadable>;
+
+    /// When the next parcel of these routes is due that is not due at `after`; also the end of a parcel's own hold.
+    fn next_due(&self, routes: &[Route], after: Timestamp) -> Result<Option<Timestamp>, Unreadable>;
+
+    /// Parcels whose own hold has an end, and that end is over.
+    fn hold_over(&self, now: Timestamp, limit: usize) -> Result<Vec<Waiting>, Unreadable>;
+
+    /// Parcels an attempt had in its hand when the process before this one died.
+    fn unfinished(&self) -> Result<Vec<Waiting>, Unreadable>;
+
+    /// A message with its body.
+    fn message(&self, id: MessageId) -> Result<Option<Arc<Message>>, Unreadable>;
+
+    /// All parcels of a message, in their order; none if it is not there.
+    fn parcels(&self, id: MessageId) -> Result<Vec<Parcel>, Unreadable>;
+
+    /// A page of the queue, oldest message first.
+    fn list(&self, filter: &Filter, page: Page) -> Result<Vec<Waiting>, Unreadable>;
+
+    /// How much there is.
+    fn stock(&self) -> Result<Stock, Unreadable>;
+}
+
+/// What a courier may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Due<'a> {
+    /// On these routes.
+    pub routes: &'a [Route],
+    /// Due by then.
+    pub now: Timestamp,
+    /// Not these: they are out.
+    pub but: &'a HashSet<ParcelId>,
+    /// At most so many of one device.
+    pub per_device: usize,
+    /// At most so many in all.
+    pub limit: usize,
+}
+
+/// A parcel without its body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// The parcel.
+    pub parcel: Parcel,
+    /// Who sent it.
+    pub device: DeviceName,
+    /// What it is.
+    pub kind: super::Kind,
+    /// `MAIL FROM`
+    pub reverse_path: ReversePath,
+    /// Octets of its message.
+    pub size: u64,
+    /// When its message came.
+    pub arrived: Timestamp,
+}
+
+/// Which parcels to list. Everything that is given must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Filter {
+    /// Part of the reverse-path, in any case.
+    pub from: Option<String>,
+    /// Part of a recipient, in any case.
+    pub to: Option<String>,
+    /// This device.
+    pub device: Option<String>,
+    /// This account stands in its route.
+    pub account: Option<String>,
+    /// It stands so.
+    pub standing: Option<StandingKind>,
+    /// Its message came at this time or later.
+    pub since: Option<Timestamp>,
+    /// Its message came before this time.
+    pub before: Option<Timestamp>,
+}
+
+/// [`super::parcel::Standing`] without what belongs to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StandingKind {
+    Due,
+    Sending,
+    Held,
+    Failed,
+}
+
+/// Which part of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// Behind this one.
+    pub after: Option<ParcelId>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// How much there is: what the caps look at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stock {
+    /// Messages and octets of each device.
+    pub by_device: HashMap<DeviceName, (u64, u64)>,
+}
