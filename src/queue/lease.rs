@@ -1,4 +1,7 @@
 //! The courier's hold on one parcel, and the permission to write its dot.
+//!
+//! Guarantees that a parcel is in one hand at a time, and that the disk knows of a dot before it is written: a stored
+//! parcel found so after a crash is uncertain, every other one was certainly not sent.
 
 use std::sync::Arc;
 

@@ -1,4 +1,7 @@
-//! A message on its way, complete and unchangeable: who sent it and its octets. Who receives it stands in its parcels.
+//! A message on its way, complete and unchangeable: who sent it and its octets.
+//!
+//! Who receives it, and how that stands, is in its parcels. The same for a device's mail, for our own notices and for
+//! copies to the archive; knows nothing of disks but through its body.
 
 use std::sync::Arc;
 

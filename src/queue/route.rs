@@ -1,4 +1,7 @@
 //! The accounts a message may go through, in order.
+//!
+//! Never empty, by type. Says nothing about which of them can be used just now: that changes, a route does not, but
+//! for an uncertain attempt, after which only the account that made it is left.
 
 use std::fmt;
 use std::sync::Arc;

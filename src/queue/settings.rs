@@ -1,4 +1,7 @@
-//! What the administrator decides about the queue. Plain data, filled in by the configuration.
+//! What the administrator decides about the queue.
+//!
+//! Plain data, filled in by the configuration, with the defaults of a relay nobody has configured. What follows from it
+//! is decided where it is used.
 
 use std::time::Duration;
 
