@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{ACCOUNT, load};
+use posthouse::mail::address::Address;
 use posthouse::queue::{Keeping, Settings, Uncertain};
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -29,14 +30,14 @@ fn every_word_about_the_queue_reaches_it() {
         ..Keeping::default()
     };
     assert_eq!(config.queue, Settings::Durable(Box::new(expected)));
-    assert_eq!(config.delivery.redirect_to.as_ref().map(|to| to.as_str()), Some("tests@example.com"));
+    assert_eq!(config.delivery.redirect_to.as_ref().map(Address::as_str), Some("tests@example.com"));
     assert_eq!(config.delivery.shutdown_grace.as_secs(), 5);
     let text =
         format!("{ACCOUNT}[delivery]\nqueue = true\nuncertain_delay = \"20m\"\narchive_to = \"a@example.com\"\n");
     let config = load(&text, &[]);
     let expected = Keeping { uncertain_delay: 20 * MINUTE, ..Keeping::default() };
     assert_eq!(config.queue, Settings::Durable(Box::new(expected)));
-    assert_eq!(config.delivery.archive_to.as_ref().map(|to| to.as_str()), Some("a@example.com"));
+    assert_eq!(config.delivery.archive_to.as_ref().map(Address::as_str), Some("a@example.com"));
 }
 
 #[test]
