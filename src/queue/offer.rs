@@ -20,7 +20,8 @@ pub struct Offer(Side);
 enum Side {
     Proxy(proxy::Window),
     Durable(Window),
-    Over,
+    /// The answer was given.
+    Answered(Told),
 }
 
 /// Says, when it is dropped, that the answer was written to the device's socket as far as that took it.
@@ -41,8 +42,13 @@ impl Offer {
     pub async fn answer(&mut self) -> Answer {
         match &mut self.0 {
             Side::Proxy(window) => window.answer().await,
-            Side::Durable(window) => window.answer().await,
-            Side::Over => std::future::pending().await,
+            Side::Durable(window) => {
+                let answer = window.answer().await;
+                self.0 = Side::Answered(Told(Some(Arc::clone(window.ticket()))));
+                answer
+            }
+            // It is given once.
+            Side::Answered(_) => std::future::pending().await,
         }
     }
 
@@ -52,22 +58,26 @@ impl Offer {
     pub fn withdraw(&self) -> bool {
         match &self.0 {
             Side::Proxy(window) => window.fate.withdraw(),
-            Side::Durable(_) | Side::Over => false,
+            Side::Durable(_) | Side::Answered(_) => false,
         }
     }
 
     /// The answer is on its way to the device.
     pub fn into_told(mut self) -> Told {
-        match std::mem::replace(&mut self.0, Side::Over) {
-            Side::Durable(window) => Told(Some(Arc::clone(window.ticket()))),
-            Side::Proxy(_) | Side::Over => Told(None),
+        match std::mem::replace(&mut self.0, Side::Answered(Told(None))) {
+            Side::Answered(told) => told,
+            other => {
+                // Asked too early: it goes on as if the device were gone.
+                self.0 = other;
+                Told(None)
+            }
         }
     }
 }
 
 impl Drop for Offer {
     fn drop(&mut self) {
-        let Side::Durable(mut window) = std::mem::replace(&mut self.0, Side::Over) else { return };
+        let Side::Durable(mut window) = std::mem::replace(&mut self.0, Side::Answered(Told(None))) else { return };
         // Outside the runtime the process ends; nothing was promised yet.
         if tokio::runtime::Handle::try_current().is_err() {
             return;
