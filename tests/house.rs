@@ -74,6 +74,8 @@ const SANS_IO: &[&str] = &[
     "account/signin",
     "account/budget",
     "queue/entry",
+    "queue/failed",
+    "queue/notice",
     "queue/schedule",
     "inbound/policy",
     "inbound/limits",
@@ -83,6 +85,7 @@ const SANS_IO: &[&str] = &[
 
 /// Crates that are named in these places only.
 const CONFINED: &[(&str, &[&str])] = &[
+    ("mail_builder", &["mail/notice"]),
     ("rustls_pemfile", &["pem"]),
     ("toml", &["config"]),
     ("toml_edit", &["config"]),

@@ -136,6 +136,12 @@ pub struct Body {
 }
 
 impl Body {
+    /// A body that the relay itself has written.
+    #[must_use]
+    pub fn from_memory(octets: Vec<u8>) -> Self {
+        Self { stamp: Vec::new(), content: Content::Memory(octets) }
+    }
+
     /// Octets in all, stamp included: the SIZE of RFC 1870.
     #[must_use]
     pub fn size(&self) -> u64 {

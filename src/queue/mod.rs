@@ -9,10 +9,12 @@
 
 mod answer;
 pub mod body;
+pub mod failed;
 mod fate;
 mod lane;
 mod lease;
 mod message;
+pub mod notice;
 pub mod parcel;
 mod route;
 mod settings;
