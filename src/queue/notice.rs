@@ -7,7 +7,6 @@
 
 mod carrier;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Zoned;
@@ -26,8 +25,8 @@ use crate::mail::notice::{self, Action, Fate, HEADER_LIMIT, Original, Reader, WH
 pub struct Terms<'a> {
     /// `[notices]`
     pub notices: &'a Notices,
-    /// All accounts.
-    pub accounts: &'a HashMap<AccountName, AccountFacts>,
+    /// All accounts, in the order of the configuration.
+    pub accounts: &'a [AccountFacts],
     /// This machine's name.
     pub hostname: &'a str,
     /// The notice's own id, if there will be one.
@@ -36,6 +35,12 @@ pub struct Terms<'a> {
     pub now: &'a Zoned,
     /// The mail is kept for the administrator ([`super::failed`]), so the notice says how to look at it.
     pub kept: bool,
+}
+
+impl<'a> Terms<'a> {
+    fn account(&self, name: &AccountName) -> Option<&'a AccountFacts> {
+        self.accounts.iter().find(|account| account.name == *name)
+    }
 }
 
 /// A recipient that has just ended, and how it got there.
@@ -72,7 +77,10 @@ impl Told {
 /// Who is told of these recipients of the message; one notice at most.
 #[must_use]
 pub fn of(message: &Message, ended: &[Ended<'_>], terms: &Terms<'_>) -> Told {
-    let failed: Vec<Ended<'_>> = ended.iter().filter(|ended| is_failure_to_tell(ended.owed)).copied().collect();
+    // NOTIFY=NEVER of a copy keeps providers silent; what the relay itself says goes to the administrator.
+    let is_copy = matches!(message.kind, Kind::Copy { .. });
+    let is_failure = |owed: &Owed| is_failure_to_tell(owed) || is_copy && matches!(owed.state, State::Never { .. });
+    let failed: Vec<Ended<'_>> = ended.iter().filter(|ended| is_failure(ended.owed)).copied().collect();
     if let Kind::Notice { of } = message.kind {
         return if failed.is_empty() { Told::default() } else { Told::alert(undelivered(of, &failed)) };
     }
@@ -83,12 +91,12 @@ pub fn of(message: &Message, ended: &[Ended<'_>], terms: &Terms<'_>) -> Told {
         Err(Untold::NoReader(why)) => return Told::alert(unheard(message, &failed, why)),
     };
     // Reports of success are for whoever asked for them, and for nobody in their place.
-    let is_told = |owed: &Owed| is_failure_to_tell(owed) || (addressee.is_sender && is_relay_to_tell(owed));
+    let is_told = |owed: &Owed| is_failure(owed) || (addressee.is_sender && is_relay_to_tell(owed));
     let told: Vec<Ended<'_>> = ended.iter().filter(|ended| is_told(ended.owed)).copied().collect();
     if told.is_empty() {
         return Told::default();
     }
-    match carrier::route(&told, terms.accounts) {
+    match carrier::route(&told, terms) {
         Some(route) => Told { notice: Some(write(message, &told, addressee, route, terms)), alert: None },
         None if failed.is_empty() => Told::default(),
         None => Told::alert(unheard(message, &failed, NO_CARRIER)),
@@ -148,7 +156,7 @@ fn addressee<'a>(message: &'a Message, ended: &[Ended<'_>], terms: &Terms<'a>) -
         ReversePath::Null => to_admin(NO_SENDER),
         ReversePath::Mailbox(sender) => {
             let accounts = ended.iter().flat_map(|ended| ended.route.accounts());
-            if accounts.filter_map(|name| terms.accounts.get(name)).any(|account| is_real(sender, account)) {
+            if accounts.filter_map(|name| terms.account(name)).any(|account| is_real(sender, account)) {
                 Ok(Addressee { address: sender, is_sender: true })
             } else {
                 to_admin(FICTION)
@@ -241,7 +249,7 @@ fn fate<'a>(ended: &Ended<'a>, terms: &Terms<'a>) -> Option<Fate<'a>> {
         State::Delivered { at, reply, .. } => (Action::Relayed, *at, Some(reply.as_str())),
         State::Open { .. } | State::Removed { .. } => return None,
     };
-    let server = ended.by.and_then(|name| terms.accounts.get(name)).map(|account| account.host.as_str());
+    let server = ended.by.and_then(|name| terms.account(name)).map(|account| account.host.as_str());
     Some(Fate { recipient: &ended.owed.recipient, action, at, server, reply })
 }
 

@@ -3,29 +3,26 @@
 //! Guarantees that each of them takes `MAIL FROM:<>`. Those of the failed mail's own route come first and alone: what
 //! is written comes from the address of one of them. Only where none of those will do another one helps out.
 
-use std::collections::HashMap;
-
 use super::{Ended, Terms};
 use crate::ids::AccountName;
 use crate::mail::address::Address;
 use crate::mail::display_name::DisplayName;
-use crate::queue::{AccountFacts, Route};
+use crate::queue::Route;
 
 /// Who notices come from where nothing is configured.
 const NAME: &str = "Mail Delivery (Posthouse)";
 
-pub(super) fn route(told: &[Ended<'_>], accounts: &HashMap<AccountName, AccountFacts>) -> Option<Route> {
-    let takes = |name: &&AccountName| accounts.get(*name).is_some_and(|account| account.takes_null_sender);
+pub(super) fn route(told: &[Ended<'_>], terms: &Terms<'_>) -> Option<Route> {
+    let takes = |name: &&AccountName| terms.account(name).is_some_and(|account| account.takes_null_sender);
     let first = told.first()?;
     let own: Vec<AccountName> = first.route.accounts().iter().filter(takes).cloned().collect();
-    // The other accounts are not in an order: always the same one, so that people learn where to look.
-    let helper = || accounts.keys().filter(takes).min().cloned();
-    if own.is_empty() { helper().map(Route::only) } else { Route::new(own.into()) }
+    let helper = || terms.accounts.iter().find(|account| account.takes_null_sender);
+    if own.is_empty() { helper().map(|account| Route::only(account.name.clone())) } else { Route::new(own.into()) }
 }
 
 /// The sender of what goes along this route.
 pub(super) fn sender(route: &Route, terms: &Terms<'_>) -> (Address, DisplayName) {
-    let accounts = || route.accounts().iter().filter_map(|name| terms.accounts.get(name));
+    let accounts = || route.accounts().iter().filter_map(|name| terms.account(name));
     let named = accounts().find_map(|account| Some((account.address.clone()?, account.sender_name.clone())));
     let (address, name) = named.unwrap_or_else(|| (nobody(terms.hostname), None));
     let name = name.unwrap_or_else(|| DisplayName::parse(NAME).expect("words and brackets are a display name"));
