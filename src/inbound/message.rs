@@ -28,6 +28,8 @@ struct Arrived {
     id: MessageId,
     envelope: Arc<Envelope>,
     hello: Hello,
+    /// What stands in front of the stamp; mostly nothing.
+    fields: String,
     /// When its body had ended.
     since: Instant,
 }
@@ -40,7 +42,9 @@ impl Session<'_> {
         envelope: Envelope,
         hello: Hello,
     ) -> Result<Option<Ending>, End> {
-        let mut arrived = Arrived { id: MessageId::new(), envelope: Arc::new(envelope), hello, since: Instant::now() };
+        let id = MessageId::new();
+        let (envelope, fields) = self.redirect(id, envelope);
+        let mut arrived = Arrived { id, envelope: Arc::new(envelope), hello, fields, since: Instant::now() };
         let mut draft = Ok(Draft::new(&self.door.spool));
         loop {
             match self.next(link).await? {
@@ -85,6 +89,7 @@ impl Session<'_> {
             }
         };
         let size = offered.message.body.size();
+        let copy = self.copy_of(&offered);
         let answer = match self.door.queue.offer(offered, self.door.wait, Instant::now()) {
             Ok(offer) => self.wait_for(link, offer).await,
             Err(_) => {
@@ -95,6 +100,7 @@ impl Session<'_> {
         match answer {
             Answer::Accepted(proof) => {
                 let reply = proof.reply().clone();
+                self.archive(copy).await;
                 self.log(&arrived, size, &reply, None);
                 link.conversation_mut().accept(question, proof, &reply, now);
             }
@@ -129,7 +135,7 @@ impl Session<'_> {
         let route = self.route.as_ref().ok_or_else(no_route)?;
         let accounts = std::iter::once(&route.account).chain(route.fallbacks.iter()).cloned().collect();
         let route = queue::Route::new(accounts).ok_or_else(no_route)?;
-        let stamp = self.stamp(arrived, &header, dialogue);
+        let stamp = arrived.fields.clone() + &self.stamp(arrived, &header, dialogue);
         // Under SMTPUTF8 the stamp may name an address that is not ASCII.
         let eight_bit_stamp = !stamp.is_ascii();
         let body: Body = unstamped.stamp(stamp);

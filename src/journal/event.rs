@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use crate::diagnosis::{Diagnosis, Failure, TlsProblem};
 use crate::ids::{AccountName, DeviceName, ListenerName, MessageId};
+use crate::mail::address::Address;
 use crate::mail::envelope::Envelope;
 use crate::smtp::quirk::Quirk;
 use crate::smtp::reply::Reply;
@@ -51,6 +52,10 @@ pub enum Event<'a> {
     },
     /// A field was added to a message.
     Stamped { message: MessageId, fields: &'static str },
+    /// A message goes to this address and to nobody else (`delivery.redirect_to`).
+    Redirected { message: MessageId, to: &'a Address, envelope: &'a Envelope },
+    /// The copy of a message for the archive could not be kept; the message itself is not touched by it.
+    NotArchived { message: MessageId, reply: &'a Reply },
     /// A body did not end.
     Unfinished { message: MessageId, endings: String },
     /// The one line of a message.
@@ -161,6 +166,14 @@ impl Event<'_> {
                 );
             }
             Self::Stamped { message, fields } => tracing::debug!(message_id = %message, fields, "fields added"),
+            Self::Redirected { message, to, envelope } => {
+                tracing::info!(message_id = %message, %to, original = recipients(envelope), "redirected");
+            }
+            Self::NotArchived { message, reply } => tracing::error!(
+                message_id = %message, reply = reply.to_string(),
+                cure = "the message itself is not touched by it; see to the disk, and send the archive its copy by hand",
+                "the copy for the archive was not kept"
+            ),
             Self::Unfinished { message, endings } => {
                 tracing::warn!(message_id = %message, %endings, "the body did not end; an end of data is CRLF.CRLF");
             }
