@@ -216,9 +216,4 @@ impl Drop for Lease {
             Hold::Proxy { .. } | Hold::Over => {}
         }
     }
-
-    /// Back to where it was taken from: nothing of it but its envelope was said, and nobody tried.
-    pub fn give_back(self) {
-        drop(self);
-    }
 }
