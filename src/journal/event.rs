@@ -53,6 +53,8 @@ pub enum Event<'a> {
     },
     /// A field was added to a message.
     Stamped { message: MessageId, fields: &'static str },
+    /// A person has done something with a message that is owed.
+    ByHand { message: MessageId, part: u16, what: &'static str, reason: Option<&'a str> },
     /// A message goes to this address and to nobody else (`delivery.redirect_to`).
     Redirected { message: MessageId, to: &'a Address, envelope: &'a Envelope },
     /// The copy of a message for the archive could not be kept; the message itself is not touched by it.
@@ -249,6 +251,9 @@ impl Event<'_> {
                 );
             }
             Self::Stamped { message, fields } => tracing::debug!(message_id = %message, fields, "fields added"),
+            Self::ByHand { message, part, what, reason } => {
+                tracing::info!(message_id = %message, part, reason, "{what} by hand");
+            }
             Self::Redirected { message, to, envelope } => {
                 tracing::info!(message_id = %message, %to, original = recipients(envelope), "redirected");
             }
