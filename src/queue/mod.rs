@@ -15,6 +15,7 @@ mod lease;
 mod message;
 pub mod parcel;
 mod route;
+pub mod schedule;
 mod settings;
 pub mod store;
 
@@ -48,6 +49,8 @@ pub enum Outcome {
     Later(Option<Refusal>, Diagnosis),
     /// Not before someone or some time ends the hold of the account.
     Hold(Diagnosis),
+    /// Not before somebody ends the hold of this message: what only it needs is missing.
+    HoldMessage(Diagnosis),
     /// The dot was sent and no reply came.
     Uncertain(Diagnosis),
 }
