@@ -282,7 +282,7 @@ fn after(time: Timestamp, wait: Duration) -> Timestamp {
 fn in_words(span: Duration) -> String {
     const UNITS: [(u64, &str); 3] = [(24 * 3600, "day"), (3600, "hour"), (60, "minute")];
     let seconds = span.as_secs();
-    let unit = UNITS.into_iter().find(|(unit, _)| seconds >= *unit && seconds % unit == 0);
+    let unit = UNITS.into_iter().find(|(unit, _)| seconds >= *unit && seconds.is_multiple_of(*unit));
     let (count, name) = unit.map_or((seconds, "second"), |(unit, name)| (seconds / unit, name));
     format!("{count} {name}{}", if count == 1 { "" } else { "s" })
 }
