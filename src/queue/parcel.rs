@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Route;
+use super::store::StandingKind;
 use crate::diagnosis::Diagnosis;
 use crate::ids::{AccountName, AttemptId, MessageId};
 use crate::mail::envelope::Recipient;
@@ -69,6 +70,19 @@ pub enum Standing {
     Failed { since: Timestamp },
 }
 
+impl Standing {
+    /// Without what belongs to it.
+    #[must_use]
+    pub fn kind(&self) -> StandingKind {
+        match self {
+            Self::Due { .. } => StandingKind::Due,
+            Self::Sending { .. } => StandingKind::Sending,
+            Self::Held { .. } => StandingKind::Held,
+            Self::Failed { .. } => StandingKind::Failed,
+        }
+    }
+}
+
 /// What holds one parcel. What holds an account holds the lane, not its parcels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -81,6 +95,8 @@ pub enum HeldBy {
     NoAccount,
     /// What only this message needs is missing, for instance an identity to sign it with.
     Message,
+    /// Its body does not lie on the disk as it was put there. Nothing but a person ends it.
+    Damaged,
 }
 
 /// A recipient and how it stands.
