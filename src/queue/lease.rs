@@ -9,7 +9,8 @@ use tokio::sync::oneshot;
 
 use super::fate::Fate;
 use super::parcel::Try;
-use super::{Message, Outcome};
+use super::{Message, Outcome, Route, refused_outcome};
+use crate::diagnosis::Diagnosis;
 use crate::ids::{AccountName, AttemptId};
 use crate::mail::envelope::Envelope;
 
@@ -20,6 +21,8 @@ pub struct Lease {
     pub(super) message: Arc<Message>,
     pub(super) envelope: Arc<Envelope>,
     pub(super) account: AccountName,
+    /// The accounts that may still be asked.
+    pub(super) route: Route,
     pub(super) fate: Arc<Fate>,
     pub(super) told: oneshot::Sender<Vec<Outcome>>,
 }
@@ -52,6 +55,17 @@ impl Lease {
     #[must_use]
     pub fn is_all_or_nothing(&self) -> bool {
         true
+    }
+
+    /// A courier takes it; false: nobody waits for it any more.
+    pub(super) fn take_up(&self) -> bool {
+        self.is_wanted()
+    }
+
+    /// No account of its route is open (any more).
+    pub(super) fn barred(self, why: Diagnosis) {
+        // Whoever waited may be gone; then nobody is to be told.
+        let _ = self.told.send(vec![refused_outcome(&why); self.envelope.recipients.len()]);
     }
 
     /// Whether anyone still waits for it.

@@ -11,6 +11,7 @@ mod answer;
 pub mod body;
 mod fate;
 mod lane;
+mod lanes;
 mod lease;
 mod message;
 pub mod parcel;
@@ -19,7 +20,6 @@ pub mod schedule;
 mod settings;
 pub mod store;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,12 +27,14 @@ use tokio::sync::oneshot;
 
 use crate::diagnosis::Diagnosis;
 use crate::ids::AccountName;
+use crate::net::clock::Clock;
 use crate::smtp::reply::{Refusal, Reply};
 use crate::words::Cause;
 
 pub use answer::{Accepted, Answer};
 use fate::Fate;
-use lane::Lane;
+use lane::Next;
+use lanes::Lanes;
 pub use lease::{DotPermit, Lease};
 pub use message::{Kind, Message, Offered};
 pub use route::{NoAccount, Route};
@@ -58,14 +60,14 @@ pub enum Outcome {
 /// The queue. Lanes are made once, for every configured account.
 #[derive(Debug)]
 pub struct Queue {
-    lanes: HashMap<AccountName, Lane>,
+    lanes: Lanes,
 }
 
 impl Queue {
     /// A queue for these accounts.
     #[must_use]
     pub fn new(accounts: impl IntoIterator<Item = AccountName>) -> Self {
-        Self { lanes: accounts.into_iter().map(|name| (name, Lane::default())).collect() }
+        Self { lanes: Lanes::new(accounts, Clock::default()) }
     }
 
     /// Hands a message over; a courier may have it before this returns. `wait` bounds the time to the first octet of
@@ -74,18 +76,17 @@ impl Queue {
     /// # Errors
     /// When the account does not exist (any more): the message comes back.
     pub fn offer(&self, offered: Offered, wait: Duration, now: Instant) -> Result<Offer, Box<Offered>> {
-        let account = offered.routes.first().and_then(|route| route.accounts().first()).cloned();
-        let Some((account, lane)) = account.and_then(|name| self.lanes.get(&name).map(|lane| (name, lane))) else {
-            return Err(Box::new(offered));
-        };
+        let route = offered.routes.first().filter(|route| route.accounts().iter().any(|a| self.lanes.get(a).is_some()));
+        let Some(route) = route.cloned() else { return Err(Box::new(offered)) };
         let (told, hears) = oneshot::channel();
         let fate = Arc::new(Fate::default());
         let Offered { message, envelope, .. } = offered;
         let recipients = envelope.recipients.iter().map(|r| r.address.clone()).collect();
-        let lease = Lease { message: Arc::new(message), envelope, account, fate: Arc::clone(&fate), told };
-        match lane.closed() {
-            Some(why) => drop(lease.told.send(vec![refused_outcome(&why); lease.envelope.recipients.len()])),
-            None => lane.push(lease),
+        let account = route.accounts()[0].clone();
+        let lease = Lease { message: Arc::new(message), envelope, account, route, fate: Arc::clone(&fate), told };
+        if let Err(nowhere) = self.lanes.push(lease) {
+            let (lease, why) = *nowhere;
+            lease.barred(why);
         }
         Ok(Offer { fate, hears, until: now + wait, recipients })
     }
@@ -94,29 +95,30 @@ impl Queue {
     /// and could take its envelope along.
     #[must_use]
     pub fn try_claim(&self, account: &AccountName) -> Option<Lease> {
-        self.lanes.get(account)?.try_next()
+        match self.lanes.get(account)?.try_next(false)? {
+            Next::Fresh(lease) => Some(lease),
+            Next::Stored(_) => None,
+        }
     }
 
-    /// The account cannot be used for now, and this is why: what comes does not wait for it, what waits stays.
+    /// The account cannot be used for now, and this is why: what comes does not wait for it, what waits is told.
     pub fn close(&self, account: &AccountName, why: Diagnosis) {
-        if let Some(lane) = self.lanes.get(account) {
-            lane.close(why);
-        }
+        let _ = self.lanes.close(account, why);
     }
 
     /// The account can be used (again).
     pub fn open(&self, account: &AccountName) {
-        if let Some(lane) = self.lanes.get(account) {
-            lane.open();
-        }
+        let _ = self.lanes.open(account);
     }
 
     /// The next message for this account that is still wanted. Waits for ever if the account does not exist.
     pub async fn claim(&self, account: &AccountName) -> Lease {
-        match self.lanes.get(account) {
-            Some(lane) => lane.next().await,
-            None => std::future::pending().await,
+        if let Some(lane) = self.lanes.get(account)
+            && let Next::Fresh(lease) = lane.next(|| false).await
+        {
+            return lease;
         }
+        std::future::pending().await
     }
 }
 

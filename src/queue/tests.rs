@@ -173,7 +173,7 @@ async fn what_nobody_wants_does_not_pile_up_while_all_couriers_are_stuck() {
     for _ in 0..1000 {
         drop(queue.offer(message(&["gone@x"]), WAIT, Instant::now()).unwrap());
     }
-    assert_eq!(queue.lanes[&"office".into()].len(), 1, "only the last one, until the next comes");
+    assert_eq!(queue.lanes.get(&"office".into()).unwrap().len(), 1, "only the last one, until the next comes");
 }
 
 #[tokio::test(start_paused = true)]
