@@ -1,4 +1,7 @@
 //! What becomes of a parcel, outcome by outcome, and what holds whatever the outcomes are.
+//!
+//! Times are seconds since the message came. The last test plays whole lives of parcels with any outcomes in any order:
+//! what it asserts must hold for all of them.
 
 use proptest::prelude::*;
 
