@@ -192,15 +192,16 @@ impl Lane {
         self.bell.notify_last();
     }
 
-    /// Which round it is, how many stored messages there is room for, and the names of some that were due.
-    pub fn orders(&self) -> Option<(u64, usize, Vec<ParcelId>)> {
+    /// Which round it is, and the names of some that were due, as many as there is room for. `None`: there is no room,
+    /// or it is closed.
+    pub fn orders(&self) -> Option<(u64, Vec<ParcelId>)> {
         let mut inner = self.inner();
         let room = READY.saturating_sub(inner.ready.len());
         if inner.closed.is_some() || room == 0 {
             return None;
         }
         let some = room.min(inner.hints.len());
-        Some((inner.round, room, inner.hints.drain(..some).collect()))
+        Some((inner.round, inner.hints.drain(..some).collect()))
     }
 
     /// These were due in this round.
