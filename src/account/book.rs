@@ -67,6 +67,13 @@ pub struct Route {
     pub by: Reason,
 }
 
+impl Route {
+    /// The accounts in order.
+    pub fn accounts(&self) -> impl Iterator<Item = &AccountName> {
+        std::iter::once(&self.account).chain(self.fallbacks.iter())
+    }
+}
+
 /// What decided a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {

@@ -164,6 +164,12 @@ impl Policy {
         Ok((address, route))
     }
 
+    /// The route of mail that the relay itself sends for this caller.
+    #[must_use]
+    pub fn route(&self, caller: &Caller, sender: &ReversePath, address: &Address) -> Option<Route> {
+        self.book.choose(&self.origin(caller, sender), address).ok()
+    }
+
     /// How the account of a message to this recipient is found, rule by rule.
     #[must_use]
     pub fn explain(

@@ -72,6 +72,16 @@ pub(super) enum Next {
     Stored(Ready),
 }
 
+impl Next {
+    /// Of a lane to which nothing stored is brought.
+    pub fn fresh(self) -> Option<Lease> {
+        match self {
+            Self::Fresh(lease) => Some(lease),
+            Self::Stored(_) => None,
+        }
+    }
+}
+
 /// Devices in the order of their turns; none of their queues is empty.
 #[derive(Debug, Default)]
 struct Turns(VecDeque<(DeviceName, VecDeque<Lease>)>);
@@ -110,6 +120,11 @@ impl Lane {
         drop(inner);
         self.bell.notify_last();
         Ok(())
+    }
+
+    /// What nobody wants any more is dropped.
+    pub fn prune(&self) {
+        self.inner().fresh.prune();
     }
 
     /// The next one, for a courier with nothing else to do. `stored`: whether the store takes changes just now.
@@ -305,11 +320,15 @@ impl Drop for Idle<'_> {
 }
 
 impl Turns {
-    fn push(&mut self, lease: Lease) {
+    fn prune(&mut self) {
         self.0.retain_mut(|(_, waiting)| {
             waiting.retain(Lease::is_wanted);
             !waiting.is_empty()
         });
+    }
+
+    fn push(&mut self, lease: Lease) {
+        self.prune();
         let device = &lease.message().device;
         match self.0.iter_mut().find(|(name, _)| name == device) {
             Some((_, waiting)) => waiting.push_back(lease),

@@ -39,6 +39,18 @@ impl Lanes {
         self.lanes.get(account)
     }
 
+    /// The first account of the route that is open; the first of all if none is.
+    pub fn first<'a>(&self, route: &'a Route) -> &'a AccountName {
+        self.first_open(route).unwrap_or(route.first())
+    }
+
+    /// What nobody wants any more is dropped.
+    pub fn prune(&self, account: &AccountName) {
+        if let Some(lane) = self.lanes.get(account) {
+            lane.prune();
+        }
+    }
+
     /// All accounts.
     pub fn accounts(&self) -> impl Iterator<Item = &AccountName> {
         self.lanes.keys()

@@ -12,7 +12,7 @@ use super::settings::Keeping;
 use super::store::{Condition, Load, Store};
 use crate::disk::FreeSpace;
 use crate::ids::DeviceName;
-use crate::journal::{Event, Journal};
+use crate::journal::{Event, Journal, Kept};
 use crate::smtp::reply::Refusal;
 
 /// Whatever the message: room for the database's own work.
@@ -77,7 +77,7 @@ impl Room {
             said.devices.retain(|_, at| now.saturating_duration_since(*at) < DEVICE_SAID_EVERY);
             if !said.devices.contains_key(device) {
                 said.devices.insert(device.clone(), now);
-                journal.record(Event::ShareUsedUp { device, key });
+                journal.record(Event::Kept(Kept::ShareUsedUp { device, key }));
             }
             return;
         }
@@ -89,8 +89,8 @@ impl Room {
         }
         said.last = (kind(lack), Some(now));
         match lack {
-            Some(lack) => journal.record(Event::NoRoom { why: &lack.sentence(), cure: lack.cure() }),
-            None => journal.record(Event::RoomAgain),
+            Some(lack) => journal.record(Event::Kept(Kept::NoRoom { why: &lack.sentence(), cure: lack.cure() })),
+            None => journal.record(Event::Kept(Kept::RoomAgain)),
         }
     }
 
@@ -158,7 +158,9 @@ impl Lack {
 
     fn cure(&self) -> &'static str {
         match self {
-            Self::Store { .. } => "look at the disk and the system's log; the relay goes on by itself once it can write",
+            Self::Store { .. } => {
+                "look at the disk and the system's log; the relay goes on by itself once it can write"
+            }
             Self::Space => "make room on the volume of `storage.directory`",
             Self::Queue { .. } | Self::Share { .. } => "`posthouse queue` shows what waits and why",
         }

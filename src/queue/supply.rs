@@ -14,7 +14,7 @@ use super::schedule;
 use super::store::{Change, Due, Unreadable};
 use crate::diagnosis::Diagnosis;
 use crate::ids::AccountName;
-use crate::journal::Event;
+use crate::journal::{Event, Kept};
 use crate::words::Cause;
 
 /// Of one device, from one look into the store.
@@ -158,7 +158,7 @@ impl Core {
         let aside = schedule::set_aside(parcel, HeldBy::Damaged, why, self.clock.now(), &self.keeping);
         let recorded = self.store.commit(vec![Change::Update(aside)]).await.is_ok();
         if recorded {
-            self.journal.record(Event::MessageHeld { message: id.message, diagnosis: &diagnosis });
+            self.journal.record(Event::Kept(Kept::MessageHeld { message: id.message, diagnosis: &diagnosis }));
         }
         self.out.back(id);
         recorded

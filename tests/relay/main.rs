@@ -23,6 +23,7 @@ mod probe;
 mod providers;
 mod proxies;
 mod proxy;
+mod redirect;
 mod refused;
 mod replies;
 mod routes;
