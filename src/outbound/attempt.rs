@@ -41,11 +41,12 @@ impl Ended {
     /// forgotten, or the envelope lost by a server that does not bear it behind a dot. Nothing of the message was said
     /// then, and one fresh connection is worth it.
     pub(super) fn is_stale(&self, ahead: bool) -> bool {
-        match self.failure() {
+        let given_up = match self.failure() {
             Some(Failure::Reply { phase: Phase::Mail, reply }) => matches!(reply.code, 421 | 530 | 535),
-            Some(Failure::Closed { phase: Phase::Mail } | Failure::Io { phase: Phase::Mail, .. }) => true,
-            _ => ahead && self.lost_ahead(),
-        }
+            Some(Failure::Closed { phase } | Failure::Io { phase, .. }) => *phase == Phase::Mail,
+            _ => false,
+        };
+        given_up || ahead && self.lost_ahead()
     }
 
     /// Whether an envelope that was sent ahead was lost or misunderstood.

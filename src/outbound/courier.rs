@@ -58,8 +58,9 @@ pub(super) struct Task {
 impl Task {
     fn new(lease: Lease, ahead: bool) -> Self {
         let (id, message) = (AttemptId::new(), lease.message());
+        // Never a child of the attempt whose dot it rides behind.
         let span = tracing::info_span!(
-            "attempt", %id, account = %lease.account(), message_id = %message.id, session = %message.session
+            parent: None, "attempt", %id, account = %lease.account(), message_id = %message.id, session = %message.session
         );
         Self { lease, id, ahead, span }
     }
