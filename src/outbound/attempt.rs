@@ -8,8 +8,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::task::JoinHandle;
-
 use super::courier::{Courier, Task};
 use super::findings::Findings;
 use crate::diagnosis::{CannotCarry, Failure};
@@ -146,7 +144,8 @@ impl Courier {
             while wanted(lease, line).await? != Event::More {}
         }
         // Both wait for the disk if at all, and together for the same commit.
-        let (permit, ()) = tokio::join!(lease.permit_dot(task.id), settled(&mut self.settling));
+        let before = self.settling.done_but(lease.message().id);
+        let (permit, ()) = tokio::join!(lease.permit_dot(task.id), before);
         let Some(_permit) = permit else { return Err(Stop::Withdrawn(Phase::Body)) };
         let next = self.next_ahead(line);
         failpoint::hit("courier.before-dot");
@@ -188,16 +187,6 @@ impl Courier {
                 }
             }
         }
-    }
-}
-
-/// Waits until what was settled last is settled.
-pub(super) async fn settled(settling: &mut Option<JoinHandle<()>>) {
-    if let Some(settling) = settling.take()
-        && let Err(error) = settling.await
-        && error.is_panic()
-    {
-        std::panic::resume_unwind(error.into_panic());
     }
 }
 

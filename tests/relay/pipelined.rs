@@ -1,6 +1,8 @@
 //! The next mail's envelope rides behind the end of this one's data (RFC 2920 §3.1), and the trouble that may come
 //! between the two: each mail ends as if it had been alone.
 
+use std::time::Duration;
+
 use posthouse::sandbox::fault::{Fault, Gate, Stage, Times};
 use posthouse::sandbox::{Extension, Settings};
 
@@ -72,6 +74,8 @@ fn arrived(scene: &Scene) -> Vec<String> {
     scene.sandbox.mailbox().deliveries().iter().map(|delivery| delivery.addresses().join(" ")).collect()
 }
 
+/// More than a mail waits behind a dot that is not answered, and less than a device waits for its mail.
+const SLOW: Duration = Duration::from_secs(11);
 const TAKEN_1: &str = "250 2.0.0 Ok: taken as 1";
 const TAKEN_2: &str = "250 2.0.0 Ok: taken as 2";
 
@@ -179,6 +183,60 @@ async fn a_line_that_ends_between_two_mails_is_replaced_at_once() {
         assert_eq!(log.count(&["attempt failed"]), 0, "it is no attempt");
         scene.assert_no_breach();
     }
+}
+
+#[tokio::test]
+async fn what_rides_behind_a_dot_that_is_never_answered_was_not_sent() {
+    for fault in [Fault::CarryOutThenClose, Fault::Close, Fault::Garbage(b"HTTP/1.1 400\r\n".to_vec())] {
+        let mut queue = Queue::start(provider()).await;
+        queue.join_as(2).await;
+        queue.join_as(3).await;
+        queue.plan(Stage::Dot, fault.clone());
+        let (scene, log, heard) = queue.heard().await;
+        let uncertain = "451 4.4.2 The provider did not confirm the message, it may have arrived";
+        assert_eq!(heard[0], uncertain, "{fault:?}");
+        assert!(heard[1].starts_with("250 ") && heard[2].starts_with("250 "), "{fault:?}: {heard:?}");
+        let arrived = arrived(&scene);
+        assert_eq!(arrived[arrived.len() - 2..], ["2@example.com", "3@example.com"], "in the order they came in");
+        assert_eq!(scene.sandbox.counters().connections, 2);
+        assert_eq!(log.count(&["WARN", "attempt failed"]), 0, "for the mail behind it was no attempt");
+        scene.assert_no_breach();
+    }
+}
+
+#[tokio::test]
+async fn nobody_waits_behind_a_slow_dot_for_long() {
+    let log = Log::with_transcripts();
+    let scene = Scene::start().await;
+    let faults = scene.sandbox.faults();
+    let (first, second, dot) = (Gate::new(), Gate::new(), Gate::new());
+    faults.plan(Stage::Data, Fault::Wait(first.clone()), Times::Once);
+    faults.plan(Stage::Data, Fault::Wait(second.clone()), Times::Once);
+    let mut devices = Vec::new();
+    for number in 1..=3 {
+        let mut device = scene.device().await;
+        device.envelope(&[&format!("{number}@example.com")]).await;
+        device.data(&body(number)).await;
+        log.wait_for_lines(number, &["octets of body,"]).await;
+        devices.push(device);
+        if let Some(gate) = [&first, &second].get(number - 1) {
+            reached(gate).await;
+        }
+    }
+    // Both couriers are busy: the third mail rides behind the first, whose dot nobody answers.
+    faults.plan(Stage::Dot, Fault::Wait(dot.clone()), Times::Once);
+    first.open();
+    reached(&dot).await;
+    second.open();
+    assert_eq!(devices[1].reply().await, TAKEN_1);
+    tokio::time::pause();
+    tokio::time::advance(SLOW).await;
+    tokio::time::resume();
+    assert_eq!(devices[2].reply().await, TAKEN_2, "the other courier has it");
+    dot.open();
+    assert_eq!(devices[0].reply().await, "250 2.0.0 Ok: taken as 3");
+    assert_eq!(arrived(&scene), ["2@example.com", "3@example.com", "1@example.com"]);
+    scene.assert_no_breach();
 }
 
 #[tokio::test]
