@@ -215,7 +215,9 @@ impl Courier {
             _ => desk.health().succeeded(now, Proof::Delivery),
         };
         desk.report(now, change);
-        let tried = findings.tried(task.id, desk.account().clone(), desk.upstream.keeper().clock().now());
+        let offers_dsn = |line: &mut Line| line.client().offered().is_some_and(|offered| offered.dsn);
+        let dsn = self.line.as_mut().is_some_and(offers_dsn);
+        let tried = findings.tried(task.id, desk.account().clone(), desk.upstream.keeper().clock().now(), dsn);
         self.end(task.lease, findings.outcomes, Some(tried)).await;
     }
 

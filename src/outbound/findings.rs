@@ -49,15 +49,15 @@ impl Findings {
         self.taken.is_some()
     }
 
-    /// How the attempt reads later.
-    pub fn tried(&self, id: AttemptId, account: AccountName, at: Timestamp) -> Try {
+    /// How the attempt reads later; `dsn`: whether the provider took over to report on it.
+    pub fn tried(&self, id: AttemptId, account: AccountName, at: Timestamp, dsn: bool) -> Try {
         let ended = match (&self.taken, &self.failure) {
             (Some(reply), _) => reply.to_string(),
             (None, Some((failure, _))) => failure.to_string(),
             (None, None) => String::new(),
         };
         let why = self.failure.as_ref().map(|(_, diagnosis)| Why::from(diagnosis));
-        Try { id, account, at, ended: ended.replace('\n', " "), why }
+        Try { id, account, at, ended: ended.replace('\n', " "), why, dsn }
     }
 }
 
@@ -118,7 +118,8 @@ mod tests {
 
     #[test]
     fn an_attempt_reads_in_one_line_with_its_reason() {
-        let tried = |findings: Findings| findings.tried(AttemptId::new(), "office".into(), Timestamp::UNIX_EPOCH);
+        let tried =
+            |findings: Findings| findings.tried(AttemptId::new(), "office".into(), Timestamp::UNIX_EPOCH, false);
         let taken = tried(Findings::taken(1, vec![], Reply::new(250, 0, 0, "a\nb"), Context::default()));
         assert_eq!((taken.ended.as_str(), taken.why), ("250 2.0.0 a b", None));
         let cut = tried(failed(Failure::Closed { phase: Phase::Dot }));

@@ -33,7 +33,11 @@ pub fn settle(mut parcel: Parcel, outcomes: &[Outcome], tried: Option<Try>, mome
         let said =
             |reply: Option<&Refusal>, why| Said { reply: reply.map(|r| r.reply().to_string()), why: Why::from(why) };
         owed.state = match outcome {
-            Outcome::Delivered(reply) => State::Delivered { at: now, reply: reply.to_string() },
+            Outcome::Delivered(reply) => State::Delivered {
+                at: now,
+                reply: reply.to_string(),
+                dsn: tried.as_ref().is_some_and(|tried| tried.dsn),
+            },
             Outcome::Never(reply, why) => State::Never { at: now, said: said(Some(reply), why) },
             Outcome::Later(reply, why) => State::Open { last: Some(said(reply.as_ref(), why)) },
             Outcome::Hold(why) => State::Open { last: Some(said(None, why)) },

@@ -9,11 +9,13 @@
 mod answer;
 pub mod body;
 mod core;
+pub mod failed;
 mod fate;
 mod interim;
 mod lane;
 mod lease;
 mod message;
+pub mod notice;
 mod offer;
 pub mod parcel;
 mod part;

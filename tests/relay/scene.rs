@@ -199,6 +199,8 @@ pub fn account(sandbox: &Sandbox, authority: &Path) -> account::Settings {
         recipients_per_message: 100,
         messages_per_minute: None,
         recipients_per_day: None,
+        null_sender: true,
+        may_send_as: Vec::new(),
         size: None,
         password_spaces: PasswordSpaces::Kept,
     }
