@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::kept::Kept;
 use crate::diagnosis::{Diagnosis, Failure, TlsProblem};
 use crate::disk::durable::NotStored;
 use crate::ids::{AccountName, DeviceName, ListenerName, MessageId};
@@ -53,8 +54,6 @@ pub enum Event<'a> {
     },
     /// A field was added to a message.
     Stamped { message: MessageId, fields: &'static str },
-    /// A person has done something with a message that is owed.
-    ByHand { message: MessageId, part: u16, what: &'static str, reason: Option<&'a str> },
     /// A message goes to this address and to nobody else (`delivery.redirect_to`).
     Redirected { message: MessageId, to: &'a Address, envelope: &'a Envelope },
     /// The copy of a message for the archive could not be kept; the message itself is not touched by it.
@@ -93,6 +92,8 @@ pub enum Event<'a> {
     Released { account: &'a AccountName },
     /// Something will stop an account from signing in, or has; there is time to do something, or it is high time.
     Warned { account: &'a AccountName, code: &'a str, sentence: &'a str, cure: &'a str, due: Option<Timestamp> },
+    /// What happened to what is kept, other than an attempt.
+    Kept(Kept<'a>),
     /// Something is configured that endangers secrets or mail; shouted at every start.
     Risk { text: &'a str },
 }
@@ -154,6 +155,7 @@ impl Event<'_> {
             | Self::PartlyDelivered { .. }
             | Self::Unheard { .. }
             | Self::Alert { .. } => self.log_queue(),
+            Self::Kept(what) => what.log(),
             _ => self.log_session(),
         }
     }
@@ -251,9 +253,6 @@ impl Event<'_> {
                 );
             }
             Self::Stamped { message, fields } => tracing::debug!(message_id = %message, fields, "fields added"),
-            Self::ByHand { message, part, what, reason } => {
-                tracing::info!(message_id = %message, part, reason, "{what} by hand");
-            }
             Self::Redirected { message, to, envelope } => {
                 tracing::info!(message_id = %message, %to, original = recipients(envelope), "redirected");
             }

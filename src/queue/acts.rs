@@ -5,18 +5,17 @@
 //! that each change is in the journal with its reason. Tells no sender anything: whoever removes mail knows why.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Queue;
 use super::core::Core;
-use super::parcel::{HeldBy, Parcel, ParcelId, Standing, State, Why};
+use super::parcel::{Parcel, ParcelId};
+use super::schedule::{self, Refused};
 use super::store::{Change, Filter, NotStored, Page, StandingKind, Store, Unreadable};
+use super::{Keeping, Queue};
 use crate::ids::MessageId;
-use crate::journal::{Event, Journal};
-use crate::words::Cause;
+use crate::journal::{Event, Journal, Kept};
 
 /// Which messages something is to be done with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,12 +77,12 @@ impl Order {
     }
 
     /// As the journal says it, with the reason.
-    fn in_words(&self) -> (&'static str, Option<&str>) {
+    fn in_words(&self) -> (&'static str, &str) {
         match self {
-            Self::Retry { .. } => ("tried at once", None),
-            Self::Hold { reason, .. } => ("held", Some(reason)),
-            Self::Release { .. } => ("released", None),
-            Self::Remove { reason, .. } => ("removed", Some(reason)),
+            Self::Retry { .. } => ("tried at once", ""),
+            Self::Hold { reason, .. } => ("held", reason),
+            Self::Release { .. } => ("released", ""),
+            Self::Remove { reason, .. } => ("removed", reason),
         }
     }
 
@@ -96,59 +95,28 @@ impl Order {
     }
 }
 
-/// What an order changes about a parcel whose message came at `arrived`; nothing if it is so already.
-fn done_to(order: &Order, parcel: Parcel, arrived: Timestamp, now: Timestamp, terms: Terms) -> Option<Change> {
+/// What an order changes about a parcel whose message came at `arrived`.
+///
+/// # Errors
+/// When it is left as it is, and why.
+fn done_to(
+    order: &Order,
+    parcel: Parcel,
+    arrived: Timestamp,
+    now: Timestamp,
+    keeping: &Keeping,
+) -> Result<Change, Refused> {
     let kind = parcel.standing.kind();
-    let due = |parcel: Parcel| Some(Change::Update(Parcel { standing: Standing::Due { at: now }, ..parcel }));
-    match (order, &parcel.standing) {
-        (Order::Remove { .. }, _) => Some(Change::Finish(parcel.id)),
-        (_, Standing::Sending { .. }) => None,
-        (Order::Retry { .. }, _) if !order.means(kind) => None,
-        (Order::Retry { .. }, Standing::Due { at }) if *at <= now => None,
-        (Order::Retry { .. }, Standing::Due { .. }) => due(parcel),
-        (Order::Retry { .. }, Standing::Failed { .. }) => due(revived(parcel, arrived, now)),
-        (Order::Retry { .. } | Order::Release { .. }, &Standing::Held { since, .. }) => {
-            due(Parcel { held_s: parcel.held_s + seconds(since, now), ..parcel })
-        }
-        (Order::Hold { reason, .. }, Standing::Due { .. } | Standing::Held { .. }) => {
-            let since = if let Standing::Held { since, .. } = parcel.standing { since } else { now };
-            let until = terms.hold_for.and_then(|time| since.checked_add(SignedDuration::try_from(time).ok()?).ok());
-            let standing = Standing::Held { since, until, by: HeldBy::Person, why: by_person(reason) };
-            (standing != parcel.standing).then(|| Change::Update(Parcel { standing, ..parcel }))
-        }
-        (Order::Hold { .. } | Order::Release { .. }, _) => None,
-    }
-}
-
-/// What the administrator decided that matters here.
-#[derive(Debug, Clone, Copy)]
-struct Terms {
-    /// `delivery.hold_for`
-    hold_for: Option<Duration>,
-}
-
-/// What failed is owed again; its time begins anew.
-fn revived(parcel: Parcel, arrived: Timestamp, now: Timestamp) -> Parcel {
-    let mut recipients = parcel.recipients;
-    for owed in &mut recipients {
-        if let State::Never { said, .. } = &owed.state {
-            owed.state = State::Open { last: Some(said.clone()) };
-        }
-    }
-    Parcel { recipients, attempts: 0, held_s: seconds(arrived, now), ..parcel }
-}
-
-fn seconds(since: Timestamp, now: Timestamp) -> u64 {
-    u64::try_from(now.duration_since(since).as_secs()).unwrap_or(0)
-}
-
-fn by_person(reason: &str) -> Why {
-    Why {
-        code: "held_by_person".into(),
-        cause: Cause::Message,
-        sentence: format!("Somebody held it: {reason}"),
-        cure: "When that is settled, `posthouse queue release`, or `posthouse queue remove`.".into(),
-    }
+    let changed = match order {
+        // Nobody guesses here whether it went out: that a person knows.
+        Order::Remove { .. } => return Ok(Change::Finish(parcel.id)),
+        Order::Retry { .. } if kind == StandingKind::Held && order.means(kind) => schedule::release(parcel, now),
+        Order::Retry { .. } if kind == StandingKind::Failed && !order.means(kind) => Err(Refused::Failed),
+        Order::Retry { .. } => schedule::retry(parcel, arrived, now),
+        Order::Hold { reason, .. } => schedule::hold(parcel, reason, now, keeping),
+        Order::Release { .. } => schedule::release(parcel, now),
+    };
+    changed.map(Change::Update)
 }
 
 /// So many parcels in one commit.
@@ -166,7 +134,7 @@ enum Hands {
 impl Hands {
     fn take(&self, id: ParcelId) -> bool {
         match self {
-            Self::Couriers(core) => core.out.take(id),
+            Self::Couriers(core) => core.lanes.withdraw(id) || core.out.take(id),
             Self::Nobody => true,
         }
     }
@@ -184,7 +152,7 @@ struct Actor {
     store: Arc<dyn Store>,
     hands: Hands,
     journal: Journal,
-    terms: Terms,
+    keeping: Keeping,
     now: Timestamp,
 }
 
@@ -210,7 +178,7 @@ impl Queue {
             store: Arc::clone(&core.store),
             hands: Hands::Couriers(Arc::clone(core)),
             journal: core.journal.clone(),
-            terms: Terms { hold_for: core.keeping.hold_for },
+            keeping: core.keeping.clone(),
             now: core.clock.now(),
         };
         // What is in our hand must be given back, whoever stops waiting.
@@ -219,20 +187,19 @@ impl Queue {
     }
 }
 
-/// The same without a relay, for the owner of the files; `hold_for` as in the configuration.
+/// The same without a relay, for the owner of the files.
 ///
 /// # Errors
 /// When the disk fails; what was done before that stays done.
 pub async fn act(
     store: &Arc<dyn Store>,
     order: &Order,
-    hold_for: Option<Duration>,
+    keeping: &Keeping,
     now: Timestamp,
     journal: &Journal,
 ) -> Result<Acted, ActError> {
-    let terms = Terms { hold_for };
-    let actor = Actor { store: Arc::clone(store), hands: Hands::Nobody, journal: journal.clone(), terms, now };
-    actor.act(order).await
+    let (store, journal, keeping) = (Arc::clone(store), journal.clone(), keeping.clone());
+    Actor { store, hands: Hands::Nobody, journal, keeping, now }.act(order).await
 }
 
 impl Actor {
@@ -300,17 +267,18 @@ impl Actor {
         }
         let read = self.store.parcels(id.message).map(|all| all.into_iter().find(|parcel| parcel.id == id));
         let parcel = read.inspect_err(|_| self.hands.back(id))?;
-        let change = parcel.clone().and_then(|parcel| done_to(order, parcel, arrived, self.now, self.terms));
-        match (parcel, change) {
-            (Some(parcel), Some(change)) => {
+        let Some(parcel) = parcel else {
+            self.hands.back(id);
+            return Ok(());
+        };
+        match done_to(order, parcel.clone(), arrived, self.now, &self.keeping) {
+            Ok(change) => {
                 batch.parcels.push(parcel);
                 batch.changes.push(change);
             }
-            (parcel, _) => {
+            Err(refused) => {
                 self.hands.back(id);
-                // After a crash nobody knows whether it went out: the relay decides that when it starts.
-                let is_sending = parcel.is_some_and(|parcel| parcel.standing.kind() == StandingKind::Sending);
-                batch.under_way.extend(is_sending.then_some(id));
+                batch.under_way.extend((refused == Refused::BeingSent).then_some(id));
             }
         }
         Ok(())
@@ -332,7 +300,7 @@ impl Actor {
         kept?;
         let (what, reason) = order.in_words();
         for parcel in parcels {
-            self.journal.record(Event::ByHand { message: parcel.id.message, part: parcel.id.number, what, reason });
+            self.journal.record(Event::Kept(Kept::Acted { message: parcel.id.message, what, reason }));
             acted.changed.push(parcel.id);
         }
         Ok(())

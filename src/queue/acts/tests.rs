@@ -1,14 +1,17 @@
 //! What a person does with what is owed: with couriers beside it, and without a relay.
 
+use std::time::Duration;
+
 use super::*;
 use crate::ids::{AttemptId, SessionId};
 use crate::mail::address::Address;
 use crate::mail::envelope::{Recipient, ReversePath, Sender};
 use crate::net::clock::Clock;
 use crate::queue::body::Draft;
-use crate::queue::parcel::{Owed, Said};
+use crate::queue::parcel::{HeldBy, Owed, Said, Standing, State, Why};
 use crate::queue::store::memory::MemoryStore;
-use crate::queue::{AccountFacts, Keeping, Kind, Message, Route};
+use crate::queue::{AccountFacts, Kind, Message, Route};
+use crate::words::Cause;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
@@ -20,13 +23,16 @@ fn owed(state: State) -> Owed {
     Owed { recipient: Recipient::plain(Address::parse(b"a@x").unwrap()), state }
 }
 
+fn why() -> Why {
+    Why { code: "c".into(), cause: Cause::Message, sentence: "No.".into(), cure: "Mend it.".into() }
+}
+
 fn never() -> State {
-    let why = Why { code: "c".into(), cause: Cause::Message, sentence: "No.".into(), cure: "Mend it.".into() };
-    State::Never { at: at(0), said: Said { reply: Some("550 No".into()), why } }
+    State::Never { at: at(0), said: Said { reply: Some("550 No".into()), why: why() } }
 }
 
 fn held(since: i64) -> Standing {
-    Standing::Held { since: at(since), until: None, by: HeldBy::Uncertain, why: by_person("x") }
+    Standing::Held { since: at(since), until: None, by: HeldBy::Uncertain, why: why() }
 }
 
 fn sending() -> Standing {
@@ -74,7 +80,7 @@ fn stands(store: &Arc<dyn Store>, id: MessageId) -> Option<Parcel> {
 }
 
 async fn obeyed(store: &Arc<dyn Store>, order: Order) -> Acted {
-    act(store, &order, None, at(NOW), &Journal::default()).await.unwrap()
+    act(store, &order, &Keeping::default(), at(NOW), &Journal::default()).await.unwrap()
 }
 
 fn these(ids: &[MessageId]) -> Which {
@@ -123,15 +129,13 @@ async fn a_hold_says_why_and_ends_when_it_was_to_end() {
     let (_, store) = store();
     let due = stored(&store, "fax", Standing::Due { at: at(0) }).await;
     let order = Order::Hold { which: these(&[due]), reason: "ask the boss".into() };
-    let day = Duration::from_hours(24);
-    act(&store, &order, Some(day), at(NOW), &Journal::default()).await.unwrap();
+    let keeping = Keeping { hold_for: Some(Duration::from_hours(24)), ..Keeping::default() };
+    act(&store, &order, &keeping, at(NOW), &Journal::default()).await.unwrap();
     let Standing::Held { since, until, by: HeldBy::Person, why } = stands(&store, due).unwrap().standing else {
         panic!()
     };
     assert_eq!((since, until), (at(NOW), Some(at(NOW + 86_400))));
     assert!(why.sentence.contains("ask the boss"), "{}", why.sentence);
-    let again = act(&store, &order, Some(day), at(NOW), &Journal::default()).await.unwrap();
-    assert_eq!(again, Acted::default(), "it is so already");
     assert_eq!(obeyed(&store, Order::Release { which: these(&[due]) }).await.changed.len(), 1);
     assert_eq!(stands(&store, due).unwrap().standing, Standing::Due { at: at(NOW) });
 }
