@@ -85,6 +85,9 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// A page of the queue, oldest message first.
     fn list(&self, filter: &Filter, page: Page) -> Result<Vec<Waiting>, Unreadable>;
 
+    /// How much there is, and how much of it is this device's: counted along with each commit, no disk is asked.
+    fn load(&self, device: &DeviceName) -> Load;
+
     /// How many parcels the filter lets through. An engine that can count without reading them does.
     fn count(&self, filter: &Filter) -> Result<u64, Unreadable> {
         let mut count = 0;
@@ -107,9 +110,6 @@ pub trait Store: fmt::Debug + Send + Sync {
         found.truncate(limit);
         Ok(found)
     }
-
-    /// How much there is, and how much of it is this device's: counted along with each commit, no disk is asked.
-    fn load(&self, device: &DeviceName) -> Load;
 
     /// How much there is. Looks at every message: ask once, then count along.
     fn stock(&self) -> Result<Stock, Unreadable>;
