@@ -10,6 +10,8 @@ mod answer;
 pub mod body;
 mod core;
 mod fate;
+#[cfg(test)]
+mod fixture;
 mod interim;
 mod lane;
 mod lanes;

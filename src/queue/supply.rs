@@ -172,3 +172,6 @@ enum Read {
     NotDue,
     Damaged(Box<Parcel>, String),
 }
+
+#[cfg(test)]
+mod tests;
