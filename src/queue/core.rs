@@ -17,6 +17,8 @@ use super::lease::Lease;
 use super::notice;
 use super::parcel::Try;
 use super::parcel::{Owed, Parcel, ParcelId};
+use super::recovery::Known;
+use super::room::Room;
 use super::schedule;
 use super::store::{Change, Condition, Store};
 use super::{AccountFacts, Keeping, Message, Outcome, Route};
@@ -37,6 +39,7 @@ pub(super) struct Core {
     pub facts: Vec<AccountFacts>,
     pub lanes: Arc<Lanes>,
     pub out: Out,
+    pub room: Room,
     /// Windows without a session, outcomes that could not be recorded at once.
     pub tasks: TaskTracker,
     /// Cancelled when the relay ends: no device waits any longer.
@@ -114,11 +117,21 @@ impl Core {
     }
 
     /// Puts those to work who look after what is stored, until the relay ends. Inside the runtime.
-    pub fn start(self: &Arc<Self>) {
-        for account in self.lanes.accounts() {
-            let (core, account, ending) = (Arc::clone(self), account.clone(), self.ending.clone());
-            self.tasks.spawn(async move { ending.run_until_cancelled(core.supply(account)).await });
-        }
+    pub fn start(self: &Arc<Self>, known: Known) {
+        let (core, ending) = (Arc::clone(self), self.ending.clone());
+        self.tasks.spawn(async move {
+            // Nothing stored is handed out before.
+            if ending.run_until_cancelled(core.recover(known)).await.is_none() {
+                return;
+            }
+            for account in core.lanes.accounts() {
+                let supply = Arc::clone(&core).supply(account.clone());
+                let ending = ending.clone();
+                core.tasks.spawn(async move { ending.run_until_cancelled(supply).await });
+            }
+            let tend = Arc::clone(&core).tend();
+            ending.run_until_cancelled(tend).await;
+        });
     }
 
     /// A lane was closed or opened, and these parcels left theirs.
@@ -134,7 +147,7 @@ impl Core {
 }
 
 /// From -1 to 1, so that what failed together is not tried again together.
-fn chance() -> f64 {
+pub(super) fn chance() -> f64 {
     let mut octets = [0; 4];
     // Without chance everything waits exactly as configured.
     if getrandom::fill(&mut octets).is_err() {
