@@ -85,6 +85,9 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// A page of the queue, oldest message first.
     fn list(&self, filter: &Filter, page: Page) -> Result<Vec<Waiting>, Unreadable>;
 
+    /// How much there is, and how much of it is this device's: counted along with each commit, no disk is asked.
+    fn load(&self, device: &DeviceName) -> Load;
+
     /// How much there is. Looks at every message: ask once, then count along.
     fn stock(&self) -> Result<Stock, Unreadable>;
 }
@@ -160,7 +163,16 @@ pub struct Page {
     pub limit: usize,
 }
 
-/// How much there is: what the caps look at.
+/// What the caps look at: messages and octets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Of all devices.
+    pub all: (u64, u64),
+    /// Of one.
+    pub of_device: (u64, u64),
+}
+
+/// How much there is of each device.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stock {
     /// Messages and octets of each device.
