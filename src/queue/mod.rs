@@ -137,6 +137,15 @@ impl Queue {
         matches!(self.0, Kept::Durable(_))
     }
 
+    /// Where it keeps what it has promised, for whoever only looks; nothing if it keeps nothing.
+    #[must_use]
+    pub fn store(&self) -> Option<&Arc<dyn Store>> {
+        match &self.0 {
+            Kept::Proxy(_) => None,
+            Kept::Durable(core) => Some(&core.store),
+        }
+    }
+
     /// Hands a message over; a courier may have it before this returns. `wait`: how long the device waits; of a pure
     /// proxy, up to the first octet of the dot.
     ///
