@@ -59,7 +59,7 @@ impl Session<'_> {
                 }
                 Event::Refused(refusal, summary) => {
                     arrived.since = Instant::now();
-                    self.log(&arrived, summary.size, refusal.reply(), None);
+                    self.log(&arrived, summary.size, refusal.reply(), None, false);
                     return Ok(None);
                 }
                 Event::Unfinished(summary) => {
@@ -83,32 +83,37 @@ impl Session<'_> {
         let offered = match self.finish(&arrived, draft, question.summary, link.conversation()) {
             Ok(offered) => offered,
             Err(refusal) => {
-                self.log(&arrived, question.summary.size, refusal.reply(), None);
+                self.log(&arrived, question.summary.size, refusal.reply(), None, false);
                 link.conversation_mut().refuse(question, &refusal, Instant::now());
                 return;
             }
         };
         let size = offered.message.body.size();
         let copy = self.copy_of(&offered);
-        let answer = match self.door.queue.offer(offered, self.door.wait, Instant::now()) {
-            Ok(offer) => self.wait_for(link, offer).await,
-            Err(_) => {
-                Answer::Refused(Refusal::new(451, 3, 5, "The account of this message is gone, try again later"), None)
-            }
+        let Ok(mut offer) = self.door.queue.offer(offered, self.door.wait, Instant::now()) else {
+            let refusal = Refusal::new(451, 3, 5, "The account of this message is gone, try again later");
+            self.log(&arrived, size, refusal.reply(), None, false);
+            link.conversation_mut().refuse(question, &refusal, Instant::now());
+            return;
         };
+        let answer = self.wait_for(link, &mut offer).await;
         let now = Instant::now();
-        match answer {
+        let (reply, diagnosis, queued) = match answer {
             Answer::Accepted(proof) => {
-                let reply = proof.reply().clone();
+                let (reply, queued) = (proof.reply().clone(), proof.is_queued());
                 self.archive(copy).await;
-                self.log(&arrived, size, &reply, None);
                 link.conversation_mut().accept(question, proof, &reply, now);
+                (reply, None, queued)
             }
             Answer::Refused(refusal, diagnosis) => {
-                self.log(&arrived, size, refusal.reply(), diagnosis.as_ref());
                 link.conversation_mut().refuse(question, &refusal, now);
+                (refusal.into_reply(), diagnosis, false)
             }
-        }
+        };
+        // Only then is it told that the device has its answer: by the log, and to the courier, whose next dot waits.
+        self.write_now(link).await;
+        self.log(&arrived, size, &reply, diagnosis.as_ref(), queued);
+        drop(offer.into_told());
     }
 
     /// Checks what can only be seen in the whole message, and puts our stamp on it.
@@ -179,7 +184,7 @@ impl Session<'_> {
     }
 
     /// Waits for the answer and watches the device meanwhile.
-    async fn wait_for(&mut self, link: &mut Link<Dialogue>, mut offer: Offer) -> Answer {
+    async fn wait_for(&mut self, link: &mut Link<Dialogue>, offer: &mut Offer) -> Answer {
         let (mut watching, mut dismissed) = (true, false);
         loop {
             tokio::select! {
@@ -203,7 +208,7 @@ impl Session<'_> {
         }
     }
 
-    fn log(&self, arrived: &Arrived, size: u64, reply: &Reply, diagnosis: Option<&Diagnosis>) {
+    fn log(&self, arrived: &Arrived, size: u64, reply: &Reply, diagnosis: Option<&Diagnosis>, queued: bool) {
         self.door.journal.record(Happened::Message(MessageLine {
             message: arrived.id,
             device: &self.device,
@@ -211,6 +216,7 @@ impl Session<'_> {
             size,
             account: self.route.as_ref().map(|route| &route.account),
             reply,
+            queued,
             took: arrived.since.elapsed(),
             diagnosis,
         }));

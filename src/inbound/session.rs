@@ -6,6 +6,7 @@
 use std::fmt::Display;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
@@ -46,12 +47,14 @@ pub(super) struct Session<'a> {
     pub(super) messages: u32,
     /// The relay asked it to end, and the dialogue knows.
     dismissed: bool,
+    /// What came while an answer was written.
+    early: Option<Box<Result<Event, End>>>,
 }
 
 impl<'a> Session<'a> {
     pub(super) fn new(door: Arc<Door>, seat: &'a Seat<'a>, device: DeviceName, peer: IpAddr) -> Self {
         let caller = Caller { source: peer, login: None };
-        Self { door, seat, device, caller, route: None, messages: 0, dismissed: false }
+        Self { door, seat, device, caller, route: None, messages: 0, dismissed: false, early: None }
     }
 
     /// Speaks until the end.
@@ -128,6 +131,9 @@ impl<'a> Session<'a> {
     pub(super) async fn next(&mut self, link: &mut Link<Dialogue>) -> Result<Event, End> {
         self.write_down(link);
         self.seat.set_idle(link.conversation().is_idle());
+        if let Some(early) = self.early.take() {
+            return *early;
+        }
         if !self.dismissed {
             tokio::select! {
                 biased;
@@ -138,6 +144,15 @@ impl<'a> Session<'a> {
         }
         // A device that does not take these words must not keep its place.
         tokio::time::timeout(FAREWELL, link.next()).await.unwrap_or(Err(End::Closed))
+    }
+
+    /// Writes the answer as far as the device takes it at once: one that does not read must not keep a courier waiting.
+    pub(super) async fn write_now(&mut self, link: &mut Link<Dialogue>) {
+        let mut next = std::pin::pin!(link.next());
+        let first = std::future::poll_fn(|context| Poll::Ready(next.as_mut().poll(context))).await;
+        if let Poll::Ready(event) = first {
+            self.early = Some(Box::new(event));
+        }
     }
 
     /// A handshake owes nothing: whoever is asked to end in the midst of it ends.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::diagnosis::{Diagnosis, Failure, TlsProblem};
+use crate::disk::durable::NotStored;
 use crate::ids::{AccountName, DeviceName, ListenerName, MessageId};
 use crate::mail::address::Address;
 use crate::mail::envelope::Envelope;
@@ -60,6 +61,22 @@ pub enum Event<'a> {
     Unfinished { message: MessageId, endings: String },
     /// The one line of a message.
     Message(MessageLine<'a>),
+    /// The device was told that its message is kept, and why it is not with the provider yet.
+    Queued { message: MessageId, device: &'a DeviceName, standing: Standing, why: &'a str },
+    /// An attempt of a stored message is over and recorded.
+    Settled { message: MessageId, device: &'a DeviceName, account: &'a AccountName, standing: Standing },
+    /// A message could not be stored; its device is told so.
+    NotStored { message: MessageId, problem: &'a NotStored },
+    /// The outcome of an attempt could not be recorded yet.
+    OutcomeKept { message: MessageId, problem: &'a NotStored },
+    /// It could not be recorded that a dot is written, so it was not.
+    DotNotRecorded { message: MessageId, problem: &'a NotStored },
+    /// Some have a message, the rest of it could not be stored.
+    PartlyDelivered { message: MessageId, delivered: usize, all: usize },
+    /// The answer to a message whose device is gone.
+    Unheard { message: MessageId, device: &'a DeviceName, reply: &'a Reply },
+    /// What somebody should be told by mail and cannot.
+    Alert { message: MessageId, text: &'a str },
     /// A connection to a provider is ready. The span of the attempt says which account and message.
     Connected { detail: &'a str, took: Duration },
     /// A handshake in which nothing was verified (`verify = "none"`); shouted for each connection.
@@ -78,6 +95,19 @@ pub enum Event<'a> {
     Risk { text: &'a str },
 }
 
+/// How many recipients of a message stand how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The provider has it.
+    pub delivered: usize,
+    /// Will never get it.
+    pub never: usize,
+    /// Still to be delivered.
+    pub open: usize,
+    /// When it is tried next, if that is by time.
+    pub next: Option<Timestamp>,
+}
+
 /// Who, to whom, size, account, reply, time.
 #[derive(Debug)]
 pub struct MessageLine<'a> {
@@ -89,6 +119,8 @@ pub struct MessageLine<'a> {
     pub account: Option<&'a AccountName>,
     /// What the device heard.
     pub reply: &'a Reply,
+    /// That it is kept, rather than with the provider.
+    pub queued: bool,
     /// From the end of data to that answer.
     pub took: Duration,
     /// Why it was refused, where that is known.
@@ -112,7 +144,58 @@ impl Event<'_> {
             | Self::AttemptFailed { .. }
             | Self::Held { .. }
             | Self::Released { .. } => self.log_upstream(),
+            Self::Queued { .. }
+            | Self::Settled { .. }
+            | Self::NotStored { .. }
+            | Self::OutcomeKept { .. }
+            | Self::DotNotRecorded { .. }
+            | Self::PartlyDelivered { .. }
+            | Self::Unheard { .. }
+            | Self::Alert { .. } => self.log_queue(),
             _ => self.log_session(),
+        }
+    }
+
+    fn log_queue(&self) {
+        match self {
+            Self::Queued { message, device, standing: Standing { delivered, never, open, .. }, why } => {
+                tracing::info!(message_id = %message, %device, open, delivered, never, why, "kept in the queue");
+            }
+            Self::Settled { message, device, account, standing } => {
+                let Standing { delivered, never, open, next } = *standing;
+                let next = next.filter(|_| open > 0).map(|next| next.to_string());
+                let what = match (open, never) {
+                    (0, 0) => "delivered from the queue",
+                    (0, _) if delivered > 0 => "delivered from the queue to some, never to the others",
+                    (0, _) => "never delivered",
+                    _ if delivered > 0 => "delivered from the queue to some, still owed to others",
+                    _ => "still owed",
+                };
+                tracing::info!(message_id = %message, %device, %account, delivered, never, open, next, "{what}");
+            }
+            Self::NotStored { message, problem } => tracing::error!(
+                message_id = %message,
+                cure = "free some space in storage.directory, or look after its disk",
+                "not stored, its device is asked to send it again: {problem}"
+            ),
+            Self::OutcomeKept { message, problem } => tracing::error!(
+                message_id = %message,
+                cure = "free some space in storage.directory, or look after its disk",
+                "the outcome of an attempt is kept in memory until it can be recorded: {problem}"
+            ),
+            Self::DotNotRecorded { message, problem } => {
+                tracing::warn!(message_id = %message, "not sent, because that cannot be recorded: {problem}");
+            }
+            Self::PartlyDelivered { message, delivered, all } => tracing::error!(
+                message_id = %message, delivered, all,
+                cure = "when its device sends it again, those who have it get it twice",
+                "partly delivered: to {delivered} of {all} recipients, and the rest could not be stored"
+            ),
+            Self::Unheard { message, device, reply } => {
+                tracing::info!(message_id = %message, %device, reply = reply.to_string(), "its device is gone");
+            }
+            Self::Alert { message, text } => tracing::error!(message_id = %message, "{text}"),
+            _ => {}
         }
     }
 
@@ -225,6 +308,10 @@ impl MessageLine<'_> {
         let account = self.account.map_or("-", AccountName::as_str);
         let took_ms = millis(*took);
         let (positive, reply) = (reply.is_positive(), reply.to_string());
+        if self.queued {
+            tracing::info!(message_id = %message, %device, %from, %to, size, account, reply, took_ms, "queued");
+            return;
+        }
         if positive {
             tracing::info!(message_id = %message, %device, %from, %to, size, account, reply, took_ms, "delivered");
             return;

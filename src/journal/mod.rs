@@ -17,7 +17,7 @@ use crate::ids::DeviceName;
 use crate::smtp::quirk::Quirk;
 use crate::smtp::trace::{Side, Trace};
 
-pub use event::{Event, MessageLine};
+pub use event::{Event, MessageLine, Standing};
 use live::Live;
 
 /// The handle every room has; clones share everything.
