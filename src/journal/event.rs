@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::kept::Kept;
 use crate::diagnosis::{Diagnosis, Failure, TlsProblem};
 use crate::disk::durable::NotStored;
 use crate::ids::{AccountName, DeviceName, ListenerName, MessageId};
@@ -91,6 +92,8 @@ pub enum Event<'a> {
     Released { account: &'a AccountName },
     /// Something will stop an account from signing in, or has; there is time to do something, or it is high time.
     Warned { account: &'a AccountName, code: &'a str, sentence: &'a str, cure: &'a str, due: Option<Timestamp> },
+    /// What happened to what is kept, other than an attempt.
+    Kept(Kept<'a>),
     /// Something is configured that endangers secrets or mail; shouted at every start.
     Risk { text: &'a str },
 }
@@ -152,6 +155,7 @@ impl Event<'_> {
             | Self::PartlyDelivered { .. }
             | Self::Unheard { .. }
             | Self::Alert { .. } => self.log_queue(),
+            Self::Kept(what) => what.log(),
             _ => self.log_session(),
         }
     }

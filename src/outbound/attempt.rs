@@ -8,8 +8,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::task::JoinHandle;
-
 use super::courier::{Courier, Task};
 use super::findings::Findings;
 use crate::diagnosis::{CannotCarry, Failure};
@@ -41,11 +39,12 @@ impl Ended {
     /// forgotten, or the envelope lost by a server that does not bear it behind a dot. Nothing of the message was said
     /// then, and one fresh connection is worth it.
     pub(super) fn is_stale(&self, ahead: bool) -> bool {
-        match self.failure() {
+        let given_up = match self.failure() {
             Some(Failure::Reply { phase: Phase::Mail, reply }) => matches!(reply.code, 421 | 530 | 535),
-            Some(Failure::Closed { phase: Phase::Mail } | Failure::Io { phase: Phase::Mail, .. }) => true,
-            _ => ahead && self.lost_ahead(),
-        }
+            Some(Failure::Closed { phase } | Failure::Io { phase, .. }) => *phase == Phase::Mail,
+            _ => false,
+        };
+        given_up || ahead && self.lost_ahead()
     }
 
     /// Whether an envelope that was sent ahead was lost or misunderstood.
@@ -145,7 +144,8 @@ impl Courier {
             while wanted(lease, line).await? != Event::More {}
         }
         // Both wait for the disk if at all, and together for the same commit.
-        let (permit, ()) = tokio::join!(lease.permit_dot(task.id), settled(&mut self.settling));
+        let before = self.settling.done_but(lease.message().id);
+        let (permit, ()) = tokio::join!(lease.permit_dot(task.id), before);
         let Some(_permit) = permit else { return Err(Stop::Withdrawn(Phase::Body)) };
         let next = self.next_ahead(line);
         failpoint::hit("courier.before-dot");
@@ -187,16 +187,6 @@ impl Courier {
                 }
             }
         }
-    }
-}
-
-/// Waits until what was settled last is settled.
-pub(super) async fn settled(settling: &mut Option<JoinHandle<()>>) {
-    if let Some(settling) = settling.take()
-        && let Err(error) = settling.await
-        && error.is_panic()
-    {
-        std::panic::resume_unwind(error.into_panic());
     }
 }
 

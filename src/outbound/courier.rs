@@ -13,12 +13,12 @@ use tokio::task::JoinHandle;
 use tracing::{Instrument, Span};
 
 use super::Couriers;
-use super::attempt::{Ended, settled};
+use super::attempt::Ended;
 use super::desk::Desk;
 use super::findings::Findings;
 use crate::account::health::{Health, Proof, Stage};
 use crate::failpoint;
-use crate::ids::AttemptId;
+use crate::ids::{AttemptId, MessageId};
 use crate::journal::Event as Happened;
 use crate::queue::parcel::Try;
 use crate::queue::{Lease, Outcome};
@@ -38,12 +38,34 @@ pub(super) struct Courier {
     line: Option<Line>,
     /// The message whose envelope went out behind the dot of the one before.
     pub ahead: Option<Task>,
-    /// The message before, while it is being settled.
-    pub settling: Option<JoinHandle<()>>,
+    /// What went out before on this line and is being settled.
+    pub settling: Settling,
     /// No envelope is sent ahead before.
     paused_until: Option<Instant>,
     /// A block of body; kept between messages, so that its memory is not asked for again each time.
     pub block: Vec<u8>,
+}
+
+/// What is being settled, by message, and whether it will be without the message's other parcels: a device waits for
+/// all of them, and its message is settled with the last one.
+#[derive(Default)]
+pub(super) struct Settling(Vec<(MessageId, bool, JoinHandle<()>)>);
+
+impl Settling {
+    /// Waits for everything but the parcels of this message that wait for the next one of it.
+    pub(super) async fn done_but(&mut self, message: MessageId) {
+        let waits = |&(of, alone, _): &(MessageId, bool, JoinHandle<()>)| of != message || alone;
+        let (others, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.0).into_iter().partition(waits);
+        self.0 = rest;
+        for (_, _, task) in others {
+            // As if it had been done here: a courier that fails inside is replaced.
+            if let Err(error) = task.await
+                && error.is_panic()
+            {
+                std::panic::resume_unwind(error.into_panic());
+            }
+        }
+    }
 }
 
 /// A message to be carried.
@@ -58,8 +80,9 @@ pub(super) struct Task {
 impl Task {
     fn new(lease: Lease, ahead: bool) -> Self {
         let (id, message) = (AttemptId::new(), lease.message());
+        // Never a child of the attempt whose dot it rides behind.
         let span = tracing::info_span!(
-            "attempt", %id, account = %lease.account(), message_id = %message.id, session = %message.session
+            parent: None, "attempt", %id, account = %lease.account(), message_id = %message.id, session = %message.session
         );
         Self { lease, id, ahead, span }
     }
@@ -67,7 +90,8 @@ impl Task {
 
 impl Desk {
     pub(super) async fn courier(self: Arc<Self>, couriers: Couriers) {
-        let (line, ahead, settling, paused_until, block) = (None, None, None, None, Vec::new());
+        let (line, ahead, paused_until) = (None, None, None);
+        let (settling, block) = (Settling::default(), Vec::new());
         Courier { desk: self, couriers, line, ahead, settling, paused_until, block }.work().await;
     }
 }
@@ -221,18 +245,16 @@ impl Courier {
         self.end(task.lease, findings.outcomes, Some(tried)).await;
     }
 
-    /// Ends a lease. Where the next message is on the line already its body goes out meanwhile, up to the dot.
+    /// Ends a lease. What comes next on the line goes on meanwhile, up to its dot.
     async fn end(&mut self, lease: Lease, outcomes: Vec<Outcome>, tried: Option<Try>) {
-        settled(&mut self.settling).await;
+        let (message, alone) = (lease.message().id, lease.settles_alone());
+        self.settling.done_but(message).await;
         let settling = async move {
             lease.settle(outcomes, tried).await;
             failpoint::hit("courier.settled");
         };
-        if self.ahead.is_some() {
-            self.settling = Some(self.couriers.tasks.spawn(settling.in_current_span()));
-        } else {
-            settling.await;
-        }
+        let task = self.couriers.tasks.spawn(settling.in_current_span());
+        self.settling.0.push((message, alone, task));
     }
 
     /// `Ok(None)`: it took so long that nobody waits any more, and was given up.
@@ -267,3 +289,6 @@ impl Courier {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

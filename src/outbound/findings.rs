@@ -94,7 +94,7 @@ mod tests {
             Outcome::Delivered(_) => 'D',
             Outcome::Never(..) => 'N',
             Outcome::Later(..) => 'L',
-            Outcome::Hold(_) => 'H',
+            Outcome::Hold(_) | Outcome::HoldMessage(_) => 'H',
             Outcome::Uncertain(_) => 'U',
         };
         findings.outcomes.iter().map(letter).collect()

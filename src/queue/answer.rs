@@ -257,6 +257,10 @@ fn refused(outcomes: &[Outcome], recipients: &[Address]) -> Option<Answer> {
             Refusal::new(451, 7, 0, format!("Not sent, the account cannot be used: {}", diagnosis.sentence)),
             Some(diagnosis.clone()),
         )),
+        Outcome::HoldMessage(diagnosis) => Some(Answer::Refused(
+            Refusal::new(451, 7, 0, format!("Not sent: {}", diagnosis.sentence)),
+            Some(diagnosis.clone()),
+        )),
         Outcome::Later(None, diagnosis) => Some(Answer::Refused(
             Refusal::new(451, 4, 0, format!("Not sent, try again later: {}", diagnosis.sentence)),
             Some(diagnosis.clone()),

@@ -3,7 +3,7 @@
 //! Guarantees that a stored parcel is in one hand at a time ([`Out`]), and that the tasks of the queue can be waited
 //! for before the store is closed. Decides nothing.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::tz::TimeZone;
@@ -11,10 +11,13 @@ use jiff::{Timestamp, Zoned};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::interim::{self as schedule, notice};
-use super::lane::Lanes;
+use super::lane::{Lane, Next};
+use super::lanes::Lanes;
+use super::lease::Lease;
+use super::notice;
 use super::parcel::Try;
 use super::parcel::{Owed, Parcel, ParcelId};
+use super::schedule;
 use super::store::{Change, Condition, Store};
 use super::{AccountFacts, Keeping, Message, Outcome, Route};
 use crate::ids::{AccountName, MessageId};
@@ -30,7 +33,8 @@ pub(super) struct Core {
     pub journal: Journal,
     /// The relay's name, for notices.
     pub hostname: String,
-    pub facts: HashMap<AccountName, AccountFacts>,
+    /// In the order of the configuration.
+    pub facts: Vec<AccountFacts>,
     pub lanes: Arc<Lanes>,
     pub out: Out,
     /// Windows without a session, outcomes that could not be recorded at once.
@@ -42,7 +46,10 @@ pub(super) struct Core {
 impl Core {
     /// Recipients one transaction of this account may have.
     pub fn recipients_per_message(&self, account: &AccountName) -> usize {
-        self.facts.get(account).map_or(usize::MAX, |facts| facts.recipients_per_message.max(1))
+        self.facts
+            .iter()
+            .find(|facts| facts.name == *account)
+            .map_or(usize::MAX, |facts| facts.recipients_per_message.max(1))
     }
 
     /// What becomes of a parcel after an attempt through this account.
@@ -84,6 +91,40 @@ impl Core {
     /// Something of this route may be due that nobody has in hand.
     pub fn look(&self, route: &Route) {
         route.accounts().iter().for_each(|account| self.lanes.prune(account));
+        self.lanes.look(route);
+    }
+
+    /// The next parcel for a courier of this account with nothing else to do.
+    pub async fn claim(self: &Arc<Self>, account: &AccountName, lane: &Lane) -> Lease {
+        let next = lane.next(|| self.is_well()).await;
+        self.lease(next, account)
+    }
+
+    /// The next parcel for a courier of this account that is busy, if there is one.
+    pub fn try_claim(self: &Arc<Self>, account: &AccountName) -> Option<Lease> {
+        let next = self.lanes.get(account)?.try_next(self.is_well())?;
+        Some(self.lease(next, account))
+    }
+
+    fn lease(self: &Arc<Self>, next: Next, account: &AccountName) -> Lease {
+        match next {
+            Next::Fresh(lease) => lease,
+            Next::Stored(ready) => Lease::stored(self, ready.message, ready.parcel, account.clone()),
+        }
+    }
+
+    /// Puts those to work who look after what is stored, until the relay ends. Inside the runtime.
+    pub fn start(self: &Arc<Self>) {
+        for account in self.lanes.accounts() {
+            let (core, account, ending) = (Arc::clone(self), account.clone(), self.ending.clone());
+            self.tasks.spawn(async move { ending.run_until_cancelled(core.supply(account)).await });
+        }
+    }
+
+    /// A lane was closed or opened, and these parcels left theirs.
+    pub fn changed(&self, left: &[ParcelId]) {
+        left.iter().for_each(|id| self.out.back(*id));
+        self.lanes.look_everywhere();
     }
 
     /// Whether the store takes changes, as far as is known.

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::core::Core;
 use super::fate::Fate;
-use super::lane::Lanes;
+use super::lanes::Lanes;
 use super::parcel::{Parcel, Try};
 use super::part::Settled;
 use super::row::Row;
@@ -106,6 +106,13 @@ impl Lease {
         matches!(self.hold, Hold::Proxy { .. })
     }
 
+    /// Whether `settle` returns without the other parcels of the message: of one whose device waits they are settled
+    /// together, when the last one is.
+    #[must_use]
+    pub fn settles_alone(&self) -> bool {
+        !matches!(self.hold, Hold::Fresh(_))
+    }
+
     /// Whether it is still to be sent.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
@@ -186,7 +193,7 @@ impl Lease {
             Hold::Fresh(claim) => {
                 let ticket = Arc::clone(&claim.ticket);
                 if claim.give_back() {
-                    ticket.core.lanes.push_front(self);
+                    put_back(&ticket.core.lanes, self);
                 } else {
                     self.hold = Hold::Over;
                 }
@@ -197,10 +204,18 @@ impl Lease {
             }
             Hold::Proxy { lanes, .. } => {
                 let lanes = Arc::clone(lanes);
-                lanes.push_front(self);
+                put_back(&lanes, self);
             }
             Hold::Over => {}
         }
+    }
+}
+
+/// To the front of its lane, or where its route leads now.
+fn put_back(lanes: &Lanes, lease: Lease) {
+    if let Err(nowhere) = lanes.push_front(lease) {
+        let (lease, why) = *nowhere;
+        lease.barred(why);
     }
 }
 

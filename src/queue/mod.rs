@@ -11,8 +11,8 @@ pub mod body;
 mod core;
 pub mod failed;
 mod fate;
-mod interim;
 mod lane;
+mod lanes;
 mod lease;
 mod message;
 pub mod notice;
@@ -20,10 +20,13 @@ mod offer;
 pub mod parcel;
 mod part;
 mod proxy;
+mod room;
 mod route;
 mod row;
+pub mod schedule;
 mod settings;
 pub mod store;
+mod supply;
 mod ticket;
 mod window;
 
@@ -42,7 +45,7 @@ use crate::words::Cause;
 
 use self::core::{Core, Out};
 pub use answer::{Accepted, Answer};
-use lane::Lanes;
+use lanes::Lanes;
 pub use lease::{DotPermit, Lease};
 pub use message::{Kind, Message, Offered};
 pub use offer::{Offer, Told};
@@ -63,6 +66,8 @@ pub enum Outcome {
     Later(Option<Refusal>, Diagnosis),
     /// Not before someone or some time ends the hold of the account.
     Hold(Diagnosis),
+    /// Not before somebody ends the hold of this message: what only it needs is missing.
+    HoldMessage(Diagnosis),
     /// The dot was sent and no reply came.
     Uncertain(Diagnosis),
 }
@@ -73,7 +78,11 @@ impl Outcome {
     pub fn diagnosis(&self) -> Option<&Diagnosis> {
         match self {
             Self::Delivered(_) => None,
-            Self::Never(_, why) | Self::Later(_, why) | Self::Hold(why) | Self::Uncertain(why) => Some(why),
+            Self::Never(_, why)
+            | Self::Later(_, why)
+            | Self::Hold(why)
+            | Self::HoldMessage(why)
+            | Self::Uncertain(why) => Some(why),
         }
     }
 }
@@ -94,7 +103,7 @@ impl Queue {
     /// A pure proxy for these accounts.
     #[must_use]
     pub fn proxy(accounts: impl IntoIterator<Item = AccountName>) -> Self {
-        Self(Kept::Proxy(Arc::new(Lanes::new(accounts))))
+        Self(Kept::Proxy(Arc::new(Lanes::new(accounts, Clock::default()))))
     }
 
     /// A queue that keeps in `store` what it has promised.
@@ -107,14 +116,14 @@ impl Queue {
         journal: Journal,
         hostname: String,
     ) -> Self {
-        let lanes = Arc::new(Lanes::new(accounts.iter().map(|account| account.name.clone())));
+        let lanes = Arc::new(Lanes::new(accounts.iter().map(|account| account.name.clone()), clock.clone()));
         Self(Kept::Durable(Arc::new(Core {
             store,
             keeping,
             clock,
             journal,
             hostname,
-            facts: accounts.into_iter().map(|facts| (facts.name.clone(), facts)).collect(),
+            facts: accounts,
             lanes,
             out: Out::default(),
             tasks: TaskTracker::new(),
@@ -126,6 +135,15 @@ impl Queue {
     #[must_use]
     pub fn is_durable(&self) -> bool {
         matches!(self.0, Kept::Durable(_))
+    }
+
+    /// Where it keeps what it has promised, for whoever only looks; nothing if it keeps nothing.
+    #[must_use]
+    pub fn store(&self) -> Option<&Arc<dyn Store>> {
+        match &self.0 {
+            Kept::Proxy(_) => None,
+            Kept::Durable(core) => Some(&core.store),
+        }
     }
 
     /// Hands a message over; a courier may have it before this returns. `wait`: how long the device waits; of a pure
@@ -165,35 +183,38 @@ impl Queue {
     /// and could take its envelope along.
     #[must_use]
     pub fn try_claim(&self, account: &AccountName) -> Option<Lease> {
-        self.lanes().get(account)?.try_next()
+        match &self.0 {
+            Kept::Proxy(lanes) => lanes.get(account)?.try_next(false)?.fresh(),
+            Kept::Durable(core) => core.try_claim(account),
+        }
     }
 
-    /// The account cannot be used for now, and this is why: what comes does not wait for it, what waits and can be kept
-    /// goes another way or is kept.
+    /// The account cannot be used for now, and this is why: what comes does not wait for it, what waits goes another way
+    /// or is kept.
     pub fn close(&self, account: &AccountName, why: Diagnosis) {
-        let lanes = self.lanes();
-        let Some(lane) = lanes.get(account) else { return };
-        lane.close(why);
-        if self.is_durable() {
-            for lease in lane.drain() {
-                if let Err((lease, why)) = lanes.push(lease) {
-                    lease.barred(why);
-                }
-            }
+        match &self.0 {
+            Kept::Proxy(lanes) => drop(lanes.close(account, why)),
+            Kept::Durable(core) => core.changed(&core.lanes.close(account, why)),
         }
     }
 
     /// The account can be used (again).
     pub fn open(&self, account: &AccountName) {
-        if let Some(lane) = self.lanes().get(account) {
-            lane.open();
+        match &self.0 {
+            Kept::Proxy(lanes) => drop(lanes.open(account)),
+            Kept::Durable(core) => core.changed(&core.lanes.open(account)),
         }
     }
 
     /// The next message for this account that is still wanted. Waits for ever if the account does not exist.
     pub async fn claim(&self, account: &AccountName) -> Lease {
-        match self.lanes().get(account) {
-            Some(lane) => lane.next().await,
+        let lease = match (&self.0, self.lanes().get(account)) {
+            (Kept::Proxy(_), Some(lane)) => lane.next(|| false).await.fresh(),
+            (Kept::Durable(core), Some(lane)) => Some(core.claim(account, lane).await),
+            (_, None) => None,
+        };
+        match lease {
+            Some(lease) => lease,
             None => std::future::pending().await,
         }
     }

@@ -10,7 +10,7 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use super::fate::Fate;
-use super::lane::Lanes;
+use super::lanes::Lanes;
 use super::{Answer, Lease, Offer, Offered, Outcome, Route};
 use crate::mail::address::Address;
 
@@ -25,7 +25,8 @@ pub(super) fn offer(lanes: &Arc<Lanes>, offered: Offered, until: Instant) -> Res
     let recipients = envelope.recipients.iter().map(|r| r.address.clone()).collect();
     let route = Route::only(route.first().clone());
     let lease = Lease::proxy(Arc::new(message), envelope, route, Arc::clone(&fate), told, Arc::clone(lanes));
-    if let Err((lease, why)) = lanes.push(lease) {
+    if let Err(nowhere) = lanes.push(lease) {
+        let (lease, why) = *nowhere;
         lease.barred(why);
     }
     Ok(Offer::proxy(Window { fate, hears, until, recipients }))

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::core::Core;
 use super::parcel::{Parcel, ParcelId, Standing, State, Try};
 use super::store::{Change, Condition};
-use super::{Message, Outcome, Route, interim as schedule};
+use super::{Message, Outcome, Route, schedule};
 use crate::disk::durable::NotStored;
 use crate::failpoint;
 use crate::ids::{AccountName, AttemptId};

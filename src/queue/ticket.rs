@@ -95,7 +95,8 @@ impl Ticket {
     pub fn hand_over(self: &Arc<Self>, part: usize, envelope: Arc<Envelope>, route: Route) {
         let claim = Claim { ticket: Arc::clone(self), part };
         let lease = Lease::fresh(Arc::clone(&self.message), envelope, route, claim);
-        if let Err((lease, why)) = self.core.lanes.push(lease) {
+        if let Err(nowhere) = self.core.lanes.push(lease) {
+            let (lease, why) = *nowhere;
             lease.barred(why);
         }
     }

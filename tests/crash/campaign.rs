@@ -1,7 +1,7 @@
 //! The relay under load, killed and started again, until it may drain.
 //!
-//! A third of the kills come while messages wait in `offer`, a third at the fail points in turn, the rest anywhere,
-//! start-up included.
+//! A third of the kills come while messages wait in `offer`, a third at the fail points of commit and settle in turn,
+//! the rest at the other fail points and anywhere, start-up included.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -60,7 +60,8 @@ impl Moment {
     fn kind(&self) -> &'static str {
         match self {
             Self::Offer => "while a message waits in offer",
-            Self::Point(..) => "at a fail point",
+            Self::Point(name, _) if is_commit_or_settle(name) => "during a commit or a settle",
+            Self::Point(..) => "at another fail point",
             Self::Any(_) => "anywhere",
         }
     }
@@ -125,19 +126,29 @@ pub async fn run(orders: &Orders) -> Report {
     campaign.report(kills)
 }
 
-/// A third each; of the fail points each in turn, at one of its first passings.
+/// A third in `offer`, a third in a commit or a settle, the rest at other fail points and anywhere. Of the fail points
+/// each in turn, at one of its first passings.
 fn moments(orders: &Orders, names: &[String], chance: &mut Chance) -> Vec<Moment> {
-    let mut points = names.iter().cycle();
+    let (inner, outer): (Vec<_>, Vec<_>) = names.iter().partition(|name| is_commit_or_settle(name));
+    let (mut inner, mut outer) = (inner.into_iter().cycle(), outer.into_iter().cycle());
     let mut moments: Vec<Moment> = Vec::new();
     for number in 0..orders.kills {
         let anywhere = Moment::Any(Duration::from_millis(chance.below(800)));
-        moments.push(match number % 3 {
-            0 => Moment::Offer,
-            1 => points.next().map_or(anywhere, |name| Moment::Point(name.clone(), 1 + chance.below(4))),
+        let passing = 1 + chance.below(4);
+        let at = |name: Option<&String>| name.map(|name| Moment::Point(name.clone(), passing));
+        moments.push(match number % 6 {
+            0 | 3 => Moment::Offer,
+            1 | 4 => at(inner.next()).unwrap_or(anywhere),
+            2 => at(outer.next()).unwrap_or(anywhere),
             _ => anywhere,
         });
     }
     moments
+}
+
+/// Whether something becomes durable round this place.
+fn is_commit_or_settle(name: &str) -> bool {
+    name.starts_with("store.") || name.starts_with("queue.")
 }
 
 impl Campaign {

@@ -72,7 +72,7 @@ pub fn judge(evidence: &Evidence) -> Verdict {
             match evidence.excuse(pair[0], pair[1]) {
                 Ok(kill) => drop(repeated.insert((kill, &pair[0].relay_id), pair[0].connection)),
                 Err(why) => {
-                    verdict.wrong.push(format!("{what} arrived again: {why}\n  {:?}\n  {:?}", pair[0], pair[1]))
+                    verdict.wrong.push(format!("{what} arrived again: {why}\n  {:?}\n  {:?}", pair[0], pair[1]));
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Chance that can be repeated: the same seed, the same numbers.
 
-/// SplitMix64.
+/// The generator known as `SplitMix64`.
 #[derive(Debug, Clone)]
 pub struct Chance(u64);
 

@@ -144,7 +144,7 @@ fn shown(parcels: Vec<Parcel>, kind: Kind) -> Shown {
 
 fn attempt(minutes: i64, account: &str, ended: &str, why: Option<Why>) -> Try {
     let id = format!("019aa0b0c1d27000800000000000{minutes:04x}").parse().unwrap();
-    Try { id, account: account.into(), at: at(-minutes * MINUTE), ended: ended.into(), why }
+    Try { id, account: account.into(), at: at(-minutes * MINUTE), ended: ended.into(), why, dsn: false }
 }
 
 fn tried() -> Parcel {
@@ -154,7 +154,7 @@ fn tried() -> Parcel {
     };
     let recipients = vec![
         owed("a@example.net", State::Open { last: Some(greylisted()) }),
-        owed("b@example.net", State::Delivered { at: at(-20 * MINUTE), reply: "250 2.0.0 Ok".into() }),
+        owed("b@example.net", State::Delivered { at: at(-20 * MINUTE), reply: "250 2.0.0 Ok".into(), dsn: false }),
         owed("c@example.net", State::Never { at: at(-20 * MINUTE), said: gone }),
     ];
     let away =
