@@ -141,7 +141,7 @@ fn routes(office: Office) -> Router {
 }
 
 async fn all(State(office): State<Arc<Office>>) -> Json<Accounts> {
-    let Office { running, settings, common, desks } = &*office;
+    let Office { running, settings, common, desks, .. } = &*office;
     Json(Accounts { relay: running.clone(), accounts: of_relay(settings, common, desks).await })
 }
 
