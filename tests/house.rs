@@ -75,6 +75,8 @@ const SANS_IO: &[&str] = &[
     "account/signin",
     "account/budget",
     "queue/entry",
+    "queue/failed",
+    "queue/notice",
     "queue/schedule",
     "inbound/policy",
     "inbound/limits",
@@ -84,6 +86,7 @@ const SANS_IO: &[&str] = &[
 
 /// Crates that are named in these places only.
 const CONFINED: &[(&str, &[&str])] = &[
+    ("mail_builder", &["mail/notice"]),
     ("rustls_pemfile", &["pem"]),
     ("toml", &["config"]),
     ("toml_edit", &["config"]),

@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod control;
 mod front;
 mod machine;
+pub mod queue;
 mod reminders;
 
 use std::net::SocketAddr;

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::session::{Dialogue, Session};
+use super::session::{Dialogue, Session, no_route};
 use crate::diagnosis::Diagnosis;
 use crate::ids::MessageId;
 use crate::journal::{Event as Happened, MessageLine};
@@ -15,7 +15,7 @@ use crate::mail::header::Header;
 use crate::mail::stamp::{self, Protocol, Trace};
 use crate::net::link::{End, Link};
 use crate::queue::body::{Body, BodyError, Draft};
-use crate::queue::{self, Answer, Kind, Message, Offer, Offered};
+use crate::queue::{Answer, Kind, Message, Offer, Offered, Route};
 use crate::smtp::body::Summary;
 use crate::smtp::reply::{Refusal, Reply};
 use crate::smtp::server::{EndOfData, Ending, Event, Hello};
@@ -137,9 +137,11 @@ impl Session<'_> {
         if header.from > 1 {
             return Err(Refusal::new(554, 6, 0, "The message has several From fields"));
         }
-        let route = self.route.as_ref().ok_or_else(no_route)?;
-        let accounts = std::iter::once(&route.account).chain(route.fallbacks.iter()).cloned().collect();
-        let route = queue::Route::new(accounts).ok_or_else(no_route)?;
+        // Mail sent elsewhere has fewer recipients than were given, and goes the way of the first.
+        let routes: Vec<_> = self.routes.iter().take(arrived.envelope.recipients.len()).cloned().collect();
+        if routes.len() < arrived.envelope.recipients.len() {
+            return Err(no_route());
+        }
         let stamp = arrived.fields.clone() + &self.stamp(arrived, &header, dialogue);
         // Under SMTPUTF8 the stamp may name an address that is not ASCII.
         let eight_bit_stamp = !stamp.is_ascii();
@@ -155,7 +157,6 @@ impl Session<'_> {
             eight_bit_header: header.eight_bit || eight_bit_stamp,
             arrived: jiff::Timestamp::now(),
         };
-        let routes = vec![route; arrived.envelope.recipients.len()];
         Ok(Offered { message, envelope: Arc::clone(&arrived.envelope), routes })
     }
 
@@ -214,17 +215,13 @@ impl Session<'_> {
             device: &self.device,
             envelope: &arrived.envelope,
             size,
-            account: self.route.as_ref().map(|route| &route.account),
+            account: self.routes.first().map(Route::first),
             reply,
             queued,
             took: arrived.since.elapsed(),
             diagnosis,
         }));
     }
-}
-
-fn no_route() -> Refusal {
-    Refusal::new(451, 3, 0, "Internal error, try again later")
 }
 
 fn refusal_of(error: &BodyError) -> Refusal {

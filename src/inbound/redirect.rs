@@ -43,7 +43,7 @@ impl Session<'_> {
         let Offered { message, envelope, routes } = offered;
         let to = self.door.elsewhere.archive_to.as_ref().filter(|_| self.door.elsewhere.redirect_to.is_none())?;
         let route = self.door.policy.route(&self.caller, &message.sender.reverse_path, to);
-        let route = route.and_then(|route| Route::new(route.accounts().cloned().collect()));
+        let route = route.and_then(|route| Route::new(Arc::clone(route.accounts())));
         let fields = stamp::original_to(envelope.recipients.iter().map(|recipient| &recipient.address));
         let sender = Sender { declared_size: None, ret: None, envid: None, ..message.sender.clone() };
         // Whoever the copy reaches or does not reach, whoever sent the mail is not to hear of it (RFC 3461 §4.1).

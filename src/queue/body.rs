@@ -136,6 +136,12 @@ pub struct Body {
 }
 
 impl Body {
+    /// A body that the relay itself has written.
+    #[must_use]
+    pub fn from_memory(octets: Vec<u8>) -> Self {
+        Self { stamp: Vec::new(), content: Arc::new(Content::Memory(octets)) }
+    }
+
     /// The same octets, which both share, under these fields.
     #[must_use]
     pub fn under(&self, fields: String) -> Self {

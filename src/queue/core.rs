@@ -3,7 +3,7 @@
 //! Guarantees that a stored parcel is in one hand at a time ([`Out`]), and that the tasks of the queue can be waited
 //! for before the store is closed. Decides nothing.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::tz::TimeZone;
@@ -11,10 +11,10 @@ use jiff::{Timestamp, Zoned};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::interim::notice;
 use super::lane::{Lane, Next};
 use super::lanes::Lanes;
 use super::lease::Lease;
+use super::notice;
 use super::parcel::Try;
 use super::parcel::{Owed, Parcel, ParcelId};
 use super::recovery::Known;
@@ -35,7 +35,8 @@ pub(super) struct Core {
     pub journal: Journal,
     /// The relay's name, for notices.
     pub hostname: String,
-    pub facts: HashMap<AccountName, AccountFacts>,
+    /// In the order of the configuration.
+    pub facts: Vec<AccountFacts>,
     pub lanes: Arc<Lanes>,
     pub out: Out,
     pub room: Room,
@@ -48,7 +49,10 @@ pub(super) struct Core {
 impl Core {
     /// Recipients one transaction of this account may have.
     pub fn recipients_per_message(&self, account: &AccountName) -> usize {
-        self.facts.get(account).map_or(usize::MAX, |facts| facts.recipients_per_message.max(1))
+        self.facts
+            .iter()
+            .find(|facts| facts.name == *account)
+            .map_or(usize::MAX, |facts| facts.recipients_per_message.max(1))
     }
 
     /// What becomes of a parcel after an attempt through this account.

@@ -106,6 +106,13 @@ impl Lease {
         matches!(self.hold, Hold::Proxy { .. })
     }
 
+    /// Whether `settle` returns without the other parcels of the message: of one whose device waits they are settled
+    /// together, when the last one is.
+    #[must_use]
+    pub fn settles_alone(&self) -> bool {
+        !matches!(self.hold, Hold::Fresh(_))
+    }
+
     /// Whether it is still to be sent.
     #[must_use]
     pub fn is_wanted(&self) -> bool {

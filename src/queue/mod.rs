@@ -9,14 +9,15 @@
 mod answer;
 pub mod body;
 mod core;
+pub mod failed;
 mod fate;
 #[cfg(test)]
 mod fixture;
-mod interim;
 mod lane;
 mod lanes;
 mod lease;
 mod message;
+pub mod notice;
 mod offer;
 pub mod parcel;
 mod part;
@@ -29,7 +30,6 @@ pub mod schedule;
 mod settings;
 pub mod store;
 mod supply;
-
 mod tend;
 mod ticket;
 mod window;
@@ -131,7 +131,7 @@ impl Queue {
             clock,
             journal,
             hostname,
-            facts: accounts.into_iter().map(|facts| (facts.name.clone(), facts)).collect(),
+            facts: accounts,
             lanes,
             out: Out::default(),
             room: Room::new(free),
@@ -173,6 +173,15 @@ impl Queue {
     #[must_use]
     pub fn is_durable(&self) -> bool {
         matches!(self.0, Kept::Durable(_))
+    }
+
+    /// Where it keeps what it has promised, for whoever only looks; nothing if it keeps nothing.
+    #[must_use]
+    pub fn store(&self) -> Option<&Arc<dyn Store>> {
+        match &self.0 {
+            Kept::Proxy(_) => None,
+            Kept::Durable(core) => Some(&core.store),
+        }
     }
 
     /// Hands a message over; a courier may have it before this returns. `wait`: how long the device waits; of a pure

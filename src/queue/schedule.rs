@@ -57,11 +57,12 @@ const REPLY_KEPT: usize = 1000;
 /// An attempt ended so: one outcome for each recipient that was open, in their order.
 #[must_use]
 pub fn settle(mut parcel: Parcel, outcomes: &[Outcome], tried: Option<Try>, moment: &Moment<'_>) -> Settled {
+    let dsn = tried.as_ref().is_some_and(|tried| tried.dsn);
     remember(&mut parcel, tried);
     let open: Vec<usize> = (0..parcel.recipients.len()).filter(|&i| parcel.recipients[i].state.is_open()).collect();
     debug_assert_eq!(open.len(), outcomes.len(), "one outcome for each open recipient");
     for (&index, outcome) in open.iter().zip(outcomes) {
-        parcel.recipients[index].state = state(outcome, moment.now);
+        parcel.recipients[index].state = state(outcome, moment.now, dsn);
     }
     if parcel.recipients.iter().any(is_open) {
         next(&mut parcel, outcomes, moment);
@@ -94,13 +95,13 @@ fn remember(parcel: &mut Parcel, tried: Option<Try>) {
     parcel.tries.drain(..surplus);
 }
 
-fn state(outcome: &Outcome, at: Timestamp) -> State {
+fn state(outcome: &Outcome, at: Timestamp, dsn: bool) -> State {
     let said = |reply: Option<&Refusal>, why: &Diagnosis| Said {
         reply: reply.map(|refusal| text(refusal.reply())),
         why: why.into(),
     };
     match outcome {
-        Outcome::Delivered(reply) => State::Delivered { at, reply: text(reply) },
+        Outcome::Delivered(reply) => State::Delivered { at, reply: text(reply), dsn },
         Outcome::Never(reply, why) => State::Never { at, said: said(Some(reply), why) },
         Outcome::Later(reply, why) => State::Open { last: Some(said(reply.as_ref(), why)) },
         Outcome::Hold(why) | Outcome::HoldMessage(why) | Outcome::Uncertain(why) => {
@@ -256,7 +257,7 @@ pub fn recovered(mut parcel: Parcel, arrived: Timestamp, now: Timestamp, keeping
     let ended = said.why.sentence.clone();
     remember(
         &mut parcel,
-        Some(Try { id: attempt, account: account.clone(), at: since, ended, why: Some(said.why.clone()) }),
+        Some(Try { id: attempt, account: account.clone(), at: since, ended, why: Some(said.why.clone()), dsn: false }),
     );
     for owed in parcel.recipients.iter_mut().filter(|owed| is_open(owed)) {
         owed.state = State::Open { last: Some(said.clone()) };

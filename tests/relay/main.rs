@@ -18,6 +18,7 @@ mod login;
 #[cfg(unix)]
 mod logout;
 mod matrix;
+mod pipelined;
 mod pool;
 mod probe;
 mod providers;

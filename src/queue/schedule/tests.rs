@@ -293,7 +293,7 @@ proptest! {
                 Standing::Sending { .. } | Standing::Failed { .. } => break,
             };
             let open = parcel.recipients.iter().filter(|owed| is_open(owed)).count();
-            let tried = Try { id: AttemptId::new(), account: account.clone(), at: at(now), ended: String::new(), why: None };
+            let tried = Try { id: AttemptId::new(), account: account.clone(), at: at(now), ended: String::new(), why: None, dsn: false };
             let moment = Moment { spread, ..moment(now, &keeping, &account) };
             let after = settle(parcel, &outcomes[..open], Some(tried), &moment);
             for (old, new) in before.recipients.iter().zip(&after.parcel.recipients) {

@@ -234,9 +234,7 @@ impl Client {
     /// Then the client is ready for the next one.
     pub fn give_up(&mut self, now: Instant) {
         self.stage = match self.take_stage() {
-            Stage::Transfer(transfer) => {
-                transfer.give_up(&mut self.wire, now).unwrap_or_else(|transfer| Stage::Transfer(transfer))
-            }
+            Stage::Transfer(transfer) => transfer.give_up(&mut self.wire, now).unwrap_or_else(Stage::Transfer),
             other => other,
         };
     }

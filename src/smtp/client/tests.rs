@@ -40,11 +40,19 @@ struct Owner {
     all_or_nothing: bool,
     login: Option<Login>,
     dot: Dot,
-    /// Whether he hands over the next mail as early as he can.
-    is_early: bool,
-    /// The envelope of the next mail is out.
-    ahead: bool,
+    next: NextMail,
     closed: bool,
+}
+
+/// When he hands over the next mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NextMail {
+    /// When this one is over.
+    Afterwards,
+    /// As early as he can.
+    Early,
+    /// Its envelope is out.
+    IsOut,
 }
 
 /// How far the dot of the mail under way has come.
@@ -92,13 +100,16 @@ impl Owner {
             Event::More => {
                 self.client.finish(now);
                 self.dot = Dot::AskedFor;
-                self.ahead = self.is_early && self.client.follow(order(self.all_or_nothing), now);
+                if self.next == NextMail::Early && self.client.follow(order(self.all_or_nothing), now) {
+                    self.next = NextMail::IsOut;
+                }
             }
             Event::Finished(_) => {
                 assert_eq!(self.dot, Dot::HandedOut, "an answer to a dot that was not sent");
                 self.dot = Dot::NotAskedFor;
-                if !std::mem::take(&mut self.ahead) {
-                    self.begin(now);
+                match self.next {
+                    NextMail::IsOut => self.next = NextMail::Early,
+                    _ => self.begin(now),
                 }
             }
             Event::Failed(fault) => {
@@ -165,7 +176,7 @@ proptest! {
         all_or_nothing: bool,
         login in proptest::option::of(login()),
         narrate: bool,
-        is_early: bool,
+        next in prop_oneof![Just(NextMail::Afterwards), Just(NextMail::Early)],
         starttls in prop_oneof![Just(StartTls::Never), Just(StartTls::IfOffered)],
     ) {
         let mut now = Instant::now();
@@ -173,7 +184,7 @@ proptest! {
         if narrate {
             client.narrate();
         }
-        let mut owner = Owner { client, all_or_nothing, login, dot: Dot::NotAskedFor, is_early, ahead: false, closed: false };
+        let mut owner = Owner { client, all_or_nothing, login, dot: Dot::NotAskedFor, next, closed: false };
         for whim in whims {
             match whim {
                 Whim::Say(octets) => owner.client.receive(&octets, now),

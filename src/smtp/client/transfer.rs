@@ -235,9 +235,10 @@ impl Transfer {
         if none_left || (self.order.all_or_nothing && !refused.is_empty()) {
             let data_open = data_rides_along(&self.session, &self.order);
             wire.raise(Event::Refused(Refused::Recipients(refused)));
-            return match data_open {
-                true => Clearing::of(self.session, 1, End::Data, wire, now),
-                false => Clearing::reset(self.session, wire, now),
+            return if data_open {
+                Clearing::of(self.session, 1, End::Data, wire, now)
+            } else {
+                Clearing::reset(self.session, wire, now)
             };
         }
         if !data_rides_along(&self.session, &self.order) {
