@@ -9,7 +9,6 @@
 mod answer;
 pub mod body;
 mod core;
-pub mod failed;
 mod fate;
 mod lane;
 mod lanes;
