@@ -58,6 +58,8 @@ fn facts(name: &str) -> AccountFacts {
         takes_null_sender: true,
         address: None,
         sender_name: None,
+        may_send_as: Vec::new(),
+        host: "smtp.example.com".into(),
     }
 }
 

@@ -14,6 +14,7 @@ use super::*;
 use crate::account::keeper::Keeper;
 use crate::account::keeper::tests::tools;
 use crate::account::{Encryption, Settings, tests::settings};
+use crate::disk::FreeSpace;
 use crate::ids::SessionId;
 use crate::journal::Journal;
 use crate::mail::address::Address;
@@ -46,7 +47,8 @@ impl Stand {
         let store = Arc::new(MemoryStore::default());
         let facts = vec![AccountFacts::from(&account)];
         let (clock, journal) = (Clock::default(), Journal::default());
-        let queue = Queue::durable(Keeping::default(), facts, store, clock, journal, "relay.test".into());
+        let queue =
+            Queue::durable(Keeping::default(), facts, store, clock, journal, "relay.test".into(), FreeSpace::plenty());
         Self { queue: Arc::new(queue), account, listener, couriers: Couriers::default() }
     }
 
