@@ -10,7 +10,6 @@ pub mod acts;
 mod answer;
 pub mod body;
 mod core;
-pub mod failed;
 mod fate;
 #[cfg(test)]
 mod fixture;
