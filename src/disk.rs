@@ -1,8 +1,9 @@
 //! The file system as several rooms need it, with what differs between systems in one place.
 //!
 //! Tells who may use a file and who we are, reads files that are nobody else's business ([`read_private`]), replaces a
-//! file as a whole ([`replace()`]), locks ([`lock()`]) and proves whose a directory is ([`Ownership`]). Guarantees
-//! nothing about access lists, nor, where the system is not a Unix, about who may use a file.
+//! file as a whole ([`replace()`]), keeps what was written piece by piece ([`spool`]), locks ([`lock()`]) and proves
+//! whose a directory is ([`Ownership`]). Guarantees nothing about access lists, nor, where the system is not a Unix,
+//! about who may use a file.
 
 pub mod durable;
 mod lock;
@@ -10,6 +11,7 @@ mod owner;
 mod ownership;
 mod private;
 mod replace;
+pub mod spool;
 
 use std::path::Path;
 
@@ -17,7 +19,7 @@ pub use lock::{Locked, lock};
 pub use owner::{Owner, our_user, same_volume, user_of};
 pub use ownership::{Ownership, OwnershipError};
 pub use private::{Exposed, KeptBy, ReadError, read_private};
-pub use replace::{create, private_directory, replace, sweep};
+pub use replace::{create, private_directory, replace, sweep, sync_directory};
 
 /// Whether the file's mode lets every user of this machine read it.
 #[cfg(unix)]
