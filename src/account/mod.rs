@@ -32,6 +32,7 @@ use crate::diagnosis::{Context, SignIn};
 use crate::ids::AccountName;
 use crate::mail::address::Address;
 use crate::mail::display_name::DisplayName;
+use crate::mail::pattern::Pattern;
 use crate::net::proxy::Proxies;
 use crate::net::trust;
 use crate::secret::Secret;
@@ -78,6 +79,10 @@ pub struct Settings {
     pub messages_per_minute: Option<u32>,
     /// Recipients in any 24 hours that the provider takes; `None`: as many as there are. Not enforced yet.
     pub recipients_per_day: Option<u32>,
+    /// `limits.null_sender`: whether it takes `MAIL FROM:<>`, with which notices go out. Default: it does.
+    pub null_sender: bool,
+    /// `may_send_as`: senders that are real beside those of the account's own domain.
+    pub may_send_as: Vec<Pattern>,
     /// Octets of the largest message the provider takes; `None`: what it says in EHLO, or no limit. A listener tells
     /// its devices the largest size of the accounts it can reach.
     pub size: Option<u64>,
@@ -226,6 +231,8 @@ pub(crate) mod tests {
             recipients_per_message: 100,
             messages_per_minute: None,
             recipients_per_day: None,
+            null_sender: true,
+            may_send_as: Vec::new(),
             size: None,
             password_spaces: PasswordSpaces::Kept,
         }

@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod control;
 mod front;
 mod machine;
+pub mod queue;
 mod reminders;
 
 use std::net::SocketAddr;
@@ -135,7 +136,7 @@ pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<Ap
     let owner = Ownership::take(&config.storage.directory)?;
     let common = Common { holder: Holder::new(true), ..Common::new(config, journal, timeouts) };
     let Common { ours, hostname, journal, .. } = common.clone();
-    let queue = Arc::new(Queue::new(config.accounts.iter().map(|account| account.name.clone())));
+    let queue = Arc::new(Queue::proxy(config.accounts.iter().map(|account| account.name.clone())));
     let mut desks = Vec::new();
     for account in &config.accounts {
         let upstream = upstream(account.clone(), &common)?;

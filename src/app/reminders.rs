@@ -131,7 +131,7 @@ mod tests {
         let subscriber = log::subscriber(&log::Settings::default(), move || writer.clone(), false);
         let _logging = tracing::subscriber::set_default(subscriber);
         let common = common(&clock);
-        let queue = Arc::new(Queue::new([account().name]));
+        let queue = Arc::new(Queue::proxy([account().name]));
         let desk = Desk::new(upstream(account(), &common).unwrap(), queue, common.journal.clone());
         let couriers = Couriers::default();
         let desks = Desks::open(vec![desk], &couriers);

@@ -9,6 +9,7 @@ mod attempt;
 mod courier;
 mod desk;
 mod desks;
+mod findings;
 mod tending;
 pub mod verdict;
 

@@ -115,8 +115,13 @@ pub struct Owed {
 pub enum State {
     /// Still to be delivered; what was last said against it.
     Open { last: Option<Said> },
-    /// Taken by the provider.
-    Delivered { at: Timestamp, reply: String },
+    /// Taken by the provider; with DSN it reports what becomes of it from there on (RFC 3461 §5.2.1).
+    Delivered {
+        at: Timestamp,
+        reply: String,
+        #[serde(default)]
+        dsn: bool,
+    },
     /// Never; told or not as the notices are configured.
     Never { at: Timestamp, said: Said },
     /// A person took it off.
@@ -180,4 +185,7 @@ pub struct Try {
     pub ended: String,
     /// Why it failed; nothing if it did not.
     pub why: Option<Why>,
+    /// The server offered DSN, and was given what the device asked for.
+    #[serde(default)]
+    pub dsn: bool,
 }

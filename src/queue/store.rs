@@ -89,8 +89,47 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// A page of the queue, oldest message first.
     fn list(&self, filter: &Filter, page: Page) -> Result<Vec<Waiting>, Unreadable>;
 
+    /// How much there is, and how much of it is this device's: counted along with each commit, no disk is asked.
+    fn load(&self, device: &DeviceName) -> Load;
+
+    /// How many parcels the filter lets through. An engine that can count without reading them does.
+    fn count(&self, filter: &Filter) -> Result<u64, Unreadable> {
+        let mut count = 0;
+        pages(self, filter, |page| count += page.len() as u64)?;
+        Ok(count)
+    }
+
+    /// The first few messages whose ids, as 32 digits, begin or end with these; in the order of the ids.
+    fn find(&self, digits: &str, limit: usize) -> Result<Vec<MessageId>, Unreadable> {
+        let mut found = Vec::new();
+        pages(self, &Filter::default(), |page| {
+            for waiting in page {
+                let message = waiting.parcel.id.message;
+                let id = message.to_string();
+                if (id.starts_with(digits) || id.ends_with(digits)) && found.last() != Some(&message) {
+                    found.push(message);
+                }
+            }
+        })?;
+        found.truncate(limit);
+        Ok(found)
+    }
+
     /// How much there is. Looks at every message: ask once, then count along.
     fn stock(&self) -> Result<Stock, Unreadable>;
+}
+
+/// Goes through all that the filter lets through, some at a time.
+fn pages<S: Store + ?Sized>(store: &S, filter: &Filter, mut look: impl FnMut(&[Waiting])) -> Result<(), Unreadable> {
+    let mut after = None;
+    loop {
+        let page = store.list(filter, Page { after, limit: 500 })?;
+        look(&page);
+        match page.last() {
+            Some(last) => after = Some(last.parcel.id),
+            None => return Ok(()),
+        }
+    }
 }
 
 /// What a courier may take.
@@ -164,7 +203,16 @@ pub struct Page {
     pub limit: usize,
 }
 
-/// How much there is: what the caps look at.
+/// What the caps look at: messages and octets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Of all devices.
+    pub all: (u64, u64),
+    /// Of one.
+    pub of_device: (u64, u64),
+}
+
+/// How much there is of each device.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stock {
     /// Messages and octets of each device.

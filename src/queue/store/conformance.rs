@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::sample::{at, body, due, held, message, octets, parcel, route, sending};
-use super::{Change, Durable, Filter, NotStored, Page, StandingKind, Store};
+use super::{Change, Durable, Filter, Load, NotStored, Page, StandingKind, Store};
 use crate::account::memory::{Memory, Remembered};
 use crate::ids::MessageId;
 use crate::queue::body::MEMORY_LIMIT;
@@ -93,6 +93,15 @@ fn what_was_stored_is_found_again(open: Open<'_>) {
     assert_eq!(store.parcels(MessageId::new()).unwrap(), []);
     let octets = messages.iter().map(|message| message.body.size()).sum();
     assert_eq!(store.stock().unwrap().by_device, [("scanner".into(), (4, octets))].into());
+    commit(&store, vec![stored("fax", &[("office", due(1))]).1]);
+    let fax = store.stock().unwrap().by_device[&"fax".into()];
+    let all = (5, octets + fax.1);
+    assert_eq!(store.load(&"scanner".into()), Load { all, of_device: (4, octets) });
+    commit(&store, vec![Change::Finish(id(messages[0].id, 0))]);
+    assert_eq!(store.load(&"fax".into()), Load { all, of_device: fax });
+    commit(&store, vec![Change::Finish(id(messages[0].id, 1))]);
+    let all = (4, all.1 - messages[0].body.size());
+    twice(store, open, |store| assert_eq!(store.load(&"nas".into()), Load { all, of_device: (0, 0) }));
 }
 
 fn a_commit_is_made_whole_or_not_at_all(open: Open<'_>) {
@@ -262,6 +271,11 @@ fn pages_follow_each_other_and_filters_all_hold(open: Open<'_>) {
     assert_eq!(list(&everything, None, 99), all);
     assert_eq!(list(&everything, Some(all[1]), 2), all[2..4]);
     assert_eq!(list(&everything, Some(all[5]), 2), []);
+    let digits: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    assert_eq!(store.find(&digits[1][24..], 9).unwrap(), ids[1..2]);
+    assert_eq!(store.find(&digits[1], 9).unwrap(), ids[1..2]);
+    assert_eq!(store.find("0", 2).unwrap(), ids[..2], "ids of our days begin so");
+    assert_eq!(store.find(&digits[1][8..24], 9).unwrap(), [], "neither its beginning nor its end");
     let text = |text: &str| Some(text.to_owned());
     let filters = [
         (Filter { from: text("sCanner@"), ..Filter::default() }, 6),
@@ -281,6 +295,7 @@ fn pages_follow_each_other_and_filters_all_hold(open: Open<'_>) {
     ];
     for (filter, count) in filters {
         assert_eq!(list(&filter, None, 99).len(), count, "{filter:?}");
+        assert_eq!(store.count(&filter).unwrap(), count as u64, "{filter:?}");
     }
 }
 

@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
 
-use super::{Change, Condition, Due, Durable, Filter, NotStored, Page, Stock, Store, Unreadable, Waiting};
+use super::{Change, Condition, Due, Durable, Filter, Load, NotStored, Page, Stock, Store, Unreadable, Waiting};
 use crate::account::memory::{Memory, Remembered};
-use crate::ids::{AccountName, MessageId};
+use crate::ids::{AccountName, DeviceName, MessageId};
 use crate::queue::parcel::{Parcel, ParcelId, Standing};
 use crate::queue::{Message, Route};
 
@@ -287,6 +287,18 @@ impl Store for MemoryStore {
         let behind = inner.parcels.values().filter(|parcel| page.after.is_none_or(|after| parcel.id > after));
         let all = behind.map(|parcel| inner.waiting(parcel));
         Ok(all.filter(|waiting| admits(filter, waiting)).take(page.limit).collect())
+    }
+
+    fn load(&self, device: &DeviceName) -> Load {
+        let mut load = Load::default();
+        for message in self.lock().messages.values() {
+            let ours = (&message.device == device).then_some(&mut load.of_device);
+            for count in ours.into_iter().chain([&mut load.all]) {
+                count.0 += 1;
+                count.1 += message.body.size();
+            }
+        }
+        load
     }
 
     fn stock(&self) -> Result<Stock, Unreadable> {

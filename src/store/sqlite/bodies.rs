@@ -188,26 +188,28 @@ impl Intake {
     /// `kept` tells which files are there by our doing, should a later step fail.
     fn keep(&self, id: MessageId, file: &SpoolFile, kept: &mut Vec<MessageId>) -> Result<(), Trouble> {
         failpoint::hit("store.body-written");
-        let anew;
-        let synced = if file.is_draft() { self.disk.sync(file) } else { Err(gone()) };
-        let file = match synced {
-            Ok(()) => file,
-            Err(error) => {
-                if let trouble @ Trouble::Full(_) = error.into() {
-                    return Err(trouble);
-                }
+        let path = path(&self.storage, id);
+        let first = if file.is_draft() { self.name(file, &path) } else { Err(gone()) };
+        match first.map_err(Trouble::from) {
+            Ok(()) => {}
+            Err(Trouble::Disk(_)) => {
                 file.give_up();
-                anew = file.copy(&spool::incoming(&self.storage))?;
-                self.disk.sync(&anew)?;
-                &anew
+                self.name(&file.copy(&spool::incoming(&self.storage))?, &path)?;
             }
-        };
-        failpoint::hit("store.body-synced");
-        file.keep(&path(&self.storage, id))?;
+            Err(trouble) => return Err(trouble),
+        }
         kept.push(id);
-        failpoint::hit("store.body-renamed");
         disk::sync_directory(&spool::kept(&self.storage))?;
         failpoint::hit("store.directory-synced");
+        Ok(())
+    }
+
+    /// Only what is whole gets a name that is looked for.
+    fn name(&self, file: &SpoolFile, path: &Path) -> std::io::Result<()> {
+        self.disk.sync(file)?;
+        failpoint::hit("store.body-synced");
+        file.keep(path)?;
+        failpoint::hit("store.body-renamed");
         Ok(())
     }
 
@@ -216,7 +218,8 @@ impl Intake {
     }
 }
 
-/// It was kept before, for a commit that failed: its name is gone, its octets are not.
+/// It was kept before, for a commit that failed, or for a message that shares it: its name is gone, its octets are
+/// not.
 fn gone() -> std::io::Error {
     std::io::ErrorKind::NotFound.into()
 }

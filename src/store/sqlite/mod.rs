@@ -10,6 +10,7 @@ mod read;
 mod recover;
 mod rows;
 mod schema;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod trial;
@@ -29,15 +30,16 @@ use tokio::sync::watch;
 
 use crate::account::memory::{Memory, Remembered};
 use crate::disk::{Ownership, spool};
-use crate::ids::{AccountName, MessageId};
+use crate::ids::{AccountName, DeviceName, MessageId};
 use crate::queue::parcel::Parcel;
 use crate::queue::store::{
-    Change, Condition, Due, Durable, Filter, NotStored, Page, Stock, Store, Unreadable, Waiting,
+    Change, Condition, Due, Durable, Filter, Load, NotStored, Page, Stock, Store, Unreadable, Waiting,
 };
 use crate::queue::{Message, Route};
 use bodies::{Intake, Job};
 use read::Readers;
 pub use schema::OpenError;
+use tally::Tally;
 use trouble::{Disk, Trouble};
 use write::Work;
 use writer::{Limits, Writer};
@@ -51,6 +53,7 @@ pub struct Sqlite {
     intake: Option<(Arc<Intake>, Sender<Job>)>,
     threads: Vec<JoinHandle<()>>,
     readers: Arc<Readers>,
+    tally: Arc<Tally>,
     condition: watch::Receiver<Condition>,
     storage: PathBuf,
 }
@@ -70,6 +73,8 @@ impl Sqlite {
         let database = storage.join(NAME);
         let schema::Opened { connection, is_new } = schema::open(&database)?;
         recover::files(owner, &connection, is_new)?;
+        let stock = read::stock(&connection).map_err(|error| OpenError::of(&database, &error))?;
+        let tally = Arc::new(Tally::new(stock));
         let readers = Arc::new(Readers::open(&database).map_err(|error| OpenError::of(&database, &error))?);
         let (well, condition) = watch::channel(Condition::Well);
         let (writer, orders) = mpsc::channel();
@@ -82,13 +87,14 @@ impl Sqlite {
             database,
             storage: storage.clone(),
             readers: Arc::clone(&readers),
+            tally: Arc::clone(&tally),
             condition: well,
             disk,
             limits,
         };
         let thread = std::thread::Builder::new().name("queue".into()).spawn(move || writer.run(connection));
         threads.push(thread.map_err(spawned)?);
-        Ok(Self { intake: Some((intake, bodies)), threads, readers, condition, storage })
+        Ok(Self { intake: Some((intake, bodies)), threads, readers, tally, condition, storage })
     }
 
     fn give(&self, work: Work) -> Durable {
@@ -151,6 +157,18 @@ impl Store for Sqlite {
 
     fn list(&self, filter: &Filter, page: Page) -> Result<Vec<Waiting>, Unreadable> {
         self.readers.ask(|from| read::list(from, filter, page))
+    }
+
+    fn load(&self, device: &DeviceName) -> Load {
+        self.tally.load(device)
+    }
+
+    fn count(&self, filter: &Filter) -> Result<u64, Unreadable> {
+        self.readers.ask(|from| read::count(from, filter))
+    }
+
+    fn find(&self, digits: &str, limit: usize) -> Result<Vec<MessageId>, Unreadable> {
+        self.readers.ask(|from| read::find(from, digits, limit))
     }
 
     fn stock(&self) -> Result<Stock, Unreadable> {

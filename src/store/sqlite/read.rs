@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, named_params, params};
+use rusqlite::{Connection, OptionalExtension, Rows, Statement, named_params, params};
 
 use super::rows::{self, Facts, WAITING, waiting};
 use super::schema;
@@ -17,7 +17,7 @@ use crate::account::memory::Remembered;
 use crate::disk::spool::SpoolFile;
 use crate::ids::{AccountName, MessageId};
 use crate::queue::body::Body;
-use crate::queue::parcel::Parcel;
+use crate::queue::parcel::{Parcel, ParcelId};
 use crate::queue::store::{Filter, Page, StandingKind, Stock, Unreadable, Waiting};
 use crate::queue::{Message, Route};
 
@@ -107,7 +107,7 @@ pub(super) fn hold_over(from: &Connection, now: Timestamp, limit: usize) -> rusq
          WHERE p.standing = 2 AND p.at <= ?1 ORDER BY p.at, p.message, p.number LIMIT ?2"
     );
     let mut statement = from.prepare_cached(&sql)?;
-    statement.query_map(params![rows::rounded_down(now), count(limit)], waiting)?.collect()
+    statement.query_map(params![rows::rounded_down(now), limited(limit)], waiting)?.collect()
 }
 
 pub(super) fn unfinished(from: &Connection) -> rusqlite::Result<Vec<Waiting>> {
@@ -170,29 +170,51 @@ pub(super) fn whole_file(path: &Path, size: u64) -> Result<SpoolFile, String> {
 }
 
 /// Conditions that are not given are NULL, and hold.
+const FROM_FILTERED: &str = "FROM parcel AS p JOIN message AS m ON m.id = p.message
+    WHERE (p.message, p.number) > (:message, :number)
+      AND (:from IS NULL OR instr(m.sender, :from) > 0)
+      AND (:to IS NULL OR instr(p.recipients, :to) > 0)
+      AND (:device IS NULL OR p.device = :device)
+      AND (:account IS NULL OR instr(',' || p.route || ',', ',' || :account || ',') > 0)
+      AND (:standing IS NULL OR p.standing = :standing)
+      AND (:since IS NULL OR m.arrived >= :since)
+      AND (:before IS NULL OR m.arrived < :before)";
+
 pub(super) fn list(from: &Connection, filter: &Filter, page: Page) -> rusqlite::Result<Vec<Waiting>> {
-    let sql = format!(
-        "SELECT {WAITING} FROM parcel AS p JOIN message AS m ON m.id = p.message
-         WHERE (p.message, p.number) > (:message, :number)
-           AND (:from IS NULL OR instr(m.sender, :from) > 0)
-           AND (:to IS NULL OR instr(p.recipients, :to) > 0)
-           AND (:device IS NULL OR p.device = :device)
-           AND (:account IS NULL OR instr(',' || p.route || ',', ',' || :account || ',') > 0)
-           AND (:standing IS NULL OR p.standing = :standing)
-           AND (:since IS NULL OR m.arrived >= :since)
-           AND (:before IS NULL OR m.arrived < :before)
-         ORDER BY p.message, p.number LIMIT :limit"
-    );
+    let sql = format!("SELECT {WAITING} {FROM_FILTERED} ORDER BY p.message, p.number LIMIT {}", limited(page.limit));
+    filtered(&mut from.prepare(&sql)?, filter, page.after)?.mapped(waiting).collect()
+}
+
+pub(super) fn count(from: &Connection, filter: &Filter) -> rusqlite::Result<u64> {
+    let mut statement = from.prepare(&format!("SELECT count(*) {FROM_FILTERED}"))?;
+    filtered(&mut statement, filter, None)?.mapped(|row| row.get(0)).next().unwrap_or(Ok(0))
+}
+
+fn filtered<'s>(
+    statement: &'s mut Statement<'_>,
+    filter: &Filter,
+    after: Option<ParcelId>,
+) -> rusqlite::Result<Rows<'s>> {
     // Every id is longer than none.
-    let (message, number) = page.after.as_ref().map_or((&[][..], 0), |id| (&id.message.as_bytes()[..], id.number));
+    let (message, number) = after.as_ref().map_or((&[][..], 0), |id| (&id.message.as_bytes()[..], id.number));
     let lower = |text: &Option<String>| text.as_ref().map(|text| text.to_lowercase());
-    let params = named_params! {
-        ":message": message, ":number": number, ":limit": count(page.limit),
+    statement.query(named_params! {
+        ":message": message, ":number": number,
         ":from": lower(&filter.from), ":to": lower(&filter.to),
         ":device": filter.device, ":account": filter.account, ":standing": filter.standing.map(rows::standing),
         ":since": filter.since.map(rows::rounded_down), ":before": filter.before.map(rows::rounded_down),
-    };
-    from.prepare_cached(&sql)?.query_map(params, waiting)?.collect()
+    })
+}
+
+/// Ids whose digits begin or end so.
+pub(super) fn find(from: &Connection, digits: &str, limit: usize) -> rusqlite::Result<Vec<MessageId>> {
+    let sql = "SELECT id FROM message WHERE instr(lower(hex(id)), ?1) = 1 OR substr(lower(hex(id)), ?2) = ?1
+               ORDER BY id LIMIT ?3";
+    // Counted from the end; no digits at all are the beginning of every id.
+    let end = -limited(digits.len());
+    let mut statement = from.prepare_cached(sql)?;
+    let ids = statement.query_map(params![digits, end, limited(limit)], |row| row.get(0))?;
+    ids.map(|id| id.map(MessageId::from_bytes)).collect()
 }
 
 pub(super) fn stock(from: &Connection) -> rusqlite::Result<Stock> {
@@ -215,6 +237,6 @@ pub(super) fn recall(from: &Connection) -> rusqlite::Result<HashMap<AccountName,
 }
 
 /// As the database counts.
-pub(super) fn count(limit: usize) -> i64 {
+pub(super) fn limited(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }

@@ -11,7 +11,8 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::trouble::Disk;
-use super::{bodies, schema, write};
+use super::write::{self, Effects};
+use super::{bodies, schema};
 use crate::disk::spool::{self, SpoolFile};
 use crate::ids::MessageId;
 
@@ -36,8 +37,10 @@ fn try_database(database: &Path, disk: &Disk, refused: &[MessageId]) -> Result<C
     let connection = schema::connect(database).map_err(said)?;
     schema::check(&connection).map_err(said)??;
     connection.execute_batch("BEGIN IMMEDIATE").map_err(said)?;
+    // They were never counted, and their files are removed in any case.
+    let mut effects = Effects::default();
     for id in refused {
-        write::remove(&connection, *id, &mut Vec::new()).map_err(said)?;
+        write::remove(&connection, *id, &mut effects).map_err(said)?;
     }
     let count = "INSERT INTO trial VALUES (1, 1) ON CONFLICT DO UPDATE SET count = count + 1";
     connection.execute_batch(count).map_err(said)?;

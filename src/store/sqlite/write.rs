@@ -1,11 +1,12 @@
 //! Changes, put into rows inside somebody else's transaction.
 //!
-//! Decides nothing about durability: that is the writer's. Tells which spool files nothing refers to any more once the
-//! transaction is committed.
+//! Decides nothing about durability: that is the writer's. Tells what follows once the transaction is committed: which
+//! spool files nothing refers to any more, and which messages came and went.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::rows::{self, Facts, ParcelRow};
+use super::tally::Moved;
 use crate::ids::{AccountName, MessageId};
 use crate::queue::Message;
 use crate::queue::parcel::{Parcel, ParcelId};
@@ -20,13 +21,22 @@ pub(super) enum Work {
     Remember(AccountName, String),
 }
 
-/// Does it. Messages that went and had a spool file are added to `gone`.
-pub(super) fn apply(to: &Connection, work: &Work, gone: &mut Vec<MessageId>) -> rusqlite::Result<()> {
+/// What follows when the transaction is committed.
+#[derive(Debug, Default)]
+pub(super) struct Effects {
+    /// Messages that went and had a spool file.
+    pub(super) gone: Vec<MessageId>,
+    /// Messages that came and went.
+    pub(super) moved: Vec<Moved>,
+}
+
+/// Does it.
+pub(super) fn apply(to: &Connection, work: &Work, effects: &mut Effects) -> rusqlite::Result<()> {
     match work {
         Work::Changes(changes) => changes.iter().try_for_each(|change| match change {
-            Change::Store(message, parcels) => store(to, message, parcels),
+            Change::Store(message, parcels) => store(to, message, parcels, effects),
             Change::Update(parcel) => update(to, parcel),
-            Change::Finish(id) => finish(to, *id, gone),
+            Change::Finish(id) => finish(to, *id, effects),
         }),
         Work::Remember(account, content) => {
             let sql = "INSERT INTO memory VALUES (?1, ?2) ON CONFLICT DO UPDATE SET content = excluded.content";
@@ -35,7 +45,7 @@ pub(super) fn apply(to: &Connection, work: &Work, gone: &mut Vec<MessageId>) -> 
     }
 }
 
-fn store(to: &Connection, message: &Message, parcels: &[Parcel]) -> rusqlite::Result<()> {
+fn store(to: &Connection, message: &Message, parcels: &[Parcel], effects: &mut Effects) -> rusqlite::Result<()> {
     if parcels.is_empty() {
         // It would never go out, and never go away.
         return Err(rusqlite::Error::InvalidParameterName(format!("{} has no parcel", message.id)));
@@ -62,6 +72,7 @@ fn store(to: &Connection, message: &Message, parcels: &[Parcel]) -> rusqlite::Re
     for parcel in parcels {
         insert.execute(&ParcelRow::of(parcel)?.params())?;
     }
+    effects.moved.push(Moved::In(message.device.clone(), message.body.size()));
     Ok(())
 }
 
@@ -72,31 +83,44 @@ pub(super) fn update(to: &Connection, parcel: &Parcel) -> rusqlite::Result<()> {
     to.prepare_cached(sql)?.execute(&ParcelRow::of(parcel)?.params()).map(|_| ())
 }
 
-fn finish(to: &Connection, id: ParcelId, gone: &mut Vec<MessageId>) -> rusqlite::Result<()> {
+fn finish(to: &Connection, id: ParcelId, effects: &mut Effects) -> rusqlite::Result<()> {
     let message = id.message.as_bytes();
     let sql = "DELETE FROM parcel WHERE message = ?1 AND number = ?2";
     if to.prepare_cached(sql)?.execute(params![message, id.number])? == 0 {
         return Ok(());
     }
     let left = to.prepare_cached("SELECT 1 FROM parcel WHERE message = ?1 LIMIT 1")?.exists([message])?;
-    if left { Ok(()) } else { remove_message(to, id.message, gone) }
+    if left { Ok(()) } else { remove_message(to, id.message, effects) }
 }
 
 /// Everything of a message, if it is there: it was said not to be.
-pub(super) fn remove(to: &Connection, id: MessageId, gone: &mut Vec<MessageId>) -> rusqlite::Result<()> {
+pub(super) fn remove(to: &Connection, id: MessageId, effects: &mut Effects) -> rusqlite::Result<()> {
     to.prepare_cached("DELETE FROM parcel WHERE message = ?1")?.execute([id.as_bytes()])?;
-    remove_message(to, id, gone)
+    remove_message(to, id, effects)
 }
 
-fn remove_message(to: &Connection, id: MessageId, gone: &mut Vec<MessageId>) -> rusqlite::Result<()> {
-    let sql = "DELETE FROM message WHERE id = ?1 RETURNING body, spooled IS NOT NULL";
-    let deleted =
-        to.prepare_cached(sql)?.query_row([id.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    let Some((body, is_spooled)) = deleted else { return Ok(()) };
-    let body: i64 = body;
+fn remove_message(to: &Connection, id: MessageId, effects: &mut Effects) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM message WHERE id = ?1 RETURNING body, spooled IS NOT NULL, device, size";
+    let went = to.prepare_cached(sql)?.query_row([id.as_bytes()], Went::read).optional()?;
+    let Some(Went { body, is_spooled, device, size }) = went else { return Ok(()) };
     to.prepare_cached("DELETE FROM body WHERE seq = ?1")?.execute([body])?;
     if is_spooled {
-        gone.push(id);
+        effects.gone.push(id);
     }
+    effects.moved.push(Moved::Out(device.as_str().into(), size));
     Ok(())
+}
+
+/// A message that was there.
+struct Went {
+    body: i64,
+    is_spooled: bool,
+    device: String,
+    size: u64,
+}
+
+impl Went {
+    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self { body: row.get(0)?, is_spooled: row.get(1)?, device: row.get(2)?, size: row.get(3)? })
+    }
 }

@@ -16,9 +16,10 @@ use tokio::sync::watch;
 
 use super::bodies::{self, Job, Order};
 use super::read::Readers;
+use super::tally::Tally;
 use super::trial;
 use super::trouble::{Disk, Trouble};
-use super::write::{self, Work};
+use super::write::{self, Effects, Work};
 use crate::failpoint;
 use crate::ids::MessageId;
 use crate::queue::store::{Change, Condition, NotStored};
@@ -50,6 +51,7 @@ pub(super) struct Writer {
     pub(super) database: PathBuf,
     pub(super) storage: PathBuf,
     pub(super) readers: Arc<Readers>,
+    pub(super) tally: Arc<Tally>,
     pub(super) condition: watch::Sender<Condition>,
     pub(super) disk: Disk,
     pub(super) limits: Limits,
@@ -131,9 +133,10 @@ impl Writer {
             return Ok(());
         }
         match self.transact(connection, &batch) {
-            Ok(gone) => {
+            Ok(effects) => {
+                self.tally.count(effects.moved);
                 batch.into_iter().for_each(|job| job.tell(Ok(())));
-                self.remove_files(&gone);
+                self.remove_files(&effects.gone);
                 Ok(())
             }
             Err(Failed { trouble: Trouble::Disk(why), may_be_there: true }) => {
@@ -167,12 +170,12 @@ impl Writer {
     }
 
     /// Durable when it returns; else nothing is changed, as far as that can be known.
-    fn transact(&self, connection: &Connection, batch: &[Job]) -> Result<Vec<MessageId>, Failed> {
+    fn transact(&self, connection: &Connection, batch: &[Job]) -> Result<Effects, Failed> {
         failpoint::hit("store.before-begin");
-        let mut gone = Vec::new();
+        let mut effects = Effects::default();
         let mut begin = || {
             connection.execute_batch("BEGIN IMMEDIATE")?;
-            batch.iter().try_for_each(|job| write::apply(connection, &job.work, &mut gone))
+            batch.iter().try_for_each(|job| write::apply(connection, &job.work, &mut effects))
         };
         if let Err(error) = begin() {
             return Err(Failed { trouble: undo(connection, error), may_be_there: false });
@@ -182,7 +185,7 @@ impl Writer {
             return Err(Failed { trouble: undo(connection, error), may_be_there: true });
         }
         failpoint::hit("store.after-commit");
-        Ok(gone)
+        Ok(effects)
     }
 
     /// Best effort: what stays has no row any more and is removed at the next start.

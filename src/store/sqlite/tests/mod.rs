@@ -154,6 +154,30 @@ fn the_file_of_a_large_body_goes_with_its_message() {
 }
 
 #[test]
+fn messages_that_share_a_large_body_have_a_file_each() {
+    let home = Home::new();
+    let store = home.open();
+    let mail = sample::message("scanner", sample::body(home.path(), LARGE));
+    let copy = sample::message("scanner", mail.body.under("X-Copy: 1\r\n".to_owned()));
+    let messages = [Arc::new(mail), Arc::new(copy)];
+    let parcel = |message: &Message| sample::parcel(message.id, 0, "office", sample::due(1));
+    let change = |message: &Arc<Message>| Change::Store(Arc::clone(message), vec![parcel(message)]);
+    // Together on their way, in two commits.
+    home.faults.syncs_gate.close();
+    let stored = messages.each_ref().map(|message| store.commit(vec![change(message)]));
+    home.faults.syncs_gate.reached(2);
+    home.faults.syncs_gate.open();
+    for stored in stored {
+        made(stored).unwrap();
+    }
+    let [mail, copy] = messages;
+    made(store.commit(vec![finish(mail.id)])).unwrap();
+    drop(mail);
+    let found = home.crashed().open().message(copy.id).unwrap().unwrap();
+    assert!(sample::octets(&found.body) == sample::octets(&copy.body));
+}
+
+#[test]
 fn the_log_does_not_grow_for_ever() {
     let home = Home { limits: Limits { checkpoint: 40, longest_log: 80, ..Limits::default() }, ..Home::new() };
     let store = home.open();
