@@ -13,6 +13,7 @@ mod private;
 mod replace;
 mod space;
 pub mod spool;
+pub mod volume;
 
 use std::path::Path;
 
