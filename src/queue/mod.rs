@@ -10,7 +10,6 @@ pub mod acts;
 mod answer;
 pub mod body;
 mod core;
-pub mod failed;
 mod fate;
 #[cfg(test)]
 mod fixture;
@@ -31,7 +30,6 @@ pub mod schedule;
 mod settings;
 pub mod store;
 mod supply;
-
 mod tend;
 mod ticket;
 mod window;
