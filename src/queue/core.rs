@@ -14,7 +14,9 @@ use tokio_util::task::TaskTracker;
 use super::lane::{Lane, Next};
 use super::lanes::Lanes;
 use super::lease::Lease;
-use super::parcel::{Owed, Parcel, ParcelId, Try};
+use super::parcel::{Owed, Parcel, ParcelId, State, Try};
+use super::recovery::Known;
+use super::room::Room;
 use super::store::{Change, Condition, Store};
 use super::{AccountFacts, Keeping, Message, Outcome, Route, notice, schedule};
 use crate::ids::{AccountName, MessageId};
@@ -34,6 +36,7 @@ pub(super) struct Core {
     pub facts: Vec<AccountFacts>,
     pub lanes: Arc<Lanes>,
     pub out: Out,
+    pub room: Room,
     /// Windows without a session, outcomes that could not be recorded at once.
     pub tasks: TaskTracker,
     /// Cancelled when the relay ends: no device waits any longer.
@@ -59,6 +62,11 @@ impl Core {
         let now = self.clock.now();
         let moment = schedule::Moment { now, arrived, keeping: &self.keeping, spread: chance(), account };
         schedule::settle(parcel, outcomes, tried, &moment)
+    }
+
+    /// Whether anybody may have been told of this recipient: then a notice waits in the store.
+    pub fn may_be_told(ended: &Owed) -> bool {
+        matches!(ended.state, State::Never { .. }) || ended.recipient.notify.is_some()
     }
 
     /// Who is to be told of these recipients, as changes for the same commit. What cannot be told is an alert.
@@ -109,11 +117,21 @@ impl Core {
     }
 
     /// Puts those to work who look after what is stored, until the relay ends. Inside the runtime.
-    pub fn start(self: &Arc<Self>) {
-        for account in self.lanes.accounts() {
-            let (core, account, ending) = (Arc::clone(self), account.clone(), self.ending.clone());
-            self.tasks.spawn(async move { ending.run_until_cancelled(core.supply(account)).await });
-        }
+    pub fn start(self: &Arc<Self>, known: Known) {
+        let (core, ending) = (Arc::clone(self), self.ending.clone());
+        self.tasks.spawn(async move {
+            // Nothing stored is handed out before.
+            if ending.run_until_cancelled(core.recover(known)).await.is_none() {
+                return;
+            }
+            for account in core.lanes.accounts() {
+                let supply = Arc::clone(&core).supply(account.clone());
+                let ending = ending.clone();
+                core.tasks.spawn(async move { ending.run_until_cancelled(supply).await });
+            }
+            let tend = Arc::clone(&core).tend();
+            ending.run_until_cancelled(tend).await;
+        });
     }
 
     /// A lane was closed or opened, and these parcels left theirs.
@@ -129,7 +147,7 @@ impl Core {
 }
 
 /// From -1 to 1, so that what failed together is not tried again together.
-fn chance() -> f64 {
+pub(super) fn chance() -> f64 {
     let mut octets = [0; 4];
     // Without chance everything waits exactly as configured.
     if getrandom::fill(&mut octets).is_err() {

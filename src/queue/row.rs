@@ -112,6 +112,10 @@ impl Row {
 
     fn say(&self, settled: &schedule::Settled, account: &AccountName) {
         let (message, parcel) = (&self.message, &settled.parcel);
+        let ended = settled.finished.iter().map(|&i| &parcel.recipients[i]);
+        if ended.into_iter().any(Core::may_be_told) {
+            self.core.lanes.look_everywhere();
+        }
         let (message, device, standing) = (message.id, &message.device, standing(parcel));
         self.core.journal.record(Event::Settled { message, device, account, standing });
     }

@@ -47,6 +47,8 @@ struct Plan {
     tally: Tally,
     /// Why it is not with the provider.
     why: Option<String>,
+    /// A notice is among it.
+    tells: bool,
 }
 
 impl Window {
@@ -132,7 +134,8 @@ impl Window {
         }
         ticket.enter(&mut state, Mode::Storing);
         failpoint::hit("queue.before-store");
-        let plan = Plan { in_hand, answer, tally, why };
+        let tells = matches!(changes.first(), Some(Change::Store(message, _)) if message.id != ticket.message.id);
+        let plan = Plan { in_hand, answer, tally, why, tells };
         self.stage = Stage::Storing { durable: self.commit(changes), plan };
         None
     }
@@ -227,6 +230,9 @@ impl Window {
         }
         drop(given_back);
         routes.iter().for_each(|route| core.look(route));
+        if plan.tells {
+            core.lanes.look_everywhere();
+        }
         plan.answer
     }
 

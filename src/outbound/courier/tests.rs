@@ -5,6 +5,7 @@
 //! whole relay against the practice provider stands in `tests/relay/pipelined.rs`.
 
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicU64;
 
 use jiff::Timestamp;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -14,6 +15,7 @@ use super::*;
 use crate::account::keeper::Keeper;
 use crate::account::keeper::tests::tools;
 use crate::account::{Encryption, Settings, tests::settings};
+use crate::disk::FreeSpace;
 use crate::ids::SessionId;
 use crate::journal::Journal;
 use crate::mail::address::Address;
@@ -46,7 +48,8 @@ impl Stand {
         let store = Arc::new(MemoryStore::default());
         let facts = vec![AccountFacts::from(&account)];
         let (clock, journal) = (Clock::default(), Journal::default());
-        let queue = Queue::durable(Keeping::default(), facts, store, clock, journal, "relay.test".into());
+        let free = FreeSpace::set(Arc::new(AtomicU64::new(u64::MAX)));
+        let queue = Queue::durable(Keeping::default(), facts, store, clock, journal, "relay.test".into(), free);
         Self { queue: Arc::new(queue), account, listener, couriers: Couriers::default() }
     }
 

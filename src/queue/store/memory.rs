@@ -33,6 +33,8 @@ struct Inner {
     remembered: HashMap<AccountName, Remembered>,
     /// How the next commits fail.
     failures: VecDeque<NotStored>,
+    /// Messages whose bodies are gone.
+    damaged: Vec<MessageId>,
     gate: Gate,
     /// Commits that changed something.
     made: usize,
@@ -69,6 +71,11 @@ impl MemoryStore {
     /// The disk is well again.
     pub fn mend(&self) {
         self.condition.send_replace(Condition::Well);
+    }
+
+    /// The body of this message is gone.
+    pub fn damage(&self, id: MessageId) {
+        self.lock().damaged.push(id);
     }
 
     /// From now on commits wait.
@@ -277,7 +284,11 @@ impl Store for MemoryStore {
     }
 
     fn message(&self, id: MessageId) -> Result<Option<Arc<Message>>, Unreadable> {
-        Ok(self.lock().messages.get(&id).cloned())
+        let inner = self.lock();
+        if inner.damaged.contains(&id) {
+            return Err(Unreadable { detail: "its body is gone".to_owned() });
+        }
+        Ok(inner.messages.get(&id).cloned())
     }
 
     fn parcels(&self, id: MessageId) -> Result<Vec<Parcel>, Unreadable> {

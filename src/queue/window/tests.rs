@@ -8,11 +8,13 @@ mod rows;
 mod stored;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 
 use crate::diagnosis::Diagnosis;
+use crate::disk::FreeSpace;
 use crate::disk::durable::NotStored;
 use crate::ids::{AccountName, AttemptId, MessageId, SessionId};
 use crate::journal::Journal;
@@ -51,8 +53,15 @@ impl House {
         let keeping = Keeping { keep_failed: Duration::ZERO, ..Keeping::default() };
         let accounts = vec![facts("office"), facts("backup")];
         let shared: Arc<dyn Store> = Arc::clone(&store) as _;
-        let queue =
-            Queue::durable(keeping, accounts, shared, Clock::default(), Journal::default(), "relay.test".into());
+        let queue = Queue::durable(
+            keeping,
+            accounts,
+            shared,
+            Clock::default(),
+            Journal::default(),
+            "relay.test".into(),
+            FreeSpace::set(Arc::new(AtomicU64::new(u64::MAX))),
+        );
         Self { queue, store }
     }
 
