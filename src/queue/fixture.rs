@@ -58,7 +58,7 @@ fn facts(name: &str) -> AccountFacts {
         takes_null_sender: true,
         address: None,
         sender_name: None,
-        host: "mail.x.example".into(),
+        host: "smtp.test".into(),
         may_send_as: Vec::new(),
     }
 }

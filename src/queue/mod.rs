@@ -31,7 +31,6 @@ pub mod schedule;
 mod settings;
 pub mod store;
 mod supply;
-
 mod tend;
 mod ticket;
 mod window;

@@ -5,7 +5,6 @@
 //! whole relay against the practice provider stands in `tests/relay/pipelined.rs`.
 
 use std::sync::OnceLock;
-use std::sync::atomic::AtomicU64;
 
 use jiff::Timestamp;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -15,7 +14,6 @@ use super::*;
 use crate::account::keeper::Keeper;
 use crate::account::keeper::tests::tools;
 use crate::account::{Encryption, Settings, tests::settings};
-use crate::disk::FreeSpace;
 use crate::ids::SessionId;
 use crate::journal::Journal;
 use crate::mail::address::Address;
@@ -48,7 +46,7 @@ impl Stand {
         let store = Arc::new(MemoryStore::default());
         let facts = vec![AccountFacts::from(&account)];
         let (clock, journal) = (Clock::default(), Journal::default());
-        let free = FreeSpace::set(Arc::new(AtomicU64::new(u64::MAX)));
+        let free = crate::disk::FreeSpace::on(".");
         let queue = Queue::durable(Keeping::default(), facts, store, clock, journal, "relay.test".into(), free);
         Self { queue: Arc::new(queue), account, listener, couriers: Couriers::default() }
     }
@@ -134,12 +132,12 @@ async fn the_next_dot_waits_until_the_mail_before_is_settled() {
     provider.say(&format!("250 taken\r\n{ENVELOPE_OK}")).await;
     // Nobody has told the first device yet.
     provider.hears_nothing().await;
-    assert_eq!(first.answer().await.reply().to_string(), "250 taken");
+    assert_eq!(first.answer().await.reply().to_string(), "250 2.0.0 taken");
     provider.hears_nothing().await;
     drop(first.into_told());
     provider.hears(&["page", "."]).await;
     provider.say("250 taken too").await;
-    assert_eq!(second.answer().await.reply().to_string(), "250 taken too");
+    assert_eq!(second.answer().await.reply().to_string(), "250 2.0.0 taken too");
 }
 
 #[tokio::test]
@@ -153,7 +151,7 @@ async fn the_parcels_of_one_message_do_not_wait_for_each_other() {
     provider.say(&format!("250 taken\r\n{ENVELOPE_OK}")).await;
     provider.hears(&["page", "."]).await;
     provider.say("250 taken").await;
-    assert_eq!(offer.answer().await.reply().to_string(), "250 taken");
+    assert_eq!(offer.answer().await.reply().to_string(), "250 2.0.0 taken");
 }
 
 #[tokio::test]

@@ -8,7 +8,6 @@ mod rows;
 mod stored;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
@@ -60,7 +59,7 @@ impl House {
             Clock::default(),
             Journal::default(),
             "relay.test".into(),
-            FreeSpace::set(Arc::new(AtomicU64::new(u64::MAX))),
+            FreeSpace::set(Arc::new(std::sync::atomic::AtomicU64::new(u64::MAX))),
         );
         Self { queue, store }
     }
