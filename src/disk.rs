@@ -11,6 +11,7 @@ mod ownership;
 mod private;
 mod replace;
 mod space;
+pub mod volume;
 
 use std::path::Path;
 

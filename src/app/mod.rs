@@ -168,7 +168,7 @@ pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<Ap
         doors.push(tokio::spawn(door.open(listener, sessions.clone())));
     }
     let grace = config.delivery.shutdown_grace;
-    let control = control::open(&owner, config, &common, &desks);
+    let control = control::open(&owner, config, &common, (&desks, &queue));
     let ending = couriers.ending.clone();
     couriers.tasks.spawn(reminders::keep(config.accounts.clone(), common.clone(), desks.clone(), ending));
     let renewals = common.renewals;

@@ -209,7 +209,10 @@ impl Courier {
             }
             Ended::Withdrawn(phase) => {
                 self.line = Some(line);
-                self.desk.no_answer(phase);
+                // Else its dot could not be recorded, and the queue has said so.
+                if !task.lease.is_wanted() {
+                    self.desk.no_answer(phase);
+                }
             }
         }
     }

@@ -193,3 +193,6 @@ async fn blocking<T: Send + 'static>(
         Err(_) => Err("looking into the store failed inside".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,11 +20,11 @@ use crate::journal::{Event, Kept};
 /// The room and the holds that end by time are looked at so often.
 const LOOK: Duration = Duration::from_mins(1);
 
-/// The whole queue is looked through every so many looks: hourly.
-const SWEEP: u32 = 60;
+/// The whole queue is looked through so often.
+const SWEEP: Duration = Duration::from_hours(1);
 
-/// And what is held is said every so many sweeps: daily.
-const REMIND: u32 = 24;
+/// What is held is said so often.
+const REMIND: Duration = Duration::from_hours(24);
 
 /// Rows in one look into the store.
 const PAGE: usize = 200;
@@ -32,16 +32,21 @@ const PAGE: usize = 200;
 impl Core {
     /// Looks, for ever.
     pub(super) async fn tend(self: Arc<Self>) {
-        for look in 0_u32.. {
+        let mut sweep = self.clock.steady();
+        let mut remind = sweep;
+        loop {
             // Says what has changed.
             let _ = self.has_room();
+            let now = self.clock.steady();
             if self.is_well() {
                 self.end_holds().await;
-                if look % SWEEP == 0 {
+                if now >= sweep {
                     self.sweep().await;
+                    sweep = now + SWEEP;
                 }
-                if look % (SWEEP * REMIND) == 0 {
+                if now >= remind {
                     self.remind().await;
+                    remind = now + REMIND;
                 }
             }
             self.clock.until(self.clock.steady() + LOOK).await;
@@ -173,7 +178,7 @@ impl Core {
     /// An end as changes for one commit.
     fn as_changes(&self, settled: Settled, message: Option<&Message>) -> Vec<Change> {
         let Settled { parcel, finished, is_finished } = settled;
-        let kept = matches!(parcel.standing, Standing::Failed { .. });
+        let kept = !is_finished;
         let ended: Vec<_> = finished.iter().map(|&i| (&parcel, &parcel.recipients[i])).collect();
         let mut changes = message.map_or_else(Vec::new, |message| self.tell(message, &ended, kept));
         changes.push(if is_finished { Change::Finish(parcel.id) } else { Change::Update(parcel) });
@@ -246,3 +251,6 @@ struct Count {
     oldest: Option<Timestamp>,
     parcels: u64,
 }
+
+#[cfg(test)]
+mod tests;

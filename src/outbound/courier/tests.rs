@@ -14,6 +14,7 @@ use super::*;
 use crate::account::keeper::Keeper;
 use crate::account::keeper::tests::tools;
 use crate::account::{Encryption, Settings, tests::settings};
+use crate::disk::FreeSpace;
 use crate::ids::SessionId;
 use crate::journal::Journal;
 use crate::mail::address::Address;
@@ -21,7 +22,9 @@ use crate::mail::envelope::{Envelope, Recipient, ReversePath, Sender};
 use crate::net::clock::Clock;
 use crate::net::trust::{self, Anchors, ClientTls};
 use crate::queue::body::Body;
+use crate::queue::parcel::State;
 use crate::queue::store::memory::MemoryStore;
+use crate::queue::store::{Filter, Page, Store};
 use crate::queue::{AccountFacts, Keeping, Kind, Message, Offer, Offered, Queue, Route};
 use crate::smtp::client::Timeouts;
 use crate::upstream::Upstream;
@@ -31,6 +34,7 @@ const WAIT: Duration = Duration::from_secs(15);
 /// An account with one connection, and its provider.
 struct Stand {
     queue: Arc<Queue>,
+    store: Arc<MemoryStore>,
     account: Settings,
     listener: TcpListener,
     couriers: Couriers,
@@ -46,9 +50,10 @@ impl Stand {
         let store = Arc::new(MemoryStore::default());
         let facts = vec![AccountFacts::from(&account)];
         let (clock, journal) = (Clock::default(), Journal::default());
-        let free = crate::disk::FreeSpace::on(".");
-        let queue = Queue::durable(Keeping::default(), facts, store, clock, journal, "relay.test".into(), free);
-        Self { queue: Arc::new(queue), account, listener, couriers: Couriers::default() }
+        let kept = Arc::clone(&store);
+        let queue =
+            Queue::durable(Keeping::default(), facts, kept, clock, journal, "relay.test".into(), FreeSpace::plenty());
+        Self { queue: Arc::new(queue), store, account, listener, couriers: Couriers::default() }
     }
 
     fn offer(&self, recipients: &[&str]) -> Offer {
@@ -178,5 +183,12 @@ async fn a_connection_that_falls_leaves_the_refused_recipient_refused_and_the_ot
     provider.hears(&["page", "."]).await;
     drop(provider);
     let heard = offer.answer().await.reply().to_string();
-    assert!(heard.starts_with("250 2.0.0 Ok: queued as "), "{heard}");
+    let id = heard.strip_prefix("250 2.0.0 Ok: queued as ").expect(&heard);
+    let filter = Filter { to: Some("example.com".into()), ..Filter::default() };
+    let stored = stand.store.list(&filter, Page { after: None, limit: 10 }).unwrap();
+    let parcel = &stored.iter().find(|waiting| waiting.parcel.id.to_string() == id).expect("it is stored").parcel;
+    let [refused, open] = &parcel.recipients[..] else { panic!("{parcel:?}") };
+    assert!(matches!(refused.state, State::Never { .. }) && open.state.is_open(), "{parcel:?}");
+    let tried = parcel.tries.last().expect("an attempt");
+    assert_eq!(tried.ended, "end of data: connection closed");
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::disk::FreeSpace;
 use crate::ids::{AttemptId, SessionId};
 use crate::mail::address::Address;
 use crate::mail::envelope::{Recipient, ReversePath, Sender};
@@ -182,6 +183,7 @@ fn queue(store: &Arc<dyn Store>) -> Queue {
         Clock::default(),
         Journal::default(),
         "relay.test".into(),
+        FreeSpace::plenty(),
     )
 }
 

@@ -144,6 +144,7 @@ async fn a_courier_that_is_busy_leaves_mail_to_one_that_is_not() {
         house.put("nas", "office", 0).await;
     }
     let _first = house.claim("office").await;
+    tokio::time::sleep(Duration::from_millis(10)).await;
     let second = house.queue.try_claim(&"office".into());
     assert!(second.is_some(), "nobody else waits: its envelope may ride along");
     let account = "office".into();
