@@ -51,7 +51,8 @@ impl Stand {
         let facts = vec![AccountFacts::from(&account)];
         let (clock, journal) = (Clock::default(), Journal::default());
         let kept = Arc::clone(&store);
-        let queue = Queue::durable(Keeping::default(), facts, kept, clock, journal, "relay.test".into(), FreeSpace::plenty());
+        let queue =
+            Queue::durable(Keeping::default(), facts, kept, clock, journal, "relay.test".into(), FreeSpace::plenty());
         Self { queue: Arc::new(queue), store, account, listener, couriers: Couriers::default() }
     }
 
