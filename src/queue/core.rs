@@ -14,14 +14,11 @@ use tokio_util::task::TaskTracker;
 use super::lane::{Lane, Next};
 use super::lanes::Lanes;
 use super::lease::Lease;
-use super::notice;
-use super::parcel::Try;
-use super::parcel::{Owed, Parcel, ParcelId};
+use super::parcel::{Owed, Parcel, ParcelId, Try};
 use super::recovery::Known;
 use super::room::Room;
-use super::schedule;
 use super::store::{Change, Condition, Store};
-use super::{AccountFacts, Keeping, Message, Outcome, Route};
+use super::{AccountFacts, Keeping, Message, Outcome, Route, notice, schedule};
 use crate::ids::{AccountName, MessageId};
 use crate::journal::{Event, Journal};
 use crate::net::clock::Clock;
@@ -49,10 +46,8 @@ pub(super) struct Core {
 impl Core {
     /// Recipients one transaction of this account may have.
     pub fn recipients_per_message(&self, account: &AccountName) -> usize {
-        self.facts
-            .iter()
-            .find(|facts| facts.name == *account)
-            .map_or(usize::MAX, |facts| facts.recipients_per_message.max(1))
+        let facts = self.facts.iter().find(|facts| facts.name == *account);
+        facts.map_or(usize::MAX, |facts| facts.recipients_per_message.max(1))
     }
 
     /// What becomes of a parcel after an attempt through this account.

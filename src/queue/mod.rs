@@ -6,6 +6,7 @@
 //! still owed when the device has waited long enough (`window`). Guarantees: an [`Accepted`] exists only for a message
 //! that every recipient's provider has, or the store; a refusal is given only when nothing of it can still go out.
 
+pub mod acts;
 mod answer;
 pub mod body;
 mod core;
@@ -175,13 +176,17 @@ impl Queue {
         matches!(self.0, Kept::Durable(_))
     }
 
+    fn core(&self) -> Option<&Arc<Core>> {
+        match &self.0 {
+            Kept::Proxy(_) => None,
+            Kept::Durable(core) => Some(core),
+        }
+    }
+
     /// Where it keeps what it has promised, for whoever only looks; nothing if it keeps nothing.
     #[must_use]
     pub fn store(&self) -> Option<&Arc<dyn Store>> {
-        match &self.0 {
-            Kept::Proxy(_) => None,
-            Kept::Durable(core) => Some(&core.store),
-        }
+        self.core().map(|core| &core.store)
     }
 
     /// Hands a message over; a courier may have it before this returns. `wait`: how long the device waits; of a pure

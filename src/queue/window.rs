@@ -295,3 +295,6 @@ fn asks_for_success(state: &State) -> bool {
     let mut recipients = state.parts.iter().flat_map(|part| &part.envelope.recipients);
     recipients.any(|recipient| matches!(recipient.notify, Some(Notify::On { success: true, .. })))
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,9 +9,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Unanswered, odd, read};
-use crate::app::queue::{Acted, Ask, Order, Page, Shown};
+use crate::app::queue::{Ask, Page, Shown};
 use crate::ids::MessageId;
 use crate::net::control::{Method, ask, tell};
+use crate::queue::acts::{Acted, Order};
 use crate::store::file::Settings as Storage;
 
 /// A page of the list.
