@@ -34,7 +34,11 @@ pub(super) fn delivered(senders: &Senders, message: Vec<u8>) -> Vec<u8> {
 
 fn owns(senders: &Senders, reverse_path: &str) -> bool {
     let Senders::Only { addresses, null_sender, .. } = senders else { return true };
-    if reverse_path.is_empty() { *null_sender } else { addresses.iter().any(|own| own.eq_ignore_ascii_case(reverse_path)) }
+    if reverse_path.is_empty() {
+        *null_sender
+    } else {
+        addresses.iter().any(|own| own.eq_ignore_ascii_case(reverse_path))
+    }
 }
 
 fn holds(field: &[u8], address: &str) -> bool {

@@ -10,8 +10,7 @@ use posthouse::config::Config;
 use posthouse::mail::address::Address;
 use posthouse::queue::{self, Keeping, Notices, NoticesTo};
 use posthouse::sandbox::fault::{Fault, Stage, Times};
-use posthouse::sandbox::mailbox::Delivery;
-use posthouse::sandbox::{Offer, Sandbox, Settings};
+use posthouse::sandbox::{Delivery, Offer, Sandbox, Settings};
 
 use crate::device::{Device, SAMPLE, SENDER, stuffed};
 use crate::scene::{Scene, provider};
@@ -123,7 +122,11 @@ async fn ret_and_envid_and_orcpt_come_back() {
         assert_eq!(text.contains("A page."), whole, "{text}");
         assert!(text.contains("Subject: Scan\r\n"), "{text}");
         assert!(text.contains("Original-Envelope-Id: scan+7\r\n"), "{text}");
-        assert!(text.contains("Original-Recipient: rfc822;one+two@y.example\r\nFinal-Recipient: rfc822; f-one@x.example\r\n"));
+        assert!(
+            text.contains(
+                "Original-Recipient: rfc822;one+two@y.example\r\nFinal-Recipient: rfc822; f-one@x.example\r\n"
+            )
+        );
         assert!(text.contains("Diagnostic-Code: smtp; 550 5.1.1 No such user here\r\n"), "{text}");
         scene.assert_no_breach();
     }

@@ -10,7 +10,6 @@ mod certificates;
 mod control;
 mod device;
 mod door;
-mod downgrade_PLACE;
 mod downgrade;
 mod dsn;
 mod held;
