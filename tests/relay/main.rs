@@ -11,6 +11,7 @@ mod control;
 mod device;
 mod door;
 mod downgrade;
+mod dsn;
 mod held;
 mod life;
 mod limits;
