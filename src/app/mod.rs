@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod control;
 mod front;
+mod keeping;
 mod machine;
 pub mod queue;
 mod reminders;
@@ -39,6 +40,7 @@ use crate::outbound::{Couriers, Desk, Desks};
 use crate::queue::Queue;
 use crate::smtp::client::Timeouts;
 use crate::store::file::FileVault;
+use crate::store::sqlite::OpenError;
 use crate::upstream::Upstream;
 
 pub use front::{guard, policy};
@@ -63,6 +65,8 @@ pub enum StartError {
     Trust { account: AccountName, source: TrustError },
     #[error("storage: {0}")]
     Ownership(#[from] OwnershipError),
+    #[error("storage: {0}")]
+    Queue(#[from] OpenError),
     #[error(transparent)]
     Keeper(#[from] KeeperError),
     #[error(transparent)]
@@ -77,6 +81,7 @@ pub struct App {
     sessions: Sessions,
     couriers: Couriers,
     desks: Desks,
+    queue: Arc<Queue>,
     renewals: TaskTracker,
     journal: Journal,
     grace: Duration,
@@ -136,7 +141,7 @@ pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<Ap
     let owner = Ownership::take(&config.storage.directory)?;
     let common = Common { holder: Holder::new(true), ..Common::new(config, journal, timeouts) };
     let Common { ours, hostname, journal, .. } = common.clone();
-    let queue = Arc::new(Queue::proxy(config.accounts.iter().map(|account| account.name.clone())));
+    let queue = keeping::open(config, &owner, &common)?;
     let mut desks = Vec::new();
     for account in &config.accounts {
         let upstream = upstream(account.clone(), &common)?;
@@ -157,6 +162,7 @@ pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<Ap
     config.accounts.iter().for_each(|account| say_proxies(account, &journal));
     let couriers = Couriers::default();
     bury(config, &common);
+    keeping::start(&queue, config)?;
     let desks = Desks::open(desks, &couriers);
     let sessions = Sessions::default();
     let mut listening = Vec::new();
@@ -172,7 +178,7 @@ pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<Ap
     let ending = couriers.ending.clone();
     couriers.tasks.spawn(reminders::keep(config.accounts.clone(), common.clone(), desks.clone(), ending));
     let renewals = common.renewals;
-    Ok(App { listening, doors, sessions, couriers, desks, renewals, journal, grace, control, owner })
+    Ok(App { listening, doors, sessions, couriers, desks, queue, renewals, journal, grace, control, owner })
 }
 
 impl App {
@@ -200,6 +206,7 @@ impl App {
         self.doors.iter().for_each(tokio::task::JoinHandle::abort);
         self.sessions.tasks.close();
         self.journal.live().dismiss_all();
+        self.queue.end_windows();
         let in_time = tokio::time::timeout_at(until.into(), self.sessions.tasks.wait()).await.is_ok();
         // Idle couriers say QUIT; attempts still under way are cut, and who waits for one hears what that means.
         self.couriers.tasks.close();
@@ -218,7 +225,8 @@ impl App {
         }
         let _ = tokio::time::timeout(GOODBYES, self.desks.store_received()).await;
         // Whoever owns the directory next finds nothing of ours at work in it.
-        drop(self.control);
+        drop((self.control, self.desks, self.couriers));
+        keeping::close(self.queue, GOODBYES).await;
         drop(self.owner);
     }
 }

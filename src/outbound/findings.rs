@@ -96,7 +96,6 @@ mod tests {
             Outcome::Later(..) => 'L',
             Outcome::Hold(_) | Outcome::HoldMessage(_) => 'H',
             Outcome::Uncertain(_) => 'U',
-            Outcome::HoldMessage(_) => 'M',
         };
         findings.outcomes.iter().map(letter).collect()
     }
