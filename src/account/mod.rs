@@ -6,6 +6,8 @@
 //! live here and in the login stage of the client dialogue, nowhere else.
 
 pub mod book;
+pub mod breaker;
+pub mod budget;
 pub mod chance;
 pub mod health;
 pub mod keeper;

@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod control;
 mod front;
 mod machine;
+mod recalled;
 mod reminders;
 
 use std::net::SocketAddr;
@@ -18,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::account::book::BookError;
 use crate::account::keeper::{Keeper, KeeperError, Tools};
+use crate::account::memory::{Memory, Volatile};
 use crate::account::vault::{Holder, Vault};
 use crate::account::{self, Encryption};
 use crate::config::Config;
@@ -39,6 +41,8 @@ use crate::queue::Queue;
 use crate::smtp::client::Timeouts;
 use crate::store::file::FileVault;
 use crate::upstream::Upstream;
+
+use recalled::Recalled;
 
 pub use front::{guard, policy};
 #[cfg(unix)]
@@ -104,6 +108,8 @@ pub struct Common {
     pub clock: Clock,
     /// The renewals of kept sign-ins under way.
     pub renewals: TaskTracker,
+    /// What is known of the accounts from one run to the next.
+    pub memory: Arc<dyn Memory>,
 }
 
 impl Common {
@@ -119,6 +125,7 @@ impl Common {
             holder: Holder::new(false),
             clock: Clock::default(),
             renewals: TaskTracker::new(),
+            memory: Arc::new(Volatile::default()),
         }
     }
 }
@@ -132,14 +139,23 @@ const GOODBYES: Duration = Duration::from_secs(2);
 /// When another relay owns the storage directory, a listener cannot be opened or an account cannot be used at all; then
 /// nothing is left running.
 pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<App, StartError> {
+    start_with(config, Common::new(config, journal, timeouts))
+}
+
+/// The same with another clock, or whatever else the accounts share.
+///
+/// # Errors
+/// As of [`start`].
+pub fn start_with(config: &Config, common: Common) -> Result<App, StartError> {
     let owner = Ownership::take(&config.storage.directory)?;
-    let common = Common { holder: Holder::new(true), ..Common::new(config, journal, timeouts) };
+    let common = Common { holder: Holder::new(true), ..common };
     let Common { ours, hostname, journal, .. } = common.clone();
+    let memory = Recalled::from(Arc::clone(&common.memory));
     let queue = Arc::new(Queue::new(config.accounts.iter().map(|account| account.name.clone())));
     let mut desks = Vec::new();
     for account in &config.accounts {
         let upstream = upstream(account.clone(), &common)?;
-        desks.push(Desk::new(upstream, Arc::clone(&queue), journal.clone()));
+        desks.push(Desk::new(upstream, Arc::clone(&queue), journal.clone(), memory.of(account, config)));
     }
     let mut opened = Vec::new();
     let meters = Arc::default();
@@ -215,6 +231,7 @@ impl App {
         if tokio::time::timeout_at(ending.into(), self.renewals.wait()).await.is_err() {
             tracing::warn!("the renewal of a sign-in is cut: if the provider has made it, the old one may have ended");
         }
+        let _ = tokio::time::timeout(GOODBYES, self.desks.remember_exactly()).await;
         let _ = tokio::time::timeout(GOODBYES, self.desks.store_received()).await;
         // Whoever owns the directory next finds nothing of ours at work in it.
         drop(self.control);

@@ -8,6 +8,7 @@
 mod event;
 pub mod live;
 pub mod log;
+mod pace;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use crate::smtp::quirk::Quirk;
 use crate::smtp::trace::{Side, Trace};
 
 pub use event::{Event, MessageLine};
+pub use pace::Pace;
 use live::Live;
 
 /// The handle every room has; clones share everything.

@@ -12,8 +12,9 @@ use tracing::Instrument;
 use super::attempt::{self, Ended};
 use super::desk::Desk;
 use super::{Couriers, verdict};
-use crate::account::health::{Proof, Stage};
-use crate::diagnosis::diagnose;
+use super::leave::Leave;
+use crate::account::health::Stage;
+use crate::diagnosis::{Diagnosis, Failure, diagnose};
 use crate::ids::AttemptId;
 use crate::journal::Event as Happened;
 use crate::queue::{Lease, Outcome};
@@ -23,16 +24,16 @@ use crate::upstream::{ConnectError, Line, Progress};
 const AFTERWARDS: Duration = Duration::from_secs(30);
 
 impl Desk {
-    pub(super) async fn courier(self: Arc<Self>, couriers: Couriers) {
+    pub(super) async fn courier(self: Arc<Self>, number: usize, couriers: Couriers) {
         let mut line: Option<Line> = None;
-        while let Some(lease) = couriers.ending.run_until_cancelled(self.next_lease(&mut line, &couriers)).await {
+        while let Some(lease) = couriers.ending.run_until_cancelled(self.next_lease(number, &mut line, &couriers)).await {
             let id = AttemptId::new();
             let message = lease.message();
             let span = tracing::info_span!(
                 "attempt", %id, account = %self.account(), message_id = %message.id, session = %message.session
             );
             // On the heap: a courier that waits is small.
-            let attempt = Box::pin(self.attempt(lease, id, line.take())).instrument(span);
+            let attempt = Box::pin(Arc::clone(&self).attempt(lease, id, line.take())).instrument(span);
             let Some(after) = couriers.ending.run_until_cancelled(attempt).await else { return };
             line = after;
             if let Some(used) = line.take_if(|line| !line.is_good()) {
@@ -44,12 +45,12 @@ impl Desk {
         }
     }
 
-    async fn next_lease(&self, line: &mut Option<Line>, couriers: &Couriers) -> Lease {
+    async fn next_lease(&self, number: usize, line: &mut Option<Line>, couriers: &Couriers) -> Lease {
         loop {
-            let Some(warm) = line else { return self.queue.claim(self.account()).await };
+            let Some(warm) = line else { return self.claim(number).await };
             tokio::select! {
                 biased;
-                lease = self.queue.claim(self.account()) => return lease,
+                lease = self.claim(number) => return lease,
                 () = warm.idle() => {
                     if let Some(old) = line.take() {
                         couriers.tasks.spawn(old.close());
@@ -60,12 +61,12 @@ impl Desk {
     }
 
     /// Carries one message, and hands the line back if it can carry another.
-    async fn attempt(&self, lease: Lease, id: AttemptId, warm: Option<Line>) -> Option<Line> {
+    async fn attempt(self: Arc<Self>, lease: Lease, id: AttemptId, warm: Option<Line>) -> Option<Line> {
         let _turn = if warm.is_none() { self.first.turn().await } else { None };
-        let _leave = match self.leave() {
+        let leave = match self.leave(lease.envelope().recipients.len()).await {
             Ok(granted) => granted,
-            Err(hold) => {
-                settle_all(lease, &Outcome::Hold(hold.diagnosis)).await;
+            Err(why) => {
+                settle_all(lease, &verdict::of_closed(why)).await;
                 return warm;
             }
         };
@@ -73,49 +74,54 @@ impl Desk {
             let ended = attempt::carry(&lease, id, &mut line, self.upstream.settings.context()).await;
             line.write_down(&self.journal);
             if !ended.is_stale() {
-                return self.conclude(lease, ended).await.then_some(line);
+                return self.conclude(lease, leave, ended).await.then_some(line);
             }
             // The provider had given the line up while it was idle: not an attempt.
             tracing::debug!("the idle connection was no longer good, connecting anew");
         }
-        let mut line = match self.connect(&lease).await {
+        let mut line = match self.connect(&lease, &leave).await {
             Ok(line) => line?,
-            Err(outcome) => {
+            Err((failed, stage)) => {
+                let outcome = verdict::of_failure(&failed.0, failed.1.clone());
+                leave.ended(stage, Some(&failed), &vec![outcome.clone(); lease.envelope().recipients.len()]);
                 settle_all(lease, &outcome).await;
                 return None;
             }
         };
         if !lease.is_wanted() {
             // The device did not wait so long; the next message finds a warm line.
+            leave.withdrawn();
             return Some(line);
         }
         let ended = attempt::carry(&lease, id, &mut line, self.upstream.settings.context()).await;
         line.write_down(&self.journal);
-        self.conclude(lease, ended).await.then_some(line)
+        self.conclude(lease, leave, ended).await.then_some(line)
     }
 
     /// Settles, and says whether the line is still of use.
-    async fn conclude(&self, lease: Lease, ended: Ended) -> bool {
-        let now = Instant::now();
+    async fn conclude(&self, lease: Lease, leave: Leave, ended: Ended) -> bool {
         match ended {
             Ended::Answered(answered) => {
-                if answered.delivered() {
-                    self.report(now, self.health().succeeded(now, Proof::Delivery));
-                } else if let Some((failure, diagnosis)) = answered.failure() {
+                if let (false, Some((failure, diagnosis))) = (answered.delivered(), answered.failure()) {
                     self.journal.record(Happened::AttemptFailed { failure, diagnosis });
-                    self.report(now, self.health().failed(now, Stage::Mail, diagnosis));
                 }
-                lease.settle(answered.into_outcomes(), None).await;
+                let failure = answered.failure().map(|(failure, why)| (failure.clone(), why.clone()));
+                let outcomes = answered.into_outcomes();
+                leave.ended(Stage::Mail, failure.as_ref(), &outcomes);
+                lease.settle(outcomes, None).await;
                 true
             }
             Ended::Broken(failure) => {
                 let diagnosis = diagnose(&failure, self.upstream.settings.context());
                 self.journal.record(Happened::AttemptFailed { failure: &failure, diagnosis: &diagnosis });
-                self.report(now, self.health().failed(now, Stage::Mail, &diagnosis));
-                settle_all(lease, &verdict::of_failure(&failure, diagnosis)).await;
+                let outcome = verdict::of_failure(&failure, diagnosis.clone());
+                let outcomes = vec![outcome; lease.envelope().recipients.len()];
+                leave.ended(Stage::Mail, Some(&(failure, diagnosis)), &outcomes);
+                lease.settle(outcomes, None).await;
                 false
             }
             Ended::Withdrawn(phase) => {
+                leave.withdrawn();
                 self.no_answer(phase);
                 false
             }
@@ -123,7 +129,11 @@ impl Desk {
     }
 
     /// `Ok(None)`: it took so long that nobody waits any more, and was given up.
-    async fn connect(&self, lease: &Lease) -> Result<Option<Line>, Outcome> {
+    async fn connect(
+        &self,
+        lease: &Lease,
+        leave: &Leave,
+    ) -> Result<Option<Line>, ((Failure, Diagnosis), Stage)> {
         let (began, progress) = (Instant::now(), Progress::new());
         let mut connecting = std::pin::pin!(self.upstream.connect(&progress));
         let connected = tokio::select! {
@@ -142,7 +152,7 @@ impl Desk {
         self.first.worked.store(connected.is_ok(), Ordering::Release);
         match connected {
             Ok(line) => {
-                self.report(now, self.health().succeeded(now, Proof::SignIn));
+                leave.connected();
                 let detail = self.upstream.settings.host.as_str();
                 self.journal.record(Happened::Connected { detail, took: now - began });
                 Ok(Some(line))
@@ -150,8 +160,7 @@ impl Desk {
             Err(ConnectError { failure, stage }) => {
                 let diagnosis = diagnose(&failure, self.upstream.settings.context());
                 self.journal.record(Happened::AttemptFailed { failure: &failure, diagnosis: &diagnosis });
-                self.report(now, self.health().failed(now, stage, &diagnosis));
-                Err(verdict::of_failure(&failure, diagnosis))
+                Err(((failure, diagnosis), stage))
             }
         }
     }

@@ -9,13 +9,17 @@ mod attempt;
 mod courier;
 mod desk;
 mod desks;
+mod fitness;
+mod leave;
+mod probing;
 mod tending;
+pub mod throttle;
 pub mod verdict;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use desk::Desk;
+pub use desk::{Desk, Known};
 pub use desks::Desks;
 
 /// What all couriers of the house share.

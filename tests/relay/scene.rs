@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posthouse::account::oauth::{Application, ClientAuthentication, ClientProof, Endpoints, Given, Grant};
+use posthouse::account::memory::Volatile;
 use posthouse::account::vault::Holder;
 use posthouse::account::{self, Encryption, Mechanism, PasswordSpaces, Source};
 use posthouse::app::{self, App, Common, StartError};
@@ -132,6 +133,7 @@ pub fn common() -> Common {
         holder: Holder::new(false),
         clock: Clock::default(),
         renewals: TaskTracker::new(),
+        memory: Arc::new(Volatile::default()),
     }
 }
 

@@ -9,7 +9,8 @@ use jiff::SignedDuration;
 use serde_json::Value;
 
 use super::*;
-use crate::account::status::{HoldStatus, SignIn, Status, TokenStatus};
+use crate::account::health::EndsBy;
+use crate::account::status::{BreakerStatus, BudgetStatus, HoldStatus, SignIn, Status, ThrottleStatus, TokenStatus};
 use crate::account::vault::Reply;
 use crate::account::warning::Warning;
 use crate::words::Cause;
@@ -37,6 +38,9 @@ fn password() -> Account {
         last_reply: None,
         is_renewing: false,
         hold: None,
+        budget: None,
+        breaker: None,
+        throttle: None,
     };
     Account { status, warnings: Vec::new() }
 }
@@ -61,6 +65,9 @@ fn signed_in() -> Account {
         last_reply: Some(Reply { at: at(-12 * MINUTE), code: None, text: "a new token".into() }),
         is_renewing: false,
         hold: None,
+        budget: None,
+        breaker: None,
+        throttle: None,
     };
     Account { status, warnings: Vec::new() }
 }
@@ -76,6 +83,7 @@ fn held() -> Account {
     account.status.hold = Some(HoldStatus {
         since: at(-2 * MINUTE),
         until: at(3 * MINUTE),
+        ends_by: Some(EndsBy::Probe),
         code: "invalid_grant".into(),
         cause: Cause::Account,
         text: "The provider no longer takes the sign-in.".into(),
@@ -103,6 +111,7 @@ fn nobody_held() -> Account {
     account.status.hold = Some(HoldStatus {
         since,
         until,
+        ends_by: Some(EndsBy::Probe),
         code: "not_signed_in".into(),
         cause: Cause::Account,
         text: "Nobody has signed account backup in yet.".into(),
