@@ -10,6 +10,7 @@ mod owner;
 mod ownership;
 mod private;
 mod replace;
+mod space;
 
 use std::path::Path;
 
@@ -18,6 +19,7 @@ pub use owner::{Owner, our_user, same_volume, user_of};
 pub use ownership::{Ownership, OwnershipError};
 pub use private::{Exposed, KeptBy, ReadError, read_private};
 pub use replace::{create, private_directory, replace, sweep};
+pub use space::FreeSpace;
 
 /// Whether the file's mode lets every user of this machine read it.
 #[cfg(unix)]

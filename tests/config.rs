@@ -5,6 +5,8 @@
 
 #[path = "config/bad.rs"]
 mod bad;
+#[path = "config/delivery.rs"]
+mod delivery;
 #[path = "config/effective.rs"]
 mod effective;
 #[path = "config/example.rs"]

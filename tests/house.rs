@@ -58,11 +58,12 @@ const SECRET_READERS: &[(&str, &str)] = &[
     ("sandbox/oauth/authorize", "to put a request's name into the page that asks"),
 ];
 
-/// Where Unix differs from the rest, behind `cfg(unix)`.
-const PLATFORM: &[&str] = &["disk", "net/listen", "net/control", "app", "cli/service"];
+/// Where Unix differs from the rest, behind `cfg(unix)`; a build with fail points is for Unix alone.
+const PLATFORM: &[&str] = &["failpoint", "disk", "net/listen", "net/control", "app", "cli/service"];
 
-/// Where the environment is read: `main` and `cli` for their own run, `app` for the service manager, `config` for keys.
-const ENVIRONMENT: &[&str] = &["main", "cli", "app", "config/env"];
+/// Where the environment is read: `main` and `cli` for their own run, `app` for the service manager, `config` for keys,
+/// `failpoint` for the orders of a test, in a build that is made for it.
+const ENVIRONMENT: &[&str] = &["main", "cli", "app", "config/env", "failpoint"];
 
 /// Bytes and time in, decisions out: no socket, file, clock or environment.
 const SANS_IO: &[&str] = &[
@@ -74,6 +75,8 @@ const SANS_IO: &[&str] = &[
     "account/signin",
     "account/budget",
     "queue/entry",
+    "queue/failed",
+    "queue/notice",
     "queue/schedule",
     "inbound/policy",
     "inbound/limits",
@@ -83,6 +86,7 @@ const SANS_IO: &[&str] = &[
 
 /// Crates that are named in these places only.
 const CONFINED: &[(&str, &[&str])] = &[
+    ("mail_builder", &["mail/notice"]),
     ("rustls_pemfile", &["pem"]),
     ("toml", &["config"]),
     ("toml_edit", &["config"]),

@@ -29,16 +29,18 @@ pub struct Listed {
 #[derive(Debug, Clone)]
 pub struct Book {
     accounts: Vec<Listed>,
+    /// Each of them by itself, as a route: made once, not for every recipient.
+    alone: Vec<Arc<[AccountName]>>,
     rules: Vec<Entry>,
-    default_account: Option<AccountName>,
+    /// Where `default_account` stands among them.
+    default_account: Option<usize>,
 }
 
 /// A rule with its accounts looked up.
 #[derive(Debug, Clone)]
 struct Entry {
     rule: Rule,
-    first: AccountName,
-    fallbacks: Arc<[AccountName]>,
+    accounts: Arc<[AccountName]>,
 }
 
 /// What is known of a message before its recipients.
@@ -59,12 +61,31 @@ pub struct Origin<'a> {
 /// Where a message goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// The account it goes through.
-    pub account: AccountName,
-    /// Those that may take its place, in order.
-    pub fallbacks: Arc<[AccountName]>,
+    /// Never empty.
+    accounts: Arc<[AccountName]>,
     /// What decided.
     pub by: Reason,
+}
+
+impl Route {
+    /// The account it goes through.
+    #[must_use]
+    pub fn account(&self) -> &AccountName {
+        // `Book` makes no other.
+        &self.accounts[0]
+    }
+
+    /// Those that may take its place, in order.
+    #[must_use]
+    pub fn fallbacks(&self) -> &[AccountName] {
+        &self.accounts[1..]
+    }
+
+    /// All of them, in order.
+    #[must_use]
+    pub fn accounts(&self) -> &Arc<[AccountName]> {
+        &self.accounts
+    }
 }
 
 /// What decided a route.
@@ -109,18 +130,21 @@ impl Book {
         if accounts.is_empty() {
             return Err(BookError::NoAccount);
         }
-        let mut book = Self { accounts, rules: Vec::new(), default_account: None };
-        book.default_account = default_account.map(|wanted| book.named(wanted).cloned()).transpose()?;
+        let alone = accounts.iter().map(|account| Arc::from([account.name.clone()])).collect();
+        let mut book = Self { accounts, alone, rules: Vec::new(), default_account: None };
+        book.default_account = default_account.map(|wanted| book.named(wanted)).transpose()?;
         let entries = rules.into_iter().enumerate().map(|(route, rule)| book.entry(route, rule));
         book.rules = entries.collect::<Result<_, _>>()?;
         Ok(book)
     }
 
     fn entry(&self, route: usize, rule: Rule) -> Result<Entry, BookError> {
-        let names = rule.accounts.iter().map(|wanted| self.named(wanted).cloned());
-        let mut names = names.collect::<Result<Vec<_>, _>>()?.into_iter();
-        let first = names.next().ok_or(BookError::RouteWithoutAccount { route })?;
-        Ok(Entry { rule, first, fallbacks: names.collect() })
+        let names = rule.accounts.iter().map(|wanted| Ok(self.accounts[self.named(wanted)?].name.clone()));
+        let accounts = names.collect::<Result<Arc<[_]>, _>>()?;
+        if accounts.is_empty() {
+            return Err(BookError::RouteWithoutAccount { route });
+        }
+        Ok(Entry { rule, accounts })
     }
 
     /// The route of a message to this recipient, complete.
@@ -177,26 +201,24 @@ impl Book {
     }
 
     fn by_rule(&self, index: usize) -> Route {
-        let Entry { first, fallbacks, .. } = &self.rules[index];
-        Route { account: first.clone(), fallbacks: Arc::clone(fallbacks), by: Reason::Rule(index) }
+        Route { accounts: Arc::clone(&self.rules[index].accounts), by: Reason::Rule(index) }
     }
 
     fn without_rule(&self, own: Option<&AccountName>) -> Result<Route, BookError> {
-        let (account, by) = match (own, &self.default_account, self.accounts.as_slice()) {
+        let (account, by) = match (own, self.default_account, self.accounts.len()) {
             (Some(wanted), _, _) => (self.named(wanted)?, Reason::Device),
             (None, Some(account), _) => (account, Reason::Default),
-            (None, None, [only]) => (&only.name, Reason::Only),
+            (None, None, 1) => (0, Reason::Only),
             (None, None, _) => return Err(BookError::Ambiguous { accounts: self.names() }),
         };
-        Ok(Route { account: account.clone(), fallbacks: Arc::default(), by })
+        Ok(Route { accounts: Arc::clone(&self.alone[account]), by })
     }
 
-    /// An account by its name or a former one.
-    fn named(&self, wanted: &AccountName) -> Result<&AccountName, BookError> {
-        let present = self.accounts.iter().find(|account| account.name == *wanted);
-        let found = present.or_else(|| self.accounts.iter().find(|account| account.former.contains(wanted)));
-        let unknown = || BookError::Unknown { wanted: wanted.clone(), accounts: self.names() };
-        found.map(|account| &account.name).ok_or_else(unknown)
+    /// Where an account stands, by its name or a former one.
+    fn named(&self, wanted: &AccountName) -> Result<usize, BookError> {
+        let present = self.accounts.iter().position(|account| account.name == *wanted);
+        let found = present.or_else(|| self.accounts.iter().position(|account| account.former.contains(wanted)));
+        found.ok_or_else(|| BookError::Unknown { wanted: wanted.clone(), accounts: self.names() })
     }
 
     fn names(&self) -> Vec<AccountName> {

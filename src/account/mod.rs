@@ -34,6 +34,7 @@ use crate::diagnosis::{Context, SignIn};
 use crate::ids::AccountName;
 use crate::mail::address::Address;
 use crate::mail::display_name::DisplayName;
+use crate::mail::pattern::Pattern;
 use crate::net::proxy::Proxies;
 use crate::net::trust;
 use crate::secret::Secret;
@@ -76,10 +77,14 @@ pub struct Settings {
     pub connections: usize,
     /// Recipients in one transaction; default 100.
     pub recipients_per_message: usize,
-    /// Messages a minute that the provider takes; `None`: as many as there are. Not enforced yet.
+    /// Messages a minute that the provider takes; `None`: as many as there are.
     pub messages_per_minute: Option<u32>,
-    /// Recipients in any 24 hours that the provider takes; `None`: as many as there are. Not enforced yet.
+    /// Recipients in any 24 hours that the provider takes; `None`: as many as there are.
     pub recipients_per_day: Option<u32>,
+    /// `limits.null_sender`: whether it takes `MAIL FROM:<>`, with which notices go out. Default: it does.
+    pub null_sender: bool,
+    /// `may_send_as`: senders that are real beside those of the account's own domain.
+    pub may_send_as: Vec<Pattern>,
     /// Octets of the largest message the provider takes; `None`: what it says in EHLO, or no limit. A listener tells
     /// its devices the largest size of the accounts it can reach.
     pub size: Option<u64>,
@@ -101,6 +106,13 @@ impl Settings {
     #[must_use]
     pub fn login_name(&self) -> Option<&str> {
         self.username.as_deref().or(self.address.as_deref())
+    }
+
+    /// Recipients in one transaction at most: never more than the day allows, or it would wait for ever.
+    #[must_use]
+    pub fn recipients_at_once(&self) -> usize {
+        let per_day = self.recipients_per_day.and_then(|most| usize::try_from(most).ok());
+        self.recipients_per_message.min(per_day.unwrap_or(usize::MAX))
     }
 
     /// What of it changes the meaning of a failure.
@@ -228,6 +240,8 @@ pub(crate) mod tests {
             recipients_per_message: 100,
             messages_per_minute: None,
             recipients_per_day: None,
+            null_sender: true,
+            may_send_as: Vec::new(),
             size: None,
             password_spaces: PasswordSpaces::Kept,
         }

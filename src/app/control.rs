@@ -3,6 +3,8 @@
 //! What stands here keeps its meaning within `v1`. A command never depends on it: with no relay, or one that does not
 //! understand, it goes on and says so. No answer holds a secret.
 
+pub mod queue;
+
 use std::future::{Ready, ready};
 use std::path::Path;
 use std::sync::Arc;

@@ -16,6 +16,7 @@ use crate::inbound::door::{Door, Tls};
 use crate::inbound::limits::Meters;
 use crate::inbound::policy::reach::largest_message;
 use crate::inbound::policy::{AccountFacts, Policy};
+use crate::inbound::redirect::Elsewhere;
 use crate::inbound::settings::{Addressing, DeviceAuth, ListenerSettings, ListenerTls};
 use crate::journal::Journal;
 use crate::mail::address::Address;
@@ -76,6 +77,10 @@ pub(super) fn door(
         wait: config.queue.wait(),
         spool: config.storage.directory.clone(),
         gateway: Watch::new(default_gateway()),
+        elsewhere: Elsewhere {
+            redirect_to: config.delivery.redirect_to.clone(),
+            archive_to: config.delivery.archive_to.clone(),
+        },
         queue: Arc::clone(queue),
         journal: journal.clone(),
     })

@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod control;
 mod front;
 mod machine;
+pub mod queue;
 mod recalled;
 mod reminders;
 
@@ -151,7 +152,7 @@ pub fn start_with(config: &Config, common: Common) -> Result<App, StartError> {
     let common = Common { holder: Holder::new(true), ..common };
     let Common { ours, hostname, journal, .. } = common.clone();
     let memory = Recalled::from(Arc::clone(&common.memory));
-    let queue = Arc::new(Queue::new(config.accounts.iter().map(|account| account.name.clone())));
+    let queue = Arc::new(Queue::proxy(config.accounts.iter().map(|account| account.name.clone())));
     let mut desks = Vec::new();
     for account in &config.accounts {
         let upstream = upstream(account.clone(), &common)?;

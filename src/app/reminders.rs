@@ -59,7 +59,7 @@ mod tests {
     use crate::account::vault::{Expected, Facts, Holder, Record};
     use crate::app::upstream;
     use crate::journal::log;
-    use crate::account::memory::{Remembered, Volatile};
+    use crate::account::memory::Volatile;
     use crate::net::clock::Clock;
     use crate::outbound::Known;
     use crate::outbound::{Couriers, Desk};
@@ -111,11 +111,6 @@ mod tests {
         Record { facts, ..record }
     }
 
-    fn known(common: &Common) -> Known {
-        let (memory, remembered) = (Arc::clone(&common.memory), Remembered::default());
-        Known { memory, remembered, retry: Vec::new(), window: Duration::ZERO }
-    }
-
     fn common(clock: &Clock) -> Common {
         let vault = Memory::default();
         put(&vault, "office", &signed_in(clock), Expected::Any, &Holder::new(true));
@@ -139,8 +134,8 @@ mod tests {
         let subscriber = log::subscriber(&log::Settings::default(), move || writer.clone(), false);
         let _logging = tracing::subscriber::set_default(subscriber);
         let common = common(&clock);
-        let queue = Arc::new(Queue::new([account().name]));
-        let desk = Desk::new(upstream(account(), &common).unwrap(), queue, common.journal.clone(), known(&common));
+        let queue = Arc::new(Queue::proxy([account().name]));
+        let desk = Desk::new(upstream(account(), &common).unwrap(), queue, common.journal.clone(), Known::default());
         let couriers = Couriers::default();
         let desks = Desks::open(vec![desk], &couriers);
         tokio::spawn(keep(vec![account()], common, desks, couriers.ending.clone()));

@@ -14,6 +14,7 @@ mod hear_out;
 mod login;
 mod logout;
 mod providers;
+mod queue;
 mod schema;
 mod serve;
 mod sysexits;
@@ -86,6 +87,9 @@ enum Command {
         #[command(flatten)]
         args: accounts::Args,
     },
+    /// Show what waits to be delivered and why, and try, hold, release, remove or export it.
+    #[command(after_long_help = queue::AFTER_HELP)]
+    Queue(queue::Args),
     /// End a sign-in, at the provider and here; a running relay hears of it at once.
     #[command(after_long_help = logout::AFTER_HELP)]
     Logout {
@@ -148,6 +152,7 @@ pub fn run() -> ExitCode {
         Command::Login { file, args } => login::run(args, arguments.log_level.is_some(), &sources(&arguments, file)),
         Command::Test { file, args } => test::run(args, arguments.log_level.is_some(), &sources(&arguments, file)),
         Command::Accounts { file, args } => accounts::run(args, &sources(&arguments, file)),
+        Command::Queue(args) => queue::run(args, &sources(&arguments, args.file())),
         Command::Vault(args) => vault::run(args, &sources(&arguments, args.file())),
         Command::Logout { file, args } => logout::run(args, &sources(&arguments, file)),
         Command::Providers { file, args } => providers::run(args, &sources(&arguments, file)),

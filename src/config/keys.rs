@@ -127,12 +127,12 @@ pub(super) const VERIFY: &[&str] = &["full", "chain", "pin", "none"];
 pub(super) const ROOTS: &[&str] = &["system", "bundled"];
 /// `accounts.mechanism`
 pub(super) const MECHANISM: &[&str] = &["auto", "xoauth2", "oauthbearer", "plain", "login", "cram_md5", "none"];
+/// `delivery.uncertain`
+pub(super) const UNCERTAIN: &[&str] = &["retry", "hold"];
 /// `log.level`
 pub(super) const LEVEL: &[&str] = &["error", "warn", "info", "debug", "trace"];
 /// `log.format`
 pub(super) const FORMAT: &[&str] = &["auto", "text", "json"];
-
-const NO_QUEUE: &str = "this version has no queue and passes every mail on while the device waits; leave this key out";
 
 /// The whole file.
 pub(super) const ROOT: &[Key] = &[
@@ -243,17 +243,20 @@ const LIMITS: &[Key] = &[
 ];
 
 const DELIVERY: &[Key] = &[
-    value("wait", Kind::Duration).about("How long a device waits for the provider to take its mail, 1s to 10m"),
-    value("queue", Kind::Flag).about("Keep mail and try again later: not in this version, so only false"),
+    value("queue", Kind::Flag).about("Keep what the provider does not take at once, and try again"),
+    value("wait", Kind::Duration).about("How long a device waits for the provider to take its mail, at most 10m"),
+    value("max_queue_lifetime", Kind::Duration).about("How long a mail is tried, times in hold not counted, 1h to 30d"),
+    list("retry", Kind::Duration).about("Waits before the second, third, … attempt; the last one is repeated"),
+    value("uncertain", Kind::Word(UNCERTAIN)).about("What becomes of mail that the provider may have taken"),
+    value("uncertain_delay", Kind::Duration).about("How long such mail waits before it is tried again, at most 1d"),
+    value("hold_for", Kind::Duration)
+        .about("How long held mail is kept, 1h or more; without it until somebody decides"),
+    value("keep_failed", Kind::Duration)
+        .about("How long mail that failed is kept for you, at most 365d; 0 for not at all"),
+    value("redirect_to", Kind::Mail).about("For trials: every mail goes to this address, and to nobody else"),
+    value("archive_to", Kind::Mail).about("A copy of every mail goes to this address too"),
     value("shutdown_grace", Kind::Duration)
         .about("How long mail on its way may go on when Posthouse stops, at most 5m"),
-    later("max_queue_lifetime", NO_QUEUE),
-    later("retry", NO_QUEUE),
-    later("uncertain", NO_QUEUE),
-    later("uncertain_delay", NO_QUEUE),
-    later("hold_for", NO_QUEUE),
-    later("redirect_to", "send test mail to an address of your own with [aliases] instead"),
-    later("archive_to", "let the provider keep the copy"),
 ];
 
 const SESSIONS: &[Key] = &[
@@ -264,10 +267,12 @@ const SESSIONS: &[Key] = &[
 ];
 
 const STORAGE: &[Key] = &[
-    value("directory", Kind::Path).about("Where sign-ins are kept, and large mails lie while they pass through"),
+    value("directory", Kind::Path).about("Where sign-ins and the queue are kept"),
+    value("max_messages", Kind::Number(100, 100_000_000)).about("The most mails in the queue"),
+    value("max_size", Kind::Size).about("The most octets in the queue, 64MiB or more; half of it for one device"),
     value("key", Kind::Secret).about("The key that sign-ins are sealed with; better from the environment"),
     value("key_file", Kind::Hidden).about("A file with that key, made and kept by you"),
-    later("url", "this version stores no mail; write directory = \"…\" for its temporary files"),
+    later("url", "write directory = \"…\": this version keeps its queue in files of its own"),
 ];
 
 const LOG: &[Key] = &[

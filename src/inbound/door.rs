@@ -16,6 +16,7 @@ use tracing::Instrument;
 
 use super::limits::Meters;
 use super::policy::Policy;
+use super::redirect::Elsewhere;
 use super::session::Session;
 use super::settings::Caps;
 use crate::journal::live::Full;
@@ -57,6 +58,8 @@ pub struct Door {
     pub spool: PathBuf,
     /// The network's gateway, which as a source hides who really connects.
     pub gateway: Watch,
+    /// Who gets mail instead, or beside whom it was written to.
+    pub elsewhere: Elsewhere,
     /// To whom messages are offered.
     pub queue: Arc<Queue>,
     /// What happened.

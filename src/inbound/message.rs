@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::session::{Dialogue, Session};
+use super::session::{Dialogue, Session, no_route};
 use crate::diagnosis::Diagnosis;
 use crate::ids::MessageId;
 use crate::journal::{Event as Happened, MessageLine};
@@ -15,7 +15,7 @@ use crate::mail::header::Header;
 use crate::mail::stamp::{self, Protocol, Trace};
 use crate::net::link::{End, Link};
 use crate::queue::body::{Body, BodyError, Draft};
-use crate::queue::{self, Answer, Kind, Message, Offer, Offered};
+use crate::queue::{Answer, Kind, Message, Offer, Offered, Route};
 use crate::smtp::body::Summary;
 use crate::smtp::reply::{Refusal, Reply};
 use crate::smtp::server::{EndOfData, Ending, Event, Hello};
@@ -28,6 +28,8 @@ struct Arrived {
     id: MessageId,
     envelope: Arc<Envelope>,
     hello: Hello,
+    /// What stands in front of the stamp; mostly nothing.
+    fields: String,
     /// When its body had ended.
     since: Instant,
 }
@@ -40,7 +42,9 @@ impl Session<'_> {
         envelope: Envelope,
         hello: Hello,
     ) -> Result<Option<Ending>, End> {
-        let mut arrived = Arrived { id: MessageId::new(), envelope: Arc::new(envelope), hello, since: Instant::now() };
+        let id = MessageId::new();
+        let (envelope, fields) = self.redirect(id, envelope);
+        let mut arrived = Arrived { id, envelope: Arc::new(envelope), hello, fields, since: Instant::now() };
         let mut draft = Ok(Draft::new(&self.door.spool));
         loop {
             match self.next(link).await? {
@@ -55,7 +59,7 @@ impl Session<'_> {
                 }
                 Event::Refused(refusal, summary) => {
                     arrived.since = Instant::now();
-                    self.log(&arrived, summary.size, refusal.reply(), None);
+                    self.log(&arrived, summary.size, refusal.reply(), None, false);
                     return Ok(None);
                 }
                 Event::Unfinished(summary) => {
@@ -79,30 +83,37 @@ impl Session<'_> {
         let offered = match self.finish(&arrived, draft, question.summary, link.conversation()) {
             Ok(offered) => offered,
             Err(refusal) => {
-                self.log(&arrived, question.summary.size, refusal.reply(), None);
+                self.log(&arrived, question.summary.size, refusal.reply(), None, false);
                 link.conversation_mut().refuse(question, &refusal, Instant::now());
                 return;
             }
         };
         let size = offered.message.body.size();
-        let answer = match self.door.queue.offer(offered, self.door.wait, Instant::now()) {
-            Ok(offer) => self.wait_for(link, offer).await,
-            Err(_) => {
-                Answer::Refused(Refusal::new(451, 3, 5, "The account of this message is gone, try again later"), None)
-            }
+        let copy = self.copy_of(&offered);
+        let Ok(mut offer) = self.door.queue.offer(offered, self.door.wait, Instant::now()) else {
+            let refusal = Refusal::new(451, 3, 5, "The account of this message is gone, try again later");
+            self.log(&arrived, size, refusal.reply(), None, false);
+            link.conversation_mut().refuse(question, &refusal, Instant::now());
+            return;
         };
+        let answer = self.wait_for(link, &mut offer).await;
         let now = Instant::now();
-        match answer {
+        let (reply, diagnosis, queued) = match answer {
             Answer::Accepted(proof) => {
-                let reply = proof.reply().clone();
-                self.log(&arrived, size, &reply, None);
+                let (reply, queued) = (proof.reply().clone(), proof.is_queued());
+                self.archive(copy).await;
                 link.conversation_mut().accept(question, proof, &reply, now);
+                (reply, None, queued)
             }
             Answer::Refused(refusal, diagnosis) => {
-                self.log(&arrived, size, refusal.reply(), diagnosis.as_ref());
                 link.conversation_mut().refuse(question, &refusal, now);
+                (refusal.into_reply(), diagnosis, false)
             }
-        }
+        };
+        // Only then is it told that the device has its answer: by the log, and to the courier, whose next dot waits.
+        self.write_now(link).await;
+        self.log(&arrived, size, &reply, diagnosis.as_ref(), queued);
+        drop(offer.into_told());
     }
 
     /// Checks what can only be seen in the whole message, and puts our stamp on it.
@@ -126,10 +137,12 @@ impl Session<'_> {
         if header.from > 1 {
             return Err(Refusal::new(554, 6, 0, "The message has several From fields"));
         }
-        let route = self.route.as_ref().ok_or_else(no_route)?;
-        let accounts = std::iter::once(&route.account).chain(route.fallbacks.iter()).cloned().collect();
-        let route = queue::Route::new(accounts).ok_or_else(no_route)?;
-        let stamp = self.stamp(arrived, &header, dialogue);
+        // Mail sent elsewhere has fewer recipients than were given, and goes the way of the first.
+        let routes: Vec<_> = self.routes.iter().take(arrived.envelope.recipients.len()).cloned().collect();
+        if routes.len() < arrived.envelope.recipients.len() {
+            return Err(no_route());
+        }
+        let stamp = arrived.fields.clone() + &self.stamp(arrived, &header, dialogue);
         // Under SMTPUTF8 the stamp may name an address that is not ASCII.
         let eight_bit_stamp = !stamp.is_ascii();
         let body: Body = unstamped.stamp(stamp);
@@ -144,7 +157,6 @@ impl Session<'_> {
             eight_bit_header: header.eight_bit || eight_bit_stamp,
             arrived: jiff::Timestamp::now(),
         };
-        let routes = vec![route; arrived.envelope.recipients.len()];
         Ok(Offered { message, envelope: Arc::clone(&arrived.envelope), routes })
     }
 
@@ -173,7 +185,7 @@ impl Session<'_> {
     }
 
     /// Waits for the answer and watches the device meanwhile.
-    async fn wait_for(&mut self, link: &mut Link<Dialogue>, mut offer: Offer) -> Answer {
+    async fn wait_for(&mut self, link: &mut Link<Dialogue>, offer: &mut Offer) -> Answer {
         let (mut watching, mut dismissed) = (true, false);
         loop {
             tokio::select! {
@@ -197,22 +209,19 @@ impl Session<'_> {
         }
     }
 
-    fn log(&self, arrived: &Arrived, size: u64, reply: &Reply, diagnosis: Option<&Diagnosis>) {
+    fn log(&self, arrived: &Arrived, size: u64, reply: &Reply, diagnosis: Option<&Diagnosis>, queued: bool) {
         self.door.journal.record(Happened::Message(MessageLine {
             message: arrived.id,
             device: &self.device,
             envelope: &arrived.envelope,
             size,
-            account: self.route.as_ref().map(|route| &route.account),
+            account: self.routes.first().map(Route::first),
             reply,
+            queued,
             took: arrived.since.elapsed(),
             diagnosis,
         }));
     }
-}
-
-fn no_route() -> Refusal {
-    Refusal::new(451, 3, 0, "Internal error, try again later")
 }
 
 fn refusal_of(error: &BodyError) -> Refusal {

@@ -8,5 +8,6 @@ pub mod door;
 pub mod limits;
 mod message;
 pub mod policy;
+pub mod redirect;
 mod session;
 pub mod settings;

@@ -39,6 +39,15 @@ pub struct Policy {
     accounts: HashMap<AccountName, AccountFacts>,
 }
 
+/// What binds a recipient to those before it in the same mail.
+#[derive(Debug, Clone, Copy)]
+pub enum Company<'a> {
+    /// Nothing: what cannot go together is kept and sent by itself.
+    Free,
+    /// All must go out in one transaction of one account, this one if there was a recipient before.
+    Together(Option<&'a AccountName>),
+}
+
 /// Whose a connection is, as far as the rules look at it.
 #[derive(Debug, Clone)]
 pub struct Caller {
@@ -132,8 +141,8 @@ impl Policy {
         }
     }
 
-    /// May this recipient receive, as the next one of the envelope, whose first recipients go by `so_far`? Gives the
-    /// address, completed or redirected, and its route.
+    /// May this recipient receive, as the next one of the envelope? Gives the address, completed or redirected, and its
+    /// route.
     ///
     /// # Errors
     /// With what the device hears.
@@ -141,27 +150,46 @@ impl Policy {
         &self,
         caller: &Caller,
         envelope: &Envelope,
-        so_far: Option<&Route>,
+        company: Company<'_>,
         address: &Address,
     ) -> Result<(Address, Route), Refusal> {
         let address = self.redirected(address);
         let origin = self.origin(caller, &envelope.sender.reverse_path);
         let route = self.book.choose(&origin, &address).map_err(|e| no_account(&e))?;
-        let address = self.complete_recipient(address, &route.account)?;
+        let address = self.complete_recipient(address, route.account())?;
         let device = self.device(caller).map(|device| &device.recipients);
         if ![Some(&self.listener.recipients), device].into_iter().flatten().all(|p| any_matches(p, address.as_str())) {
             return Err(Refusal::new(550, 7, 1, "This recipient is not allowed here"));
         }
-        // What needs another transaction is to come in one (RFC 5321 §4.5.3.1.10).
-        if so_far.is_some_and(|first| first.account != route.account) {
+        if let Company::Together(first) = company {
+            self.fits_in(envelope, first, route.account())?;
+        }
+        Ok((address, route))
+    }
+
+    /// What needs another transaction is to come in one (RFC 5321 §4.5.3.1.10).
+    fn fits_in(&self, envelope: &Envelope, first: Option<&AccountName>, account: &AccountName) -> Result<(), Refusal> {
+        if first.is_some_and(|first| first != account) {
             let text = "This recipient goes through another account and needs a mail of its own, send it again for it";
             return Err(Refusal::new(452, 5, 3, text));
         }
-        let most = self.accounts.get(&route.account).map_or(usize::MAX, |facts| facts.recipients_per_message);
+        let most = self.accounts.get(account).map_or(usize::MAX, |facts| facts.recipients_per_message);
         if envelope.recipients.len() >= most {
             return Err(Refusal::new(452, 5, 3, "Too many recipients for one message"));
         }
-        Ok((address, route))
+        Ok(())
+    }
+
+    /// Every route a mail of this sender may take; none if there is no account for it.
+    #[must_use]
+    pub fn routes(&self, caller: &Caller, sender: &ReversePath) -> Vec<Route> {
+        self.book.reachable(&self.origin(caller, sender)).unwrap_or_default()
+    }
+
+    /// The route of mail that the relay itself sends for this caller.
+    #[must_use]
+    pub fn route(&self, caller: &Caller, sender: &ReversePath, address: &Address) -> Option<Route> {
+        self.book.choose(&self.origin(caller, sender), address).ok()
     }
 
     /// How the account of a message to this recipient is found, rule by rule.
@@ -225,7 +253,7 @@ impl Policy {
 
     /// The domain that all accounts of these routes have in common, as the last one, which takes the rest, writes it.
     fn common_domain(&self, routes: &[Route]) -> Option<&str> {
-        let mut domains = routes.iter().rev().map(|route| self.own_address(&route.account)?.domain());
+        let mut domains = routes.iter().rev().map(|route| self.own_address(route.account())?.domain());
         let first = domains.next()??;
         domains.all(|other| other.is_some_and(|other| other.eq_ignore_ascii_case(first))).then_some(first)
     }

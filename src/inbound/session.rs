@@ -6,21 +6,23 @@
 use std::fmt::Display;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
 use super::door::{Door, Tls};
 use super::limits::{Scope, Unit};
-use super::policy::Caller;
-use crate::account::book::Route;
+use super::policy::{Caller, Company};
+use crate::diagnosis::Diagnosis;
 use crate::ids::DeviceName;
 use crate::journal::Event as Happened;
 use crate::journal::live::Seat;
+use crate::mail::envelope::ReversePath;
 use crate::net::link::{End, Link};
 use crate::net::stream::Stream;
 use crate::net::tls;
-use crate::queue::Accepted;
+use crate::queue::{Accepted, Route};
 use crate::smtp::Conversation;
 use crate::smtp::reply::Refusal;
 use crate::smtp::server::{Ending, Event, LoginQuestion, RecipientQuestion, Security, SenderQuestion, Server};
@@ -41,17 +43,19 @@ pub(super) struct Session<'a> {
     pub(super) seat: &'a Seat<'a>,
     pub(super) device: DeviceName,
     pub(super) caller: Caller,
-    /// Chosen with the first recipient.
-    pub(super) route: Option<Box<Route>>,
+    /// Of each recipient of the mail that has begun.
+    pub(super) routes: Vec<Route>,
     pub(super) messages: u32,
     /// The relay asked it to end, and the dialogue knows.
     dismissed: bool,
+    /// What came while an answer was written.
+    early: Option<Box<Result<Event, End>>>,
 }
 
 impl<'a> Session<'a> {
     pub(super) fn new(door: Arc<Door>, seat: &'a Seat<'a>, device: DeviceName, peer: IpAddr) -> Self {
         let caller = Caller { source: peer, login: None };
-        Self { door, seat, device, caller, route: None, messages: 0, dismissed: false }
+        Self { door, seat, device, caller, routes: Vec::new(), messages: 0, dismissed: false, early: None }
     }
 
     /// Speaks until the end.
@@ -128,6 +132,9 @@ impl<'a> Session<'a> {
     pub(super) async fn next(&mut self, link: &mut Link<Dialogue>) -> Result<Event, End> {
         self.write_down(link);
         self.seat.set_idle(link.conversation().is_idle());
+        if let Some(early) = self.early.take() {
+            return *early;
+        }
         if !self.dismissed {
             tokio::select! {
                 biased;
@@ -138,6 +145,15 @@ impl<'a> Session<'a> {
         }
         // A device that does not take these words must not keep its place.
         tokio::time::timeout(FAREWELL, link.next()).await.unwrap_or(Err(End::Closed))
+    }
+
+    /// Writes the answer as far as the device takes it at once: one that does not read must not keep a courier waiting.
+    pub(super) async fn write_now(&mut self, link: &mut Link<Dialogue>) {
+        let mut next = std::pin::pin!(link.next());
+        let first = std::future::poll_fn(|context| Poll::Ready(next.as_mut().poll(context))).await;
+        if let Poll::Ready(event) = first {
+            self.early = Some(Box::new(event));
+        }
     }
 
     /// A handshake owes nothing: whoever is asked to end in the midst of it ends.
@@ -183,8 +199,9 @@ impl<'a> Session<'a> {
     }
 
     fn sender(&mut self, link: &mut Link<Dialogue>, mut question: SenderQuestion) {
-        self.route = None;
+        self.routes.clear();
         let answer = self.door.policy.sender(&self.caller, &mut question.sender);
+        let answer = answer.and_then(|()| self.can_go_out(&question.sender.reverse_path));
         self.note_refusal("sender", &question.sender.reverse_path, &answer);
         let answer = answer.and_then(|()| self.within_limits(Unit::Message));
         link.conversation_mut().answer_sender(question, answer, Instant::now());
@@ -192,16 +209,36 @@ impl<'a> Session<'a> {
 
     fn recipient(&mut self, link: &mut Link<Dialogue>, mut question: RecipientQuestion) {
         let address = &question.recipient.address;
-        let so_far = self.route.as_deref();
-        let answer = self.door.policy.recipient(&self.caller, question.envelope(), so_far, address);
+        let company = match self.door.queue.is_durable() {
+            true => Company::Free,
+            false => Company::Together(self.routes.first().map(Route::first)),
+        };
+        let answer = self.door.policy.recipient(&self.caller, question.envelope(), company, address);
         self.note_refusal("recipient", &question.recipient.address, &answer);
         let answer = answer.and_then(|(address, route)| {
+            let route = Route::new(Arc::clone(route.accounts())).ok_or_else(no_route)?;
             self.within_limits(Unit::Recipient)?;
             question.recipient.address = address;
-            self.route.get_or_insert_with(|| Box::new(route));
+            self.routes.push(route);
             Ok(())
         });
         link.conversation_mut().answer_recipient(question, answer, Instant::now());
+    }
+
+    /// Where nothing is kept, mail that cannot go out just now is refused before the device sends it.
+    fn can_go_out(&self, sender: &ReversePath) -> Result<(), Refusal> {
+        if self.door.queue.is_durable() {
+            return Ok(());
+        }
+        let mut why = None;
+        for route in self.door.policy.routes(&self.caller, sender) {
+            match Route::new(Arc::clone(route.accounts())).map(|route| self.door.queue.closed(&route)) {
+                Some(Some(closed)) => why = Some(closed),
+                _ => return Ok(()),
+            }
+        }
+        let because = |why: Diagnosis| format!("The account cannot be used, try again later: {}", why.sentence);
+        why.map_or(Ok(()), |why| Err(Refusal::new(451, 7, 0, because(why))))
     }
 
     /// Counts one more of what the device sends. That a limit is reached is said once, not for every mail.
@@ -249,6 +286,11 @@ impl<'a> Session<'a> {
             }
         }
     }
+}
+
+/// A fault of ours: the book makes no route without an account.
+pub(super) fn no_route() -> Refusal {
+    Refusal::new(451, 3, 0, "Internal error, try again later")
 }
 
 /// What no other connection has and nobody can guess.

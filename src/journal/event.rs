@@ -8,9 +8,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::kept::Kept;
 use super::pace::Pace;
 use crate::diagnosis::{Diagnosis, Failure, TlsProblem};
+use crate::disk::durable::NotStored;
 use crate::ids::{AccountName, DeviceName, ListenerName, MessageId};
+use crate::mail::address::Address;
 use crate::mail::envelope::Envelope;
 use crate::smtp::quirk::Quirk;
 use crate::smtp::reply::Reply;
@@ -52,10 +55,30 @@ pub enum Event<'a> {
     },
     /// A field was added to a message.
     Stamped { message: MessageId, fields: &'static str },
+    /// A message goes to this address and to nobody else (`delivery.redirect_to`).
+    Redirected { message: MessageId, to: &'a Address, envelope: &'a Envelope },
+    /// The copy of a message for the archive could not be kept; the message itself is not touched by it.
+    NotArchived { message: MessageId, reply: &'a Reply },
     /// A body did not end.
     Unfinished { message: MessageId, endings: String },
     /// The one line of a message.
     Message(MessageLine<'a>),
+    /// The device was told that its message is kept, and why it is not with the provider yet.
+    Queued { message: MessageId, device: &'a DeviceName, standing: Standing, why: &'a str },
+    /// An attempt of a stored message is over and recorded.
+    Settled { message: MessageId, device: &'a DeviceName, account: &'a AccountName, standing: Standing },
+    /// A message could not be stored; its device is told so.
+    NotStored { message: MessageId, problem: &'a NotStored },
+    /// The outcome of an attempt could not be recorded yet.
+    OutcomeKept { message: MessageId, problem: &'a NotStored },
+    /// It could not be recorded that a dot is written, so it was not.
+    DotNotRecorded { message: MessageId, problem: &'a NotStored },
+    /// Some have a message, the rest of it could not be stored.
+    PartlyDelivered { message: MessageId, delivered: usize, all: usize },
+    /// The answer to a message whose device is gone.
+    Unheard { message: MessageId, device: &'a DeviceName, reply: &'a Reply },
+    /// What somebody should be told by mail and cannot.
+    Alert { message: MessageId, text: &'a str },
     /// A connection to a provider is ready. The span of the attempt says which account and message.
     Connected { detail: &'a str, took: Duration },
     /// A handshake in which nothing was verified (`verify = "none"`); shouted for each connection.
@@ -72,8 +95,23 @@ pub enum Event<'a> {
     Pace { account: &'a AccountName, what: Pace<'a> },
     /// Something will stop an account from signing in, or has; there is time to do something, or it is high time.
     Warned { account: &'a AccountName, code: &'a str, sentence: &'a str, cure: &'a str, due: Option<Timestamp> },
+    /// What happened to what is kept, other than an attempt.
+    Kept(Kept<'a>),
     /// Something is configured that endangers secrets or mail; shouted at every start.
     Risk { text: &'a str },
+}
+
+/// How many recipients of a message stand how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The provider has it.
+    pub delivered: usize,
+    /// Will never get it.
+    pub never: usize,
+    /// Still to be delivered.
+    pub open: usize,
+    /// When it is tried next, if that is by time.
+    pub next: Option<Timestamp>,
 }
 
 /// Who, to whom, size, account, reply, time.
@@ -87,6 +125,8 @@ pub struct MessageLine<'a> {
     pub account: Option<&'a AccountName>,
     /// What the device heard.
     pub reply: &'a Reply,
+    /// That it is kept, rather than with the provider.
+    pub queued: bool,
     /// From the end of data to that answer.
     pub took: Duration,
     /// Why it was refused, where that is known.
@@ -111,7 +151,59 @@ impl Event<'_> {
             | Self::Held { .. }
             | Self::Released { .. } => self.log_upstream(),
             Self::Pace { account, what } => what.log(account),
+            Self::Queued { .. }
+            | Self::Settled { .. }
+            | Self::NotStored { .. }
+            | Self::OutcomeKept { .. }
+            | Self::DotNotRecorded { .. }
+            | Self::PartlyDelivered { .. }
+            | Self::Unheard { .. }
+            | Self::Alert { .. } => self.log_queue(),
+            Self::Kept(what) => what.log(),
             _ => self.log_session(),
+        }
+    }
+
+    fn log_queue(&self) {
+        match self {
+            Self::Queued { message, device, standing: Standing { delivered, never, open, .. }, why } => {
+                tracing::info!(message_id = %message, %device, open, delivered, never, why, "kept in the queue");
+            }
+            Self::Settled { message, device, account, standing } => {
+                let Standing { delivered, never, open, next } = *standing;
+                let next = next.filter(|_| open > 0).map(|next| next.to_string());
+                let what = match (open, never) {
+                    (0, 0) => "delivered from the queue",
+                    (0, _) if delivered > 0 => "delivered from the queue to some, never to the others",
+                    (0, _) => "never delivered",
+                    _ if delivered > 0 => "delivered from the queue to some, still owed to others",
+                    _ => "still owed",
+                };
+                tracing::info!(message_id = %message, %device, %account, delivered, never, open, next, "{what}");
+            }
+            Self::NotStored { message, problem } => tracing::error!(
+                message_id = %message,
+                cure = "free some space in storage.directory, or look after its disk",
+                "not stored, its device is asked to send it again: {problem}"
+            ),
+            Self::OutcomeKept { message, problem } => tracing::error!(
+                message_id = %message,
+                cure = "free some space in storage.directory, or look after its disk",
+                "the outcome of an attempt is kept in memory until it can be recorded: {problem}"
+            ),
+            Self::DotNotRecorded { message, problem } => {
+                tracing::warn!(message_id = %message, "not sent, because that cannot be recorded: {problem}");
+            }
+            Self::PartlyDelivered { message, delivered, all } => tracing::error!(
+                message_id = %message, delivered, all,
+                cure = "when its device sends it again, those who have it get it twice",
+                "partly delivered: to {delivered} of {all} recipients, and the rest could not be stored"
+            ),
+            Self::Unheard { message, device, reply } => {
+                tracing::info!(message_id = %message, %device, reply = reply.to_string(), "its device is gone");
+            }
+            Self::Alert { message, text } => tracing::error!(message_id = %message, "{text}"),
+            _ => {}
         }
     }
 
@@ -165,6 +257,14 @@ impl Event<'_> {
                 );
             }
             Self::Stamped { message, fields } => tracing::debug!(message_id = %message, fields, "fields added"),
+            Self::Redirected { message, to, envelope } => {
+                tracing::info!(message_id = %message, %to, original = recipients(envelope), "redirected");
+            }
+            Self::NotArchived { message, reply } => tracing::error!(
+                message_id = %message, reply = reply.to_string(),
+                cure = "the message itself is not touched by it; see to the disk, and send the archive its copy by hand",
+                "the copy for the archive was not kept"
+            ),
             Self::Unfinished { message, endings } => {
                 tracing::warn!(message_id = %message, %endings, "the body did not end; an end of data is CRLF.CRLF");
             }
@@ -216,6 +316,10 @@ impl MessageLine<'_> {
         let account = self.account.map_or("-", AccountName::as_str);
         let took_ms = millis(*took);
         let (positive, reply) = (reply.is_positive(), reply.to_string());
+        if self.queued {
+            tracing::info!(message_id = %message, %device, %from, %to, size, account, reply, took_ms, "queued");
+            return;
+        }
         if positive {
             tracing::info!(message_id = %message, %device, %from, %to, size, account, reply, took_ms, "delivered");
             return;

@@ -6,6 +6,7 @@
 //! choice (`log`); the fields are the same.
 
 mod event;
+mod kept;
 pub mod live;
 pub mod log;
 mod pace;
@@ -18,7 +19,8 @@ use crate::ids::DeviceName;
 use crate::smtp::quirk::Quirk;
 use crate::smtp::trace::{Side, Trace};
 
-pub use event::{Event, MessageLine};
+pub use event::{Event, MessageLine, Standing};
+pub use kept::Kept;
 pub use pace::Pace;
 use live::Live;
 

@@ -4,6 +4,8 @@
 //! passed on as it is (a parser's fault never loses a mail). Only the header block is read: what stands in a MIME part
 //! is not a message header, whatever it looks like.
 
+pub mod glance;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 

@@ -1,4 +1,5 @@
-//! What a message is: addresses, the envelope, the header as bytes, the stamps we put on it, and a sample.
+//! What a message is: addresses, the envelope, the header as bytes, the stamps we put on it, a sample, and
+//! the notice that something was not delivered.
 //!
 //! Pure: no socket, file, clock or environment. Message bytes are the device's own; whatever this room changes is a
 //! documented rule and is reported to the caller by name.
@@ -7,6 +8,7 @@ pub mod address;
 pub mod display_name;
 pub mod envelope;
 pub mod header;
+pub mod notice;
 pub mod pattern;
 pub mod sample;
 pub mod stamp;

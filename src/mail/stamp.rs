@@ -3,10 +3,12 @@
 //! Made once, at intake, so that every attempt sends the same octets. Existing fields are never touched (RFC 5321
 //! §4.4). What a device called itself is written only if it can stand in a header.
 
+use std::fmt::Write;
 use std::net::IpAddr;
 
 use jiff::Zoned;
 
+use super::address::Address;
 use super::header::Header;
 use crate::ids::MessageId;
 
@@ -65,6 +67,29 @@ pub fn stamp(trace: Trace<'_>, id: MessageId, header: &Header, now: &Zoned) -> S
         out.push_str("\r\n");
     }
     out
+}
+
+/// So many recipients are named, so that no envelope makes the header too large.
+const MOST_NAMED: usize = 100;
+
+/// Whom a message was written to, for one that goes to somebody else: a field each, as other mail servers write it too.
+/// Letters beyond ASCII stand as RFC 6533 §3 writes them, so that the field asks nothing of the provider.
+#[must_use]
+pub fn original_to<'a>(recipients: impl ExactSizeIterator<Item = &'a Address>) -> String {
+    let mut fields = String::new();
+    let others = recipients.len().saturating_sub(MOST_NAMED);
+    for address in recipients.take(MOST_NAMED) {
+        fields.push_str("X-Original-To: ");
+        for c in address.as_str().chars() {
+            // Writing to a String cannot fail.
+            let _ = if c.is_ascii() { write!(fields, "{c}") } else { write!(fields, "\\x{{{:X}}}", u32::from(c)) };
+        }
+        fields.push_str("\r\n");
+    }
+    if others > 0 {
+        let _ = write!(fields, "X-Original-To: (and {others} more)\r\n");
+    }
+    fields
 }
 
 /// A moment as it stands in `Date` (RFC 5322 §3.3).
@@ -127,6 +152,18 @@ mod tests {
         );
         assert!(!text.contains("for <"));
         assert!(stamped("x", None, b"the body at once\r\n").ends_with("\r\n\r\n"));
+    }
+
+    #[test]
+    fn whom_it_was_written_to_is_named_in_ascii_and_not_without_end() {
+        let addresses =
+            |texts: &[&str]| texts.iter().map(|t| Address::parse(t.as_bytes()).unwrap()).collect::<Vec<_>>();
+        let two = addresses(&["a@b", "j\u{f6}rg@x.example"]);
+        assert_eq!(original_to(two.iter()), "X-Original-To: a@b\r\nX-Original-To: j\\x{F6}rg@x.example\r\n");
+        let many = addresses(&["a@b"; 102]);
+        let fields = original_to(many.iter());
+        assert_eq!(fields.lines().count(), 101);
+        assert!(fields.ends_with("X-Original-To: a@b\r\nX-Original-To: (and 2 more)\r\n"), "{fields}");
     }
 
     #[test]

@@ -1,17 +1,18 @@
 //! One message over one line: MAIL to the reply to the dot.
 //!
-//! Streams the body in blocks of 64 KiB from one reused buffer. Guarantees that the dot is written only with the
-//! queue's permission, and that what was heard becomes one outcome per recipient. All or nothing: if any recipient is
-//! refused nobody gets the message.
+//! Streams the body in blocks of 64 KiB from the courier's one buffer, the last one and the dot in one write; where the
+//! next message waits already its envelope goes with them (RFC 2920 §3.1). Guarantees that the dot is written only with
+//! the queue's permission and after the message before on this line was settled, and that what was heard becomes one
+//! outcome per recipient.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::verdict;
-use crate::diagnosis::{Context, Diagnosis, Failure, diagnose};
-use crate::ids::AttemptId;
-use crate::mail::envelope::Envelope;
-use crate::queue::{Lease, Outcome};
+use super::courier::{Courier, Task};
+use super::findings::Findings;
+use crate::diagnosis::{CannotCarry, Failure};
+use crate::failpoint;
+use crate::queue::Lease;
 use crate::smtp::client::{Event, Order, Refused};
 use crate::smtp::reply::{Refusal, Reply};
 use crate::upstream::Line;
@@ -20,151 +21,192 @@ use crate::words::Phase;
 /// Octets of body in one write; also the most rustls takes at once.
 const BLOCK: usize = 64 * 1024;
 
+/// How long a message waits behind a dot that is not answered, before somebody else may carry it.
+const SLOW: Duration = Duration::from_secs(10);
+
 /// How it ended.
 pub(super) enum Ended {
     /// The provider answered for every recipient; the line is good.
-    Answered(Answered),
+    Answered(Findings),
     /// The connection is gone.
-    Broken(Failure),
-    /// The message was withdrawn in this phase; the line is in the middle of it and of no more use.
+    Broken(Findings),
+    /// The message was withdrawn in this phase.
     Withdrawn(Phase),
 }
 
 impl Ended {
-    /// Whether a line that had rested was no longer good: it is dead at MAIL, or says 421, or has forgotten the
-    /// sign-in. Nothing of the message was said then, and one fresh connection is worth it.
-    pub(super) fn is_stale(&self) -> bool {
-        let failure = match self {
-            Self::Broken(failure) | Self::Answered(Answered { failure: Some((failure, _)), .. }) => failure,
-            Self::Answered(_) | Self::Withdrawn(_) => return false,
+    /// Whether a line that had rested, or an envelope sent `ahead`, was no good: dead at MAIL, or 421, or the sign-in
+    /// forgotten, or the envelope lost by a server that does not bear it behind a dot. Nothing of the message was said
+    /// then, and one fresh connection is worth it.
+    pub(super) fn is_stale(&self, ahead: bool) -> bool {
+        let given_up = match self.failure() {
+            Some(Failure::Reply { phase: Phase::Mail, reply }) => matches!(reply.code, 421 | 530 | 535),
+            Some(Failure::Closed { phase } | Failure::Io { phase, .. }) => *phase == Phase::Mail,
+            _ => false,
         };
-        match failure {
-            Failure::Reply { phase: Phase::Mail, reply } => matches!(reply.code, 421 | 530 | 535),
-            Failure::Closed { phase } | Failure::Io { phase, .. } => *phase == Phase::Mail,
+        given_up || ahead && self.lost_ahead()
+    }
+
+    /// Whether an envelope that was sent ahead was lost or misunderstood.
+    pub(super) fn lost_ahead(&self) -> bool {
+        match self.failure() {
+            Some(Failure::Reply { phase: Phase::Mail, reply }) => reply.code == 503,
+            Some(Failure::TimedOut { phase: Phase::Mail, .. }) => true,
             _ => false,
         }
     }
-}
 
-/// One outcome per recipient, and what went wrong, if anything.
-pub(super) struct Answered {
-    outcomes: Vec<Outcome>,
-    failure: Option<(Failure, Diagnosis)>,
-}
-
-impl Answered {
-    pub(super) fn delivered(&self) -> bool {
-        self.failure.is_none()
-    }
-
-    pub(super) fn failure(&self) -> Option<(&Failure, &Diagnosis)> {
-        self.failure.as_ref().map(|(failure, diagnosis)| (failure, diagnosis))
-    }
-
-    pub(super) fn into_outcomes(self) -> Vec<Outcome> {
-        self.outcomes
-    }
-
-    fn taken(envelope: &Envelope, reply: &Reply) -> Self {
-        let outcomes = envelope.recipients.iter().map(|_| Outcome::Delivered(reply.clone())).collect();
-        Self { outcomes, failure: None }
-    }
-
-    fn all(envelope: &Envelope, failure: Failure, context: Context<'_>) -> Self {
-        let diagnosis = diagnose(&failure, context);
-        let outcome = verdict::of_failure(&failure, diagnosis.clone());
-        Self { outcomes: vec![outcome; envelope.recipients.len()], failure: Some((failure, diagnosis)) }
-    }
-
-    /// Some recipients were refused, and so the message for all.
-    fn some(envelope: &Envelope, replies: Vec<(usize, Refusal)>, context: Context<'_>) -> Self {
-        let mut outcomes = vec![verdict::of_spared(); envelope.recipients.len()];
-        let mut first = None;
-        for (index, refusal) in replies {
-            let failure = Failure::Reply { phase: Phase::Recipient, reply: refusal.reply().clone() };
-            let diagnosis = diagnose(&failure, context);
-            if let Some(outcome) = outcomes.get_mut(index) {
-                *outcome = verdict::of_recipient(refusal, diagnosis.clone());
-            }
-            first.get_or_insert((failure, diagnosis));
+    fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Answered(findings) | Self::Broken(findings) => findings.failure.as_ref().map(|(failure, _)| failure),
+            Self::Withdrawn(_) => None,
         }
-        Self { outcomes, failure: first }
     }
 }
 
-/// Carries the message of a lease; `context` is the account's.
-pub(super) async fn carry(lease: &Lease, attempt: AttemptId, line: &mut Line, context: Context<'_>) -> Ended {
-    let (message, envelope) = (lease.message(), lease.envelope());
-    line.begin();
-    let order = Order {
-        envelope: Arc::clone(envelope),
+/// What stops an attempt before the reply to the dot.
+enum Stop {
+    CannotCarry(CannotCarry),
+    Refused(Refused),
+    Broken(Failure),
+    Withdrawn(Phase),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Broken(failure)
+    }
+}
+
+impl Courier {
+    /// Carries the message of a task over this line. What waits behind its dot afterwards is in `self.ahead`.
+    pub(super) async fn carry(&mut self, task: &Task, line: &mut Line) -> Ended {
+        let mut refused = Vec::new();
+        let end = self.try_carry(task, line, &mut refused).await;
+        let context = self.desk.upstream.settings.context();
+        let all = task.lease.envelope().recipients.len();
+        let failed = |refused, failure| Findings::failed(all, refused, failure, context);
+        let said = |phase, reply| Failure::Reply { phase, reply };
+        match end {
+            Ok(reply) if reply.is_positive() => Ended::Answered(Findings::taken(all, refused, reply, context)),
+            Ok(reply) => Ended::Answered(failed(refused, said(Phase::Dot, reply))),
+            Err(Stop::Refused(why)) => Ended::Answered(match why {
+                Refused::Mail(refusal) => failed(refused, said(Phase::Mail, refusal.into_reply())),
+                Refused::Recipients(these) => Findings::refused(all, these, context),
+                Refused::Data(refusal) => failed(refused, said(Phase::Data, refusal.into_reply())),
+            }),
+            Err(Stop::CannotCarry(why)) => Ended::Answered(failed(refused, Failure::CannotCarry(why))),
+            Err(Stop::Broken(failure)) => Ended::Broken(failed(refused, failure)),
+            Err(Stop::Withdrawn(phase)) => Ended::Withdrawn(phase),
+        }
+    }
+
+    /// To the reply to the dot; the recipients that were refused on the way are noted.
+    async fn try_carry(
+        &mut self,
+        task: &Task,
+        line: &mut Line,
+        refused: &mut Vec<(usize, Refusal)>,
+    ) -> Result<Reply, Stop> {
+        if !task.ahead {
+            line.begin();
+            line.client().transfer(order(&task.lease), Instant::now()).map_err(Stop::CannotCarry)?;
+        }
+        loop {
+            match wanted(&task.lease, line).await? {
+                Event::Recipient { index, reply } => {
+                    refused.extend(Refusal::try_from(reply).map(|refusal| (index, refusal)));
+                }
+                Event::Refused(why) => return Err(Stop::Refused(why)),
+                Event::Go => break,
+                _ => {}
+            }
+        }
+        self.stream(task, line).await?;
+        self.dot_answered(line).await
+    }
+
+    /// Hands the body over, and with its last block the dot.
+    async fn stream(&mut self, task: &Task, line: &mut Line) -> Result<(), Stop> {
+        let (lease, body) = (&task.lease, &task.lease.message().body);
+        let mut offset = 0;
+        loop {
+            // Inline on purpose: a hop to a blocking thread per block costs more than the read from the page cache.
+            body.read_at(offset, BLOCK, &mut self.block).map_err(|error| Failure::Io {
+                phase: Phase::Body,
+                detail: format!("the spool file cannot be read: {error}"),
+            })?;
+            offset += self.block.len() as u64;
+            if offset >= body.size() {
+                break;
+            }
+            line.client().body(&self.block, Instant::now());
+            while wanted(lease, line).await? != Event::More {}
+        }
+        // Both wait for the disk if at all, and together for the same commit.
+        let before = self.settling.done_but(lease.message().id);
+        let (permit, ()) = tokio::join!(lease.permit_dot(task.id), before);
+        let Some(_permit) = permit else { return Err(Stop::Withdrawn(Phase::Body)) };
+        let next = self.next_ahead(line);
+        failpoint::hit("courier.before-dot");
+        let now = Instant::now();
+        line.client().body(&self.block, now);
+        line.client().finish(now);
+        if let Some(next) = next {
+            if line.client().follow(order(&next.lease), now) {
+                line.begin();
+                self.ahead = Some(next);
+            } else {
+                next.lease.give_back();
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the reply to the dot, but lets nobody wait behind it for too long: who stands there then goes to
+    /// another courier, or comes back to this one.
+    async fn dot_answered(&mut self, line: &mut Line) -> Result<Reply, Stop> {
+        let mut slow = std::pin::pin!(tokio::time::sleep(SLOW));
+        let mut written = false;
+        loop {
+            tokio::select! {
+                biased;
+                event = line.next() => if let Event::Finished(reply) = event? {
+                    failpoint::hit("courier.dot-answered");
+                    return Ok(reply);
+                },
+                // The line was looked at before, and has written what it could.
+                () = std::future::ready(()), if !written => {
+                    written = true;
+                    failpoint::hit("courier.dot-written");
+                }
+                () = &mut slow, if self.ahead.is_some() => {
+                    tracing::debug!("the reply to the end of data is slow: what waits behind it is given back");
+                    self.give_back_ahead();
+                    self.pause_ahead();
+                }
+            }
+        }
+    }
+}
+
+/// What happens next, as long as the message is wanted.
+async fn wanted(lease: &Lease, line: &mut Line) -> Result<Event, Stop> {
+    tokio::select! {
+        biased;
+        event = line.next() => Ok(event?),
+        () = lease.withdrawn() => Err(Stop::Withdrawn(line.client().phase())),
+    }
+}
+
+/// The message as the client is asked to carry it.
+fn order(lease: &Lease) -> Order {
+    let message = lease.message();
+    Order {
+        envelope: Arc::clone(lease.envelope()),
         size: message.body.size(),
         eight_bit: message.eight_bit,
         utf8_header: message.eight_bit_header,
         all_or_nothing: lease.is_all_or_nothing(),
-    };
-    if let Err(why) = line.client().transfer(order, Instant::now()) {
-        return Ended::Answered(Answered::all(envelope, Failure::CannotCarry(why), context));
-    }
-    let mut body = Streamed { offset: 0, block: Vec::new() };
-    loop {
-        let event = tokio::select! {
-            biased;
-            event = line.next() => event,
-            () = lease.withdrawn() => return Ended::Withdrawn(line.client().phase()),
-        };
-        match event {
-            Ok(Event::Go | Event::More) => match body.next(lease, attempt, line).await {
-                Ok(true) => {}
-                Ok(false) => return Ended::Withdrawn(Phase::Body),
-                Err(failure) => return Ended::Broken(failure),
-            },
-            Ok(Event::Finished(reply)) if reply.is_positive() => {
-                return Ended::Answered(Answered::taken(envelope, &reply));
-            }
-            Ok(Event::Finished(reply)) => {
-                return Ended::Answered(Answered::all(envelope, Failure::Reply { phase: Phase::Dot, reply }, context));
-            }
-            Ok(Event::Refused(why)) => return Ended::Answered(refused_before_body(envelope, why, context)),
-            Ok(_) => {}
-            Err(failure) => return Ended::Broken(failure),
-        }
-    }
-}
-
-fn refused_before_body(envelope: &Envelope, why: Refused, context: Context<'_>) -> Answered {
-    let (phase, refusal) = match why {
-        Refused::Recipients(replies) => return Answered::some(envelope, replies, context),
-        Refused::Mail(refusal) => (Phase::Mail, refusal),
-        Refused::Data(refusal) => (Phase::Data, refusal),
-    };
-    Answered::all(envelope, Failure::Reply { phase, reply: refusal.into_reply() }, context)
-}
-
-/// The body on its way out.
-struct Streamed {
-    offset: u64,
-    block: Vec<u8>,
-}
-
-impl Streamed {
-    /// Hands the next block over, and with the last one the dot, if the message is still wanted.
-    async fn next(&mut self, lease: &Lease, attempt: AttemptId, line: &mut Line) -> Result<bool, Failure> {
-        let body = &lease.message().body;
-        body.read_at(self.offset, BLOCK, &mut self.block).map_err(|error| Failure::Io {
-            phase: Phase::Body,
-            detail: format!("the spool file cannot be read: {error}"),
-        })?;
-        self.offset += self.block.len() as u64;
-        let last = self.offset >= body.size();
-        if last && lease.permit_dot(attempt).await.is_none() {
-            return Ok(false);
-        }
-        let now = Instant::now();
-        line.client().body(&self.block, now);
-        if last {
-            line.client().finish(now);
-        }
-        Ok(true)
     }
 }

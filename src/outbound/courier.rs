@@ -1,146 +1,267 @@
 //! A courier at work: one message after the other, over one connection that is kept warm between them.
 //!
 //! Guarantees that a line that had rested and is no longer good is replaced once, at once, and is no attempt; that a
-//! message nobody waits for any more is not sent; and that what it took is settled before it takes the next.
+//! message nobody waits for any more is not sent; that on one line a dot is written only when the message before is
+//! settled; and that it has at most one message behind the one it carries, which is in nobody's way: it takes it only
+//! when no other courier of the account is free, and gives it back when the line falls.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use tracing::Instrument;
+use tokio::task::JoinHandle;
+use tracing::{Instrument, Span};
 
-use super::attempt::{self, Ended};
+use super::Couriers;
+use super::attempt::Ended;
 use super::desk::Desk;
-use super::{Couriers, verdict};
+use super::findings::Findings;
 use super::leave::Leave;
 use crate::account::health::Stage;
-use crate::diagnosis::{Diagnosis, Failure, diagnose};
-use crate::ids::AttemptId;
+use crate::failpoint;
+use crate::ids::{AttemptId, MessageId};
 use crate::journal::Event as Happened;
+use crate::queue::parcel::Try;
 use crate::queue::{Lease, Outcome};
 use crate::upstream::{ConnectError, Line, Progress};
 
 /// How long a sign-in may go on when the message it was for has been withdrawn.
 const AFTERWARDS: Duration = Duration::from_secs(30);
 
-impl Desk {
-    pub(super) async fn courier(self: Arc<Self>, number: usize, couriers: Couriers) {
-        let mut line: Option<Line> = None;
-        while let Some(lease) = couriers.ending.run_until_cancelled(self.next_lease(number, &mut line, &couriers)).await {
-            let id = AttemptId::new();
-            let message = lease.message();
-            let span = tracing::info_span!(
-                "attempt", %id, account = %self.account(), message_id = %message.id, session = %message.session
-            );
-            // On the heap: a courier that waits is small.
-            let attempt = Box::pin(Arc::clone(&self).attempt(lease, id, line.take())).instrument(span);
-            let Some(after) = couriers.ending.run_until_cancelled(attempt).await else { return };
-            line = after;
-            if let Some(used) = line.take_if(|line| !line.is_good()) {
-                couriers.tasks.spawn(used.close());
+/// How long nothing is sent ahead after that went wrong.
+const PAUSE: Duration = Duration::from_mins(10);
+
+/// One courier and what it has in its hands.
+pub(super) struct Courier {
+    pub desk: Arc<Desk>,
+    /// Counted from 0: the last ones rest when the account is slowed down.
+    number: usize,
+    couriers: Couriers,
+    /// The warm line, between two messages.
+    line: Option<Line>,
+    /// The message whose envelope went out behind the dot of the one before.
+    pub ahead: Option<Task>,
+    /// What went out before on this line and is being settled.
+    pub settling: Settling,
+    /// No envelope is sent ahead before.
+    paused_until: Option<Instant>,
+    /// A block of body; kept between messages, so that its memory is not asked for again each time.
+    pub block: Vec<u8>,
+}
+
+/// What is being settled, by message, and whether it will be without the message's other parcels: a device waits for
+/// all of them, and its message is settled with the last one.
+#[derive(Default)]
+pub(super) struct Settling(Vec<(MessageId, bool, JoinHandle<()>)>);
+
+impl Settling {
+    /// Waits for everything but the parcels of this message that wait for the next one of it.
+    pub(super) async fn done_but(&mut self, message: MessageId) {
+        let waits = |&(of, alone, _): &(MessageId, bool, JoinHandle<()>)| of != message || alone;
+        let (others, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.0).into_iter().partition(waits);
+        self.0 = rest;
+        for (_, _, task) in others {
+            // As if it had been done here: a courier that fails inside is replaced.
+            if let Err(error) = task.await
+                && error.is_panic()
+            {
+                std::panic::resume_unwind(error.into_panic());
             }
         }
-        if let Some(idle) = line {
+    }
+}
+
+/// A message to be carried.
+pub(super) struct Task {
+    pub lease: Lease,
+    pub id: AttemptId,
+    /// Whether its envelope is on the line already.
+    pub ahead: bool,
+    span: Span,
+}
+
+impl Task {
+    fn new(lease: Lease, ahead: bool) -> Self {
+        let (id, message) = (AttemptId::new(), lease.message());
+        // Never a child of the attempt whose dot it rides behind.
+        let span = tracing::info_span!(
+            parent: None, "attempt", %id, account = %lease.account(), message_id = %message.id, session = %message.session
+        );
+        Self { lease, id, ahead, span }
+    }
+}
+
+impl Desk {
+    pub(super) async fn courier(self: Arc<Self>, number: usize, couriers: Couriers) {
+        let (line, ahead, paused_until) = (None, None, None);
+        let (settling, block) = (Settling::default(), Vec::new());
+        Courier { desk: self, number, couriers, line, ahead, settling, paused_until, block }.work().await;
+    }
+}
+
+impl Courier {
+    async fn work(mut self) {
+        let ending = self.couriers.ending.clone();
+        while let Some(task) = ending.run_until_cancelled(self.next_task()).await {
+            let span = task.span.clone();
+            // On the heap: a courier that waits is small.
+            let attempt = Box::pin(self.attempt(task)).instrument(span);
+            if ending.run_until_cancelled(attempt).await.is_none() {
+                return;
+            }
+            self.look_at_line();
+        }
+        if let Some(idle) = self.line {
             idle.close().await;
         }
     }
 
-    async fn next_lease(&self, number: usize, line: &mut Option<Line>, couriers: &Couriers) -> Lease {
+    async fn next_task(&mut self) -> Task {
+        if let Some(ahead) = self.ahead.take() {
+            return ahead;
+        }
+        let (desk, number) = (&self.desk, self.number);
         loop {
-            let Some(warm) = line else { return self.claim(number).await };
+            let Some(warm) = &mut self.line else { return Task::new(desk.claim(number).await, false) };
             tokio::select! {
                 biased;
-                lease = self.claim(number) => return lease,
+                lease = desk.claim(number) => return Task::new(lease, false),
                 () = warm.idle() => {
-                    if let Some(old) = line.take() {
-                        couriers.tasks.spawn(old.close());
+                    self.block = Vec::new();
+                    if let Some(old) = self.line.take() {
+                        self.couriers.tasks.spawn(old.close());
                     }
                 }
             }
         }
     }
 
-    /// Carries one message, and hands the line back if it can carry another.
-    async fn attempt(self: Arc<Self>, lease: Lease, id: AttemptId, warm: Option<Line>) -> Option<Line> {
-        let _turn = if warm.is_none() { self.first.turn().await } else { None };
-        let leave = match self.leave(lease.envelope().recipients.len()).await {
-            Ok(granted) => granted,
-            Err(why) => {
-                settle_all(lease, &verdict::of_closed(why)).await;
-                return warm;
-            }
-        };
-        if let Some(mut line) = warm {
-            let ended = attempt::carry(&lease, id, &mut line, self.upstream.settings.context()).await;
-            line.write_down(&self.journal);
-            if !ended.is_stale() {
-                return self.conclude(lease, leave, ended).await.then_some(line);
-            }
-            // The provider had given the line up while it was idle: not an attempt.
-            tracing::debug!("the idle connection was no longer good, connecting anew");
-        }
-        let mut line = match self.connect(&lease, &leave).await {
-            Ok(line) => line?,
-            Err((failed, stage)) => {
-                let outcome = verdict::of_failure(&failed.0, failed.1.clone());
-                leave.ended(stage, Some(&failed), &vec![outcome.clone(); lease.envelope().recipients.len()]);
-                settle_all(lease, &outcome).await;
-                return None;
-            }
-        };
-        if !lease.is_wanted() {
-            // The device did not wait so long; the next message finds a warm line.
-            leave.withdrawn();
-            return Some(line);
-        }
-        let ended = attempt::carry(&lease, id, &mut line, self.upstream.settings.context()).await;
-        line.write_down(&self.journal);
-        self.conclude(lease, leave, ended).await.then_some(line)
+    /// The next message, if its envelope may leave behind the dot that is about to be written.
+    pub(super) fn next_ahead(&self, line: &Line) -> Option<Task> {
+        let is_paused = self.paused_until.is_some_and(|until| Instant::now() < until);
+        let may = !is_paused && line.takes_another() && self.desk.may_send_ahead();
+        let lease = may.then(|| self.desk.queue.try_claim(self.desk.account())).flatten()?;
+        Some(Task::new(lease, true))
     }
 
-    /// Settles, and says whether the line is still of use.
-    async fn conclude(&self, lease: Lease, leave: Leave, ended: Ended) -> bool {
-        match ended {
-            Ended::Answered(answered) => {
-                if let (false, Some((failure, diagnosis))) = (answered.delivered(), answered.failure()) {
-                    self.journal.record(Happened::AttemptFailed { failure, diagnosis });
+    /// Nothing was said of it but its envelope: anybody may carry it.
+    pub(super) fn give_back_ahead(&mut self) {
+        if let Some(ahead) = self.ahead.take() {
+            ahead.lease.give_back();
+        }
+    }
+
+    pub(super) fn pause_ahead(&mut self) {
+        self.paused_until = Some(Instant::now() + PAUSE);
+    }
+
+    /// Carries one message. The line is in `self.line` again afterwards, if there still is one.
+    async fn attempt(&mut self, task: Task) {
+        let desk = Arc::clone(&self.desk);
+        let _turn = if self.line.is_none() { desk.first.turn().await } else { None };
+        let Some(leave) = desk.leave(task.lease.envelope().recipients.len()).await else {
+            // Its lane is shut: another account has it, or it waits.
+            return task.lease.give_back();
+        };
+        let task = match self.line.take() {
+            None => task,
+            Some(mut warm) => {
+                let ended = self.carry(&task, &mut warm).await;
+                warm.write_down(&desk.journal);
+                if !ended.is_stale(task.ahead) {
+                    return self.conclude(task, leave, ended, warm).await;
                 }
-                let failure = answered.failure().map(|(failure, why)| (failure.clone(), why.clone()));
-                let outcomes = answered.into_outcomes();
-                leave.ended(Stage::Mail, failure.as_ref(), &outcomes);
-                lease.settle(outcomes, None).await;
-                true
+                if task.ahead && ended.lost_ahead() {
+                    self.pause_ahead();
+                }
+                // The provider had given the line up while it was idle, or behind the message before: not an attempt.
+                tracing::debug!("the connection was no longer good, connecting anew");
+                Task { ahead: false, ..task }
             }
-            Ended::Broken(failure) => {
-                let diagnosis = diagnose(&failure, self.upstream.settings.context());
-                self.journal.record(Happened::AttemptFailed { failure: &failure, diagnosis: &diagnosis });
-                let outcome = verdict::of_failure(&failure, diagnosis.clone());
-                let outcomes = vec![outcome; lease.envelope().recipients.len()];
-                leave.ended(Stage::Mail, Some(&(failure, diagnosis)), &outcomes);
-                lease.settle(outcomes, None).await;
-                false
+        };
+        let mut line = match self.connect(&task, &leave).await {
+            Ok(Some(line)) => line,
+            Ok(None) => return leave.withdrawn(),
+            Err((findings, stage)) => return self.settle(task, leave, findings, stage).await,
+        };
+        failpoint::hit("courier.connected");
+        if !task.lease.is_wanted() {
+            // The device did not wait so long; the next message finds a warm line.
+            self.line = Some(line);
+            return leave.withdrawn();
+        }
+        let ended = self.carry(&task, &mut line).await;
+        line.write_down(&desk.journal);
+        self.conclude(task, leave, ended, line).await;
+    }
+
+    async fn conclude(&mut self, task: Task, leave: Leave, ended: Ended, line: Line) {
+        match ended {
+            Ended::Answered(findings) => {
+                self.line = Some(line);
+                self.settle(task, leave, findings, Stage::Mail).await;
+            }
+            Ended::Broken(findings) => {
+                drop(line);
+                self.give_back_ahead();
+                self.settle(task, leave, findings, Stage::Mail).await;
             }
             Ended::Withdrawn(phase) => {
+                self.line = Some(line);
                 leave.withdrawn();
-                self.no_answer(phase);
-                false
+                self.desk.no_answer(phase);
             }
         }
+    }
+
+    /// Looks whether the line may carry another message, and says goodbye if not.
+    fn look_at_line(&mut self) {
+        if self.ahead.is_some() {
+            return;
+        }
+        if let Some(line) = &mut self.line {
+            // An envelope nobody wants any more may be on it.
+            line.client().give_up(Instant::now());
+        }
+        if let Some(used) = self.line.take_if(|line| !line.is_good()) {
+            self.couriers.tasks.spawn(used.close());
+        }
+    }
+
+    /// Reports what came of it, and settles.
+    async fn settle(&mut self, task: Task, leave: Leave, findings: Findings, stage: Stage) {
+        let desk = Arc::clone(&self.desk);
+        if let Some((failure, diagnosis)) = &findings.failure {
+            desk.journal.record(Happened::AttemptFailed { failure, diagnosis });
+        }
+        leave.ended(stage, findings.failure.as_ref(), &findings.outcomes);
+        let offers_dsn = |line: &mut Line| line.client().offered().is_some_and(|offered| offered.dsn);
+        let dsn = self.line.as_mut().is_some_and(offers_dsn);
+        let tried = findings.tried(task.id, desk.account().clone(), desk.upstream.keeper().clock().now(), dsn);
+        self.end(task.lease, findings.outcomes, Some(tried)).await;
+    }
+
+    /// Ends a lease. What comes next on the line goes on meanwhile, up to its dot.
+    async fn end(&mut self, lease: Lease, outcomes: Vec<Outcome>, tried: Option<Try>) {
+        let (message, alone) = (lease.message().id, lease.settles_alone());
+        self.settling.done_but(message).await;
+        let settling = async move {
+            lease.settle(outcomes, tried).await;
+            failpoint::hit("courier.settled");
+        };
+        let task = self.couriers.tasks.spawn(settling.in_current_span());
+        self.settling.0.push((message, alone, task));
     }
 
     /// `Ok(None)`: it took so long that nobody waits any more, and was given up.
-    async fn connect(
-        &self,
-        lease: &Lease,
-        leave: &Leave,
-    ) -> Result<Option<Line>, ((Failure, Diagnosis), Stage)> {
-        let (began, progress) = (Instant::now(), Progress::new());
-        let mut connecting = std::pin::pin!(self.upstream.connect(&progress));
+    async fn connect(&self, task: &Task, leave: &Leave) -> Result<Option<Line>, (Findings, Stage)> {
+        let (desk, began, progress) = (&self.desk, Instant::now(), Progress::new());
+        let mut connecting = std::pin::pin!(desk.upstream.connect(&progress));
         let connected = tokio::select! {
             biased;
             connected = &mut connecting => connected,
-            () = lease.withdrawn() => {
-                self.no_answer(progress.phase());
+            () = task.lease.withdrawn() => {
+                desk.no_answer(progress.phase());
                 // The next message may still gain from it, but a courier must not be lost to a silent provider.
                 match tokio::time::timeout(AFTERWARDS, connecting).await {
                     Ok(connected) => connected,
@@ -148,25 +269,21 @@ impl Desk {
                 }
             }
         };
-        let now = Instant::now();
-        self.first.worked.store(connected.is_ok(), Ordering::Release);
+        desk.first.worked.store(connected.is_ok(), Ordering::Release);
         match connected {
             Ok(line) => {
                 leave.connected();
-                let detail = self.upstream.settings.host.as_str();
-                self.journal.record(Happened::Connected { detail, took: now - began });
+                let detail = desk.upstream.settings.host.as_str();
+                desk.journal.record(Happened::Connected { detail, took: began.elapsed() });
                 Ok(Some(line))
             }
             Err(ConnectError { failure, stage }) => {
-                let diagnosis = diagnose(&failure, self.upstream.settings.context());
-                self.journal.record(Happened::AttemptFailed { failure: &failure, diagnosis: &diagnosis });
-                Err(((failure, diagnosis), stage))
+                let all = task.lease.envelope().recipients.len();
+                Err((Findings::failed(all, Vec::new(), failure, desk.upstream.settings.context()), stage))
             }
         }
     }
 }
 
-async fn settle_all(lease: Lease, outcome: &Outcome) {
-    let outcomes = vec![outcome.clone(); lease.envelope().recipients.len()];
-    lease.settle(outcomes, None).await;
-}
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ use super::fitness::{Fitness, Gate};
 use crate::account::Settings;
 use crate::account::budget::Written;
 use crate::account::health::{Change, Hold};
-use crate::account::memory::{Memory, Remembered};
+use crate::account::memory::{Memory, Remembered, Volatile};
 use crate::account::status::Status;
 use crate::disk::durable::{Durable, NotStored};
 use crate::ids::AccountName;
@@ -55,6 +55,14 @@ pub struct Known {
     pub retry: Vec<Duration>,
     /// How long a fresh message waits.
     pub window: Duration,
+}
+
+/// Nothing is known, and nothing will be in the next run.
+impl Default for Known {
+    fn default() -> Self {
+        let window = Duration::from_secs(15);
+        Self { memory: Arc::new(Volatile::default()), remembered: Remembered::default(), retry: Vec::new(), window }
+    }
 }
 
 /// Until a sign-in has worked, one courier goes first: a wrong password costs one attempt, however many wait.

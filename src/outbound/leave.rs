@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::desk::Desk;
-use super::fitness::{Fitness, Shut, Turn};
+use super::fitness::{Fitness, Turn};
 use super::throttle::concerns_account;
 use crate::account::budget::{Asked, Taken};
 use crate::account::chance::chance;
@@ -30,7 +30,7 @@ pub(super) struct Leave {
 /// What became of asking for leave.
 enum Granted {
     Yes(Leave),
-    No(Diagnosis),
+    No,
     /// The minute has no room before.
     At(Instant),
     /// The budget is to be written ahead first.
@@ -76,17 +76,14 @@ impl Desk {
     }
 
     /// Asks to carry a message to so many recipients. Waits for the disk where the day's budget is to be written
-    /// ahead, and for the minute where that is full.
-    ///
-    /// # Errors
-    /// Why the account cannot be used now; the message has cost nothing.
-    pub(super) async fn leave(self: &Arc<Self>, recipients: usize) -> Result<Leave, Diagnosis> {
+    /// ahead, and for the minute where that is full. `None`: the account cannot be used now, and its lane is shut.
+    pub(super) async fn leave(self: &Arc<Self>, recipients: usize) -> Option<Leave> {
         // An envelope has far fewer.
         let count = u32::try_from(recipients).unwrap_or(u32::MAX);
         loop {
             match self.ask(count) {
-                Granted::Yes(leave) => return Ok(leave),
-                Granted::No(why) => return Err(why),
+                Granted::Yes(leave) => return Some(leave),
+                Granted::No => return None,
                 Granted::At(time) => self.clock().until(time).await,
                 Granted::Write => self.write_ahead(count).await,
             }
@@ -96,8 +93,9 @@ impl Desk {
     fn ask(self: &Arc<Self>, count: u32) -> Granted {
         let now = self.clock().moment();
         let mut fitness = self.fitness();
-        if let Some(shut) = fitness.shut(now.steady) {
-            return Granted::No(fitness.why(shut, now.steady));
+        if fitness.shut(now.steady).is_some() {
+            self.settle_gate(&mut fitness, now.steady);
+            return Granted::No;
         }
         if let Some(time) = fitness.throttle.wait(now.steady) {
             return Granted::At(time);
@@ -111,7 +109,7 @@ impl Desk {
                 self.settle_gate(&mut fitness, now.steady);
                 let lifts_in = until.saturating_duration_since(now.steady);
                 self.say_if(true, Pace::UsedUp { lifts_in });
-                return Granted::No(fitness.why(Shut::UsedUp, now.steady));
+                return Granted::No;
             }
         };
         fitness.throttle.sent(now.steady);

@@ -9,6 +9,7 @@ mod attempt;
 mod courier;
 mod desk;
 mod desks;
+mod findings;
 mod fitness;
 mod leave;
 mod probing;

@@ -147,6 +147,10 @@ impl Throttle {
 /// better, and it is the same the other way round: greylisting is about recipients wherever it is said.
 #[must_use]
 pub fn concerns_account(failure: &Failure, diagnosis: &Diagnosis) -> bool {
+    if failure.phase() == Phase::Credential {
+        // A token endpoint: whoever asks it keeps to what it says.
+        return false;
+    }
     match diagnosis.code {
         "greylisted" | "google_recipient_busy" => false,
         "refused_for_now" => failure.phase() != Phase::Recipient,

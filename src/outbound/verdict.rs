@@ -25,15 +25,6 @@ pub fn of_failure(failure: &Failure, diagnosis: Diagnosis) -> Outcome {
     }
 }
 
-/// The outcome of a message that was taken up when its account could not be used any more.
-#[must_use]
-pub fn of_closed(why: Diagnosis) -> Outcome {
-    match why.cause {
-        Cause::Account | Cause::Quota | Cause::Config => Outcome::Hold(why),
-        _ => Outcome::Later(None, why),
-    }
-}
-
 /// The outcome for one recipient that RCPT refused, in a transaction that goes on or ends because of it.
 #[must_use]
 pub fn of_recipient(refusal: Refusal, diagnosis: Diagnosis) -> Outcome {

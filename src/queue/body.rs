@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::mail::header::{self, Header};
 
@@ -118,7 +118,7 @@ impl Unstamped {
     /// Puts the stamp on top.
     #[must_use]
     pub fn stamp(self, stamp: String) -> Body {
-        Body { stamp: stamp.into_bytes(), content: self.0 }
+        Body { stamp: stamp.into_bytes(), content: Arc::new(self.0) }
     }
 }
 
@@ -132,14 +132,28 @@ enum Content {
 #[derive(Debug)]
 pub struct Body {
     stamp: Vec<u8>,
-    content: Content,
+    content: Arc<Content>,
 }
 
 impl Body {
+    /// A body that the relay itself has written.
+    #[must_use]
+    pub fn from_memory(octets: Vec<u8>) -> Self {
+        Self { stamp: Vec::new(), content: Arc::new(Content::Memory(octets)) }
+    }
+
+    /// The same octets, which both share, under these fields.
+    #[must_use]
+    pub fn under(&self, fields: String) -> Self {
+        let mut stamp = fields.into_bytes();
+        stamp.extend_from_slice(&self.stamp);
+        Self { stamp, content: Arc::clone(&self.content) }
+    }
+
     /// Octets in all, stamp included: the SIZE of RFC 1870.
     #[must_use]
     pub fn size(&self) -> u64 {
-        let content = match &self.content {
+        let content = match &*self.content {
             Content::Memory(content) => content.len() as u64,
             Content::Spool { size, .. } => *size,
         };
@@ -159,7 +173,7 @@ impl Body {
         let (stamped, rest) = buffer.split_at_mut(stamp.len().min(limit));
         stamped.copy_from_slice(&stamp[..stamped.len()]);
         let start = offset.saturating_sub(self.stamp.len() as u64);
-        match &self.content {
+        match &*self.content {
             Content::Memory(content) => {
                 let start = usize::try_from(start).unwrap_or(usize::MAX).min(content.len());
                 rest.copy_from_slice(&content[start..start + rest.len()]);
@@ -214,6 +228,9 @@ mod tests {
                 let expected = [b"Received: z\r\n".as_slice(), &content].concat();
                 assert!(whole(&body, step) == expected, "{size} octets read {step} at a time");
             }
+            let copy = body.under("X-Original-To: a@b\r\n".into());
+            drop(body);
+            assert!(whole(&copy, 1000) == [b"X-Original-To: a@b\r\nReceived: z\r\n".as_slice(), &content].concat());
         }
     }
 

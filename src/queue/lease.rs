@@ -1,15 +1,22 @@
 //! The courier's hold on one parcel, and the permission to write its dot.
 //!
 //! Guarantees that a parcel is in one hand at a time, and that the disk knows of a dot before it is written: a stored
-//! parcel found so after a crash is uncertain, every other one was certainly not sent.
+//! parcel found so after a crash is uncertain, every other one was certainly not sent. Whether the parcel is a pure
+//! proxy's, one whose device still waits, or the store's, is no concern of the courier.
 
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use super::core::Core;
 use super::fate::Fate;
-use super::parcel::Try;
-use super::{Message, Outcome};
+use super::lanes::Lanes;
+use super::parcel::{Parcel, Try};
+use super::part::Settled;
+use super::row::Row;
+use super::ticket::{self, Claim};
+use super::{Message, Outcome, Route};
+use crate::diagnosis::Diagnosis;
 use crate::ids::{AccountName, AttemptId};
 use crate::mail::envelope::Envelope;
 
@@ -17,11 +24,26 @@ use crate::mail::envelope::Envelope;
 /// uncertain once the dot was permitted.
 #[derive(Debug)]
 pub struct Lease {
-    pub(super) message: Arc<Message>,
-    pub(super) envelope: Arc<Envelope>,
+    message: Arc<Message>,
+    envelope: Arc<Envelope>,
+    /// The accounts it may go through, from here on.
+    pub(super) route: Route,
+    /// Whose turn it is.
     pub(super) account: AccountName,
-    pub(super) fate: Arc<Fate>,
-    pub(super) told: oneshot::Sender<Vec<Outcome>>,
+    hold: Hold,
+}
+
+/// Whose the parcel is.
+#[derive(Debug)]
+enum Hold {
+    /// A pure proxy's: nothing is kept.
+    Proxy { fate: Arc<Fate>, told: oneshot::Sender<Vec<Outcome>>, lanes: Arc<Lanes> },
+    /// Its device waits, or waited when the courier took it.
+    Fresh(Claim),
+    /// The store's.
+    Stored(Arc<Row>),
+    /// Nobody's any more.
+    Over,
 }
 
 /// The end of data may be written now: the message cannot be withdrawn any more.
@@ -30,6 +52,36 @@ pub struct Lease {
 pub struct DotPermit(());
 
 impl Lease {
+    pub(super) fn proxy(
+        message: Arc<Message>,
+        envelope: Arc<Envelope>,
+        route: Route,
+        fate: Arc<Fate>,
+        told: oneshot::Sender<Vec<Outcome>>,
+        lanes: Arc<Lanes>,
+    ) -> Self {
+        Self::new(message, envelope, route, Hold::Proxy { fate, told, lanes })
+    }
+
+    pub(super) fn fresh(message: Arc<Message>, envelope: Arc<Envelope>, route: Route, claim: Claim) -> Self {
+        Self::new(message, envelope, route, Hold::Fresh(claim))
+    }
+
+    /// A parcel as it lies in the store, for this account. Its id is out already, and back when the lease ends.
+    pub(super) fn stored(core: &Arc<Core>, message: Arc<Message>, parcel: Parcel, account: AccountName) -> Self {
+        let open = parcel.recipients.iter().filter(|owed| owed.state.is_open());
+        let recipients = open.map(|owed| owed.recipient.clone()).collect();
+        let envelope = Arc::new(Envelope { sender: message.sender.clone(), recipients });
+        let route = parcel.route.clone();
+        let row = Row::new(Arc::clone(core), Arc::clone(&message), parcel);
+        Self { message, envelope, route, account, hold: Hold::Stored(Arc::new(row)) }
+    }
+
+    fn new(message: Arc<Message>, envelope: Arc<Envelope>, route: Route, hold: Hold) -> Self {
+        let account = route.first().clone();
+        Self { message, envelope, route, account, hold }
+    }
+
     /// The message.
     #[must_use]
     pub fn message(&self) -> &Arc<Message> {
@@ -51,34 +103,132 @@ impl Lease {
     /// Whether it goes to all its recipients or to none (`delivery.queue = false`).
     #[must_use]
     pub fn is_all_or_nothing(&self) -> bool {
-        true
+        matches!(self.hold, Hold::Proxy { .. })
     }
 
-    /// Whether anyone still waits for it.
+    /// Whether `settle` returns without the other parcels of the message: of one whose device waits they are settled
+    /// together, when the last one is.
+    #[must_use]
+    pub fn settles_alone(&self) -> bool {
+        !matches!(self.hold, Hold::Fresh(_))
+    }
+
+    /// Whether it is still to be sent.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
-        self.fate.is_open()
+        match &self.hold {
+            Hold::Proxy { fate, .. } => fate.is_open(),
+            Hold::Fresh(claim) => claim.is_wanted(),
+            Hold::Stored(_) => true,
+            Hold::Over => false,
+        }
+    }
+
+    /// A courier takes it out of its lane. False: it was stored or answered meanwhile, and is to be dropped.
+    pub(super) fn take_up(&self) -> bool {
+        match &self.hold {
+            Hold::Fresh(claim) => claim.take_up(),
+            _ => self.is_wanted(),
+        }
+    }
+
+    /// No account of its route can be used any more.
+    pub(super) fn barred(mut self, why: Diagnosis) {
+        match std::mem::replace(&mut self.hold, Hold::Over) {
+            Hold::Fresh(claim) => claim.barred(why),
+            Hold::Stored(row) => row.give_back(),
+            Hold::Proxy { told, .. } => {
+                // Whoever waited may be gone.
+                let _ = told.send(vec![super::refused_outcome(&why); self.envelope.recipients.len()]);
+            }
+            Hold::Over => {}
+        }
     }
 
     /// Resolves when the message was withdrawn: the attempt is to be ended before the dot.
     pub async fn withdrawn(&self) {
-        self.fate.withdrawn().await;
+        match &self.hold {
+            Hold::Proxy { fate, .. } => fate.withdrawn().await,
+            Hold::Fresh(claim) => claim.withdrawn().await,
+            Hold::Stored(_) | Hold::Over => std::future::pending().await,
+        }
     }
 
     /// Asks to write the terminating dot. Of a stored message it is durable before this returns that the dot may be
     /// out. `None`: the message was withdrawn, or that cannot be recorded; nothing of it may go out.
-    #[allow(clippy::unused_async, reason = "a stored message waits for the disk here")]
-    pub async fn permit_dot(&self, _attempt: AttemptId) -> Option<DotPermit> {
-        self.fate.commit().then_some(DotPermit(()))
+    pub async fn permit_dot(&self, attempt: AttemptId) -> Option<DotPermit> {
+        let permitted = match &self.hold {
+            Hold::Proxy { fate, .. } => fate.commit(),
+            Hold::Fresh(claim) => claim.permit_dot(&self.account, attempt).await,
+            Hold::Stored(row) => row.permit_dot(&self.account, attempt).await,
+            Hold::Over => false,
+        };
+        permitted.then_some(DotPermit(()))
     }
 
     /// Ends the lease: one outcome per recipient, in the envelope's order; `tried`: how the attempt reads later, if
     /// one was made. Returns when the outcome is durable or the waiting device has its answer: only then may the next
     /// dot go out on the same connection.
-    #[allow(clippy::unused_async, reason = "a stored message waits for the disk here")]
-    pub async fn settle(self, outcomes: Vec<Outcome>, _tried: Option<Try>) {
+    pub async fn settle(mut self, outcomes: Vec<Outcome>, tried: Option<Try>) {
         debug_assert_eq!(outcomes.len(), self.envelope.recipients.len());
-        // Whoever waited may be gone; then nobody is to be told.
-        let _ = self.told.send(outcomes);
+        let account = self.account.clone();
+        match std::mem::replace(&mut self.hold, Hold::Over) {
+            Hold::Proxy { told, .. } => {
+                // Whoever waited may be gone; then nobody is to be told.
+                let _ = told.send(outcomes);
+            }
+            Hold::Fresh(claim) => {
+                let rest = self.route.after(&account).filter(|rest| claim.ticket.core.lanes.has_open(rest));
+                claim.settle(Settled { account, outcomes, tried }, rest).await;
+            }
+            Hold::Stored(row) => row.settle(account, outcomes, tried).await,
+            Hold::Over => {}
+        }
+    }
+
+    /// Hands it back untried, to the front of its lane: its envelope was sent ahead on a connection that is gone. Not
+    /// after `permit_dot`.
+    pub fn give_back(mut self) {
+        match &self.hold {
+            Hold::Fresh(claim) => {
+                let ticket = Arc::clone(&claim.ticket);
+                if claim.give_back() {
+                    put_back(&ticket.core.lanes, self);
+                } else {
+                    self.hold = Hold::Over;
+                }
+            }
+            Hold::Stored(row) => {
+                row.give_back();
+                self.hold = Hold::Over;
+            }
+            Hold::Proxy { lanes, .. } => {
+                let lanes = Arc::clone(lanes);
+                put_back(&lanes, self);
+            }
+            Hold::Over => {}
+        }
+    }
+}
+
+/// To the front of its lane, or where its route leads now.
+fn put_back(lanes: &Lanes, lease: Lease) {
+    if let Err(nowhere) = lanes.push_front(lease) {
+        let (lease, why) = *nowhere;
+        lease.barred(why);
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        match std::mem::replace(&mut self.hold, Hold::Over) {
+            Hold::Fresh(claim) => claim.abandon(self.account.clone()),
+            Hold::Stored(row) => {
+                let outcomes = vec![ticket::abandoned(row.is_sending()); row.open()];
+                row.abandon(self.account.clone(), outcomes);
+            }
+            // Whoever waits sees that nobody will tell it.
+            Hold::Proxy { .. } | Hold::Over => {}
+        }
     }
 }

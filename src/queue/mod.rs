@@ -1,41 +1,59 @@
 //! What is owed: the one meeting point of the door and the courier.
 //!
 //! [`Queue::offer`] hands a message to the couriers and comes back with the one answer the device hears; couriers take
-//! [`Lease`]s by [`Queue::claim`] and end them with [`Lease::settle`]. Today it is a pure proxy (`queue = false`): all
-//! or nothing, nothing is kept, and 250 is said only when the provider took the message for every recipient.
-//! Guarantees: an [`Accepted`] exists only for such a message; a refusal is given only when nothing of the message can
-//! still go out, because the attempt was cancelled first; once the dot may be on its way, the answer is the
-//! provider's or *uncertain*.
+//! [`Lease`]s by [`Queue::claim`] and end them with [`Lease::settle`]. A pure proxy (`queue = false`) keeps nothing: a
+//! message is taken by the provider for all while its device waits, or refused (`proxy`). A durable queue keeps what is
+//! still owed when the device has waited long enough (`window`). Guarantees: an [`Accepted`] exists only for a message
+//! that every recipient's provider has, or the store; a refusal is given only when nothing of it can still go out.
 
 mod answer;
 pub mod body;
+mod core;
+pub mod failed;
 mod fate;
 mod lane;
+mod lanes;
 mod lease;
 mod message;
+pub mod notice;
+mod offer;
 pub mod parcel;
+mod part;
+mod proxy;
+mod room;
 mod route;
+mod row;
+pub mod schedule;
 mod settings;
 pub mod store;
+mod supply;
+mod ticket;
+mod window;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::diagnosis::Diagnosis;
 use crate::ids::AccountName;
+use crate::journal::Journal;
+use crate::net::clock::Clock;
 use crate::smtp::reply::{Refusal, Reply};
 use crate::words::Cause;
 
+use self::core::{Core, Out};
 pub use answer::{Accepted, Answer};
-use fate::Fate;
-use lane::Lane;
+use lanes::Lanes;
 pub use lease::{DotPermit, Lease};
 pub use message::{Kind, Message, Offered};
+pub use offer::{Offer, Told};
 pub use route::{NoAccount, Route};
 pub use settings::{AccountFacts, Keeping, Notices, NoticesTo, Settings, Uncertain};
+use store::Store;
+use ticket::Ticket;
+use window::Window;
 
 /// How an attempt ended for one recipient.
 #[derive(Debug, Clone)]
@@ -48,122 +66,171 @@ pub enum Outcome {
     Later(Option<Refusal>, Diagnosis),
     /// Not before someone or some time ends the hold of the account.
     Hold(Diagnosis),
+    /// Not before somebody ends the hold of this message: what only it needs is missing.
+    HoldMessage(Diagnosis),
     /// The dot was sent and no reply came.
     Uncertain(Diagnosis),
 }
 
+impl Outcome {
+    /// Why it is not delivered.
+    #[must_use]
+    pub fn diagnosis(&self) -> Option<&Diagnosis> {
+        match self {
+            Self::Delivered(_) => None,
+            Self::Never(_, why)
+            | Self::Later(_, why)
+            | Self::Hold(why)
+            | Self::HoldMessage(why)
+            | Self::Uncertain(why) => Some(why),
+        }
+    }
+}
+
 /// The queue. Lanes are made once, for every configured account.
 #[derive(Debug)]
-pub struct Queue {
-    lanes: HashMap<AccountName, Lane>,
+pub struct Queue(Kept);
+
+#[derive(Debug)]
+enum Kept {
+    /// Nothing is.
+    Proxy(Arc<Lanes>),
+    /// What is owed.
+    Durable(Arc<Core>),
 }
 
 impl Queue {
-    /// A queue for these accounts.
+    /// A pure proxy for these accounts.
     #[must_use]
-    pub fn new(accounts: impl IntoIterator<Item = AccountName>) -> Self {
-        Self { lanes: accounts.into_iter().map(|name| (name, Lane::default())).collect() }
+    pub fn proxy(accounts: impl IntoIterator<Item = AccountName>) -> Self {
+        Self(Kept::Proxy(Arc::new(Lanes::new(accounts, Clock::default()))))
     }
 
-    /// Hands a message over; a courier may have it before this returns. `wait` bounds the time to the first octet of
-    /// the dot.
+    /// A queue that keeps in `store` what it has promised.
+    #[must_use]
+    pub fn durable(
+        keeping: Keeping,
+        accounts: Vec<AccountFacts>,
+        store: Arc<dyn Store>,
+        clock: Clock,
+        journal: Journal,
+        hostname: String,
+    ) -> Self {
+        let lanes = Arc::new(Lanes::new(accounts.iter().map(|account| account.name.clone()), clock.clone()));
+        Self(Kept::Durable(Arc::new(Core {
+            store,
+            keeping,
+            clock,
+            journal,
+            hostname,
+            facts: accounts,
+            lanes,
+            out: Out::default(),
+            tasks: TaskTracker::new(),
+            ending: CancellationToken::new(),
+        })))
+    }
+
+    /// Whether what cannot be delivered while its device waits is kept.
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        matches!(self.0, Kept::Durable(_))
+    }
+
+    /// Hands a message over; a courier may have it before this returns. `wait`: how long the device waits; of a pure
+    /// proxy, up to the first octet of the dot.
     ///
     /// # Errors
-    /// When the account does not exist (any more): the message comes back.
+    /// When nothing is kept and the account does not exist (any more): the message comes back.
     pub fn offer(&self, offered: Offered, wait: Duration, now: Instant) -> Result<Offer, Box<Offered>> {
-        let account = offered.routes.first().and_then(|route| route.accounts().first()).cloned();
-        let Some((account, lane)) = account.and_then(|name| self.lanes.get(&name).map(|lane| (name, lane))) else {
-            return Err(Box::new(offered));
-        };
-        let (told, hears) = oneshot::channel();
-        let fate = Arc::new(Fate::default());
-        let Offered { message, envelope, .. } = offered;
-        let recipients = envelope.recipients.iter().map(|r| r.address.clone()).collect();
-        let lease = Lease { message: Arc::new(message), envelope, account, fate: Arc::clone(&fate), told };
-        match lane.closed() {
-            Some(why) => drop(lease.told.send(vec![refused_outcome(&why); lease.envelope.recipients.len()])),
-            None => lane.push(lease),
+        match &self.0 {
+            Kept::Proxy(lanes) => proxy::offer(lanes, offered, now + wait),
+            Kept::Durable(core) => Ok(offer(core, offered, wait, now)),
         }
-        Ok(Offer { fate, hears, until: now + wait, recipients })
+    }
+
+    /// No device waits any longer: what its provider does not have is stored, or refused.
+    pub fn end_windows(&self) {
+        if let Kept::Durable(core) = &self.0 {
+            core.ending.cancel();
+        }
+    }
+
+    /// Resolves when the queue has nothing more to write; after the last session and the last courier.
+    pub async fn finished(&self) {
+        if let Kept::Durable(core) = &self.0 {
+            core.tasks.close();
+            core.tasks.wait().await;
+        }
+    }
+
+    /// Why none of these accounts can be used just now, if so.
+    #[must_use]
+    pub fn closed(&self, route: &Route) -> Option<Diagnosis> {
+        self.lanes().why_closed(route)
     }
 
     /// The next message for this account, if one waits that is still wanted: for a courier whose connection is busy
     /// and could take its envelope along.
     #[must_use]
     pub fn try_claim(&self, account: &AccountName) -> Option<Lease> {
-        self.lanes.get(account)?.try_next()
+        match &self.0 {
+            Kept::Proxy(lanes) => lanes.get(account)?.try_next(false)?.fresh(),
+            Kept::Durable(core) => core.try_claim(account),
+        }
     }
 
-    /// The account cannot be used for now, and this is why: what comes does not wait for it, what waits stays.
+    /// The account cannot be used for now, and this is why: what comes does not wait for it, what waits goes another way
+    /// or is kept.
     pub fn close(&self, account: &AccountName, why: Diagnosis) {
-        if let Some(lane) = self.lanes.get(account) {
-            lane.close(why);
+        match &self.0 {
+            Kept::Proxy(lanes) => drop(lanes.close(account, why)),
+            Kept::Durable(core) => core.changed(&core.lanes.close(account, why)),
         }
     }
 
     /// The account can be used (again).
     pub fn open(&self, account: &AccountName) {
-        if let Some(lane) = self.lanes.get(account) {
-            lane.open();
+        match &self.0 {
+            Kept::Proxy(lanes) => drop(lanes.open(account)),
+            Kept::Durable(core) => core.changed(&core.lanes.open(account)),
         }
     }
 
     /// The next message for this account that is still wanted. Waits for ever if the account does not exist.
     pub async fn claim(&self, account: &AccountName) -> Lease {
-        match self.lanes.get(account) {
-            Some(lane) => lane.next().await,
+        let lease = match (&self.0, self.lanes().get(account)) {
+            (Kept::Proxy(_), Some(lane)) => lane.next(|| false).await.fresh(),
+            (Kept::Durable(core), Some(lane)) => Some(core.claim(account, lane).await),
+            (_, None) => None,
+        };
+        match lease {
+            Some(lease) => lease,
             None => std::future::pending().await,
         }
     }
-}
 
-/// The device's side of a message that was offered. Dropping it withdraws the message if that is still possible.
-#[derive(Debug)]
-pub struct Offer {
-    fate: Arc<Fate>,
-    hears: oneshot::Receiver<Vec<Outcome>>,
-    until: Instant,
-    recipients: Vec<crate::mail::address::Address>,
-}
-
-impl Offer {
-    /// The one answer. Cancel-safe: it may be dropped and asked again.
-    pub async fn answer(&mut self) -> Answer {
-        let sleep = tokio::time::sleep_until(self.until.into());
-        tokio::select! {
-            biased;
-            outcomes = &mut self.hears => return self.judge(outcomes.ok()),
-            () = sleep => {}
-        }
-        if self.withdraw() {
-            return Answer::too_late();
-        }
-        // The dot may be on its way: only the provider's reply counts now. The client dialogue bounds this wait.
-        let outcomes = (&mut self.hears).await;
-        self.judge(outcomes.ok())
-    }
-
-    /// Takes the message back; true if nothing of it can go out any more.
-    #[must_use]
-    pub fn withdraw(&self) -> bool {
-        self.fate.withdraw()
-    }
-
-    fn judge(&self, outcomes: Option<Vec<Outcome>>) -> Answer {
-        match outcomes {
-            Some(outcomes) => Answer::all_or_nothing(&outcomes, &self.recipients),
-            // The courier is gone. Before the dot nothing went out; after it nobody knows.
-            None if self.fate.is_committed() => Answer::uncertain(None),
-            None => Answer::failed(),
+    fn lanes(&self) -> &Lanes {
+        match &self.0 {
+            Kept::Proxy(lanes) => lanes,
+            Kept::Durable(core) => &core.lanes,
         }
     }
 }
 
-impl Drop for Offer {
-    fn drop(&mut self) {
-        // Whether it succeeded matters to nobody any more.
-        let _ = self.withdraw();
+/// A message whose device waits, in the hands of its couriers.
+fn offer(core: &Arc<Core>, offered: Offered, wait: Duration, now: Instant) -> Offer {
+    let Offered { message, envelope, routes } = offered;
+    let parts = part::partition(&envelope, &routes, |route| core.recipients_per_message(core.lanes.first(route)));
+    let ways: Vec<_> = parts.iter().map(|part| (Arc::clone(&part.envelope), part.route.clone())).collect();
+    let ticket = Arc::new(Ticket::new(Arc::clone(core), Arc::new(message), parts));
+    // With `wait = 0` it is stored first, and couriers find it there.
+    if !wait.is_zero() {
+        for (number, (envelope, route)) in ways.into_iter().enumerate() {
+            ticket.hand_over(number, envelope, route);
+        }
     }
+    Offer::durable(Window::new(ticket, now + wait))
 }
 
 /// What it means for a message that its account cannot be used.

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Route;
+use super::store::StandingKind;
 use crate::diagnosis::Diagnosis;
 use crate::ids::{AccountName, AttemptId, MessageId};
 use crate::mail::envelope::Recipient;
@@ -69,6 +70,19 @@ pub enum Standing {
     Failed { since: Timestamp },
 }
 
+impl Standing {
+    /// Without what belongs to it.
+    #[must_use]
+    pub fn kind(&self) -> StandingKind {
+        match self {
+            Self::Due { .. } => StandingKind::Due,
+            Self::Sending { .. } => StandingKind::Sending,
+            Self::Held { .. } => StandingKind::Held,
+            Self::Failed { .. } => StandingKind::Failed,
+        }
+    }
+}
+
 /// What holds one parcel. What holds an account holds the lane, not its parcels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -81,6 +95,8 @@ pub enum HeldBy {
     NoAccount,
     /// What only this message needs is missing, for instance an identity to sign it with.
     Message,
+    /// Its body does not lie on the disk as it was put there. Nothing but a person ends it.
+    Damaged,
 }
 
 /// A recipient and how it stands.
@@ -99,8 +115,13 @@ pub struct Owed {
 pub enum State {
     /// Still to be delivered; what was last said against it.
     Open { last: Option<Said> },
-    /// Taken by the provider.
-    Delivered { at: Timestamp, reply: String },
+    /// Taken by the provider; with DSN it reports what becomes of it from there on (RFC 3461 §5.2.1).
+    Delivered {
+        at: Timestamp,
+        reply: String,
+        #[serde(default)]
+        dsn: bool,
+    },
     /// Never; told or not as the notices are configured.
     Never { at: Timestamp, said: Said },
     /// A person took it off.
@@ -164,4 +185,7 @@ pub struct Try {
     pub ended: String,
     /// Why it failed; nothing if it did not.
     pub why: Option<Why>,
+    /// The server offered DSN, and was given what the device asked for.
+    #[serde(default)]
+    pub dsn: bool,
 }

@@ -33,6 +33,20 @@ impl Route {
         Self(Arc::new([account]))
     }
 
+    /// The first account.
+    #[must_use]
+    pub fn first(&self) -> &AccountName {
+        // Never empty, by the constructors.
+        &self.0[0]
+    }
+
+    /// What is left behind this account; `None` if it is the last one, or not among them.
+    #[must_use]
+    pub fn after(&self, account: &AccountName) -> Option<Self> {
+        let at = self.0.iter().position(|name| name == account)?;
+        Self::new(self.0[at + 1..].into())
+    }
+
     /// The accounts, at least one.
     #[must_use]
     pub fn accounts(&self) -> &[AccountName] {

@@ -5,9 +5,11 @@
 
 use std::time::Duration;
 
+use crate::account;
 use crate::ids::AccountName;
 use crate::mail::address::Address;
 use crate::mail::display_name::DisplayName;
+use crate::mail::pattern::Pattern;
 
 /// Whether anything is kept, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,4 +123,23 @@ pub struct AccountFacts {
     pub address: Option<Address>,
     /// `sender.name`
     pub sender_name: Option<DisplayName>,
+    /// Addresses it may send as beside its own.
+    pub may_send_as: Vec<Pattern>,
+    /// The server's name.
+    pub host: String,
+}
+
+impl From<&account::Settings> for AccountFacts {
+    fn from(account: &account::Settings) -> Self {
+        let own = account.address.as_ref().and_then(|address| Address::parse(address.as_bytes()).ok());
+        Self {
+            name: account.name.clone(),
+            recipients_per_message: account.recipients_at_once(),
+            takes_null_sender: account.null_sender,
+            address: account.sender.address.clone().or(own),
+            sender_name: account.sender.name.clone(),
+            may_send_as: account.may_send_as.clone(),
+            host: account.host.clone(),
+        }
+    }
 }

@@ -5,6 +5,9 @@
 //! are made in the order it gave them; one that failed leaves nothing behind, even if it reached the disk; reading sees
 //! what was promised. One process at a time: whoever holds the [`crate::disk::Ownership`] of the directory.
 
+#[cfg(test)]
+pub mod memory;
+
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
@@ -59,16 +62,18 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// The routes of all parcels that are not finished, each once.
     fn routes(&self) -> Result<Vec<Route>, Unreadable>;
 
-    /// What is due on these routes: the longest due first within a device, devices in turn.
+    /// What is due on these routes: the longest due first within a device, devices in turn, beginning with the device
+    /// whose parcel is due the longest.
     fn due(&self, ask: &Due<'_>) -> Result<Vec<Waiting>, Unreadable>;
 
     /// When the next parcel of these routes is due that is not due at `after`; also the end of a parcel's own hold.
     fn next_due(&self, routes: &[Route], after: Timestamp) -> Result<Option<Timestamp>, Unreadable>;
 
-    /// Parcels whose own hold has an end, and that end is over.
+    /// Parcels whose own hold has an end, and that end is over; the one over the longest first.
     fn hold_over(&self, now: Timestamp, limit: usize) -> Result<Vec<Waiting>, Unreadable>;
 
-    /// Parcels an attempt had in its hand when the process before this one died.
+    /// Parcels that stand as [`super::parcel::Standing::Sending`]. Asked before the first claim: an attempt had them
+    /// in its hand when the process before this one died.
     fn unfinished(&self) -> Result<Vec<Waiting>, Unreadable>;
 
     /// A message with its body.
@@ -80,7 +85,10 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// A page of the queue, oldest message first.
     fn list(&self, filter: &Filter, page: Page) -> Result<Vec<Waiting>, Unreadable>;
 
-    /// How much there is.
+    /// How much there is, and how much of it is this device's: counted along with each commit, no disk is asked.
+    fn load(&self, device: &DeviceName) -> Load;
+
+    /// How much there is. Looks at every message: ask once, then count along.
     fn stock(&self) -> Result<Stock, Unreadable>;
 }
 
@@ -155,7 +163,16 @@ pub struct Page {
     pub limit: usize,
 }
 
-/// How much there is: what the caps look at.
+/// What the caps look at: messages and octets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Of all devices.
+    pub all: (u64, u64),
+    /// Of one.
+    pub of_device: (u64, u64),
+}
+
+/// How much there is of each device.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stock {
     /// Messages and octets of each device.

@@ -55,7 +55,7 @@ fn delivered() -> Outcome {
 const WAIT: Duration = Duration::from_secs(15);
 
 fn offered(recipients: &[&str]) -> (Queue, Offer) {
-    let queue = Queue::new(["office".into()]);
+    let queue = Queue::proxy(["office".into()]);
     let offer = queue.offer(message(recipients), WAIT, tokio::time::Instant::now().into_std()).unwrap();
     (queue, offer)
 }
@@ -144,7 +144,7 @@ async fn a_courier_that_dies_is_uncertain_only_after_the_dot() {
 
 #[tokio::test(start_paused = true)]
 async fn what_nobody_wants_any_more_is_not_claimed() {
-    let queue = Queue::new(["office".into()]);
+    let queue = Queue::proxy(["office".into()]);
     let now = Instant::now();
     drop(queue.offer(message(&["gone@x"]), WAIT, now).unwrap());
     let _waiting = queue.offer(message(&["here@x"]), WAIT, now).unwrap();
@@ -156,7 +156,7 @@ async fn what_nobody_wants_any_more_is_not_claimed() {
 
 #[tokio::test(start_paused = true)]
 async fn devices_take_turns() {
-    let queue = Queue::new(["office".into()]);
+    let queue = Queue::proxy(["office".into()]);
     let now = Instant::now();
     let order = ["nas", "nas", "nas", "fax", "nas", "scanner"];
     let _offers: Vec<Offer> = order.map(|device| queue.offer(from(device), WAIT, now).unwrap()).into();
@@ -169,16 +169,16 @@ async fn devices_take_turns() {
 
 #[tokio::test(start_paused = true)]
 async fn what_nobody_wants_does_not_pile_up_while_all_couriers_are_stuck() {
-    let queue = Queue::new(["office".into()]);
+    let queue = Queue::proxy(["office".into()]);
     for _ in 0..1000 {
         drop(queue.offer(message(&["gone@x"]), WAIT, Instant::now()).unwrap());
     }
-    assert_eq!(queue.lanes[&"office".into()].len(), 1, "only the last one, until the next comes");
+    assert_eq!(queue.lanes().get(&"office".into()).unwrap().len(), 1, "only the last one, until the next comes");
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_courier_that_came_last_gets_the_message() {
-    let queue = Queue::new(["office".into()]);
+    let queue = Queue::proxy(["office".into()]);
     let (account, other) = ("office".into(), "office".into());
     let (mut cold, mut warm) = (Box::pin(queue.claim(&account)), Box::pin(queue.claim(&other)));
     tokio::select! {

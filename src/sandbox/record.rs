@@ -128,6 +128,8 @@ counters! {
     revocations,
     /// MAIL commands accepted.
     transactions,
+    /// Ends of data behind which more had arrived before they were answered (RFC 2920 §3.1).
+    sent_ahead,
 }
 
 /// Shared by all connections.

@@ -117,6 +117,9 @@ impl Session {
         self.say(&Reply { code: 354, enhanced: "", lines: &["End data with <CR><LF>.<CR><LF>"] }, manner).await?;
         let body = self.body().await?;
         self.watch_sent_ahead();
+        if self.wire.has_more() {
+            count(&self.shared.record.counting.sent_ahead);
+        }
         // The transaction ends here whatever the answer will be (RFC 5321 §4.1.1.4).
         let Envelope::Open(transaction) = std::mem::replace(&mut self.envelope, Envelope::None) else { return Ok(()) };
         match body {

@@ -2,7 +2,8 @@
 //!
 //! The dialogue itself decides what a line looks like here, because only it knows which octets are a credential:
 //! callers hand over text that is already safe (promise 4). Control characters are escaped on the way in, lines are
-//! cut at 500 octets, and after [`LIMIT`] octets lines are counted, not kept. Costs nothing when not recording.
+//! cut at 500 octets, and after [`LIMIT`] octets lines are counted, not kept. Where one mail ends and the next is under
+//! way already the dialogue draws a line, so that each has a transcript of its own. Costs nothing when not recording.
 
 use std::time::{Duration, Instant};
 
@@ -40,13 +41,15 @@ pub struct Trace {
     text: String,
     marks: Vec<(Duration, Side, usize)>,
     dropped: usize,
+    /// How many of the marks are handed out by themselves, if not all.
+    divided: Option<usize>,
 }
 
 impl Trace {
     /// An empty trace; `recording` decides whether lines are kept at all.
     #[must_use]
     pub fn new(began: Instant, recording: bool) -> Self {
-        Self { began, recording, text: String::new(), marks: Vec::new(), dropped: 0 }
+        Self { began, recording, text: String::new(), marks: Vec::new(), dropped: 0, divided: None }
     }
 
     /// Whether lines are kept; ask before composing one.
@@ -91,11 +94,24 @@ impl Trace {
         self.dropped
     }
 
-    /// Hands the lines out and starts again, still counting time from the beginning of the connection.
+    /// What is said from now on is another mail's, and handed out by itself.
+    pub fn divide(&mut self) {
+        if self.recording && self.divided.is_none() {
+            self.divided = Some(self.marks.len());
+        }
+    }
+
+    /// Hands the lines out, those of one mail if they are divided, and starts again, still counting time from the
+    /// beginning of the connection.
     #[must_use]
     pub fn take(&mut self) -> Self {
-        let fresh = Self::new(self.began, self.recording);
-        std::mem::replace(self, fresh)
+        let mut rest = Self::new(self.began, self.recording);
+        if let Some(count) = self.divided.take() {
+            let end = count.checked_sub(1).map_or(0, |last| self.marks[last].2);
+            rest.text = self.text.split_off(end);
+            rest.marks = self.marks.drain(count..).map(|(at, side, mark)| (at, side, mark - end)).collect();
+        }
+        std::mem::replace(self, rest)
     }
 
     /// Whether there is anything to take.
@@ -123,6 +139,18 @@ mod tests {
             trace.say(Side::Client, "NOOP", now);
         }
         assert!(trace.text.len() <= LIMIT + LINE_LIMIT && trace.dropped() > 0);
+    }
+
+    #[test]
+    fn the_lines_of_two_mails_are_handed_out_one_after_the_other() {
+        let now = Instant::now();
+        let mut trace = Trace::new(now, true);
+        trace.say(Side::Client, ".", now);
+        trace.say(Side::Server, "250 first taken", now);
+        trace.divide();
+        trace.say(Side::Client, "MAIL FROM:<>", now);
+        let mut said = || trace.take().lines().map(|line| line.text.to_owned()).collect::<Vec<_>>();
+        assert_eq!([said(), said(), said()], [vec![".", "250 first taken"], vec!["MAIL FROM:<>"], vec![]]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One connection to a provider, signed in.
 //!
-//! Carries one message at a time and knows when it has served long enough. Errors on QUIT and close change nothing
+//! Carries one message after the other and knows when it has served long enough. Errors on QUIT and close change nothing
 //! (promise 6); a line that is dropped is simply cut.
 
 use std::time::{Duration, Instant};
@@ -51,7 +51,7 @@ impl Line {
         }
     }
 
-    /// A message begins.
+    /// A message begins, or its envelope goes out behind the one before.
     pub fn begin(&mut self) {
         self.messages += 1;
     }
@@ -59,7 +59,17 @@ impl Line {
     /// Whether it may carry another message.
     #[must_use]
     pub fn is_good(&self) -> bool {
-        self.link.conversation().is_ready() && self.messages < MESSAGES && self.opened.elapsed() < LIFE
+        self.link.conversation().is_ready() && self.may_go_on()
+    }
+
+    /// Whether it may carry another message right behind the one it carries (RFC 2920).
+    #[must_use]
+    pub fn takes_another(&self) -> bool {
+        self.may_go_on() && self.link.conversation().offered().is_some_and(|offered| offered.pipelining)
+    }
+
+    fn may_go_on(&self) -> bool {
+        self.messages < MESSAGES && self.opened.elapsed() < LIFE
     }
 
     /// Waits while nothing is to be sent; resolves when the line is of no more use.
@@ -71,7 +81,7 @@ impl Line {
         }
     }
 
-    /// Writes what was said so far into the journal.
+    /// Writes what was said so far into the journal; of a message that another follows, what was said of that one.
     pub fn write_down(&mut self, journal: &Journal) {
         let trace = self.client().trace();
         if !trace.is_empty() {

@@ -18,11 +18,13 @@ mod login;
 #[cfg(unix)]
 mod logout;
 mod matrix;
+mod pipelined;
 mod pool;
 mod probe;
 mod providers;
 mod proxies;
 mod proxy;
+mod redirect;
 mod refused;
 mod replies;
 mod routes;

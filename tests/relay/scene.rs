@@ -201,6 +201,8 @@ pub fn account(sandbox: &Sandbox, authority: &Path) -> account::Settings {
         recipients_per_message: 100,
         messages_per_minute: None,
         recipients_per_day: None,
+        null_sender: true,
+        may_send_as: Vec::new(),
         size: None,
         password_spaces: PasswordSpaces::Kept,
     }
@@ -239,9 +241,19 @@ pub struct Log {
 
 impl Log {
     pub fn capture() -> Self {
+        Self::at(log::Settings::default().level)
+    }
+
+    /// The same with all that was said on both sides.
+    pub fn with_transcripts() -> Self {
+        Self::at(tracing::Level::DEBUG)
+    }
+
+    fn at(level: tracing::Level) -> Self {
         let text = Arc::new(watch::Sender::new(String::new()));
         let writer = Writer(Arc::clone(&text));
-        let subscriber = log::subscriber(&log::Settings::default(), move || writer.clone(), false);
+        let settings = log::Settings { level, ..log::Settings::default() };
+        let subscriber = log::subscriber(&settings, move || writer.clone(), false);
         Self { text, _guard: tracing::subscriber::set_default(subscriber) }
     }
 
@@ -262,9 +274,15 @@ impl Log {
 
     /// Returns once one line holds all of these words.
     pub async fn wait_for_line(&self, words: &[&str]) {
+        self.wait_for_lines(1, words).await;
+    }
+
+    /// Returns once so many lines hold all of these words.
+    pub async fn wait_for_lines(&self, lines: usize, words: &[&str]) {
         let mut text = self.text.subscribe();
-        let found = tokio::time::timeout(Duration::from_secs(20), text.wait_for(|text| count(text, words) > 0)).await;
-        assert!(found.is_ok(), "no line with {words:?} in time:\n{}", self.text());
+        let all = text.wait_for(|text| count(text, words) >= lines);
+        let found = tokio::time::timeout(Duration::from_secs(20), all).await.is_ok();
+        assert!(found, "not {lines} lines with {words:?} in time:\n{}", self.text());
     }
 }
 

@@ -75,7 +75,7 @@ impl Asked {
     }
 
     fn goes(&self, book: &Book) -> Result<String, BookError> {
-        book.choose(&self.origin(), &self.recipient).map(|route| route.account.to_string())
+        book.choose(&self.origin(), &self.recipient).map(|route| route.account().to_string())
     }
 }
 
@@ -167,8 +167,8 @@ fn a_route_carries_its_fallbacks_in_order() {
     let book = book("office backup last", &["-> backup last office"], Some("office")).unwrap();
     let asked = asked(ANY);
     let route = book.choose(&asked.origin(), &asked.recipient).unwrap();
-    assert_eq!(route.account.as_str(), "backup");
-    assert_eq!(route.fallbacks.to_vec(), names("last office"));
+    assert_eq!(route.account().as_str(), "backup");
+    assert_eq!(route.fallbacks().to_vec(), names("last office"));
     assert_eq!(route.by, Reason::Rule(0));
 }
 
@@ -179,7 +179,7 @@ fn a_renamed_account_is_found_by_its_former_names_and_called_by_the_present_one(
     assert_eq!(pick(listed, None, Some("bureau")).unwrap(), "office");
     let book = book(listed, &["-> backup desk"], None).unwrap();
     let asked = asked(ANY);
-    assert_eq!(book.choose(&asked.origin(), &asked.recipient).unwrap().fallbacks.to_vec(), names("office"));
+    assert_eq!(book.choose(&asked.origin(), &asked.recipient).unwrap().fallbacks().to_vec(), names("office"));
     assert!(matches!(pick(listed, Some("dek"), None), Err(BookError::Unknown { .. })));
     assert_eq!(pick("office<backup backup", Some("backup"), None).unwrap(), "backup", "the present name wins");
 }
@@ -189,7 +189,7 @@ fn before_the_recipients_every_route_that_may_come_is_known() {
     let rules = ["recipient=*@x -> backup", "sender=other@* -> last", "recipient=*@y -> last"];
     let reach = |book: &Book, text: &str| {
         let routes = book.reachable(&asked(text).origin());
-        routes.map(|routes| routes.iter().map(|route| route.account.to_string()).collect::<Vec<_>>())
+        routes.map(|routes| routes.iter().map(|route| route.account().to_string()).collect::<Vec<_>>())
     };
     let with_default = book("office backup last", &rules, Some("office")).unwrap();
     assert_eq!(reach(&with_default, ANY).unwrap(), ["backup", "last", "office"]);
@@ -284,7 +284,7 @@ mod chance {
             let first = rules.iter().position(|rule| fits(rule, &asked));
             prop_assert_eq!(route.by, first.map_or(Reason::Default, Reason::Rule));
             let account = first.map_or_else(|| "zero".into(), |i| rules[i].accounts[0].clone());
-            prop_assert_eq!(&route.account, &account);
+            prop_assert_eq!(route.account(), &account);
             if first.is_some() {
                 let longer = [rules.clone(), more].concat();
                 prop_assert_eq!(&book(&longer).choose(&asked.origin(), &asked.recipient).unwrap(), &route);

@@ -14,10 +14,11 @@ use crate::app;
 use crate::config::Config;
 use crate::ids::{AccountName, DeviceName, ListenerName};
 use crate::inbound::limits::Unit;
-use crate::inbound::policy::{Caller, Policy};
+use crate::inbound::policy::{Caller, Company, Policy};
 use crate::inbound::settings::{DeviceAuth, ListenerSettings};
 use crate::mail::address::Address;
 use crate::mail::envelope::{Envelope, Recipient, ReversePath, Sender};
+use crate::queue;
 use crate::smtp::reply::Refusal;
 
 /// The mail in question.
@@ -70,6 +71,8 @@ struct Explained {
     written: Address,
     tried: Vec<(usize, Rule, Option<Condition>)>,
     found: Result<(Address, Route), Refusal>,
+    /// Mail is kept, so that the further accounts of a route have their turn.
+    kept: bool,
 }
 
 /// Explains the choice.
@@ -106,7 +109,9 @@ fn explain<'a>(config: &Config, listener: &'a ListenerSettings, asked: &Asked) -
         Sender { reverse_path: asked.from.clone(), declared_size: None, smtputf8: false, ret: None, envid: None };
     let said = policy.sender(&caller, &mut sender).map(|()| sender.reverse_path.to_string());
     let mut envelope = Envelope { sender, recipients: Vec::new() };
-    let recipients = if said.is_ok() { recipients(&policy, &caller, &mut envelope, &asked.to) } else { Vec::new() };
+    let kept = matches!(config.queue, queue::Settings::Durable(_));
+    let recipients =
+        if said.is_ok() { recipients(&policy, kept, &caller, &mut envelope, &asked.to) } else { Vec::new() };
     let limits = limits(&policy, &caller);
     Ok(Explanation { listener, caller, barred, sender: said, recipients, limits })
 }
@@ -143,17 +148,18 @@ fn signs_in(listener: &ListenerSettings, caller: &Caller) -> Result<(), String> 
     }
 }
 
-fn recipients(policy: &Policy, caller: &Caller, envelope: &mut Envelope, to: &[Address]) -> Vec<Explained> {
-    let mut so_far: Option<Route> = None;
+fn recipients(policy: &Policy, kept: bool, caller: &Caller, envelope: &mut Envelope, to: &[Address]) -> Vec<Explained> {
+    let mut first: Option<AccountName> = None;
     let mut explained = Vec::new();
     for written in to {
         let tried = policy.explain(caller, &envelope.sender.reverse_path, written);
-        let found = policy.recipient(caller, envelope, so_far.as_ref(), written);
+        let company = if kept { Company::Free } else { Company::Together(first.as_ref()) };
+        let found = policy.recipient(caller, envelope, company, written);
         if let Ok((address, route)) = &found {
             envelope.recipients.push(Recipient::plain(address.clone()));
-            so_far.get_or_insert_with(|| route.clone());
+            first.get_or_insert_with(|| route.account().clone());
         }
-        explained.push(Explained { written: written.clone(), tried, found });
+        explained.push(Explained { written: written.clone(), tried, found, kept });
     }
     explained
 }
@@ -222,7 +228,9 @@ impl Explained {
             };
         }
         let _ = match &self.found {
-            Ok((_, route)) => writeln!(text, "    goes through {}, by {}", accounts(route), reason(route, caller)),
+            Ok((_, route)) => {
+                writeln!(text, "    goes through {}, by {}", accounts(route, self.kept), reason(route, caller))
+            }
             Err(refusal) => writeln!(text, "    refused: {}", refusal.reply()),
         };
     }
@@ -234,8 +242,8 @@ impl Explained {
             "recipient": self.written.as_str(),
             "becomes": found.map(|(address, _)| address.as_str()),
             "tried": self.tried.iter().map(tried).collect::<Vec<_>>(),
-            "account": found.map(|(_, route)| route.account.as_str()),
-            "fallbacks": found.map(|(_, route)| route.fallbacks.iter().map(AccountName::as_str).collect::<Vec<_>>()),
+            "account": found.map(|(_, route)| route.account().as_str()),
+            "fallbacks": found.map(|(_, route)| route.fallbacks().iter().map(AccountName::as_str).collect::<Vec<_>>()),
             "decided_by": found.map(|(_, route)| reason(route, caller)),
             "refused": self.found.as_ref().err().map(|refusal| refusal.reply().to_string()),
         })
@@ -246,13 +254,13 @@ fn mismatch(rule: &Rule, condition: Condition) -> String {
     format!("`{condition}` wants {}", rule.wanted(condition))
 }
 
-fn accounts(route: &Route) -> String {
-    let mut text = format!("account {}", route.account);
-    for fallback in route.fallbacks.iter() {
+fn accounts(route: &Route, kept: bool) -> String {
+    let mut text = format!("account {}", route.account());
+    for fallback in route.fallbacks() {
         let _ = write!(text, ", else {fallback}");
     }
-    if !route.fallbacks.is_empty() {
-        text.push_str(" (in this version the first one only)");
+    if !kept && !route.fallbacks().is_empty() {
+        text.push_str(" (with delivery.queue = false the first one only)");
     }
     text
 }

@@ -66,6 +66,10 @@ fn read_one(name: &str, section: &Section<'_>, surroundings: &Surroundings<'_>, 
         recipients_per_message: limit("recipients_per_message", RECIPIENTS),
         messages_per_minute: limits.as_ref().and_then(|limits| limits.number("messages_per_minute")),
         recipients_per_day: limits.as_ref().and_then(|limits| limits.number("recipients_per_day")),
+        null_sender: limits.as_ref().and_then(|limits| limits.get("null_sender", values::flag)).unwrap_or(true),
+        may_send_as: section
+            .list("may_send_as", values::pattern)
+            .map_or_else(Vec::new, |list| list.into_iter().map(|(pattern, _)| pattern).collect()),
         size: limits.as_ref().and_then(provider::size),
     };
     sign_in(section, &settings);

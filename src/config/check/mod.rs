@@ -2,11 +2,12 @@
 //! one file it needs, a device's password, is read through a function it is given.
 //!
 //! Each part of the configuration has its page: [`listeners`], [`devices`], [`accounts`], [`oauth`], [`proxy`],
-//! [`trust`], [`limits`], [`names`], [`routes`]; [`between`] looks at what fits each other across them, [`risks`] at
+//! [`trust`], [`limits`], [`names`], [`routes`], [`delivery`]; [`between`] looks at what fits each other across them, [`risks`] at
 //! what is dangerous although it fits. Guarantees: without an error among the findings the result is usable as it is.
 
 mod accounts;
 mod between;
+mod delivery;
 mod devices;
 mod limits;
 mod listeners;
@@ -31,12 +32,11 @@ use super::files::{HOW_TO_MAKE_A_KEY, Named, NamedFile};
 use super::finding::Complaint;
 use super::section::Section;
 use super::tree::{Origin, Value};
-use super::{Config, Delivery, values};
+use super::{Config, values};
 use crate::account::provider::Presets;
 use crate::inbound::settings::Caps;
 use crate::journal::log;
 use crate::mail::address::Address;
-use crate::queue;
 use crate::secret::Secret;
 use crate::store::{
     self,
@@ -98,13 +98,14 @@ pub(super) fn check(root: &Section<'_>, surroundings: &Surroundings<'_>) -> Chec
     let hostname = root.get("hostname", values::domain);
     risks::name(root, &listeners, &accounts, hostname.as_deref());
 
-    let (delivery, queue) = delivery(root);
+    let listeners: Vec<_> = listeners.into_iter().map(|listener| listener.settings).collect();
+    let (delivery, queue) = delivery::read(root, &listeners);
     let config = Config {
         hostname,
         default_domain: root.get("default_domain", values::domain),
         default_account: default_account.as_deref().map(Into::into),
         aliases: aliases(root),
-        listeners: listeners.into_iter().map(|listener| listener.settings).collect(),
+        listeners,
         routes,
         devices: devices.into_iter().map(|device| device.settings).collect(),
         accounts: accounts.into_iter().map(|account| account.settings).collect(),
@@ -133,35 +134,6 @@ fn aliases(root: &Section<'_>) -> BTreeMap<String, Address> {
         }
     }
     aliases
-}
-
-const WAIT: Duration = Duration::from_secs(15);
-const LONGEST_WAIT: Duration = Duration::from_mins(10);
-const SHUTDOWN_GRACE: Duration = Duration::from_secs(8);
-const LONGEST_GRACE: Duration = Duration::from_mins(5);
-
-fn delivery(root: &Section<'_>) -> (Delivery, queue::Settings) {
-    let mut delivery = Delivery { shutdown_grace: SHUTDOWN_GRACE, redirect_to: None, archive_to: None };
-    let Some(section) = root.section("delivery") else { return (delivery, queue::Settings::Proxy { wait: WAIT }) };
-    if section.get("queue", values::flag) == Some(true) {
-        let complaint = Complaint::new("a queue is not available in this version");
-        section.error("queue", complaint.hint("write queue = false: every mail is passed on while the device waits"));
-    }
-    let wait = section.get("wait", values::duration).unwrap_or(WAIT);
-    if wait.is_zero() {
-        let complaint =
-            Complaint::new("without a queue somebody has to wait for the provider, and wait = 0 lets nobody");
-        section.error("wait", complaint.hint("write wait = \"15s\""));
-    } else if wait < Duration::from_secs(1) || wait > LONGEST_WAIT {
-        let complaint = Complaint::new("expected a time from 1 second to 10 minutes");
-        section.error("wait", complaint.hint("devices give up sooner than after 10 minutes (RFC 5321 §4.5.3.2.6)"));
-    }
-    delivery.shutdown_grace = section.get("shutdown_grace", values::duration).unwrap_or(SHUTDOWN_GRACE);
-    if delivery.shutdown_grace > LONGEST_GRACE {
-        let complaint = Complaint::new("expected at most 5 minutes");
-        section.error("shutdown_grace", complaint.hint("service managers kill a program that takes longer to stop"));
-    }
-    (delivery, queue::Settings::Proxy { wait })
 }
 
 const SHORTEST_IDLE: Duration = Duration::from_secs(30);

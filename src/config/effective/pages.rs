@@ -17,6 +17,7 @@ use crate::mail::address::Address;
 use crate::mail::display_name::DisplayName;
 use crate::net::proxy::Proxies;
 use crate::net::trust::{Anchors, Verify};
+use crate::queue;
 use crate::store::file::KeySource;
 
 pub(super) const HIDDEN: &str = "<hidden>";
@@ -238,9 +239,18 @@ fn route<'a>(rule: &Rule, index: usize, origins: &'a Origins) -> Page<'a> {
 
 fn delivery<'a>(config: &Config, origins: &'a Origins) -> Page<'a> {
     let mut page = Page::new("[delivery]", "delivery", origins);
+    page.put("queue", matches!(config.queue, queue::Settings::Durable(_)));
     page.put("wait", words::duration(config.queue.wait()));
-    // This version has none.
-    page.put("queue", false);
+    if let queue::Settings::Durable(keeping) = &config.queue {
+        page.put("max_queue_lifetime", words::duration(keeping.max_queue_lifetime));
+        page.put("retry", keeping.retry.iter().map(|wait| words::duration(*wait)).collect::<Vec<_>>());
+        page.put("uncertain", words::uncertain(keeping.uncertain));
+        page.put("uncertain_delay", words::duration(keeping.uncertain_delay));
+        page.put_some("hold_for", keeping.hold_for.map(words::duration));
+        page.put("keep_failed", words::duration(keeping.keep_failed));
+    }
+    page.put_some("redirect_to", config.delivery.redirect_to.as_ref().map(Address::as_str));
+    page.put_some("archive_to", config.delivery.archive_to.as_ref().map(Address::as_str));
     page.put("shutdown_grace", words::duration(config.delivery.shutdown_grace));
     page
 }
@@ -267,6 +277,10 @@ fn storage<'a>(config: &Config, origins: &'a Origins) -> Page<'a> {
         KeySource::File(path) if page.is_written("key_file") => page.put("key_file", words::path(path)),
         KeySource::File(path) => page.unwritten("key_file", words::path(path), "a credential of systemd"),
         KeySource::Made(path) => page.unwritten("key_file", words::path(path), "made when it is first needed"),
+    }
+    if let queue::Settings::Durable(keeping) = &config.queue {
+        page.put("max_messages", words::whole(keeping.max_messages));
+        page.put("max_size", words::size(keeping.max_size));
     }
     page
 }

@@ -11,12 +11,13 @@ use crate::account::{Encryption, Mechanism};
 use crate::inbound::settings::{DeviceAuth, LineEndings};
 use crate::journal::log::Format;
 use crate::net::trust::Verify;
+use crate::queue::Uncertain;
 use crate::smtp::sasl::Mechanism as Sasl;
 
 /// The largest unit that says it without a fraction.
 pub(super) fn duration(duration: Duration) -> toml::Value {
     let millis = duration.as_millis();
-    let units = [(3_600_000, "h"), (60_000, "m"), (1000, "s")];
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
     let unit = units.into_iter().find(|(unit, _)| millis >= *unit && millis.is_multiple_of(*unit));
     let (size, name) = unit.unwrap_or((1, "ms"));
     format!("{}{name}", millis / size).into()
@@ -125,6 +126,13 @@ pub(super) fn line_endings(endings: LineEndings) -> &'static str {
         LineEndings::Auto => "auto",
         LineEndings::Strict => "strict",
         LineEndings::Reject => "reject",
+    }
+}
+
+pub(super) fn uncertain(uncertain: Uncertain) -> &'static str {
+    match uncertain {
+        Uncertain::Retry => "retry",
+        Uncertain::Hold => "hold",
     }
 }
 

@@ -66,7 +66,7 @@ fn envelope(sender: &str, recipients: usize) -> Envelope {
 
 fn recipient(policy: &Policy, address: &str) -> Result<String, u16> {
     let address = Address::parse(address.as_bytes()).unwrap();
-    let answer = policy.recipient(&caller(None), &envelope("a@example.com", 0), None, &address);
+    let answer = policy.recipient(&caller(None), &envelope("a@example.com", 0), Company::Free, &address);
     answer.map(|(address, _)| address.to_string()).map_err(|refusal| refusal.reply().code)
 }
 
@@ -93,7 +93,12 @@ fn a_device_goes_out_through_its_own_account_unless_a_route_says_otherwise() {
     let policy = plain(|_, _| {});
     let account = |login, address: &[u8]| {
         let address = Address::parse(address).unwrap();
-        policy.recipient(&caller(login), &envelope("a@example.com", 0), None, &address).unwrap().1.account
+        policy
+            .recipient(&caller(login), &envelope("a@example.com", 0), Company::Free, &address)
+            .unwrap()
+            .1
+            .account()
+            .clone()
     };
     assert_eq!(account(Some("Fax1"), b"x@example.com").as_str(), "backup");
     assert_eq!(account(Some("scanner"), b"x@example.com").as_str(), "office");
@@ -104,14 +109,16 @@ fn a_device_goes_out_through_its_own_account_unless_a_route_says_otherwise() {
 #[test]
 fn a_recipient_of_another_account_needs_a_transaction_of_its_own() {
     let policy = plain(|_, _| {});
-    let ask = |so_far: Option<&Route>, address: &[u8]| {
-        let before = usize::from(so_far.is_some());
-        policy.recipient(&caller(None), &envelope("a@example.com", before), so_far, &Address::parse(address).unwrap())
+    let ask = |company: Company<'_>, address: &[u8]| {
+        let envelope = envelope("a@example.com", 1);
+        policy.recipient(&caller(None), &envelope, company, &Address::parse(address).unwrap())
     };
-    let (_, far) = ask(None, b"x@far.example").unwrap();
-    let refusal = ask(Some(&far), b"x@example.com").unwrap_err();
+    let (_, far) = ask(Company::Together(None), b"x@far.example").unwrap();
+    let refusal = ask(Company::Together(Some(far.account())), b"x@example.com").unwrap_err();
     assert!(refusal.reply().to_string().starts_with("452 4.5.3 This recipient goes through another account"));
-    assert!(ask(Some(&far), b"y@far.example").is_ok());
+    assert!(ask(Company::Together(Some(far.account())), b"y@far.example").is_ok());
+    let (_, near) = ask(Company::Free, b"x@example.com").unwrap();
+    assert_eq!(near.account().as_str(), "office", "what is kept goes by itself");
 }
 
 #[test]
@@ -129,7 +136,7 @@ fn a_device_s_own_patterns_hold_beside_the_listener_s() {
     let policy = plain(|listener, _| listener.recipients = vec!["x@*".into()]);
     let answer = |login, address: &[u8]| {
         let address = Address::parse(address).unwrap();
-        policy.recipient(&caller(login), &envelope("a@example.com", 0), None, &address).is_ok()
+        policy.recipient(&caller(login), &envelope("a@example.com", 0), Company::Free, &address).is_ok()
     };
     assert!(answer(Some("scanner"), b"x@example.com") && answer(None, b"x@elsewhere.example"));
     assert!(!answer(Some("scanner"), b"x@elsewhere.example"), "the device's");
@@ -181,6 +188,7 @@ fn patterns_limit_senders_and_recipients() {
 #[test]
 fn more_recipients_than_the_account_takes_at_once_are_left_for_another_transaction() {
     let address = Address::parse(b"c@x.example").unwrap();
-    let refusal = plain(|_, _| {}).recipient(&caller(None), &envelope("a@x", 2), None, &address).unwrap_err();
-    assert_eq!(refusal.reply().code, 452);
+    let ask = |company| plain(|_, _| {}).recipient(&caller(None), &envelope("a@x", 2), company, &address);
+    assert_eq!(ask(Company::Together(None)).unwrap_err().reply().code, 452);
+    assert!(ask(Company::Free).is_ok(), "what is kept is split");
 }

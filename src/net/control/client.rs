@@ -7,22 +7,38 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
-use hyper::header::{HOST, SERVER};
+use hyper::header::{CONTENT_TYPE, HOST, SERVER};
+use hyper::http::request::Builder;
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 
-use super::{Answer, AskError, LONGEST_ANSWER, PATIENCE, socket};
+use super::{Answer, AskError, LONGEST_ANSWER, LONGEST_CONNECTION, PATIENCE, socket};
 
 /// Asks the relay that owns this directory, with nothing in the request but its path.
 ///
 /// # Errors
 /// When nobody answers, or nobody who may be asked.
 pub async fn ask(directory: &Path, method: Method, path: &str) -> Result<Answer, AskError> {
+    exchange(directory, PATIENCE, Request::builder().method(method).uri(path), Vec::new()).await
+}
+
+/// Tells the relay that owns this directory something, as JSON. What is to be done may take it as long as a connection
+/// may last.
+///
+/// # Errors
+/// When nobody answers, or nobody who may be asked.
+pub async fn tell(directory: &Path, path: &str, json: Vec<u8>) -> Result<Answer, AskError> {
+    let request = Request::builder().method(Method::POST).uri(path).header(CONTENT_TYPE, "application/json");
+    exchange(directory, LONGEST_CONNECTION, request, json).await
+}
+
+async fn exchange(directory: &Path, patience: Duration, request: Builder, body: Vec<u8>) -> Result<Answer, AskError> {
     let socket = socket(directory);
     let asked = async {
         let stream = UnixStream::connect(&socket).await.map_err(|error| match error.kind() {
@@ -38,10 +54,10 @@ pub async fn ask(directory: &Path, method: Method, path: &str) -> Result<Answer,
         if !may_be_asked(relay, us, fs::metadata(directory).ok().map(|facts| facts.uid())) {
             return Err(AskError::Stranger { path: socket.clone(), uid: relay });
         }
-        converse(stream, method, path).await.map_err(|error| silent(&socket, &error))
+        converse(stream, request, body).await.map_err(|error| silent(&socket, &error))
     };
-    let late = |_| silent(&socket, &format!("nothing came within {} s", PATIENCE.as_secs()));
-    tokio::time::timeout(PATIENCE, asked).await.map_err(late)?
+    let late = |_| silent(&socket, &format!("nothing came within {} s", patience.as_secs()));
+    tokio::time::timeout(patience, asked).await.map_err(late)?
 }
 
 /// Whose relay may be asked: our own, root's, and that of the directory's owner, who can put there what they like.
@@ -55,8 +71,8 @@ fn silent(socket: &Path, detail: &impl ToString) -> AskError {
 
 type Trouble = Box<dyn std::error::Error + Send + Sync>;
 
-async fn converse(stream: UnixStream, method: Method, path: &str) -> Result<Answer, Trouble> {
-    let request = Request::builder().method(method).uri(path).header(HOST, "posthouse").body(Empty::<Bytes>::new())?;
+async fn converse(stream: UnixStream, request: Builder, body: Vec<u8>) -> Result<Answer, Trouble> {
+    let request = request.header(HOST, "posthouse").body(Full::new(Bytes::from(body)))?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let exchange = async {
         let (head, body) = sender.send_request(request).await?.into_parts();

@@ -19,9 +19,9 @@ use std::time::Duration;
 use hyper::StatusCode;
 
 #[cfg(unix)]
-pub use client::ask;
+pub use client::{ask, tell};
 #[cfg(not(unix))]
-pub use elsewhere::{Door, ask};
+pub use elsewhere::{Door, ask, tell};
 pub use hyper::Method;
 #[cfg(unix)]
 pub use server::Door;
@@ -35,8 +35,8 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 /// Octets of a request's body, and of everything before it.
 pub const LONGEST_REQUEST: usize = 64 * 1024;
 
-/// Octets of an answer: some hundred accounts at length.
-pub const LONGEST_ANSWER: usize = 1024 * 1024;
+/// Octets of an answer: some hundred accounts at length, or a message with some ten thousand recipients.
+pub const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
 
 /// Where the relay that owns this directory can be asked.
 #[must_use]

@@ -5,6 +5,7 @@
 //! `CRLF.CRLF` may have left; errors after the reply to the dot change nothing; memory is bounded whatever the server
 //! sends. Chooses no mechanism and judges no reply: that is `upstream`'s and `diagnosis`' part.
 
+mod clearing;
 mod fault;
 mod hello;
 mod login;
@@ -23,10 +24,11 @@ pub use login::Login;
 pub use order::{CannotCarry, Order};
 pub use settings::{Settings, StartTls, Timeouts};
 
+use self::clearing::Clearing;
 use self::hello::{Hello, Session};
 use self::login::Exchange;
 use self::reading::{Incoming, NotAReply, Reader};
-use self::transfer::{Clearing, Transfer};
+use self::transfer::Transfer;
 use self::wire::Wire;
 use super::extension::Extensions;
 use super::reply::{Refusal, Reply};
@@ -50,7 +52,8 @@ pub enum Event {
     Go,
     /// The chunk before was handed out and its write was done: the next one, please.
     More,
-    /// The reply to the dot: the commit point. The client is ready for the next transaction.
+    /// The reply to the dot: the commit point. The client is ready for the next transaction, or in the midst of the one
+    /// that follows: every event from here on is of that one.
     Finished(Reply),
     /// The transaction ended before the body. The client is ready for the next one.
     Refused(Refused),
@@ -75,8 +78,8 @@ pub enum Refused {
 ///
 /// Calling order, besides that of [`Conversation`]: `secured` after [`Event::Upgrade`]; `login` after
 /// [`Event::Ready`]; `transfer` after `Ready`, `LoggedIn`, `Finished` or `Refused`; `body` once after [`Event::Go`]
-/// and after each [`Event::More`]; `finish` instead of, or right after, any `body`. A last `body` and `finish` without
-/// a `poll` between them leave in one write. A call that does not fit the stage does nothing, because the stage may
+/// and after each [`Event::More`]; `finish` instead of, or right after, any `body`; `follow` right after `finish`. A
+/// last `body`, `finish` and `follow` without a `poll` between them leave in one write. A call that does not fit the stage does nothing, because the stage may
 /// have failed meanwhile; the event that says so is on its way.
 pub struct Client {
     stage: Stage,
@@ -213,6 +216,27 @@ impl Client {
         if let Stage::Transfer(transfer) = &mut self.stage {
             transfer.finish(&mut self.wire, now);
         }
+    }
+
+    /// The next transaction follows this one: its envelope leaves in the same write as the dot (RFC 2920 §3.1). False
+    /// when it cannot: nothing was said of it, and it may begin when this one has ended.
+    ///
+    /// Until [`Event::Finished`] a connection that breaks breaks for this transaction; the next one was not sent then.
+    #[must_use = "tells whether it was begun"]
+    pub fn follow(&mut self, order: Order, now: Instant) -> bool {
+        match &mut self.stage {
+            Stage::Transfer(transfer) => transfer.follow(order, &mut self.wire, now),
+            _ => false,
+        }
+    }
+
+    /// Ends the transaction under way without sending its message, if the server can still be told so: before DATA.
+    /// Then the client is ready for the next one.
+    pub fn give_up(&mut self, now: Instant) {
+        self.stage = match self.take_stage() {
+            Stage::Transfer(transfer) => transfer.give_up(&mut self.wire, now).unwrap_or_else(Stage::Transfer),
+            other => other,
+        };
     }
 
     /// Says QUIT when the dialogue allows it, else ends without a word.

@@ -40,7 +40,19 @@ struct Owner {
     all_or_nothing: bool,
     login: Option<Login>,
     dot: Dot,
+    next: NextMail,
     closed: bool,
+}
+
+/// When he hands over the next mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NextMail {
+    /// When this one is over.
+    Afterwards,
+    /// As early as he can.
+    Early,
+    /// Its envelope is out.
+    IsOut,
 }
 
 /// How far the dot of the mail under way has come.
@@ -88,11 +100,17 @@ impl Owner {
             Event::More => {
                 self.client.finish(now);
                 self.dot = Dot::AskedFor;
+                if self.next == NextMail::Early && self.client.follow(order(self.all_or_nothing), now) {
+                    self.next = NextMail::IsOut;
+                }
             }
             Event::Finished(_) => {
                 assert_eq!(self.dot, Dot::HandedOut, "an answer to a dot that was not sent");
                 self.dot = Dot::NotAskedFor;
-                self.begin(now);
+                match self.next {
+                    NextMail::IsOut => self.next = NextMail::Early,
+                    _ => self.begin(now),
+                }
             }
             Event::Failed(fault) => {
                 let phase = match fault {
@@ -139,7 +157,7 @@ fn whim() -> impl Strategy<Value = Whim> {
     let line = prop_oneof![
         8 => Just("250 2.0.0 ok\r\n"), 4 => Just("354 go\r\n"), 2 => Just("220 mx\r\n"), 2 => Just("334 UGFzcw==\r\n"),
         2 => Just("235 in\r\n"), 1 => Just("550 5.1.1 no\r\n"), 1 => Just("452 4.5.3 many\r\n"), 1 => Just("421 bye\r\n"),
-        1 => Just("250-PIPELINING\r\n"), 1 => Just("250-STARTTLS\n"), 1 => Just("25"), 1 => Just("\r"), 1 => Just("502 what\r\n"),
+        4 => Just("250-PIPELINING\r\n"), 1 => Just("250-STARTTLS\n"), 1 => Just("25"), 1 => Just("\r"), 1 => Just("502 what\r\n"),
     ];
     prop_oneof![
         30 => line.prop_map(|line| Whim::Say(line.into())),
@@ -158,6 +176,7 @@ proptest! {
         all_or_nothing: bool,
         login in proptest::option::of(login()),
         narrate: bool,
+        next in prop_oneof![Just(NextMail::Afterwards), Just(NextMail::Early)],
         starttls in prop_oneof![Just(StartTls::Never), Just(StartTls::IfOffered)],
     ) {
         let mut now = Instant::now();
@@ -165,7 +184,7 @@ proptest! {
         if narrate {
             client.narrate();
         }
-        let mut owner = Owner { client, all_or_nothing, login, dot: Dot::NotAskedFor, closed: false };
+        let mut owner = Owner { client, all_or_nothing, login, dot: Dot::NotAskedFor, next, closed: false };
         for whim in whims {
             match whim {
                 Whim::Say(octets) => owner.client.receive(&octets, now),

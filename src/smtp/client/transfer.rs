@@ -1,11 +1,14 @@
 //! One transaction: MAIL, RCPT…, DATA, the body, the dot (RFC 5321 §3.3), pipelined where offered (RFC 2920).
 //!
-//! Guarantees one reply per recipient, DATA only as the order allows, and that the dot leaves only with `finish`.
-//! When a transaction ends early its refusal is raised at once; what the server still has to say about it is read in
-//! [`Clearing`] and changes nothing any more.
+//! Guarantees one reply per recipient, DATA only as the order allows, and that the dot leaves only with `finish`. The
+//! envelope of the next transaction may leave in the same write as the dot of this one; whatever becomes of it then is
+//! no concern of this one. When a transaction ends early its refusal is raised at once; what the server still has to
+//! say about it is read in [`super::clearing`] and changes nothing any more.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
+use super::clearing::{Clearing, End};
 use super::hello::Session;
 use super::order::{Order, rcpt_line};
 use super::reading::Incoming;
@@ -35,9 +38,15 @@ enum Step {
     /// More of the body, from our owner.
     Body { stuffing: Stuffing, octets: u64, flow: Flow },
     /// That the octets with the dot are handed out.
-    Ending,
+    Ending { behind: Option<Behind> },
     /// The reply to the dot.
-    Dot,
+    Dot { behind: Option<Behind> },
+}
+
+/// A transaction whose envelope was said behind the dot of the one before.
+struct Behind {
+    order: Order,
+    said: Instant,
 }
 
 /// Whose turn it is while the body goes out.
@@ -52,19 +61,22 @@ enum Flow {
 impl Transfer {
     /// Says MAIL, and with PIPELINING what may follow without waiting.
     pub fn begin(session: Session, order: Order, wire: &mut Wire, now: Instant) -> Stage {
-        let transfer = Self { session, order, step: Step::Mail };
-        let offered = transfer.offered();
-        wire.say(&transfer.order.mail_line(&offered), now);
-        if transfer.session.pipelining() {
-            for recipient in &transfer.order.envelope.recipients {
-                wire.say(&rcpt_line(recipient, &offered), now);
-            }
-            if transfer.data_rides_along() {
-                wire.say("DATA", now);
-            }
-        }
+        envelope(&session, &order, |line| wire.say(line, now));
         wire.allow(wire.settings.timeouts.mail, now);
-        Stage::Transfer(Box::new(transfer))
+        Stage::Transfer(Box::new(Self { session, order, step: Step::Mail }))
+    }
+
+    /// Says the envelope of the next transaction behind the dot of this one, if that may be.
+    pub fn follow(&mut self, order: Order, wire: &mut Wire, now: Instant) -> bool {
+        let may = self.session.pipelining() && order.check(&self.offered()).is_ok();
+        let Step::Ending { behind: behind @ None } = &mut self.step else { return false };
+        if may {
+            // It is written down when its turn has come, in the transcript of its own mail.
+            wire.trace.say(Side::Note, "the envelope of the next mail goes along", now);
+            envelope(&self.session, &order, |line| wire.put(line));
+            *behind = Some(Behind { order, said: now });
+        }
+        may
     }
 
     pub fn phase(&self) -> Phase {
@@ -72,8 +84,8 @@ impl Transfer {
             Step::Mail => Phase::Mail,
             Step::Recipients { .. } => Phase::Recipient,
             Step::Data => Phase::Data,
-            Step::Body { .. } | Step::Ending => Phase::Body,
-            Step::Dot => Phase::Dot,
+            Step::Body { .. } | Step::Ending { .. } => Phase::Body,
+            Step::Dot { .. } => Phase::Dot,
         }
     }
 
@@ -101,15 +113,15 @@ impl Transfer {
                 wire.trace.say(Side::Note, &format!("{octets} octets of body"), now);
                 wire.trace.say(Side::Client, ".", now);
             }
-            self.step = Step::Ending;
+            self.step = Step::Ending { behind: None };
         }
     }
 
     /// Octets are handed out to be written.
     pub fn handed_out(&mut self, wire: &mut Wire, now: Instant) {
-        match self.step {
-            Step::Ending => {
-                self.step = Step::Dot;
+        match &mut self.step {
+            Step::Ending { behind } => {
+                self.step = Step::Dot { behind: behind.take() };
                 wire.allow(wire.settings.timeouts.final_dot, now);
             }
             Step::Body { .. } => wire.allow(wire.settings.timeouts.block, now),
@@ -136,15 +148,34 @@ impl Transfer {
             }
             Step::Data => self.data_answered(incoming, wire, now),
             // Nothing was asked: a server that says no now will not take the rest, and cannot be told to stop.
-            Step::Body { .. } | Step::Ending if incoming.class() > 3 => {
+            Step::Body { .. } | Step::Ending { .. } if incoming.class() > 3 => {
                 wire.fail(Fault::Reply { phase, reply: wire.reply(incoming) })
             }
-            Step::Dot if incoming.class() != 3 => {
+            Step::Dot { behind } if incoming.class() != 3 => {
                 wire.raise(Event::Finished(wire.reply(incoming)));
-                ready(self.session, wire, now)
+                match behind {
+                    Some(behind) => behind.go_on(self.session, wire, now),
+                    None => ready(self.session, wire, now),
+                }
             }
-            Step::Body { .. } | Step::Ending | Step::Dot => wire.misplaced(phase, incoming),
+            Step::Body { .. } | Step::Ending { .. } | Step::Dot { .. } => wire.misplaced(phase, incoming),
         }
+    }
+
+    /// Ends the transaction before its body, if the server can still be told to.
+    pub fn give_up(self: Box<Self>, wire: &mut Wire, now: Instant) -> Result<Stage, Box<Self>> {
+        let (ahead, all) = (self.session.pipelining(), self.order.envelope.recipients.len());
+        let outstanding = match self.step {
+            Step::Mail if ahead => 1 + all,
+            Step::Recipients { next, .. } if ahead => all - next,
+            Step::Mail | Step::Recipients { .. } => 1,
+            Step::Data | Step::Body { .. } | Step::Ending { .. } | Step::Dot { .. } => return Err(self),
+        };
+        if data_rides_along(&self.session, &self.order) {
+            // It may be answered 354, and a dot would then send an empty message.
+            return Err(self);
+        }
+        Ok(Clearing::of(self.session, outstanding, End::Reset, wire, now))
     }
 
     fn mail_answered(self: Box<Self>, incoming: &Incoming, wire: &mut Wire, now: Instant) -> Stage {
@@ -158,9 +189,10 @@ impl Transfer {
         if !self.session.pipelining() {
             return ready(self.session, wire, now);
         }
-        let data_open = self.data_rides_along();
+        let data_open = data_rides_along(&self.session, &self.order);
         let outstanding = self.order.envelope.recipients.len() + usize::from(data_open);
-        Clearing { session: self.session, outstanding, data_open, next: Next::Nothing }.settle(wire, now)
+        let end = if data_open { End::Data } else { End::Over };
+        Clearing::of(self.session, outstanding, end, wire, now)
     }
 
     fn recipient_answered(
@@ -201,11 +233,15 @@ impl Transfer {
         }
         let none_left = refused.len() == recipients.len();
         if none_left || (self.order.all_or_nothing && !refused.is_empty()) {
-            let data_open = self.data_rides_along();
+            let data_open = data_rides_along(&self.session, &self.order);
             wire.raise(Event::Refused(Refused::Recipients(refused)));
-            return Clearing::begin(self.session, data_open, wire, now);
+            return if data_open {
+                Clearing::of(self.session, 1, End::Data, wire, now)
+            } else {
+                Clearing::reset(self.session, wire, now)
+            };
         }
-        if !self.data_rides_along() {
+        if !data_rides_along(&self.session, &self.order) {
             wire.say("DATA", now);
         }
         wire.allow(wire.settings.timeouts.data, now);
@@ -224,93 +260,57 @@ impl Transfer {
             return wire.misplaced(Phase::Data, incoming);
         };
         wire.raise(Event::Refused(Refused::Data(refusal)));
-        Clearing::begin(self.session, false, wire, now)
+        Clearing::reset(self.session, wire, now)
     }
 
-    /// Whether DATA goes out before the recipients' replies are known. With one recipient all or nothing is certain
-    /// anyhow: if it is refused nobody is left, and what the server says to DATA then changes nothing (RFC 2920 §3.1).
-    fn data_rides_along(&self) -> bool {
-        let sure = !self.order.all_or_nothing || self.order.envelope.recipients.len() == 1;
-        self.session.pipelining() && sure
-    }
-
-    fn offered(&self) -> std::borrow::Cow<'_, Extensions> {
-        match &self.session.offered {
-            Some(offered) => std::borrow::Cow::Borrowed(offered),
-            None => std::borrow::Cow::Owned(Extensions::default()),
-        }
+    fn offered(&self) -> Cow<'_, Extensions> {
+        offered(&self.session)
     }
 }
 
-/// Reading the replies to the end of a transaction whose outcome is known.
-pub(super) struct Clearing {
-    session: Session,
-    /// Replies still to come; at least one.
-    outstanding: usize,
-    /// Whether the last of them answers a DATA that was sent ahead.
-    data_open: bool,
-    next: Next,
-}
-
-/// What to do when the transaction is cleared away.
-enum Next {
-    Nothing,
-    Transfer(Box<Order>),
-    Quit,
-}
-
-impl Clearing {
-    /// After a transaction that got past MAIL: the DATA sent ahead is answered, or RSET ends it now.
-    fn begin(session: Session, data_open: bool, wire: &mut Wire, now: Instant) -> Stage {
-        if !data_open {
-            wire.say("RSET", now);
+impl Behind {
+    /// Its turn has come: the reply to its MAIL is the next.
+    fn go_on(self, session: Session, wire: &mut Wire, now: Instant) -> Stage {
+        let Self { order, said } = self;
+        wire.trace.divide();
+        if wire.trace.recording() {
+            envelope(&session, &order, |line| wire.trace.say(Side::Client, line, said));
         }
-        Self { session, outstanding: 1, data_open, next: Next::Nothing }.settle(wire, now)
-    }
-
-    pub fn session(&self) -> &Session {
-        &self.session
-    }
-
-    pub fn transfer(&mut self, order: Order) {
-        self.next = Next::Transfer(Box::new(order));
-    }
-
-    pub fn quit(&mut self) {
-        self.next = Next::Quit;
-    }
-
-    /// A reply came.
-    pub fn answered(mut self, incoming: &Incoming, wire: &mut Wire, now: Instant) -> Stage {
-        let last = self.outstanding == 1;
-        match incoming.class() {
-            // RFC 2920 §3.1: DATA was accepted although nobody is there to receive it.
-            3 if last && self.data_open => {
-                wire.say(".", now);
-                self.data_open = false;
-            }
-            3 => return wire.misplaced(Phase::Mail, incoming),
-            4 | 5 if last && self.data_open => {
-                wire.say("RSET", now);
-                self.data_open = false;
-            }
-            _ => self.outstanding -= 1,
-        }
-        self.settle(wire, now)
-    }
-
-    fn settle(self, wire: &mut Wire, now: Instant) -> Stage {
         wire.allow(wire.settings.timeouts.mail, now);
-        match self.next {
-            _ if self.outstanding > 0 => Stage::Clearing(Box::new(self)),
-            Next::Nothing => ready(self.session, wire, now),
-            Next::Transfer(order) => Transfer::begin(self.session, *order, wire, now),
-            Next::Quit => wire.quit(now),
+        Stage::Transfer(Box::new(Transfer { session, order, step: Step::Mail }))
+    }
+}
+
+/// Says MAIL, and with PIPELINING what may follow without waiting.
+fn envelope(session: &Session, order: &Order, mut say: impl FnMut(&str)) {
+    let offered = offered(session);
+    say(&order.mail_line(&offered));
+    if session.pipelining() {
+        for recipient in &order.envelope.recipients {
+            say(&rcpt_line(recipient, &offered));
+        }
+        if data_rides_along(session, order) {
+            say("DATA");
         }
     }
 }
 
-fn ready(session: Session, wire: &mut Wire, now: Instant) -> Stage {
+/// Whether DATA goes out before the recipients' replies are known. With one recipient all or nothing is certain
+/// anyhow: if it is refused nobody is left, and what the server says to DATA then changes nothing (RFC 2920 §3.1).
+fn data_rides_along(session: &Session, order: &Order) -> bool {
+    let sure = !order.all_or_nothing || order.envelope.recipients.len() == 1;
+    session.pipelining() && sure
+}
+
+fn offered(session: &Session) -> Cow<'_, Extensions> {
+    match &session.offered {
+        Some(offered) => Cow::Borrowed(offered),
+        None => Cow::Owned(Extensions::default()),
+    }
+}
+
+/// Nothing is outstanding any more.
+pub(super) fn ready(session: Session, wire: &mut Wire, now: Instant) -> Stage {
     wire.rest(now);
     Stage::Ready { session, next: Phase::Mail }
 }

@@ -69,6 +69,11 @@ impl Wire {
     /// Sends a line.
     pub fn say(&mut self, line: &str, now: Instant) {
         self.trace.say(Side::Client, line, now);
+        self.put(line);
+    }
+
+    /// Sends a line that is written down later.
+    pub fn put(&mut self, line: &str) {
         let out = self.out();
         out.extend_from_slice(line.as_bytes());
         out.extend_from_slice(b"\r\n");

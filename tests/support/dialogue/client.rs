@@ -3,8 +3,8 @@
 //! Settings: `starttls = never|if-offered|required`, `login = yes|no` (whether AUTH is needed), `helo = NAME`.
 //! Orders: `secured` · `login plain|login|cram-md5|xoauth2|oauthbearer USER SECRET` · `transfer from=<A> to=<B> …
 //! [size=N] [8bit] [utf8] [smtputf8] [all-or-nothing] [ret=full|headers] [envid=X]`, each `to=<B>` with
-//! `,notify=never|success+failure+delay` and `,orcpt=X` · `body TEXT` · `last TEXT` (body and end in one) · `finish` ·
-//! `quit`.
+//! `,notify=never|success+failure+delay` and `,orcpt=X` · `body TEXT` · `last TEXT` (body and end in one) · `last TEXT
+//! then from=<A> to=<B> …` (and the next envelope with it) · `finish` · `follow from=<A> to=<B> …` · `give-up` · `quit`.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -95,9 +95,13 @@ impl Adapter for ClientSide {
             }
             "body" => self.client.body(&unescape(rest)?, now),
             "last" => {
-                self.client.body(&unescape(rest)?, now);
+                let (text, next) = rest.split_once(" then ").map_or((rest, None), |(text, next)| (text, Some(next)));
+                self.client.body(&unescape(text)?, now);
                 self.client.finish(now);
+                return next.map_or(Ok(None), |next| self.follow(next, now));
             }
+            "follow" => return self.follow(rest, now),
+            "give-up" => self.client.give_up(now),
             "finish" => self.client.finish(now),
             "quit" => self.client.quit(now),
             _ => return Err(format!("unknown order {order:?}")),
@@ -116,6 +120,11 @@ impl Adapter for ClientSide {
 }
 
 impl ClientSide {
+    fn follow(&mut self, words: &str, now: Instant) -> Result<Option<String>, String> {
+        let follows = self.client.follow(read_order(words)?, now);
+        Ok((!follows).then(|| "does not follow".into()))
+    }
+
     fn login(&mut self, words: &str, now: Instant) -> Result<(), String> {
         let [mechanism, user, secret] = words.split(' ').collect::<Vec<_>>()[..] else {
             return Err("expected login MECHANISM USER SECRET".into());

@@ -202,15 +202,18 @@ impl<A: Adapter> Stage<A> {
     }
 
     fn collect(&mut self) {
-        let lines = self.adapter.talk().trace().take();
-        self.transcript.extend(lines.lines().map(|line| {
-            let speaker = match line.side {
-                Speaker::Client => "C:",
-                Speaker::Server => "S:",
-                Speaker::Note => "--",
-            };
-            (line.at, format!("{speaker} {}", line.text).trim_end().to_owned())
-        }));
+        // Two mails on one connection are handed out one after the other.
+        while !self.adapter.talk().trace().is_empty() {
+            let lines = self.adapter.talk().trace().take();
+            self.transcript.extend(lines.lines().map(|line| {
+                let speaker = match line.side {
+                    Speaker::Client => "C:",
+                    Speaker::Server => "S:",
+                    Speaker::Note => "--",
+                };
+                (line.at, format!("{speaker} {}", line.text).trim_end().to_owned())
+            }));
+        }
     }
 
     fn did(&mut self, deed: Deed) {

@@ -68,7 +68,7 @@ From 192.168.1.7 to listener lan
   recipient boss, which becomes boss@far.example
     routes[0] does not: `sender` wants billing@*
     routes[1] fits
-    goes through account backup, else office (in this version the first one only), by routes[1]
+    goes through account backup, else office (with delivery.queue = false the first one only), by routes[1]
   recipient x@corp.example
     routes[0] does not: `sender` wants billing@*
     routes[1] does not: `recipient` wants *@far.example

@@ -1,0 +1,182 @@
+//! What a courier owes a queue that keeps what it promised: the order of settling and dots, and an outcome for each
+//! recipient.
+//!
+//! The provider is the test itself, line by line over a socket, so that it sees what is written and what is not. The
+//! whole relay against the practice provider stands in `tests/relay/pipelined.rs`.
+
+use std::sync::OnceLock;
+
+use jiff::Timestamp;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+use crate::outbound::Known;
+use crate::account::keeper::Keeper;
+use crate::account::keeper::tests::tools;
+use crate::account::{Encryption, Settings, tests::settings};
+use crate::ids::SessionId;
+use crate::journal::Journal;
+use crate::mail::address::Address;
+use crate::mail::envelope::{Envelope, Recipient, ReversePath, Sender};
+use crate::net::clock::Clock;
+use crate::net::trust::{self, Anchors, ClientTls};
+use crate::queue::body::Body;
+use crate::queue::store::memory::MemoryStore;
+use crate::queue::{AccountFacts, Keeping, Kind, Message, Offer, Offered, Queue, Route};
+use crate::smtp::client::Timeouts;
+use crate::upstream::Upstream;
+
+const WAIT: Duration = Duration::from_secs(15);
+
+/// An account with one connection, and its provider.
+struct Stand {
+    queue: Arc<Queue>,
+    account: Settings,
+    listener: TcpListener,
+    couriers: Couriers,
+}
+
+impl Stand {
+    /// Mail may wait in the queue before the courier comes.
+    async fn new(recipients_per_message: usize) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (host, port) = ("127.0.0.1".into(), listener.local_addr().unwrap().port());
+        let (encryption, connections) = (Encryption::None, 1);
+        let account = Settings { host, port, encryption, connections, recipients_per_message, ..settings() };
+        let store = Arc::new(MemoryStore::default());
+        let facts = vec![AccountFacts::from(&account)];
+        let (clock, journal) = (Clock::default(), Journal::default());
+        let queue = Queue::durable(Keeping::default(), facts, store, clock, journal, "relay.test".into());
+        Self { queue: Arc::new(queue), account, listener, couriers: Couriers::default() }
+    }
+
+    fn offer(&self, recipients: &[&str]) -> Offer {
+        let sender =
+            Sender { reverse_path: ReversePath::Null, declared_size: None, smtputf8: false, ret: None, envid: None };
+        let message = Message {
+            id: MessageId::new(),
+            session: SessionId::new(),
+            device: "scanner".into(),
+            kind: Kind::Mail,
+            sender: sender.clone(),
+            body: Body::from_memory(b"page\r\n".to_vec()),
+            eight_bit: false,
+            eight_bit_header: false,
+            arrived: Timestamp::now(),
+        };
+        let address = |text: &&str| Recipient::plain(Address::parse(text.as_bytes()).unwrap());
+        let recipients: Vec<_> = recipients.iter().map(address).collect();
+        let routes = vec![Route::only(self.account.name.clone()); recipients.len()];
+        let offered = Offered { message, envelope: Arc::new(Envelope { sender, recipients }), routes };
+        self.queue.offer(offered, WAIT, Instant::now()).unwrap()
+    }
+
+    /// The courier comes, connects and has said EHLO.
+    async fn open(&self) -> Provider {
+        let now = Instant::now();
+        let keeper = Keeper::new(&self.account, tools()).unwrap();
+        let trust = trust::Settings { anchors: Anchors::Bundled, ..trust::Settings::default() };
+        let tls = ClientTls::load(&trust, now).unwrap();
+        let (ours, journal) = (Arc::new(OnceLock::new()), Journal::default());
+        let (account, name, timeouts) = (self.account.clone(), "relay.test".into(), Timeouts::default());
+        let upstream = Upstream::new(account, keeper, tls, ours, name, timeouts, journal.clone());
+        let _desk = Desk::new(upstream, Arc::clone(&self.queue), journal, Known::default()).open(&self.couriers);
+        let mut provider = Provider(BufReader::new(self.listener.accept().await.unwrap().0));
+        provider.say("220 mx").await;
+        provider.hears(&["EHLO relay.test"]).await;
+        provider.say("250-mx\r\n250 PIPELINING").await;
+        provider
+    }
+}
+
+struct Provider(BufReader<TcpStream>);
+
+impl Provider {
+    async fn say(&mut self, lines: &str) {
+        self.0.write_all(format!("{lines}\r\n").as_bytes()).await.unwrap();
+    }
+
+    async fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.0.read_line(&mut line).await.unwrap();
+        line.trim_end().to_owned()
+    }
+
+    async fn hears(&mut self, lines: &[&str]) {
+        for expected in lines {
+            let line = tokio::time::timeout(WAIT, self.line()).await.expect("a line");
+            assert!(line.starts_with(expected), "expected {expected}, heard {line}");
+        }
+    }
+
+    /// Fails if anything comes.
+    async fn hears_nothing(&mut self) {
+        tokio::time::pause();
+        let heard = tokio::time::timeout(Duration::from_secs(1), self.line()).await;
+        tokio::time::resume();
+        assert!(heard.is_err(), "heard {heard:?}");
+    }
+}
+
+const ENVELOPE_OK: &str = "250 ok\r\n250 ok\r\n354 go";
+
+#[tokio::test]
+async fn the_next_dot_waits_until_the_mail_before_is_settled() {
+    let stand = Stand::new(100).await;
+    let (mut first, mut second) = (stand.offer(&["a@example.com"]), stand.offer(&["b@example.com"]));
+    let mut provider = stand.open().await;
+    provider.hears(&["MAIL", "RCPT TO:<a@example.com>", "DATA"]).await;
+    provider.say(ENVELOPE_OK).await;
+    provider.hears(&["page", ".", "MAIL", "RCPT TO:<b@example.com>", "DATA"]).await;
+    provider.say(&format!("250 taken\r\n{ENVELOPE_OK}")).await;
+    // Nobody has told the first device yet.
+    provider.hears_nothing().await;
+    assert_eq!(first.answer().await.reply().to_string(), "250 2.0.0 taken");
+    provider.hears_nothing().await;
+    drop(first.into_told());
+    provider.hears(&["page", "."]).await;
+    provider.say("250 taken too").await;
+    assert_eq!(second.answer().await.reply().to_string(), "250 2.0.0 taken too");
+}
+
+#[tokio::test]
+async fn the_parcels_of_one_message_do_not_wait_for_each_other() {
+    let stand = Stand::new(1).await;
+    let mut offer = stand.offer(&["a@example.com", "b@example.com"]);
+    let mut provider = stand.open().await;
+    provider.hears(&["MAIL", "RCPT TO:<a@example.com>", "DATA"]).await;
+    provider.say(ENVELOPE_OK).await;
+    provider.hears(&["page", ".", "MAIL", "RCPT TO:<b@example.com>", "DATA"]).await;
+    provider.say(&format!("250 taken\r\n{ENVELOPE_OK}")).await;
+    provider.hears(&["page", "."]).await;
+    provider.say("250 taken").await;
+    assert_eq!(offer.answer().await.reply().to_string(), "250 2.0.0 taken");
+}
+
+#[tokio::test]
+async fn of_several_recipients_each_has_its_own_outcome() {
+    let stand = Stand::new(100).await;
+    let mut offer = stand.offer(&["a@example.com", "b@example.com"]);
+    let mut provider = stand.open().await;
+    provider.hears(&["MAIL", "RCPT", "RCPT", "DATA"]).await;
+    provider.say("250 ok\r\n550 5.1.1 No such user\r\n250 ok\r\n354 go").await;
+    provider.hears(&["page", "."]).await;
+    provider.say("250 taken").await;
+    let heard = offer.answer().await.reply().to_string();
+    assert!(heard.starts_with("250 ") && heard.contains("a@example.com"), "{heard}");
+    assert!(!heard.contains("b@example.com"), "{heard}");
+}
+
+#[tokio::test]
+async fn a_connection_that_falls_leaves_the_refused_recipient_refused_and_the_other_open() {
+    let stand = Stand::new(100).await;
+    let mut offer = stand.offer(&["a@example.com", "b@example.com"]);
+    let mut provider = stand.open().await;
+    provider.hears(&["MAIL", "RCPT", "RCPT", "DATA"]).await;
+    provider.say("250 ok\r\n550 5.1.1 No such user\r\n250 ok\r\n354 go").await;
+    provider.hears(&["page", "."]).await;
+    drop(provider);
+    let heard = offer.answer().await.reply().to_string();
+    assert!(heard.starts_with("250 2.0.0 Ok: queued as "), "{heard}");
+}

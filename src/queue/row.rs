@@ -1,0 +1,169 @@
+//! A stored parcel in a courier's hand.
+//!
+//! Guarantees that the disk knows of a dot before it is written, that what an attempt brought is durable, with the
+//! notice it causes, before [`Row::settle`] returns, and that an outcome the store could not take is kept and recorded
+//! as soon as it can: until then the parcel is out, so that this process does not send it twice.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::core::Core;
+use super::parcel::{Parcel, ParcelId, Standing, State, Try};
+use super::store::{Change, Condition};
+use super::{Message, Outcome, Route, schedule};
+use crate::disk::durable::NotStored;
+use crate::failpoint;
+use crate::ids::{AccountName, AttemptId};
+use crate::journal::{self, Event};
+
+/// A full disk says nothing when there is room again: that long until the next try.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
+
+/// A stored parcel in hand. Its id stands in [`super::core::Out`] until this is dropped.
+#[derive(Debug)]
+pub(super) struct Row {
+    core: Arc<Core>,
+    message: Arc<Message>,
+    id: ParcelId,
+    route: Route,
+    /// `None`: its outcome is recorded, or it was never tried.
+    parcel: Mutex<Option<Parcel>>,
+}
+
+impl Row {
+    /// A parcel as it lies in the store. Its id is out already.
+    pub fn new(core: Arc<Core>, message: Arc<Message>, parcel: Parcel) -> Self {
+        let (id, route) = (parcel.id, parcel.route.clone());
+        Self { core, message, id, route, parcel: Mutex::new(Some(parcel)) }
+    }
+
+    /// Records that the dot may be written now. False: that could not be recorded, and the parcel goes back.
+    pub async fn permit_dot(&self, account: &AccountName, attempt: AttemptId) -> bool {
+        let Some(mut parcel) = self.parcel().clone() else { return false };
+        if matches!(parcel.standing, Standing::Sending { .. }) {
+            return true;
+        }
+        parcel.standing = Standing::Sending { account: account.clone(), attempt, since: self.core.clock.now() };
+        let recorded = if self.core.is_well() {
+            self.core.store.commit(vec![Change::Update(parcel.clone())]).await
+        } else {
+            Err(NotStored::Failing { detail: "it is looked after".to_owned() })
+        };
+        match recorded {
+            Ok(()) => {
+                failpoint::hit("queue.dot-recorded");
+                *self.parcel() = Some(parcel);
+                true
+            }
+            Err(problem) => {
+                self.core.journal.record(Event::DotNotRecorded { message: self.message.id, problem: &problem });
+                self.parcel().take();
+                false
+            }
+        }
+    }
+
+    /// Records the outcomes, and the notice they cause.
+    pub async fn settle(self: Arc<Self>, account: AccountName, outcomes: Vec<Outcome>, tried: Option<Try>) {
+        let Some(parcel) = self.parcel().take() else { return };
+        let arrived = self.message.arrived;
+        let settled = self.core.settle(parcel, arrived, &account, &outcomes, tried);
+        failpoint::hit("queue.before-settle");
+        if let Err(problem) = self.core.store.commit(self.changes(&settled)).await {
+            self.core.journal.record(Event::OutcomeKept { message: self.message.id, problem: &problem });
+            let row = Arc::clone(&self);
+            // A task, because the courier that waits here may be cut off.
+            let kept = self.core.tasks.spawn(async move {
+                row.record_late(&settled).await;
+                settled
+            });
+            let Ok(settled) = kept.await else { return };
+            return self.say(&settled, &account);
+        }
+        failpoint::hit("queue.settled");
+        self.say(&settled, &account);
+    }
+
+    /// Nobody tried it: it stands as it stood.
+    pub fn give_back(&self) {
+        self.parcel().take();
+    }
+
+    /// Whether the dot was permitted.
+    pub fn is_sending(&self) -> bool {
+        self.parcel().as_ref().is_some_and(|parcel| matches!(parcel.standing, Standing::Sending { .. }))
+    }
+
+    /// The courier is gone.
+    pub fn abandon(self: Arc<Self>, account: AccountName, outcomes: Vec<Outcome>) {
+        // Cut off at the end of the relay, before the dot, it stands as it stood. Outside the runtime nothing can be
+        // recorded; the next process finds the dot.
+        let stands = self.core.ending.is_cancelled() && !self.is_sending();
+        if self.parcel().is_some() && !stands && tokio::runtime::Handle::try_current().is_ok() {
+            let core = Arc::clone(&self.core);
+            core.tasks.spawn(self.settle(account, outcomes, None));
+        }
+    }
+
+    /// How many recipients it is still to be delivered to.
+    pub fn open(&self) -> usize {
+        self.parcel().as_ref().map_or(0, |parcel| parcel.recipients.iter().filter(|owed| owed.state.is_open()).count())
+    }
+
+    fn say(&self, settled: &schedule::Settled, account: &AccountName) {
+        let (message, parcel) = (&self.message, &settled.parcel);
+        let (message, device, standing) = (message.id, &message.device, standing(parcel));
+        self.core.journal.record(Event::Settled { message, device, account, standing });
+    }
+
+    /// The outcome, as changes. The notice is made anew each time: it is not stored twice, because a commit that failed
+    /// has left nothing.
+    fn changes(&self, settled: &schedule::Settled) -> Vec<Change> {
+        let parcel = &settled.parcel;
+        let ended: Vec<_> = settled.finished.iter().map(|&i| (parcel, &parcel.recipients[i])).collect();
+        let kept = matches!(parcel.standing, Standing::Failed { .. });
+        let mut changes = self.core.tell(&self.message, &ended, kept);
+        changes.push(if settled.is_finished { Change::Finish(self.id) } else { Change::Update(parcel.clone()) });
+        changes
+    }
+
+    async fn record_late(&self, settled: &schedule::Settled) {
+        let mut condition = self.core.store.condition();
+        loop {
+            tokio::time::sleep(TRY_AGAIN).await;
+            // The store has ended: what it knows of this parcel is what the next process finds.
+            if condition.wait_for(|now| *now == Condition::Well).await.is_err() {
+                return;
+            }
+            if self.core.store.commit(self.changes(settled)).await.is_ok() {
+                return;
+            }
+        }
+    }
+
+    fn parcel(&self) -> MutexGuard<'_, Option<Parcel>> {
+        // Every change is a single assignment.
+        self.parcel.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Row {
+    fn drop(&mut self) {
+        self.core.out.back(self.id);
+        self.core.look(&self.route);
+    }
+}
+
+/// How many recipients stand how, for the log.
+fn standing(parcel: &Parcel) -> journal::Standing {
+    let count = |is: fn(&State) -> bool| parcel.recipients.iter().filter(|owed| is(&owed.state)).count();
+    journal::Standing {
+        delivered: count(|state| matches!(state, State::Delivered { .. })),
+        never: count(|state| matches!(state, State::Never { .. })),
+        open: count(State::is_open),
+        next: match parcel.standing {
+            Standing::Due { at } => Some(at),
+            _ => None,
+        },
+    }
+}

@@ -1,0 +1,174 @@
+//! Brings stored parcels to the lanes: one task for each account, off the runtime's threads where the disk is asked.
+//!
+//! Guarantees that a parcel is brought by one lane at a time and as the store has it at that moment (its id is out before
+//! it is read); that memory does not grow with the queue; that nothing is brought while the store takes no changes,
+//! because no dot could be permitted; and that a message that cannot be read is set aside and said, not tried for ever.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::core::Core;
+use super::lane::{HINTS, Lane, Ready};
+use super::parcel::{HeldBy, Parcel, ParcelId, Standing, Why};
+use super::schedule;
+use super::store::{Change, Due, Unreadable};
+use crate::diagnosis::Diagnosis;
+use crate::ids::AccountName;
+use crate::journal::{Event, Kept};
+use crate::words::Cause;
+
+/// Of one device, from one look into the store.
+const PER_DEVICE: usize = 8;
+
+/// It is looked at least so often: somebody may set the wall clock.
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+
+/// After the store could not be read.
+const AFTER_TROUBLE: Duration = Duration::from_secs(10);
+
+/// What a look into the store brought.
+struct Brought {
+    /// Whether anything was due at all.
+    found: bool,
+    /// In its place, why a message cannot be read.
+    damaged: Vec<(Parcel, String)>,
+    /// If nothing was due, how long that stays so.
+    pause: Duration,
+}
+
+impl Core {
+    /// Brings stored parcels to the lane of one account, for ever.
+    pub(super) async fn supply(self: Arc<Self>, account: AccountName) {
+        let Some(lane) = self.lanes.get(&account) else { return };
+        let mut condition = self.store.condition();
+        loop {
+            let pause = self.bring_all(&account, lane).await;
+            tokio::select! {
+                () = lane.wanted() => {}
+                () = self.clock.until(self.clock.steady() + pause) => {}
+                Ok(()) = condition.changed() => lane.ring(),
+            }
+        }
+    }
+
+    /// Fills the lane; how long it may rest then, if nobody wants anything before.
+    async fn bring_all(self: &Arc<Self>, account: &AccountName, lane: &Lane) -> Duration {
+        loop {
+            if !self.is_well() {
+                return LONGEST_PAUSE;
+            }
+            let (core, name) = (Arc::clone(self), account.clone());
+            let looked = tokio::task::spawn_blocking(move || core.bring(&name)).await;
+            let Ok(Some(Ok(brought))) = looked else {
+                // The store says itself what is wrong with it; `None`: nothing is wanted.
+                return if matches!(looked, Ok(None)) { LONGEST_PAUSE } else { AFTER_TROUBLE };
+            };
+            for (parcel, why) in brought.damaged {
+                if !self.set_aside(parcel, &why).await {
+                    return AFTER_TROUBLE;
+                }
+            }
+            if !brought.found {
+                return brought.pause.min(LONGEST_PAUSE);
+            }
+        }
+    }
+
+    /// One step: names of what is due, or the messages of those that are known by name. Blocks on the disk. `None`: the
+    /// lane is closed or has enough.
+    fn bring(&self, account: &AccountName) -> Option<Result<Brought, Unreadable>> {
+        let lane = self.lanes.get(account)?;
+        let (round, names) = lane.orders()?;
+        if names.is_empty() {
+            return Some(self.look_for(account, lane, round));
+        }
+        let mut brought = Brought { found: true, damaged: Vec::new(), pause: Duration::ZERO };
+        for id in names {
+            // From here on nobody else changes it.
+            if !self.out.take(id) {
+                continue;
+            }
+            match self.read(id) {
+                Ok(Read::Ready(ready)) => {
+                    if let Err(ready) = lane.bring(round, *ready) {
+                        self.out.back(ready.parcel.id);
+                    }
+                }
+                Ok(Read::NotDue) => self.out.back(id),
+                Ok(Read::Damaged(parcel, why)) => brought.damaged.push((*parcel, why)),
+                Err(problem) => {
+                    self.out.back(id);
+                    return Some(Err(problem));
+                }
+            }
+        }
+        Some(Ok(brought))
+    }
+
+    fn look_for(&self, account: &AccountName, lane: &Lane, round: u64) -> Result<Brought, Unreadable> {
+        let (now, routes) = (self.clock.now(), self.lanes.served_by(account));
+        let mut brought = Brought { found: false, damaged: Vec::new(), pause: LONGEST_PAUSE };
+        if routes.is_empty() {
+            return Ok(brought);
+        }
+        let but = self.out.snapshot();
+        let due = self.store.due(&Due { routes: &routes, now, but: &but, per_device: PER_DEVICE, limit: HINTS })?;
+        if due.is_empty() {
+            if let Some(next) = self.store.next_due(&routes, now)? {
+                brought.pause = next.duration_since(now).try_into().unwrap_or(Duration::ZERO);
+            }
+            return Ok(brought);
+        }
+        lane.hint(round, due.into_iter().map(|waiting| waiting.parcel.id));
+        Ok(Brought { found: true, ..brought })
+    }
+
+    /// A parcel as it stands now, with its message. Its id is out.
+    fn read(&self, id: ParcelId) -> Result<Read, Unreadable> {
+        let now = self.clock.now();
+        let Some(parcel) = self.store.parcels(id.message)?.into_iter().find(|parcel| parcel.id == id) else {
+            return Ok(Read::NotDue);
+        };
+        if !matches!(parcel.standing, Standing::Due { at } if at <= now) {
+            return Ok(Read::NotDue);
+        }
+        match self.store.message(id.message) {
+            Ok(Some(message)) => {
+                let usable_since = self.lanes.usable_since(&parcel.route).unwrap_or(now);
+                let parcel = schedule::claimed(parcel, now, usable_since);
+                Ok(Read::Ready(Box::new(Ready { message, parcel })))
+            }
+            Ok(None) => Ok(Read::Damaged(Box::new(parcel), "its message is not there".into())),
+            // If the store fails as a whole, it is not this message's fault.
+            Err(problem) if self.is_well() => Ok(Read::Damaged(Box::new(parcel), problem.detail)),
+            Err(problem) => Err(problem),
+        }
+    }
+
+    /// Holds a parcel whose message cannot be read; false if that cannot be recorded just now. Its id is out.
+    async fn set_aside(&self, parcel: Parcel, detail: &str) -> bool {
+        let id = parcel.id;
+        let diagnosis = Diagnosis::new(
+            "message_unreadable",
+            Cause::Message,
+            format!("the stored message cannot be read: {detail}"),
+            "look at the disk; `posthouse queue release` tries again, `posthouse queue remove` gives it up",
+        );
+        let why = Why::from(&diagnosis);
+        let aside = schedule::set_aside(parcel, HeldBy::Damaged, why, self.clock.now(), &self.keeping);
+        let recorded = self.store.commit(vec![Change::Update(aside)]).await.is_ok();
+        if recorded {
+            self.journal.record(Event::Kept(Kept::MessageHeld { message: id.message, diagnosis: &diagnosis }));
+        }
+        self.out.back(id);
+        recorded
+    }
+}
+
+/// What became of reading one parcel.
+enum Read {
+    Ready(Box<Ready>),
+    /// Gone, or not due any more.
+    NotDue,
+    Damaged(Box<Parcel>, String),
+}

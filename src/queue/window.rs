@@ -1,0 +1,297 @@
+//! The window of a message that can be kept: what its device hears, and what is on disk before it hears that.
+//!
+//! Guarantees that 250 is said only when the provider has the message for every recipient, or the store has what is
+//! still owed together with the notice for those who will never get it; and that a negative answer is given only when
+//! nothing of the message can still go out. Every wait in here may be dropped and taken up again.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::answer::Tally;
+use super::parcel::{self, Parcel};
+use super::part::{Part, Settled, Stage as Way};
+use super::row::Row;
+use super::store::Change;
+use super::ticket::{Mode, State, Ticket};
+use super::{Answer, Route};
+use crate::disk::durable::{Durable, NotStored};
+use crate::failpoint;
+use crate::journal::{Event, Standing};
+use crate::mail::envelope::Notify;
+
+/// The window.
+#[derive(Debug)]
+pub(super) struct Window {
+    ticket: Arc<Ticket>,
+    until: Instant,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// For outcomes, or for the end of the window.
+    Waiting,
+    /// For the commit.
+    Storing { durable: Durable, plan: Plan },
+    /// It cannot be stored: for the replies to the dots that were permitted.
+    Cancelled,
+}
+
+/// What the commit under way means.
+#[derive(Debug)]
+struct Plan {
+    /// Parcels that a courier has in hand, and whose they are.
+    in_hand: Vec<(usize, Parcel)>,
+    /// What the device hears when it succeeds.
+    answer: Answer,
+    tally: Tally,
+    /// Why it is not with the provider.
+    why: Option<String>,
+}
+
+impl Window {
+    pub fn new(ticket: Arc<Ticket>, until: Instant) -> Self {
+        Self { ticket, until, stage: Stage::Waiting }
+    }
+
+    pub fn ticket(&self) -> &Arc<Ticket> {
+        &self.ticket
+    }
+
+    /// The one answer.
+    pub async fn answer(&mut self) -> Answer {
+        let answer = loop {
+            match &mut self.stage {
+                Stage::Waiting => {
+                    self.over().await;
+                    if let Some(answer) = self.conclude() {
+                        break answer;
+                    }
+                }
+                Stage::Storing { durable, .. } => {
+                    let stored = durable.await;
+                    let Stage::Storing { plan, .. } = std::mem::replace(&mut self.stage, Stage::Cancelled) else {
+                        continue;
+                    };
+                    match stored {
+                        Ok(()) => break self.stored(plan),
+                        Err(problem) => self.cancel(&plan, &problem),
+                    }
+                }
+                Stage::Cancelled => {
+                    self.dots_answered().await;
+                    break self.unstored();
+                }
+            }
+        };
+        failpoint::hit("queue.before-answer");
+        answer
+    }
+
+    /// Resolves when all recipients are settled, or nobody waits any longer.
+    async fn over(&self) {
+        let ticket = &self.ticket;
+        let sleep = tokio::time::sleep_until(self.until.into());
+        let end = async {
+            tokio::select! {
+                () = sleep => {}
+                () = ticket.core.ending.cancelled() => {}
+            }
+        };
+        let mut end = std::pin::pin!(end);
+        while ticket.state().parts.iter().any(Part::is_open) {
+            tokio::select! {
+                biased;
+                () = ticket.news.notified() => {}
+                () = &mut end => return,
+            }
+        }
+    }
+
+    /// The row of the table. `None`: something is to be stored first, and is on its way to the disk.
+    fn conclude(&mut self) -> Option<Answer> {
+        let ticket = Arc::clone(&self.ticket);
+        let mut state = ticket.state();
+        let tally = tally(&state);
+        let nothing_owed = tally.open + tally.uncertain == 0;
+        if nothing_owed && tally.delivered == 0 {
+            return Some(Answer::never(&state.parts.iter().flat_map(Part::outcomes).collect::<Vec<_>>()));
+        }
+        if nothing_owed && tally.never == 0 && !asks_for_success(&state) {
+            return Some(Answer::delivered(state.parts.iter().flat_map(Part::outcomes)));
+        }
+        let answer = match (nothing_owed, tally.never) {
+            (false, _) => Answer::queued(ticket.message.id),
+            (true, 0) => Answer::delivered(state.parts.iter().flat_map(Part::outcomes)),
+            (true, _) => Answer::partly_delivered(state.parts.iter().flat_map(Part::outcomes)),
+        };
+        let why = (!nothing_owed).then(|| self.why(&state));
+        let (changes, in_hand) = self.changes(&mut state);
+        if changes.is_empty() {
+            return Some(answer);
+        }
+        ticket.enter(&mut state, Mode::Storing);
+        failpoint::hit("queue.before-store");
+        let plan = Plan { in_hand, answer, tally, why };
+        self.stage = Stage::Storing { durable: self.commit(changes), plan };
+        None
+    }
+
+    /// What is owed, as it stands now, and who is to be told what. What waits for a courier is the store's from now on;
+    /// what a courier has in hand stays there.
+    fn changes(&self, state: &mut State) -> (Vec<Change>, Vec<(usize, Parcel)>) {
+        let (core, message) = (&self.ticket.core, &self.ticket.message);
+        let (mut parcels, mut in_hand, mut settled) = (Vec::new(), Vec::new(), Vec::new());
+        for (number, part) in state.parts.iter_mut().enumerate() {
+            let parcel = part.as_parcel(message.id, number, core.clock.now());
+            match &part.stage {
+                Way::Settled(Settled { account, outcomes, tried }) => {
+                    settled.push(core.settle(parcel, message.arrived, account, outcomes, tried.clone()));
+                    continue;
+                }
+                Way::Out | Way::Dot { .. } => {
+                    // It was nobody's before: its number is new.
+                    let _ = core.out.take(parcel.id);
+                    in_hand.push((number, parcel.clone()));
+                }
+                Way::Waiting | Way::Barred { .. } => part.stage = Way::Left,
+                Way::Late(_) | Way::Recording | Way::Row(_) | Way::Left => continue,
+            }
+            parcels.push(parcel);
+        }
+        let ended: Vec<_> =
+            settled.iter().flat_map(|s| s.finished.iter().map(|&i| (&s.parcel, &s.parcel.recipients[i]))).collect();
+        let kept = settled.iter().any(|s| matches!(s.parcel.standing, parcel::Standing::Failed { .. }));
+        let mut changes = core.tell(message, &ended, kept);
+        parcels.extend(settled.into_iter().filter(|s| !s.is_finished).map(|s| s.parcel));
+        if !parcels.is_empty() {
+            changes.push(Change::Store(Arc::clone(message), parcels));
+        }
+        (changes, in_hand)
+    }
+
+    fn commit(&self, changes: Vec<Change>) -> Durable {
+        let store = Arc::clone(&self.ticket.core.store);
+        if failpoint::defect("answer-before-commit") {
+            let (kept, promised) = Durable::promise();
+            let _ = kept.send(Ok(()));
+            self.ticket.core.tasks.spawn(async move {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                let _ = store.commit(changes).await;
+            });
+            return promised;
+        }
+        store.commit(changes)
+    }
+
+    /// It lies in the store: leases still out are the store's from now on, and what came meanwhile is applied.
+    fn stored(&self, plan: Plan) -> Answer {
+        failpoint::hit("queue.stored");
+        let (ticket, core) = (&self.ticket, &self.ticket.core);
+        // Dropped without the lock: a row that ends looks for the next one.
+        let mut given_back = Vec::new();
+        let mut routes: Vec<Route> = Vec::new();
+        {
+            let mut state = ticket.state();
+            for (number, parcel) in plan.in_hand {
+                let row = Arc::new(Row::new(Arc::clone(core), Arc::clone(&ticket.message), parcel));
+                let stage = &mut state.parts[number].stage;
+                match std::mem::replace(stage, Way::Left) {
+                    Way::Out | Way::Dot { .. } => *stage = Way::Row(row),
+                    Way::Late(late) => {
+                        *stage = Way::Recording;
+                        ticket.record_late(number, row, late);
+                    }
+                    _ => given_back.push(row),
+                }
+            }
+            for part in &mut state.parts {
+                if matches!(part.stage, Way::Settled(_) | Way::Barred { .. }) {
+                    part.stage = Way::Left;
+                }
+                if !routes.contains(&part.route) {
+                    routes.push(part.route.clone());
+                }
+            }
+            ticket.enter(&mut state, Mode::Stored);
+        }
+        if let Some(why) = &plan.why {
+            let Tally { delivered, never, uncertain, open } = plan.tally;
+            let standing = Standing { delivered, never, open: open + uncertain, next: None };
+            core.journal.record(Event::Queued {
+                message: ticket.message.id,
+                device: &ticket.message.device,
+                standing,
+                why,
+            });
+        }
+        drop(given_back);
+        routes.iter().for_each(|route| core.look(route));
+        plan.answer
+    }
+
+    /// It cannot be stored: no dot is permitted from now on.
+    fn cancel(&self, plan: &Plan, problem: &NotStored) {
+        let ticket = &self.ticket;
+        ticket.core.journal.record(Event::NotStored { message: ticket.message.id, problem });
+        let mut state = ticket.state();
+        for (number, parcel) in &plan.in_hand {
+            ticket.core.out.back(parcel.id);
+            let stage = &mut state.parts[*number].stage;
+            *stage = match std::mem::replace(stage, Way::Left) {
+                Way::Late(settled) => Way::Settled(settled),
+                other => other,
+            };
+        }
+        ticket.enter(&mut state, Mode::Cancelled);
+    }
+
+    /// Resolves when no dot is without its reply. The client dialogue bounds this wait.
+    async fn dots_answered(&self) {
+        let is_dot = |part: &Part| matches!(part.stage, Way::Dot { .. });
+        while self.ticket.state().parts.iter().any(is_dot) {
+            self.ticket.news.notified().await;
+        }
+    }
+
+    /// The last rows of the table: nothing can be stored, and nothing more can go out.
+    fn unstored(&self) -> Answer {
+        let state = self.ticket.state();
+        let tally = tally(&state);
+        if tally.delivered == tally.all() {
+            return Answer::delivered(state.parts.iter().flat_map(Part::outcomes));
+        }
+        if tally.never == tally.all() {
+            return Answer::never(&state.parts.iter().flat_map(Part::outcomes).collect::<Vec<_>>());
+        }
+        if tally.delivered > 0 {
+            let (message, delivered, all) = (self.ticket.message.id, tally.delivered, tally.all());
+            self.ticket.core.journal.record(Event::PartlyDelivered { message, delivered, all });
+            return Answer::partly_delivered_and_lost();
+        }
+        if tally.uncertain > 0 { Answer::uncertain(None) } else { Answer::not_stored() }
+    }
+
+    /// Why the provider does not have it yet.
+    fn why(&self, state: &State) -> String {
+        let said = |part: &Part| match &part.stage {
+            Way::Barred { why } => Some(why.sentence.to_string()),
+            _ => part.outcomes().find_map(|(_, outcome)| Some(outcome?.diagnosis()?.sentence.to_string())),
+        };
+        state.parts.iter().find_map(said).unwrap_or_else(|| {
+            let over =
+                if self.ticket.core.ending.is_cancelled() { "the relay ends" } else { "the device waited long enough" };
+            over.to_owned()
+        })
+    }
+}
+
+fn tally(state: &State) -> Tally {
+    Tally::of(state.parts.iter().flat_map(Part::outcomes).map(|(_, outcome)| outcome))
+}
+
+/// Whether somebody is to be told that it arrived (RFC 3461 §4.1), which the provider may leave to us.
+fn asks_for_success(state: &State) -> bool {
+    let mut recipients = state.parts.iter().flat_map(|part| &part.envelope.recipients);
+    recipients.any(|recipient| matches!(recipient.notify, Some(Notify::On { success: true, .. })))
+}
