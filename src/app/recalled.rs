@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::account::memory::{Memory, Remembered};
 use crate::account::Settings;
+use crate::account::memory::{Memory, Remembered};
 use crate::config::Config;
 use crate::ids::AccountName;
 use crate::outbound::Known;

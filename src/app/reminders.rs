@@ -52,6 +52,7 @@ mod tests {
 
     use super::*;
     use crate::account::Source;
+    use crate::account::memory::Volatile;
     use crate::account::oauth::Grant;
     use crate::account::tests::{application, settings};
     use crate::account::vault::tests::Memory;
@@ -59,7 +60,6 @@ mod tests {
     use crate::account::vault::{Expected, Facts, Holder, Record};
     use crate::app::upstream;
     use crate::journal::log;
-    use crate::account::memory::Volatile;
     use crate::net::clock::Clock;
     use crate::outbound::Known;
     use crate::outbound::{Couriers, Desk};

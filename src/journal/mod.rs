@@ -21,8 +21,8 @@ use crate::smtp::trace::{Side, Trace};
 
 pub use event::{Event, MessageLine, Standing};
 pub use kept::Kept;
-pub use pace::Pace;
 use live::Live;
+pub use pace::Pace;
 
 /// The handle every room has; clones share everything.
 #[derive(Debug, Clone, Default)]

@@ -110,6 +110,9 @@ impl Courier {
                 return;
             }
             self.look_at_line();
+            if self.line.is_none() && self.ahead.is_none() {
+                self.desk.stand_up(self.number);
+            }
         }
         if let Some(idle) = self.line {
             idle.close().await;
@@ -131,6 +134,7 @@ impl Courier {
                     if let Some(old) = self.line.take() {
                         self.couriers.tasks.spawn(old.close());
                     }
+                    desk.stand_up(number);
                 }
             }
         }

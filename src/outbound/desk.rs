@@ -159,6 +159,7 @@ impl Desk {
             let courier = couriers.tasks.spawn(Arc::clone(&self).courier(number, couriers.clone()));
             match courier.await {
                 Err(error) if error.is_panic() => {
+                    self.stand_up(number);
                     tracing::error!(account = %self.account(), "a courier failed inside and is replaced");
                 }
                 _ => return,
@@ -224,7 +225,8 @@ impl Desk {
     pub(super) fn say_if_forgotten(&self, written: Result<(), NotStored>) {
         let forgot = self.forgets.swap(written.is_err(), Ordering::Relaxed);
         if let (false, Err(why)) = (forgot, written) {
-            self.journal.record(Happened::Pace { account: self.account(), what: Pace::Forgotten { why: why.to_string() } });
+            self.journal
+                .record(Happened::Pace { account: self.account(), what: Pace::Forgotten { why: why.to_string() } });
         }
     }
 

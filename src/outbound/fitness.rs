@@ -29,6 +29,8 @@ pub(super) struct Fitness {
     window: Duration,
     /// STARTTLS was offered once.
     pub starttls_seen: bool,
+    /// Couriers that have a line, or are making one: the longest seated first.
+    seated: Vec<usize>,
     /// What the queue and the couriers were told last.
     told: Told,
 }
@@ -38,6 +40,7 @@ pub(super) struct Fitness {
 struct Told {
     shut: Option<Diagnosis>,
     seats: usize,
+    seated: usize,
     pace: Option<Instant>,
     next: Option<Instant>,
 }
@@ -104,6 +107,7 @@ impl Fitness {
             fits_at: None,
             window,
             starttls_seen: known.starttls_seen,
+            seated: Vec::new(),
             told: Told::default(),
         }
     }
@@ -113,6 +117,7 @@ impl Fitness {
         let told = Told {
             shut: self.shut(now).map(|shut| self.why(shut, now)),
             seats: self.seats(),
+            seated: self.seated.len(),
             pace: self.throttle.wait(now),
             next: self.changes_at(now),
         };
@@ -178,11 +183,28 @@ impl Fitness {
     /// Whether courier `number` may claim a message, if there is one. Nobody need know why nothing goes out: then
     /// there is none.
     pub(super) fn turn(&self, number: usize, now: Instant) -> Turn {
+        // Who has a line keeps it before others make one.
+        let place = self.seated.iter().position(|seated| *seated == number).unwrap_or(self.seated.len());
         match self.throttle.wait(now) {
-            _ if number >= self.seats() => Turn::Later,
+            _ if place >= self.seats() => Turn::Later,
             Some(until) => Turn::At(until),
             None => Turn::Now,
         }
+    }
+
+    /// Courier `number` has claimed a message, and needs a connection. False if all it may be are in use.
+    pub(super) fn sit_down(&mut self, number: usize) -> bool {
+        let is_seated = self.seated.contains(&number);
+        if !is_seated && self.seated.len() < self.seats() {
+            self.seated.push(number);
+            return true;
+        }
+        is_seated
+    }
+
+    /// It has none any more.
+    pub(super) fn stand_up(&mut self, number: usize) {
+        self.seated.retain(|seated| *seated != number);
     }
 
     fn seats(&self) -> usize {
@@ -251,7 +273,11 @@ fn used_up(budget: &Budget, now: Instant) -> Diagnosis {
     Diagnosis::new(
         "recipients_per_day_used_up",
         Cause::Quota,
-        format!("The account may write to {} recipients in 24 hours, and {} are used.", budget.limit(), budget.used(now)),
+        format!(
+            "The account may write to {} recipients in 24 hours, and {} are used.",
+            budget.limit(),
+            budget.used(now)
+        ),
         "Nothing to do: what waits goes out as soon as it fits. If the provider allows more, raise `limits.recipients_per_day` of this account.",
     )
 }
@@ -260,7 +286,10 @@ fn too_fast(per_minute: Option<u32>) -> Diagnosis {
     Diagnosis::new(
         "messages_per_minute_used_up",
         Cause::Throttle,
-        format!("The account sends at most {} messages a minute for now, and more are waiting.", per_minute.unwrap_or(0)),
+        format!(
+            "The account sends at most {} messages a minute for now, and more are waiting.",
+            per_minute.unwrap_or(0)
+        ),
         "Nothing to do: what waits goes out as soon as it may. If the provider allows more, raise `limits.messages_per_minute` of this account.",
     )
 }

@@ -43,12 +43,24 @@ impl Desk {
     pub(super) async fn claim(&self, number: usize) -> Lease {
         loop {
             self.turn(number, true).await;
-            tokio::select! {
+            let lease = tokio::select! {
                 biased;
-                () = self.turn(number, false) => {}
-                lease = self.queue.claim(self.account()) => return lease,
+                () = self.turn(number, false) => continue,
+                lease = self.queue.claim(self.account()) => lease,
+            };
+            if self.fitness().sit_down(number) {
+                return lease;
             }
+            // Another courier was quicker, with the last connection.
+            lease.give_back();
         }
+    }
+
+    /// Courier `number` has no line any more: another one may make one.
+    pub(super) fn stand_up(&self, number: usize) {
+        let mut fitness = self.fitness();
+        fitness.stand_up(number);
+        self.settle_gate(&mut fitness, self.clock().steady());
     }
 
     /// Whether the envelope of another message may be sent behind a dot.

@@ -113,10 +113,8 @@ impl Upstream {
         let mut renewed = false;
         loop {
             progress.set(Phase::Credential);
-            let mut credential = self
-                .credential(progress)
-                .await
-                .map_err(|failure| ConnectError { failure, stage: Stage::SignIn })?;
+            let mut credential =
+                self.credential(progress).await.map_err(|failure| ConnectError { failure, stage: Stage::SignIn })?;
             let failure = match self.converse(Goal::SignIn(&mut credential), progress).await {
                 Ok(line) => {
                     self.keeper.accepted(&credential);
@@ -276,12 +274,7 @@ impl Upstream {
         }
     }
 
-    async fn step(
-        &self,
-        link: &mut Link<Client>,
-        goal: &mut Goal<'_>,
-        progress: &Progress,
-    ) -> Result<Next, Failure> {
+    async fn step(&self, link: &mut Link<Client>, goal: &mut Goal<'_>, progress: &Progress) -> Result<Next, Failure> {
         let phase = link.conversation().phase();
         let event = link.next().await;
         if let Some(LinkError::Tls { problem }) = link.fault()

@@ -9,8 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use posthouse::account::oauth::{Application, ClientAuthentication, ClientProof, Endpoints, Given, Grant};
 use posthouse::account::memory::Volatile;
+use posthouse::account::oauth::{Application, ClientAuthentication, ClientProof, Endpoints, Given, Grant};
 use posthouse::account::vault::Holder;
 use posthouse::account::{self, Encryption, Mechanism, PasswordSpaces, Source};
 use posthouse::app::{self, App, Common, StartError};

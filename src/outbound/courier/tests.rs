@@ -11,7 +11,6 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::outbound::Known;
 use crate::account::keeper::Keeper;
 use crate::account::keeper::tests::tools;
 use crate::account::{Encryption, Settings, tests::settings};
@@ -21,6 +20,7 @@ use crate::mail::address::Address;
 use crate::mail::envelope::{Envelope, Recipient, ReversePath, Sender};
 use crate::net::clock::Clock;
 use crate::net::trust::{self, Anchors, ClientTls};
+use crate::outbound::Known;
 use crate::queue::body::Body;
 use crate::queue::store::memory::MemoryStore;
 use crate::queue::{AccountFacts, Keeping, Kind, Message, Offer, Offered, Queue, Route};

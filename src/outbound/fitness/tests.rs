@@ -94,16 +94,23 @@ fn on_trial_one_courier_has_its_turn_and_with_one_message() {
     story.later(60 * MINUTE);
     story.0.health.open_on_trial(story.now());
     assert_eq!(story.shut(), None);
-    assert_eq!(story.turns(), [Turn::Now, Turn::Later, Turn::Later]);
+    assert!(story.0.sit_down(1) && !story.0.sit_down(2), "the first that comes");
+    assert_eq!(story.turns(), [Turn::Later, Turn::Now, Turn::Later]);
     assert!(!story.0.may_send_ahead(story.now()));
 }
 
 #[test]
-fn a_throttled_account_has_fewer_couriers_at_work_and_none_sends_ahead() {
+fn of_a_throttled_account_some_couriers_rest_and_who_has_a_line_goes_before_who_has_none() {
     let mut story = Story::begin((3, None, None));
+    assert!(story.0.sit_down(2) && story.0.sit_down(1));
     story.0.throttle.complained(story.now(), story.now(), Phase::Mail, &why(Cause::Throttle));
-    assert_eq!(story.turns()[1..], [Turn::Later, Turn::Later]);
+    assert_eq!(story.turns(), [Turn::Later, Turn::Later, Turn::Now], "the longest seated");
+    assert!(!story.0.sit_down(0) && story.0.sit_down(2));
     assert!(!story.0.may_send_ahead(story.now()));
+    story.0.stand_up(2);
+    assert_eq!(story.turns(), [Turn::Later, Turn::Now, Turn::Later]);
+    story.0.stand_up(1);
+    assert!(story.0.sit_down(0), "a place is free");
 }
 
 #[test]
