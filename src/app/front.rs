@@ -24,7 +24,7 @@ use crate::net::gateway::Watch;
 use crate::net::guard::{self, Guarded, Rules};
 use crate::net::listen::{self, BindError, Listener};
 use crate::net::tls::files::ServerTls;
-use crate::queue::Queue;
+use crate::queue::{self, Queue};
 use crate::smtp::server;
 
 /// The door of one listener, not yet open.
@@ -50,6 +50,7 @@ pub(super) fn door(
     let dialogue = server::Settings {
         hostname: hostname.to_owned(),
         starttls: matches!(tls, Tls::StartTls(_)),
+        dsn: reports_to_senders(&config.queue),
         auth: match listener.auth {
             DeviceAuth::None => server::Auth::Off,
             DeviceAuth::AcceptAny => server::Auth::AcceptAny,
@@ -84,6 +85,11 @@ pub(super) fn door(
         queue: Arc::clone(queue),
         journal: journal.clone(),
     })
+}
+
+/// Whether senders who ask for reports get them: DSN is announced only then (RFC 3461 §4).
+fn reports_to_senders(queue: &queue::Settings) -> bool {
+    matches!(queue, queue::Settings::Durable(keeping) if keeping.notices.to == queue::NoticesTo::Sender)
 }
 
 /// The rules of one listener, as the relay applies them.

@@ -184,7 +184,7 @@ pub fn start_with(config: &Config, common: Common) -> Result<App, StartError> {
         doors.push(tokio::spawn(door.open(listener, sessions.clone())));
     }
     let grace = config.delivery.shutdown_grace;
-    let control = control::open(&owner, config, &common, &desks);
+    let control = control::open(&owner, config, &common, (&desks, &queue));
     let ending = couriers.ending.clone();
     couriers.tasks.spawn(reminders::keep(config.accounts.clone(), common.clone(), desks.clone(), ending));
     let renewals = common.renewals;

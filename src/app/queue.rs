@@ -3,6 +3,8 @@
 //! Travels as JSON over `control.sock`: plain data, no body of a mail but where one is asked for, no secret. What is
 //! shown to people and programs is made of it by `posthouse queue`.
 
+pub mod looks;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -167,37 +169,4 @@ impl Shown {
             holds,
         })
     }
-}
-
-/// Which messages something is to be done with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Which {
-    /// These.
-    Messages(Vec<MessageId>),
-    /// All that the filter lets through.
-    All(Filter),
-}
-
-/// What is to be done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "act", deny_unknown_fields)]
-pub enum Order {
-    /// The next attempt is made at once.
-    Retry { which: Which },
-    /// No attempt is made until they are released.
-    Hold { which: Which, reason: String },
-    /// A hold of theirs ends.
-    Release { which: Which },
-    /// Nothing more is delivered, and nobody is told.
-    Remove { which: Which, reason: String },
-}
-
-/// What was done.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Acted {
-    /// With these.
-    pub changed: Vec<ParcelId>,
-    /// Not with these, which are being sent just now.
-    pub under_way: Vec<ParcelId>,
 }

@@ -129,6 +129,8 @@ pub(super) const ROOTS: &[&str] = &["system", "bundled"];
 pub(super) const MECHANISM: &[&str] = &["auto", "xoauth2", "oauthbearer", "plain", "login", "cram_md5", "none"];
 /// `delivery.uncertain`
 pub(super) const UNCERTAIN: &[&str] = &["retry", "hold"];
+/// `notices.to`
+pub(super) const NOTICES_TO: &[&str] = &["sender", "admin", "none"];
 /// `log.level`
 pub(super) const LEVEL: &[&str] = &["error", "warn", "info", "debug", "trace"];
 /// `log.format`
@@ -149,7 +151,7 @@ pub(super) const ROOT: &[Key] = &[
     key("sessions", Shape::Section(SESSIONS)).about("Limits on the connections of devices"),
     key("storage", Shape::Section(STORAGE)).about("Where Posthouse keeps its own files"),
     key("log", Shape::Section(LOG)).about("What is written to standard error"),
-    later("notices", "the device hears every refusal itself, so there is nothing to send; leave this section out"),
+    key("notices", Shape::Section(NOTICES)).about("Who is told that a mail was not delivered"),
     later("alerts", "watch the log for lines of level warn and error instead"),
     later("journal", "the log holds what happened; write [log] level = \"debug\" for the lines of each session"),
     later("console", "use `posthouse check` and the log instead"),
@@ -221,7 +223,7 @@ pub(super) const ACCOUNT: &[Key] = &[
     value("allow_plaintext_credentials", Kind::Flag).about("Send the password without encryption too"),
     key("limits", Shape::Section(LIMITS)).about("What the provider puts up with"),
     key("sender", Shape::Section(SENDER)).about("Whom mail that Posthouse itself writes comes from"),
-    later("may_send_as", "make the device send from an address the provider accepts"),
+    list("may_send_as", Kind::Pattern).about("Senders of its mail that are real, beside those of its own domain"),
     later("smime", "mail is sent as the device made it; leave this key out"),
 ];
 
@@ -240,6 +242,12 @@ const LIMITS: &[Key] = &[
     value("messages_per_minute", Kind::Number(1, 10_000_000)).about("Messages in one minute"),
     value("recipients_per_day", Kind::Number(1, 10_000_000)).about("Recipients in any 24 hours"),
     value("size", Kind::Size).about("The largest mail; listeners tell it to devices"),
+    value("null_sender", Kind::Flag).about("Whether mail without a sender is taken: failure reports have none"),
+];
+
+const NOTICES: &[Key] = &[
+    value("to", Kind::Word(NOTICES_TO)).about("Who gets the failure report"),
+    value("admin", Kind::Mail).about("The administrator, who gets those that no sender can get"),
 ];
 
 const DELIVERY: &[Key] = &[

@@ -30,6 +30,12 @@ impl FreeSpace {
         Self(Source::Set(octets))
     }
 
+    /// More than anybody asks for.
+    #[must_use]
+    pub fn plenty() -> Self {
+        Self::set(Arc::new(AtomicU64::new(u64::MAX)))
+    }
+
     /// Octets, or nothing where that cannot be known.
     #[must_use]
     pub fn octets(&self) -> Option<u64> {

@@ -213,7 +213,10 @@ impl Courier {
             Ended::Withdrawn(phase) => {
                 self.line = Some(line);
                 leave.withdrawn();
-                self.desk.no_answer(phase);
+                // Else its dot could not be recorded, and the queue has said so.
+                if !task.lease.is_wanted() {
+                    self.desk.no_answer(phase);
+                }
             }
         }
     }

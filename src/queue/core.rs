@@ -14,12 +14,11 @@ use tokio_util::task::TaskTracker;
 use super::lane::{Lane, Next};
 use super::lanes::Lanes;
 use super::lease::Lease;
-use super::notice;
-use super::parcel::Try;
-use super::parcel::{Owed, Parcel, ParcelId};
-use super::schedule;
+use super::parcel::{Owed, Parcel, ParcelId, Try};
+use super::recovery::Known;
+use super::room::Room;
 use super::store::{Change, Condition, Store};
-use super::{AccountFacts, Keeping, Message, Outcome, Route};
+use super::{AccountFacts, Keeping, Message, Outcome, Route, notice, schedule};
 use crate::ids::{AccountName, MessageId};
 use crate::journal::{Event, Journal};
 use crate::net::clock::Clock;
@@ -37,6 +36,7 @@ pub(super) struct Core {
     pub facts: Vec<AccountFacts>,
     pub lanes: Arc<Lanes>,
     pub out: Out,
+    pub room: Room,
     /// Windows without a session, outcomes that could not be recorded at once.
     pub tasks: TaskTracker,
     /// Cancelled when the relay ends: no device waits any longer.
@@ -46,10 +46,8 @@ pub(super) struct Core {
 impl Core {
     /// Recipients one transaction of this account may have.
     pub fn recipients_per_message(&self, account: &AccountName) -> usize {
-        self.facts
-            .iter()
-            .find(|facts| facts.name == *account)
-            .map_or(usize::MAX, |facts| facts.recipients_per_message.max(1))
+        let facts = self.facts.iter().find(|facts| facts.name == *account);
+        facts.map_or(usize::MAX, |facts| facts.recipients_per_message.max(1))
     }
 
     /// What becomes of a parcel after an attempt through this account.
@@ -114,11 +112,21 @@ impl Core {
     }
 
     /// Puts those to work who look after what is stored, until the relay ends. Inside the runtime.
-    pub fn start(self: &Arc<Self>) {
-        for account in self.lanes.accounts() {
-            let (core, account, ending) = (Arc::clone(self), account.clone(), self.ending.clone());
-            self.tasks.spawn(async move { ending.run_until_cancelled(core.supply(account)).await });
-        }
+    pub fn start(self: &Arc<Self>, known: Known) {
+        let (core, ending) = (Arc::clone(self), self.ending.clone());
+        self.tasks.spawn(async move {
+            // Nothing stored is handed out before.
+            if ending.run_until_cancelled(core.recover(known)).await.is_none() {
+                return;
+            }
+            for account in core.lanes.accounts() {
+                let supply = Arc::clone(&core).supply(account.clone());
+                let ending = ending.clone();
+                core.tasks.spawn(async move { ending.run_until_cancelled(supply).await });
+            }
+            let tend = Arc::clone(&core).tend();
+            ending.run_until_cancelled(tend).await;
+        });
     }
 
     /// A lane was closed or opened, and these parcels left theirs.
@@ -134,7 +142,7 @@ impl Core {
 }
 
 /// From -1 to 1, so that what failed together is not tried again together.
-fn chance() -> f64 {
+pub(super) fn chance() -> f64 {
     let mut octets = [0; 4];
     // Without chance everything waits exactly as configured.
     if getrandom::fill(&mut octets).is_err() {

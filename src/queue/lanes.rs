@@ -181,7 +181,7 @@ impl Lanes {
 }
 
 /// No account of the route exists.
-fn not_configured(route: &Route) -> Diagnosis {
+pub(super) fn not_configured(route: &Route) -> Diagnosis {
     Diagnosis::new(
         "account_not_configured",
         Cause::Config,

@@ -6,11 +6,13 @@
 //! still owed when the device has waited long enough (`window`). Guarantees: an [`Accepted`] exists only for a message
 //! that every recipient's provider has, or the store; a refusal is given only when nothing of it can still go out.
 
+pub mod acts;
 mod answer;
 pub mod body;
 mod core;
-pub mod failed;
 mod fate;
+#[cfg(test)]
+mod fixture;
 mod lane;
 mod lanes;
 mod lease;
@@ -20,6 +22,7 @@ mod offer;
 pub mod parcel;
 mod part;
 mod proxy;
+mod recovery;
 mod room;
 mod route;
 mod row;
@@ -27,6 +30,7 @@ pub mod schedule;
 mod settings;
 pub mod store;
 mod supply;
+mod tend;
 mod ticket;
 mod window;
 
@@ -37,7 +41,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::diagnosis::Diagnosis;
-use crate::ids::AccountName;
+use crate::disk::FreeSpace;
+use crate::ids::{AccountName, DeviceName};
 use crate::journal::Journal;
 use crate::net::clock::Clock;
 use crate::smtp::reply::{Refusal, Reply};
@@ -49,6 +54,8 @@ use lanes::Lanes;
 pub use lease::{DotPermit, Lease};
 pub use message::{Kind, Message, Offered};
 pub use offer::{Offer, Told};
+pub use recovery::{Known, Reroute};
+use room::Room;
 pub use route::{NoAccount, Route};
 pub use settings::{AccountFacts, Keeping, Notices, NoticesTo, Settings, Uncertain};
 use store::Store;
@@ -115,6 +122,7 @@ impl Queue {
         clock: Clock,
         journal: Journal,
         hostname: String,
+        free: FreeSpace,
     ) -> Self {
         let lanes = Arc::new(Lanes::new(accounts.iter().map(|account| account.name.clone()), clock.clone()));
         Self(Kept::Durable(Arc::new(Core {
@@ -126,15 +134,58 @@ impl Queue {
             facts: accounts,
             lanes,
             out: Out::default(),
+            room: Room::new(free),
             tasks: TaskTracker::new(),
             ending: CancellationToken::new(),
         })))
+    }
+
+    /// Looks after what an earlier run left behind, then hands out what is stored, until [`Self::end_windows`]. Once,
+    /// inside the runtime, when the storage directory is ours.
+    pub fn start(&self, known: Known) {
+        if let Kept::Durable(core) = &self.0 {
+            core.start(known);
+        }
+    }
+
+    /// Whether there is room for a message of this size from this device; else what it hears. A pure proxy has room for
+    /// all.
+    ///
+    /// # Errors
+    /// `452 4.3.1`, and the text says why.
+    pub fn room(&self, size: u64, device: &DeviceName) -> Result<(), Refusal> {
+        match &self.0 {
+            Kept::Proxy(_) => Ok(()),
+            Kept::Durable(core) => core.room_for(size, device),
+        }
+    }
+
+    /// Whether mail is taken just now.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        match &self.0 {
+            Kept::Proxy(_) => true,
+            Kept::Durable(core) => core.has_room(),
+        }
     }
 
     /// Whether what cannot be delivered while its device waits is kept.
     #[must_use]
     pub fn is_durable(&self) -> bool {
         matches!(self.0, Kept::Durable(_))
+    }
+
+    fn core(&self) -> Option<&Arc<Core>> {
+        match &self.0 {
+            Kept::Proxy(_) => None,
+            Kept::Durable(core) => Some(core),
+        }
+    }
+
+    /// Where it keeps what it has promised, for whoever only looks; nothing if it keeps nothing.
+    #[must_use]
+    pub fn store(&self) -> Option<&Arc<dyn Store>> {
+        self.core().map(|core| &core.store)
     }
 
     /// Hands a message over; a courier may have it before this returns. `wait`: how long the device waits; of a pure

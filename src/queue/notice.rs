@@ -33,7 +33,7 @@ pub struct Terms<'a> {
     pub id: MessageId,
     /// The time.
     pub now: &'a Zoned,
-    /// The mail is kept for the administrator ([`super::failed`]), so the notice says how to look at it.
+    /// The mail lies in the queue after this, failed or still owed to others, so the notice says how to look at it.
     pub kept: bool,
 }
 
@@ -77,9 +77,9 @@ impl Told {
 /// Who is told of these recipients of the message; one notice at most.
 #[must_use]
 pub fn of(message: &Message, ended: &[Ended<'_>], terms: &Terms<'_>) -> Told {
-    // NOTIFY=NEVER of a copy keeps providers silent; what the relay itself says goes to the administrator.
-    let is_copy = matches!(message.kind, Kind::Copy { .. });
-    let is_failure = |owed: &Owed| is_failure_to_tell(owed) || is_copy && matches!(owed.state, State::Never { .. });
+    // NOTIFY=NEVER of a notice or a copy keeps providers silent; the administrator hears of it all the same.
+    let is_own = message.kind != Kind::Mail;
+    let is_failure = |owed: &Owed| is_failure_to_tell(owed) || is_own && matches!(owed.state, State::Never { .. });
     let failed: Vec<Ended<'_>> = ended.iter().filter(|ended| is_failure(ended.owed)).copied().collect();
     if let Kind::Notice { of } = message.kind {
         return if failed.is_empty() { Told::default() } else { Told::alert(undelivered(of, &failed)) };
@@ -281,3 +281,6 @@ fn reasons(failed: &[Ended<'_>]) -> String {
     let sentence = header::glance::one_line(&said.why.sentence, 500);
     format!("to {}{more}: {sentence}", first.owed.recipient.address)
 }
+
+#[cfg(test)]
+mod tests;

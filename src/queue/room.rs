@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::core::Core;
 use super::settings::Keeping;
 use super::store::{Condition, Load, Store};
 use crate::disk::FreeSpace;
@@ -97,6 +98,23 @@ impl Room {
     fn said(&self) -> MutexGuard<'_, Said> {
         // A panic between lock and unlock cannot leave it half changed.
         self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Core {
+    /// Whether there is room for a message of this size from this device; says what has changed.
+    pub(super) fn room_for(&self, size: u64, device: &DeviceName) -> Result<(), Refusal> {
+        let lack = |size| self.room.lack(&*self.store, &self.keeping, size, device);
+        // That one large message finds no room is no state of the relay.
+        let state = lack(0);
+        self.room.say(&self.journal, state.as_ref(), device, self.clock.steady());
+        let lack = state.or_else(|| if size > 0 { lack(size) } else { None });
+        lack.map_or(Ok(()), |lack| Err(lack.refusal()))
+    }
+
+    /// Whether any mail is taken just now; says what has changed.
+    pub(super) fn has_room(&self) -> bool {
+        self.room_for(0, &DeviceName::from("")).is_ok()
     }
 }
 

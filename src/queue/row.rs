@@ -121,8 +121,7 @@ impl Row {
     fn changes(&self, settled: &schedule::Settled) -> Vec<Change> {
         let parcel = &settled.parcel;
         let ended: Vec<_> = settled.finished.iter().map(|&i| (parcel, &parcel.recipients[i])).collect();
-        let kept = matches!(parcel.standing, Standing::Failed { .. });
-        let mut changes = self.core.tell(&self.message, &ended, kept);
+        let mut changes = self.core.tell(&self.message, &ended, !settled.is_finished);
         changes.push(if settled.is_finished { Change::Finish(self.id) } else { Change::Update(parcel.clone()) });
         changes
     }

@@ -178,7 +178,7 @@ fn last(owed: &Owed) -> Option<&Said> {
 /// The next attempt by schedule, at least so long after `since`; or the end, if the time is over.
 fn again(parcel: &mut Parcel, moment: &Moment<'_>, since: Timestamp, least: Duration) {
     parcel.attempts = parcel.attempts.saturating_add(1);
-    let end = expires(parcel, moment);
+    let end = expires(parcel, moment.arrived, moment.keeping);
     if moment.now >= end {
         return give_up(parcel, moment.now, |last| expired(last, moment.keeping.max_queue_lifetime));
     }
@@ -187,10 +187,15 @@ fn again(parcel: &mut Parcel, moment: &Moment<'_>, since: Timestamp, least: Dura
     parcel.standing = Standing::Due { at: at.max(after(since, least)).max(moment.now) };
 }
 
+/// Whether its time is over. It is given up after one more attempt.
+#[must_use]
+pub fn is_expired(parcel: &Parcel, arrived: Timestamp, now: Timestamp, keeping: &Keeping) -> bool {
+    now >= expires(parcel, arrived, keeping)
+}
+
 /// When `max_queue_lifetime` is over, times in hold not counted.
-fn expires(parcel: &Parcel, moment: &Moment<'_>) -> Timestamp {
-    let held = Duration::from_secs(parcel.held_s);
-    after(moment.arrived, moment.keeping.max_queue_lifetime.saturating_add(held))
+fn expires(parcel: &Parcel, arrived: Timestamp, keeping: &Keeping) -> Timestamp {
+    after(arrived, keeping.max_queue_lifetime.saturating_add(Duration::from_secs(parcel.held_s)))
 }
 
 /// The wait after so many attempts, a fifth shorter to a fifth longer.
@@ -275,7 +280,7 @@ fn lost() -> Said {
 }
 
 /// The end of time where there is none that late.
-fn after(time: Timestamp, wait: Duration) -> Timestamp {
+pub(super) fn after(time: Timestamp, wait: Duration) -> Timestamp {
     SignedDuration::try_from(wait).ok().and_then(|wait| time.checked_add(wait).ok()).unwrap_or(Timestamp::MAX)
 }
 

@@ -6,7 +6,11 @@
 //! what was promised. One process at a time: whoever holds the [`crate::disk::Ownership`] of the directory.
 
 #[cfg(test)]
+pub mod conformance;
+#[cfg(test)]
 pub mod memory;
+#[cfg(test)]
+pub mod sample;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -88,8 +92,44 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// How much there is, and how much of it is this device's: counted along with each commit, no disk is asked.
     fn load(&self, device: &DeviceName) -> Load;
 
+    /// How many parcels the filter lets through. An engine that can count without reading them does.
+    fn count(&self, filter: &Filter) -> Result<u64, Unreadable> {
+        let mut count = 0;
+        pages(self, filter, |page| count += page.len() as u64)?;
+        Ok(count)
+    }
+
+    /// The first few messages whose ids, as 32 digits, begin or end with these; in the order of the ids.
+    fn find(&self, digits: &str, limit: usize) -> Result<Vec<MessageId>, Unreadable> {
+        let mut found = Vec::new();
+        pages(self, &Filter::default(), |page| {
+            for waiting in page {
+                let message = waiting.parcel.id.message;
+                let id = message.to_string();
+                if (id.starts_with(digits) || id.ends_with(digits)) && found.last() != Some(&message) {
+                    found.push(message);
+                }
+            }
+        })?;
+        found.truncate(limit);
+        Ok(found)
+    }
+
     /// How much there is. Looks at every message: ask once, then count along.
     fn stock(&self) -> Result<Stock, Unreadable>;
+}
+
+/// Goes through all that the filter lets through, some at a time.
+fn pages<S: Store + ?Sized>(store: &S, filter: &Filter, mut look: impl FnMut(&[Waiting])) -> Result<(), Unreadable> {
+    let mut after = None;
+    loop {
+        let page = store.list(filter, Page { after, limit: 500 })?;
+        look(&page);
+        match page.last() {
+            Some(last) => after = Some(last.parcel.id),
+            None => return Ok(()),
+        }
+    }
 }
 
 /// What a courier may take.

@@ -42,7 +42,7 @@ impl Core {
         let Some(lane) = self.lanes.get(&account) else { return };
         let mut condition = self.store.condition();
         loop {
-            let pause = self.bring_all(&account, lane).await;
+            let pause = self.bring_all(&account).await;
             tokio::select! {
                 () = lane.wanted() => {}
                 () = self.clock.until(self.clock.steady() + pause) => {}
@@ -52,7 +52,7 @@ impl Core {
     }
 
     /// Fills the lane; how long it may rest then, if nobody wants anything before.
-    async fn bring_all(self: &Arc<Self>, account: &AccountName, lane: &Lane) -> Duration {
+    async fn bring_all(self: &Arc<Self>, account: &AccountName) -> Duration {
         loop {
             if !self.is_well() {
                 return LONGEST_PAUSE;
@@ -172,3 +172,6 @@ enum Read {
     NotDue,
     Damaged(Box<Parcel>, String),
 }
+
+#[cfg(test)]
+mod tests;

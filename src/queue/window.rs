@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::answer::Tally;
-use super::parcel::{self, Parcel};
+use super::parcel::Parcel;
 use super::part::{Part, Settled, Stage as Way};
 use super::row::Row;
 use super::store::Change;
@@ -161,7 +161,7 @@ impl Window {
         }
         let ended: Vec<_> =
             settled.iter().flat_map(|s| s.finished.iter().map(|&i| (&s.parcel, &s.parcel.recipients[i]))).collect();
-        let kept = settled.iter().any(|s| matches!(s.parcel.standing, parcel::Standing::Failed { .. }));
+        let kept = !parcels.is_empty() || settled.iter().any(|s| !s.is_finished);
         let mut changes = core.tell(message, &ended, kept);
         parcels.extend(settled.into_iter().filter(|s| !s.is_finished).map(|s| s.parcel));
         if !parcels.is_empty() {
@@ -295,3 +295,6 @@ fn asks_for_success(state: &State) -> bool {
     let mut recipients = state.parts.iter().flat_map(|part| &part.envelope.recipients);
     recipients.any(|recipient| matches!(recipient.notify, Some(Notify::On { success: true, .. })))
 }
+
+#[cfg(test)]
+mod tests;

@@ -232,7 +232,8 @@ async fn nobody_waits_behind_a_slow_dot_for_long() {
     tokio::time::pause();
     tokio::time::advance(SLOW).await;
     tokio::time::resume();
-    assert_eq!(devices[2].reply().await, TAKEN_2, "the other courier has it");
+    assert_eq!(scene.sandbox.counters().sent_ahead, 1, "it rode behind the first");
+    assert_eq!(devices[2].reply().await, TAKEN_2, "and the other courier has it now");
     dot.open();
     assert_eq!(devices[0].reply().await, "250 2.0.0 Ok: taken as 3");
     assert_eq!(arrived(&scene), ["2@example.com", "3@example.com", "1@example.com"]);

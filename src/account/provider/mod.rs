@@ -118,6 +118,8 @@ pub struct Limits {
     pub recipients_per_day: Option<u32>,
     /// Octets of one message.
     pub size: Option<u64>,
+    /// Whether it takes `MAIL FROM:<>`.
+    pub null_sender: Option<bool>,
 }
 
 /// Where in the dialogue a foreign sender is refused.

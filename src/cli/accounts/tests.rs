@@ -134,6 +134,27 @@ fn in_testing() -> Account {
     account
 }
 
+/// Slowed down, its recipients of the day used up, and its provider away: all at once.
+fn slow() -> Account {
+    let mut account = signed_in();
+    account.status.budget = Some(BudgetStatus { limit: 2_000, used: 1_990, left: 10, waits_until: Some(at(3 * HOUR)) });
+    account.status.breaker = Some(BreakerStatus {
+        since: at(-10 * MINUTE),
+        until: at(2 * MINUTE),
+        code: "connection_refused".into(),
+        text: "Nobody answers at smtp.example.com port 465.".into(),
+        cure: "Check `host` and `port` of this account.".into(),
+    });
+    account.status.throttle = Some(ThrottleStatus {
+        since: Some(at(-5 * MINUTE)),
+        connections: 1,
+        connections_allowed: 3,
+        messages_per_minute: Some(15),
+        paused_until: Some(at(MINUTE)),
+    });
+    account
+}
+
 fn relay() -> Source {
     Source::Relay(Running { version: "0.1.0".into(), pid: 4711, since: at(-2 * DAY) })
 }
@@ -169,6 +190,7 @@ fn one_account_is_shown_in_full() {
     let page = |account, source| page::text(&account, &Seen { source, accounts: Vec::new() }, now());
     tells("signed_in", &page(signed_in(), relay()));
     tells("held", &page(held(), relay()));
+    tells("slow", &page(slow(), relay()));
     tells("not_signed_in", &page(nobody(), files()));
     tells("not_signed_in_held", &page(nobody_held(), relay()));
     tells("in_testing", &page(in_testing(), relay()));
@@ -183,7 +205,7 @@ fn one_account_is_shown_in_full() {
 
 #[test]
 fn programs_read_the_same_under_names_that_stay() {
-    let seen = Seen { source: relay(), accounts: vec![held(), nobody(), in_testing()] };
+    let seen = Seen { source: relay(), accounts: vec![held(), nobody(), in_testing(), slow()] };
     tells("all_json", &format!("{:#}\n", json::value(&seen)));
     let alone = json::value(&Seen { source: files(), accounts: vec![password()] });
     assert_eq!((&alone["relay"], &alone["accounts"][0]["state"]), (&Value::Null, &Value::from("not_needed")));

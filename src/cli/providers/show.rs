@@ -203,7 +203,8 @@ fn grant(preset: &Preset, grant: Grant) -> String {
 /// For programs: the keys of `[providers.NAME]`; what is not known is `null`.
 pub(super) fn json(preset: &Preset) -> Value {
     let (port, kind) = preset.door();
-    let Limits { connections, recipients_per_message, messages_per_minute, recipients_per_day, size } = preset.limits;
+    let Limits { connections, recipients_per_message, messages_per_minute, recipients_per_day, size, null_sender } =
+        preset.limits;
     json!({
         "name": preset.id,
         "title": preset.title,
@@ -226,6 +227,7 @@ pub(super) fn json(preset: &Preset) -> Value {
             "messages_per_minute": messages_per_minute,
             "recipients_per_day": recipients_per_day,
             "size": size,
+            "null_sender": null_sender,
         },
         "notes": preset.notes,
         "source": preset.source,

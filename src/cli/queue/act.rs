@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use super::clerk::Clerk;
 use super::which::Which;
 use super::{EX_TEMPFAIL, EX_USAGE, Undone, json};
-use crate::app::queue::{self, Acted, Ask, Order};
+use crate::app::queue::Ask;
+use crate::queue::acts::{self, Acted, Order};
 use crate::queue::parcel::ParcelId;
 
 type Done = Result<(String, u8), Undone>;
@@ -54,13 +55,13 @@ fn reason_of(text: &str) -> Result<String, Undone> {
 }
 
 /// Asks whoever sits at the terminal.
-async fn agree(which: &queue::Which, clerk: &Clerk) -> Result<(), Undone> {
+async fn agree(which: &acts::Which, clerk: &Clerk) -> Result<(), Undone> {
     if !std::io::stdin().is_terminal() {
         return Err((EX_USAGE, "nobody can be asked whether to remove them: write --yes".into()));
     }
     let number = match which {
-        queue::Which::Messages(ids) => ids.len() as u64,
-        queue::Which::All(filter) => clerk.page(&Ask { filter: filter.clone(), after: None, limit: 1 }).await?.matching,
+        acts::Which::Messages(ids) => ids.len() as u64,
+        acts::Which::All(filter) => clerk.page(&Ask { filter: filter.clone(), after: None, limit: 1 }).await?.matching,
     };
     eprint!("Remove {}? Nothing more of it is delivered, and nobody is told. [y/N] ", counted(number));
     let _ = std::io::stderr().flush();

@@ -5,10 +5,11 @@
 
 use super::{EX_NOPERM, EX_TEMPFAIL, Undone};
 use crate::app::control::{self, Running, Unanswered, queue as relay};
-use crate::app::queue::{Acted, Ask, Order, Page, Shown};
+use crate::app::queue::{Ask, Page, Shown};
 use crate::config::Config;
 use crate::ids::MessageId;
 use crate::net::control::AskError;
+use crate::queue::acts::{Acted, Order};
 use crate::store::file::Settings as Storage;
 
 /// Who says so.

@@ -10,12 +10,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::clerk::Source;
 use super::{Args, json, list, show, words};
+use crate::account::health::EndsBy;
 use crate::account::status::HoldStatus;
 use crate::app::control::Running;
-use crate::app::queue::{Acted, Holds, Page, Row, Shown};
+use crate::app::queue::{Holds, Page, Row, Shown};
 use crate::ids::MessageId;
 use crate::mail::address::Address;
 use crate::mail::envelope::{Recipient, ReversePath, Sender};
+use crate::queue::acts::Acted;
 use crate::queue::parcel::{HeldBy, Owed, Parcel, ParcelId, Said, Standing, State, Try, Why};
 use crate::queue::store::Waiting;
 use crate::queue::{Kind, Route};
@@ -83,7 +85,7 @@ fn holds() -> Holds {
     let hold = HoldStatus {
         since: at(-10 * MINUTE),
         until: at(20 * MINUTE),
-        ends_by: None,
+        ends_by: Some(EndsBy::Probe),
         code: "invalid_grant".into(),
         cause: Cause::Account,
         text: "The provider no longer takes the sign-in.".into(),

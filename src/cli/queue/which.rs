@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::clerk::Clerk;
 use super::{EX_USAGE, Undone};
-use crate::app::queue;
 use crate::ids::MessageId;
+use crate::queue::acts;
 use crate::queue::store::{Filter, StandingKind};
 
 /// What is listed, or meant.
@@ -112,7 +112,7 @@ pub(super) struct Which {
 
 impl Which {
     /// The messages, and how they are called in an answer.
-    pub(super) async fn find(&self, clerk: &Clerk, now: Timestamp) -> Result<queue::Which, Undone> {
+    pub(super) async fn find(&self, clerk: &Clerk, now: Timestamp) -> Result<acts::Which, Undone> {
         let filter = self.only.filter(now)?;
         let has_filter = filter != Filter::default();
         match (self.ids.is_empty(), self.all || has_filter) {
@@ -124,14 +124,14 @@ impl Which {
                 "which messages? Write their ids, --all, or what they are to be like, as with `posthouse queue list`"
                     .into(),
             )),
-            (true, true) => Ok(queue::Which::All(filter)),
+            (true, true) => Ok(acts::Which::All(filter)),
             (false, false) => {
                 let mut ids = Vec::new();
                 for part in &self.ids {
                     ids.push(one(part, clerk).await?);
                 }
                 ids.dedup();
-                Ok(queue::Which::Messages(ids))
+                Ok(acts::Which::Messages(ids))
             }
         }
     }

@@ -115,21 +115,23 @@ fn elsewhere(section: &Section<'_>, is_queued: bool, delivery: &mut Delivery) {
 
 /// Keys that were written for a queue there is not.
 fn unheeded(root: &Section<'_>, delivery: Option<&Section<'_>>) {
-    let hint = "write queue = true in [delivery], or take the key out";
-    let unheeded = |section: &Section<'_>, key: &str| {
-        if section.has(key) {
-            section.warning(key, Complaint::new("without a queue this key means nothing").hint(hint));
-        }
-    };
     if let Some(section) = delivery {
         for key in OF_THE_QUEUE {
-            unheeded(section, key);
+            without_queue(section, key);
         }
     }
     if let Some(section) = root.section("storage") {
         for key in ["max_messages", "max_size"] {
-            unheeded(&section, key);
+            without_queue(&section, key);
         }
+    }
+}
+
+/// Warns of a key that only a queue would heed.
+pub(super) fn without_queue(section: &Section<'_>, key: &str) {
+    if section.has(key) {
+        let complaint = Complaint::new("without a queue this key means nothing");
+        section.warning(key, complaint.hint("write queue = true in [delivery], or take the key out"));
     }
 }
 

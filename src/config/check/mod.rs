@@ -2,8 +2,9 @@
 //! one file it needs, a device's password, is read through a function it is given.
 //!
 //! Each part of the configuration has its page: [`listeners`], [`devices`], [`accounts`], [`oauth`], [`proxy`],
-//! [`trust`], [`limits`], [`names`], [`routes`], [`delivery`]; [`between`] looks at what fits each other across them, [`risks`] at
-//! what is dangerous although it fits. Guarantees: without an error among the findings the result is usable as it is.
+//! [`trust`], [`limits`], [`names`], [`notices`], [`routes`], [`delivery`]; [`between`] looks at what fits each other
+//! across them, [`risks`] at what is dangerous although it fits. Guarantees: without an error among the findings the
+//! result is usable as it is.
 
 mod accounts;
 mod between;
@@ -12,6 +13,7 @@ mod devices;
 mod limits;
 mod listeners;
 mod names;
+mod notices;
 mod oauth;
 mod provider;
 mod proxy;
@@ -37,6 +39,7 @@ use crate::account::provider::Presets;
 use crate::inbound::settings::Caps;
 use crate::journal::log;
 use crate::mail::address::Address;
+use crate::queue::AccountFacts;
 use crate::secret::Secret;
 use crate::store::{
     self,
@@ -99,7 +102,9 @@ pub(super) fn check(root: &Section<'_>, surroundings: &Surroundings<'_>) -> Chec
     risks::name(root, &listeners, &accounts, hostname.as_deref());
 
     let listeners: Vec<_> = listeners.into_iter().map(|listener| listener.settings).collect();
-    let (delivery, queue) = delivery::read(root, &listeners);
+    let (delivery, mut queue) = delivery::read(root, &listeners);
+    let facts: Vec<AccountFacts> = accounts.iter().map(|account| (&account.settings).into()).collect();
+    notices::read(root, &listeners, &facts, &mut queue);
     let config = Config {
         hostname,
         default_domain: root.get("default_domain", values::domain),

@@ -35,7 +35,7 @@ impl Effective {
         pages.extend(listeners.map(|(i, settings)| listener(settings, i, origins)));
         pages.extend(config.devices.iter().map(|settings| device(settings, origins)));
         pages.extend(config.routes.iter().enumerate().map(|(i, rule)| route(rule, i, origins)));
-        pages.extend([delivery(config, origins), sessions(config, origins)]);
+        pages.extend([delivery(config, origins), notices(config, origins), sessions(config, origins)]);
         pages.extend([storage(config, origins), log(config, origins)]);
         let written = pages.into_iter().map(|page| page.section).filter(|section| !section.lines.is_empty());
         Self { file: origin.clone(), sections: written.collect() }
@@ -83,6 +83,7 @@ fn account<'a>(settings: &account::Settings, origins: &'a Origins) -> Vec<Page<'
     page.put("mechanism", words::mechanism(settings.mechanism));
     let grant = credential(&mut page, &settings.credential);
     page.put("allow_plaintext_credentials", settings.allow_plaintext_credentials);
+    page.put_list("may_send_as", &settings.may_send_as);
 
     let mut limits = Page::new(&format!("[{header}.limits]"), &format!("{path}.limits"), origins);
     limits.put("connections", words::whole(settings.connections));
@@ -90,6 +91,7 @@ fn account<'a>(settings: &account::Settings, origins: &'a Origins) -> Vec<Page<'
     limits.put_some("messages_per_minute", settings.messages_per_minute.map(words::whole));
     limits.put_some("recipients_per_day", settings.recipients_per_day.map(words::whole));
     limits.put_some("size", settings.size.map(words::size));
+    limits.put("null_sender", settings.null_sender);
 
     let mut pages = vec![page, limits];
     if settings.sender != account::Sender::default() {
@@ -252,6 +254,15 @@ fn delivery<'a>(config: &Config, origins: &'a Origins) -> Page<'a> {
     page.put_some("redirect_to", config.delivery.redirect_to.as_ref().map(Address::as_str));
     page.put_some("archive_to", config.delivery.archive_to.as_ref().map(Address::as_str));
     page.put("shutdown_grace", words::duration(config.delivery.shutdown_grace));
+    page
+}
+
+fn notices<'a>(config: &Config, origins: &'a Origins) -> Page<'a> {
+    let mut page = Page::new("[notices]", "notices", origins);
+    if let queue::Settings::Durable(keeping) = &config.queue {
+        page.put("to", words::notices_to(keeping.notices.to));
+        page.put_some("admin", keeping.notices.admin.as_ref().map(Address::as_str));
+    }
     page
 }
 

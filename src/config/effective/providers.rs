@@ -58,6 +58,7 @@ fn limits(mut page: Page<'_>, limits: Limits) -> Page<'_> {
     page.put_some("messages_per_minute", limits.messages_per_minute.map(words::whole));
     page.put_some("recipients_per_day", limits.recipients_per_day.map(words::whole));
     page.put_some("size", limits.size.map(words::size));
+    page.put_some("null_sender", limits.null_sender);
     page
 }
 

@@ -11,7 +11,7 @@ use crate::account::{Encryption, Mechanism};
 use crate::inbound::settings::{DeviceAuth, LineEndings};
 use crate::journal::log::Format;
 use crate::net::trust::Verify;
-use crate::queue::Uncertain;
+use crate::queue::{NoticesTo, Uncertain};
 use crate::smtp::sasl::Mechanism as Sasl;
 
 /// The largest unit that says it without a fraction.
@@ -126,6 +126,14 @@ pub(super) fn line_endings(endings: LineEndings) -> &'static str {
         LineEndings::Auto => "auto",
         LineEndings::Strict => "strict",
         LineEndings::Reject => "reject",
+    }
+}
+
+pub(super) fn notices_to(to: NoticesTo) -> &'static str {
+    match to {
+        NoticesTo::Sender => "sender",
+        NoticesTo::Admin => "admin",
+        NoticesTo::Nobody => "none",
     }
 }
 

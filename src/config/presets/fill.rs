@@ -237,6 +237,9 @@ impl Filling<'_> {
         limit("messages_per_minute", known.messages_per_minute.map(u64::from));
         limit("recipients_per_day", known.recipients_per_day.map(u64::from));
         limit("size", known.size);
+        if let Some(taken) = known.null_sender {
+            put(limits, "null_sender", Value::Boolean(taken), &origin);
+        }
     }
 
     fn oauth(&mut self) {

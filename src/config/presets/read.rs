@@ -163,6 +163,7 @@ fn limits(section: &Section<'_>) -> Limits {
         messages_per_minute: count("messages_per_minute"),
         recipients_per_day: count("recipients_per_day"),
         size: section.get("size", values::size),
+        null_sender: section.get("null_sender", values::flag),
     }
 }
 

@@ -181,7 +181,7 @@ fn ten_days_in_a_hold_of_the_account_take_nothing_of_its_lifetime() {
     let back = claimed(held, at(10 * days + 30), at(10 * days));
     let tried = settled(back, &[later()], 10 * days + 60).parcel;
     assert_eq!(due(&tried), 10 * days + 120, "it is tried on, not given up");
-    let end = expires(&tried, &moment(0, &Keeping::default(), &"office".into())).as_second();
+    let end = expires(&tried, ARRIVED, &Keeping::default()).as_second();
     let left = 15 * days - end;
     assert!((0..=100).contains(&left), "what it waited for its own failures counts: {left} s");
 }

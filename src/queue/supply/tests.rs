@@ -1,0 +1,261 @@
+//! Stored mail on its way to couriers: when, to whom, and in which turn.
+//!
+//! The queue's clock stands still unless a test moves it; the runtime's runs ahead whenever everybody waits.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use super::super::Offered;
+use super::super::fixture::{DAY, House, at, delivered, keeping, later, message, parcel};
+use super::super::lane::READY;
+use super::super::store::{Filter, Page, StandingKind, Store};
+use super::*;
+use crate::mail::envelope::Envelope;
+use crate::queue::{Known, Lease, Outcome, Route};
+use crate::words::Cause;
+
+async fn settle(lease: Lease, outcome: Outcome) {
+    let outcomes = vec![outcome; lease.envelope().recipients.len()];
+    lease.settle(outcomes, None).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn stored_mail_is_handed_out_when_it_is_due_and_once() {
+    let house = House::started(keeping(), &["office"]);
+    let id = house.put("scanner", "office", 60).await;
+    assert!(house.claimed("office").await.is_none(), "not due");
+    house.clock.advance(60);
+    let lease = house.claim("office").await;
+    assert_eq!((lease.message().id, lease.account().as_str()), (id.message, "office"));
+    assert!(house.claimed("office").await.is_none(), "it is out");
+    settle(lease, delivered()).await;
+    assert!(house.rows().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_while_a_courier_waits_is_handed_to_it() {
+    let house = House::started(keeping(), &["office"]);
+    let claimed = async { tokio::join!(house.claim("office"), house.put("scanner", "office", 0)) };
+    let (lease, id) = claimed.await;
+    assert_eq!(lease.message().id, id.message);
+}
+
+#[tokio::test(start_paused = true)]
+async fn fresh_and_stored_mail_take_turns() {
+    let house = House::started(keeping(), &["office"]);
+    let mut stored = Vec::new();
+    for _ in 0..4 {
+        stored.push(house.put("nas", "office", 0).await.message);
+    }
+    let first = house.claim("office").await;
+    // The others lie in the lane.
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let mut offers = Vec::new();
+    for _ in 0..3 {
+        let message = message("fax", house.clock.now());
+        let recipient =
+            parcel(stored_id(&message), "office", Standing::Due { at: at(0) }).recipients.remove(0).recipient;
+        let envelope = Arc::new(Envelope { sender: message.sender.clone(), recipients: vec![recipient] });
+        let routes = vec![Route::only("office".into())];
+        let offered = Offered { message, envelope, routes };
+        offers.push(house.queue.offer(offered, Duration::from_secs(15), Instant::now()).unwrap());
+    }
+    let mut leases = vec![first];
+    for _ in 0..6 {
+        leases.push(house.claim("office").await);
+    }
+    let kinds: Vec<bool> = leases.iter().map(|lease| stored.contains(&lease.message().id)).collect();
+    assert_eq!(kinds, [true, false, true, false, true, false, true]);
+}
+
+fn stored_id(message: &crate::queue::Message) -> ParcelId {
+    ParcelId { message: message.id, number: 0 }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flooding_device_waits_behind_nobodys_first() {
+    let house = House::new(keeping(), &["office"]);
+    for _ in 0..100 {
+        house.put("nas", "office", -100).await;
+    }
+    for device in ["fax", "scanner"] {
+        house.put(device, "office", -1).await;
+    }
+    house.queue.start(Known::default());
+    let mut leases = Vec::new();
+    for _ in 0..4 {
+        leases.push(house.claim("office").await);
+    }
+    let devices: Vec<&str> = leases.iter().map(|lease| lease.message().device.as_str()).collect();
+    assert_eq!(devices, ["nas", "fax", "scanner", "nas"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_whose_couriers_are_stuck_stands_in_nobodys_way() {
+    let house = House::started(keeping(), &["office", "backup"]);
+    for _ in 0..50 {
+        house.put("nas", "office", 0).await;
+    }
+    let _stuck = [house.claim("office").await, house.claim("office").await];
+    let other = house.put("nas", "backup", 0).await;
+    assert_eq!(house.claim("backup").await.message().id, other.message);
+}
+
+#[tokio::test(start_paused = true)]
+async fn mail_goes_to_the_next_account_and_back_and_nothing_is_written_for_that() {
+    let house = House::started(keeping(), &["office", "backup"]);
+    for _ in 0..20 {
+        house.put("nas", "office,backup", 0).await;
+    }
+    let written = house.store.commits();
+    let first = house.claim("office").await;
+    house.close("office", Cause::Account);
+    assert!(house.claimed("office").await.is_none(), "closed");
+    let second = house.claim("backup").await;
+    assert_eq!(second.account().as_str(), "backup");
+    house.open("office");
+    assert!(house.claimed("backup").await.is_none(), "the first account is back");
+    let third = house.claim("office").await;
+    let mut three = [&first, &second, &third].map(|lease| lease.message().id);
+    three.sort();
+    assert!(three[0] != three[1] && three[1] != three[2], "in one hand at a time");
+    assert_eq!(house.store.commits(), written);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_store_fails_nothing_stored_is_handed_out() {
+    let house = House::started(keeping(), &["office"]);
+    house.put("nas", "office", 0).await;
+    let lease = house.claim("office").await;
+    house.put("nas", "office", 0).await;
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    house.store.fail_next(crate::disk::durable::NotStored::Failing { detail: "broken".into() });
+    assert!(house.store.commit(Vec::new()).await.is_err());
+    assert!(house.claimed("office").await.is_none(), "its dot could not be recorded");
+    house.store.mend();
+    assert!(house.claimed("office").await.is_some());
+    drop(lease);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_courier_that_is_busy_leaves_mail_to_one_that_is_not() {
+    let house = House::started(keeping(), &["office"]);
+    for _ in 0..3 {
+        house.put("nas", "office", 0).await;
+    }
+    let _first = house.claim("office").await;
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let second = house.queue.try_claim(&"office".into());
+    assert!(second.is_some(), "nobody else waits: its envelope may ride along");
+    let account = "office".into();
+    let _third = house.claim("office").await;
+    let mut waiting = Box::pin(house.queue.claim(&account));
+    assert!(still_waits(&mut waiting).await);
+    let id = house.put("nas", "office", 0).await;
+    assert!(house.queue.try_claim(&"office".into()).is_none(), "the idle one has it");
+    assert_eq!(waiting.await.message().id, id.message);
+}
+
+/// Whether it still waits when everybody has had a turn.
+async fn still_waits(future: &mut (impl Future + Unpin)) -> bool {
+    tokio::time::timeout(Duration::from_millis(50), future).await.is_err()
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_three_days_without_the_provider_everything_arrives_exactly_once() {
+    let house = House::started(keeping(), &["office"]);
+    let mut owed: HashMap<_, usize> = HashMap::new();
+    for number in 0..12 {
+        owed.insert(house.put(["nas", "fax"][number % 2], "office", 0).await.message, 0);
+    }
+    let mut attempts = 0;
+    while house.clock.now() < at(3 * DAY) {
+        match house.claimed("office").await {
+            Some(lease) => {
+                attempts += 1;
+                settle(lease, later()).await;
+            }
+            None => house.clock.advance(600),
+        }
+    }
+    assert!(attempts > 12 * 60, "tried by schedule all the time: {attempts}");
+    while !house.rows().is_empty() {
+        match house.claimed("office").await {
+            Some(lease) => {
+                *owed.get_mut(&lease.message().id).unwrap() += 1;
+                settle(lease, delivered()).await;
+            }
+            None => house.clock.advance(600),
+        }
+    }
+    assert!(owed.values().all(|times| *times == 1), "{owed:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_days_of_a_held_account_bounce_nothing() {
+    let house = House::started(keeping(), &["office"]);
+    for _ in 0..5 {
+        house.put("nas", "office", 0).await;
+    }
+    house.close("office", Cause::Account);
+    house.pass(10 * DAY, 1800).await;
+    house.open("office");
+    for _ in 0..5 {
+        settle(house.claim("office").await, later()).await;
+    }
+    let filter = Filter { standing: Some(StandingKind::Due), ..Filter::default() };
+    assert_eq!(house.store.list(&filter, Page { after: None, limit: 9 }).unwrap().len(), 5, "still owed");
+    house.clock.advance(2 * 3600);
+    for _ in 0..5 {
+        settle(house.claim("office").await, delivered()).await;
+    }
+    assert!(house.rows().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_cannot_be_read_is_set_aside_and_the_others_go() {
+    let house = House::started(keeping(), &["office"]);
+    house.close("office", Cause::Network);
+    let bad = house.put("nas", "office", -1).await;
+    let good = house.put("nas", "office", 0).await;
+    house.store.damage(bad.message);
+    house.open("office");
+    assert_eq!(house.claim("office").await.message().id, good.message);
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let standing = house.row(bad).unwrap().standing;
+    assert!(matches!(standing, Standing::Held { by: HeldBy::Damaged, .. }), "{standing:?}");
+    assert!(!house.core().out.has(bad), "nobody has it in hand, a person can act on it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_thousand_messages_lie_in_the_store_and_not_in_memory() {
+    let house = House::new(keeping(), &["office"]);
+    let body = Arc::new(message("nas", at(0)));
+    for _ in 0..100 {
+        let changes = (0..1000).map(|_| {
+            let id = crate::ids::MessageId::new();
+            let message = crate::queue::Message {
+                id,
+                body: body.body.under(String::new()),
+                device: "nas".into(),
+                kind: body.kind,
+                sender: body.sender.clone(),
+                ..message("nas", at(0))
+            };
+            Change::Store(
+                Arc::new(message),
+                vec![parcel(ParcelId { message: id, number: 0 }, "office", Standing::Due { at: at(0) })],
+            )
+        });
+        house.store.commit(changes.collect()).await.unwrap();
+    }
+    house.queue.start(Known::default());
+    for _ in 0..20 {
+        settle(house.claim("office").await, delivered()).await;
+    }
+    let lane = house.core().lanes.get(&"office".into()).unwrap();
+    let (ready, hints) = lane.stored();
+    assert!(ready <= READY && hints <= HINTS, "{ready} messages and {hints} names in the lane");
+    assert!(house.core().out.snapshot().len() <= READY + 1);
+    assert_eq!(house.store.messages(), 99_980);
+}

@@ -1,0 +1,72 @@
+//! What time does to kept mail, with nobody's help.
+//!
+//! Days pass in steps of half an hour, and everybody has a turn after each.
+
+use super::*;
+use crate::queue::fixture::{DAY, House, at, keeping};
+use crate::queue::parcel::{HeldBy, State, Why};
+use crate::queue::settings::Keeping;
+use crate::words::Cause;
+
+const STEP: i64 = 1800;
+
+fn held(until: Option<Timestamp>) -> Standing {
+    let why = Why { code: "x".into(), cause: Cause::Message, sentence: "by hand".into(), cure: String::new() };
+    Standing::Held { since: at(0), until, by: HeldBy::Person, why }
+}
+
+fn said(house: &House, id: ParcelId) -> String {
+    match &house.row(id).unwrap().recipients[0].state {
+        State::Never { said, .. } => said.reply.clone().unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hold_ends_by_its_time_and_one_without_never() {
+    let house = House::started(Keeping { hold_for: Some(Duration::from_hours(24)), ..keeping() }, &["office"]);
+    let timed = house.put_as("nas", "office", held(Some(at(DAY)))).await;
+    let kept = house.put_as("nas", "office", held(None)).await;
+    house.pass(DAY - STEP, STEP).await;
+    assert!(matches!(house.row(timed).unwrap().standing, Standing::Held { .. }));
+    house.pass(2 * STEP, STEP).await;
+    assert_eq!(said(&house, timed), "451 4.4.7 Held for 1 day: by hand");
+    house.pass(60 * DAY, DAY).await;
+    assert!(matches!(house.row(kept).unwrap().standing, Standing::Held { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_failed_is_kept_for_its_time() {
+    let house = House::started(Keeping { keep_failed: Duration::from_hours(48), ..keeping() }, &["office"]);
+    let failed = house.put_as("nas", "office", Standing::Failed { since: at(0) }).await;
+    house.pass(2 * DAY - STEP, STEP).await;
+    assert!(house.row(failed).is_some());
+    house.pass(4 * STEP, STEP).await;
+    assert!(house.row(failed).is_none() && house.store.messages() == 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn behind_a_breaker_a_lifetime_ends_and_behind_a_hold_it_does_not() {
+    let house = House::started(keeping(), &["office", "held"]);
+    house.close("office", Cause::Network);
+    house.close("held", Cause::Account);
+    let cut_off = house.put("nas", "office", 0).await;
+    let held = house.put("nas", "held", 0).await;
+    house.pass(5 * DAY - 2 * STEP, STEP).await;
+    assert!(house.row(cut_off).unwrap().recipients[0].state.is_open());
+    house.pass(6 * STEP, STEP).await;
+    assert!(said(&house, cut_off).starts_with("451 4.4.7 Not delivered within 5 days"), "{}", said(&house, cut_off));
+    house.pass(5 * DAY, STEP).await;
+    assert!(house.row(held).unwrap().recipients[0].state.is_open());
+}
+
+#[tokio::test(start_paused = true)]
+async fn mail_of_a_held_account_is_kept_as_long_as_hold_for_says() {
+    let house = House::started(Keeping { hold_for: Some(Duration::from_hours(72)), ..keeping() }, &["office"]);
+    house.close("office", Cause::Account);
+    let id = house.put("nas", "office", 0).await;
+    house.pass(3 * DAY - 2 * STEP, STEP).await;
+    assert!(house.row(id).unwrap().recipients[0].state.is_open());
+    house.pass(6 * STEP, STEP).await;
+    assert!(said(&house, id).starts_with("451 4.4.7 Held for 3 days"), "{}", said(&house, id));
+}
