@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod control;
 mod front;
+mod keeping;
 mod machine;
 pub mod queue;
 mod recalled;
@@ -20,7 +21,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::account::book::BookError;
 use crate::account::keeper::{Keeper, KeeperError, Tools};
-use crate::account::memory::{Memory, Volatile};
 use crate::account::vault::{Holder, Vault};
 use crate::account::{self, Encryption};
 use crate::config::Config;
@@ -41,6 +41,7 @@ use crate::outbound::{Couriers, Desk, Desks};
 use crate::queue::Queue;
 use crate::smtp::client::Timeouts;
 use crate::store::file::FileVault;
+use crate::store::sqlite::OpenError;
 use crate::upstream::Upstream;
 
 use recalled::Recalled;
@@ -67,6 +68,8 @@ pub enum StartError {
     Trust { account: AccountName, source: TrustError },
     #[error("storage: {0}")]
     Ownership(#[from] OwnershipError),
+    #[error("storage: {0}")]
+    Queue(#[from] OpenError),
     #[error(transparent)]
     Keeper(#[from] KeeperError),
     #[error(transparent)]
@@ -81,6 +84,7 @@ pub struct App {
     sessions: Sessions,
     couriers: Couriers,
     desks: Desks,
+    queue: Arc<Queue>,
     renewals: TaskTracker,
     journal: Journal,
     grace: Duration,
@@ -109,8 +113,6 @@ pub struct Common {
     pub clock: Clock,
     /// The renewals of kept sign-ins under way.
     pub renewals: TaskTracker,
-    /// What is known of the accounts from one run to the next.
-    pub memory: Arc<dyn Memory>,
 }
 
 impl Common {
@@ -126,7 +128,6 @@ impl Common {
             holder: Holder::new(false),
             clock: Clock::default(),
             renewals: TaskTracker::new(),
-            memory: Arc::new(Volatile::default()),
         }
     }
 }
@@ -151,8 +152,8 @@ pub fn start_with(config: &Config, common: Common) -> Result<App, StartError> {
     let owner = Ownership::take(&config.storage.directory)?;
     let common = Common { holder: Holder::new(true), ..common };
     let Common { ours, hostname, journal, .. } = common.clone();
-    let memory = Recalled::from(Arc::clone(&common.memory));
-    let queue = Arc::new(Queue::proxy(config.accounts.iter().map(|account| account.name.clone())));
+    let (queue, memory) = keeping::open(config, &owner, &common)?;
+    let memory = Recalled::from(memory);
     let mut desks = Vec::new();
     for account in &config.accounts {
         let upstream = upstream(account.clone(), &common)?;
@@ -173,6 +174,7 @@ pub fn start_with(config: &Config, common: Common) -> Result<App, StartError> {
     config.accounts.iter().for_each(|account| say_proxies(account, &journal));
     let couriers = Couriers::default();
     bury(config, &common);
+    keeping::start(&queue, config)?;
     let desks = Desks::open(desks, &couriers);
     let sessions = Sessions::default();
     let mut listening = Vec::new();
@@ -188,7 +190,7 @@ pub fn start_with(config: &Config, common: Common) -> Result<App, StartError> {
     let ending = couriers.ending.clone();
     couriers.tasks.spawn(reminders::keep(config.accounts.clone(), common.clone(), desks.clone(), ending));
     let renewals = common.renewals;
-    Ok(App { listening, doors, sessions, couriers, desks, renewals, journal, grace, control, owner })
+    Ok(App { listening, doors, sessions, couriers, desks, queue, renewals, journal, grace, control, owner })
 }
 
 impl App {
@@ -216,6 +218,7 @@ impl App {
         self.doors.iter().for_each(tokio::task::JoinHandle::abort);
         self.sessions.tasks.close();
         self.journal.live().dismiss_all();
+        self.queue.end_windows();
         let in_time = tokio::time::timeout_at(until.into(), self.sessions.tasks.wait()).await.is_ok();
         // Idle couriers say QUIT; attempts still under way are cut, and who waits for one hears what that means.
         self.couriers.tasks.close();
@@ -235,7 +238,8 @@ impl App {
         let _ = tokio::time::timeout(GOODBYES, self.desks.remember_exactly()).await;
         let _ = tokio::time::timeout(GOODBYES, self.desks.store_received()).await;
         // Whoever owns the directory next finds nothing of ours at work in it.
-        drop(self.control);
+        drop((self.control, self.desks, self.couriers));
+        keeping::close(self.queue, GOODBYES).await;
         drop(self.owner);
     }
 }

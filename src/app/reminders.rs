@@ -52,7 +52,6 @@ mod tests {
 
     use super::*;
     use crate::account::Source;
-    use crate::account::memory::Volatile;
     use crate::account::oauth::Grant;
     use crate::account::tests::{application, settings};
     use crate::account::vault::tests::Memory;
@@ -123,7 +122,6 @@ mod tests {
             holder: Holder::new(true),
             clock: clock.clone(),
             renewals: TaskTracker::new(),
-            memory: Arc::new(Volatile::default()),
         }
     }
 

@@ -89,9 +89,8 @@ mod tests {
             Outcome::Delivered(_) => 'D',
             Outcome::Never(..) => 'N',
             Outcome::Later(..) => 'L',
-            Outcome::Hold(_) => 'H',
+            Outcome::Hold(_) | Outcome::HoldMessage(_) => 'H',
             Outcome::Uncertain(_) => 'U',
-            Outcome::HoldMessage(_) => 'M',
         };
         findings.outcomes.iter().map(letter).collect()
     }

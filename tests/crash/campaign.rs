@@ -26,6 +26,9 @@ const DEVICES: u64 = 8;
 /// How long a fail point is waited for before the process is killed from outside.
 const RARE: Duration = Duration::from_secs(4);
 
+/// The time between two attempts, and the chance in it.
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
+
 const CONFIGURATION: &str = "[delivery]\nqueue = true\nwait = \"1s\"\nretry = [\"10s\"]\nuncertain_delay = \"1s\"\n";
 
 /// What is to be done.
@@ -129,6 +132,12 @@ pub async fn run(orders: &Orders) -> Report {
 /// A third in `offer`, a third in a commit or a settle, the rest at other fail points and anywhere. Of the fail points
 /// each in turn, at one of its first passings.
 fn moments(orders: &Orders, names: &[String], chance: &mut Chance) -> Vec<Moment> {
+    if orders.defect.is_some() {
+        // Where it shows: between the answer and the commit that should have come first.
+        let mut before = names.iter().filter(|name| name.starts_with("store.before")).cycle();
+        let points = before.by_ref().take(orders.kills);
+        return points.map(|name| Moment::Point(name.clone(), 1 + chance.below(4))).collect();
+    }
     let (inner, outer): (Vec<_>, Vec<_>) = names.iter().partition(|name| is_commit_or_settle(name));
     let (mut inner, mut outer) = (inner.into_iter().cycle(), outer.into_iter().cycle());
     let mut moments: Vec<Moment> = Vec::new();
@@ -228,8 +237,10 @@ impl Campaign {
                     Err(_) => break,
                 }
             }
-            if tokio::time::timeout(PATIENCE, count.changed()).await.is_err() {
-                println!("nothing arrived for {PATIENCE:?}, and {open} mails are still open");
+            // Longer than anything waits that was not lost.
+            let patience = if self.defect.is_some() { LONGEST_WAIT } else { PATIENCE };
+            if tokio::time::timeout(patience, count.changed()).await.is_err() {
+                println!("nothing arrived for {patience:?}, and {open} mails are still open");
                 break;
             }
         }

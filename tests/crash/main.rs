@@ -51,7 +51,7 @@ fn main() -> ExitCode {
         let defect = "answer-before-commit";
         println!("\nthe same with a fault built in, {defect}");
         let began = Instant::now();
-        let report = runtime.block_on(campaign::run(&Orders { kills: 30, seed, defect: Some(defect) }));
+        let report = runtime.block_on(campaign::run(&Orders { kills: 12, seed, defect: Some(defect) }));
         show(&report, began);
         let found = !report.verdict.lost.is_empty();
         println!("{}", if found { "found" } else { "NOT FOUND: this test shows nothing" });

@@ -9,7 +9,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use posthouse::account::memory::Volatile;
 use posthouse::account::oauth::{Application, ClientAuthentication, ClientProof, Endpoints, Given, Grant};
 use posthouse::account::vault::Holder;
 use posthouse::account::{self, Encryption, Mechanism, PasswordSpaces, Source};
@@ -133,7 +132,6 @@ pub fn common() -> Common {
         holder: Holder::new(false),
         clock: Clock::default(),
         renewals: TaskTracker::new(),
-        memory: Arc::new(Volatile::default()),
     }
 }
 
