@@ -1,4 +1,6 @@
 //! The commands' end against the relay's end, over a real socket, with a store that has no disk.
+//!
+//! What is asked for comes back, and what is told is done when the answer comes; couriers are not at work here.
 
 use std::net::Ipv4Addr;
 
