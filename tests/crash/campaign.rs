@@ -197,7 +197,7 @@ impl Campaign {
         let log = relay.kill().await;
         self.kills.push(Timestamp::now());
         self.serving.send_replace(None);
-        self.read(&log);
+        delivered(&log, &mut self.delivered);
     }
 
     fn start(&self, death: Option<String>) -> Relay {
@@ -206,21 +206,6 @@ impl Campaign {
         variables.extend(death.map(|place| ("POSTHOUSE_FAIL_POINT", place)));
         variables.extend(self.defect.map(|name| ("POSTHOUSE_DEFECT", name.to_owned())));
         self.site.start(&[], &variables)
-    }
-
-    /// What the log calls delivered.
-    fn read(&mut self, log: &[String]) {
-        for line in log {
-            // The last line of a process that was killed may be half a line.
-            let Ok(line) = serde_json::from_str::<serde_json::Value>(line) else { continue };
-            let text = |field: &str| line[field].as_str();
-            let (Some(id), Some(said), Some(at)) = (text("message_id"), text("message"), text("timestamp")) else {
-                continue;
-            };
-            if said.starts_with("delivered") {
-                self.delivered.entry(id.to_owned()).or_default().push(at.parse().expect("the log writes RFC 3339"));
-            }
-        }
     }
 
     /// Lets a process live until everything that was promised is there, and ends it as an administrator would.
@@ -246,7 +231,7 @@ impl Campaign {
         }
         let (status, log) = relay.terminate().await;
         assert!(status.success(), "told to end, it ended with {status}");
-        self.read(&log);
+        delivered(&log, &mut self.delivered);
     }
 
     /// How many accepted mails are not accounted for yet.
@@ -283,5 +268,20 @@ impl Campaign {
             println!("the directory is kept: {}", self.site.keep().display());
         }
         Report { verdict, hits, kills, not_reached: self.not_reached }
+    }
+}
+
+/// Adds what a log calls delivered, by the relay's name of it.
+pub fn delivered(log: &[String], into: &mut HashMap<String, Vec<Timestamp>>) {
+    for line in log {
+        // The last line of a process that was killed may be half a line.
+        let Ok(line) = serde_json::from_str::<serde_json::Value>(line) else { continue };
+        let text = |field: &str| line[field].as_str();
+        let (Some(id), Some(said), Some(at)) = (text("message_id"), text("message"), text("timestamp")) else {
+            continue;
+        };
+        if said.starts_with("delivered") {
+            into.entry(id.to_owned()).or_default().push(at.parse().expect("the log writes RFC 3339"));
+        }
     }
 }
