@@ -97,10 +97,7 @@ fn reports_to_senders(queue: &queue::Settings) -> bool {
 /// # Errors
 /// When a route, a device or `default_account` names an account that is not there.
 pub fn policy(config: &Config, listener: &ListenerSettings) -> Result<Policy, StartError> {
-    let listed =
-        |account: &account::Settings| Listed { name: account.name.clone(), former: account.renamed_from.clone() };
-    let listed = config.accounts.iter().map(listed).collect();
-    let book = Book::new(listed, config.routes.clone(), config.default_account.as_ref())?;
+    let book = book(config)?;
     let facts = |account: &account::Settings| AccountFacts {
         address: account.address.as_ref().and_then(|text| Address::parse(text.as_bytes()).ok()),
         recipients_per_message: account.recipients_per_message,
@@ -111,6 +108,17 @@ pub fn policy(config: &Config, listener: &ListenerSettings) -> Result<Policy, St
         aliases: config.aliases.iter().map(|(from, to)| (from.to_ascii_lowercase(), to.clone())).collect(),
     };
     Ok(Policy::new(listener.clone(), config.devices.clone(), addressing, book, accounts))
+}
+
+/// Which account a message goes to.
+///
+/// # Errors
+/// When a route, a device or `default_account` names an account that is not there.
+pub(super) fn book(config: &Config) -> Result<Book, StartError> {
+    let listed =
+        |account: &account::Settings| Listed { name: account.name.clone(), former: account.renamed_from.clone() };
+    let listed = config.accounts.iter().map(listed).collect();
+    Ok(Book::new(listed, config.routes.clone(), config.default_account.as_ref())?)
 }
 
 /// Every address, but for IPv6 loopback on a machine without IPv6: the default names it, and containers often lack it.

@@ -21,6 +21,7 @@ use crate::mail::address::Address;
 use crate::mail::envelope::{Envelope, Recipient, ReversePath, Sender};
 use crate::net::clock::Clock;
 use crate::net::trust::{self, Anchors, ClientTls};
+use crate::outbound::Known;
 use crate::queue::body::Body;
 use crate::queue::parcel::State;
 use crate::queue::store::memory::MemoryStore;
@@ -86,7 +87,7 @@ impl Stand {
         let (ours, journal) = (Arc::new(OnceLock::new()), Journal::default());
         let (account, name, timeouts) = (self.account.clone(), "relay.test".into(), Timeouts::default());
         let upstream = Upstream::new(account, keeper, tls, ours, name, timeouts, journal.clone());
-        let _desk = Desk::new(upstream, Arc::clone(&self.queue), journal).open(&self.couriers);
+        let _desk = Desk::new(upstream, Arc::clone(&self.queue), journal, Known::default()).open(&self.couriers);
         let mut provider = Provider(BufReader::new(self.listener.accept().await.unwrap().0));
         provider.say("220 mx").await;
         provider.hears(&["EHLO relay.test"]).await;
@@ -137,12 +138,12 @@ async fn the_next_dot_waits_until_the_mail_before_is_settled() {
     provider.say(&format!("250 taken\r\n{ENVELOPE_OK}")).await;
     // Nobody has told the first device yet.
     provider.hears_nothing().await;
-    assert_eq!(first.answer().await.reply().to_string(), "250 taken");
+    assert_eq!(first.answer().await.reply().to_string(), "250 2.0.0 taken");
     provider.hears_nothing().await;
     drop(first.into_told());
     provider.hears(&["page", "."]).await;
     provider.say("250 taken too").await;
-    assert_eq!(second.answer().await.reply().to_string(), "250 taken too");
+    assert_eq!(second.answer().await.reply().to_string(), "250 2.0.0 taken too");
 }
 
 #[tokio::test]
@@ -156,7 +157,7 @@ async fn the_parcels_of_one_message_do_not_wait_for_each_other() {
     provider.say(&format!("250 taken\r\n{ENVELOPE_OK}")).await;
     provider.hears(&["page", "."]).await;
     provider.say("250 taken").await;
-    assert_eq!(offer.answer().await.reply().to_string(), "250 taken");
+    assert_eq!(offer.answer().await.reply().to_string(), "250 2.0.0 taken");
 }
 
 #[tokio::test]
