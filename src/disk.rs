@@ -1,8 +1,9 @@
 //! The file system as several rooms need it, with what differs between systems in one place.
 //!
 //! Tells who may use a file and who we are, reads files that are nobody else's business ([`read_private`]), replaces a
-//! file as a whole ([`replace()`]), locks ([`lock()`]) and proves whose a directory is ([`Ownership`]). Guarantees
-//! nothing about access lists, nor, where the system is not a Unix, about who may use a file.
+//! file as a whole ([`replace()`]), keeps what was written piece by piece ([`spool`]), locks ([`lock()`]) and proves
+//! whose a directory is ([`Ownership`]). Guarantees nothing about access lists, nor, where the system is not a Unix,
+//! about who may use a file.
 
 pub mod durable;
 mod lock;
@@ -11,6 +12,8 @@ mod ownership;
 mod private;
 mod replace;
 mod space;
+pub mod spool;
+pub mod volume;
 
 use std::path::Path;
 
@@ -18,7 +21,7 @@ pub use lock::{Locked, lock};
 pub use owner::{Owner, our_user, same_volume, user_of};
 pub use ownership::{Ownership, OwnershipError};
 pub use private::{Exposed, KeptBy, ReadError, read_private};
-pub use replace::{create, private_directory, replace, sweep};
+pub use replace::{create, private_directory, replace, sweep, sync_directory};
 pub use space::FreeSpace;
 
 /// Whether the file's mode lets every user of this machine read it.

@@ -75,7 +75,6 @@ const SANS_IO: &[&str] = &[
     "account/signin",
     "account/budget",
     "queue/entry",
-    "queue/failed",
     "queue/notice",
     "queue/schedule",
     "inbound/policy",

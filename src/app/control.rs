@@ -27,6 +27,7 @@ use crate::disk::Ownership;
 use crate::ids::AccountName;
 use crate::net::control::{Answer, AskError, Door, Method, ask};
 use crate::outbound::Desks;
+use crate::queue::Queue;
 use crate::store::file::Settings as Storage;
 
 /// Who answers, in every answer.
@@ -99,14 +100,20 @@ struct Office {
     settings: Vec<Settings>,
     common: Common,
     desks: Desks,
+    queue: Arc<Queue>,
 }
 
 /// Opens the relay to commands. Without it mail goes out all the same, so a failure is said and that is all.
-pub(super) fn open(owner: &Ownership, config: &Config, common: &Common, desks: &Desks) -> Option<Door> {
+pub(super) fn open(
+    owner: &Ownership,
+    config: &Config,
+    common: &Common,
+    (desks, queue): (&Desks, &Arc<Queue>),
+) -> Option<Door> {
     let running =
         Running { version: env!("CARGO_PKG_VERSION").into(), pid: std::process::id(), since: common.clock.now() };
     let settings = config.accounts.clone();
-    let office = Office { running, settings, common: common.clone(), desks: desks.clone() };
+    let office = Office { running, settings, common: common.clone(), desks: desks.clone(), queue: Arc::clone(queue) };
     Door::open(owner, routes(office))
         .inspect_err(|error| tracing::warn!("commands such as `posthouse accounts` cannot ask this relay: {error}"))
         .ok()
@@ -120,18 +127,21 @@ pub(super) fn open(owner: &Ownership, config: &Config, common: &Common, desks: &
 /// | `GET /v1/accounts` | [`Accounts`] |
 /// | `POST /v1/accounts/NAME/signed-in` | 204: a hold has ended, the next attempt uses the new sign-in |
 /// | `POST /v1/accounts/NAME/signed-out` | 204: no token in memory is used any more |
+///
+/// and what [`queue::routes`] has.
 fn routes(office: Office) -> Router {
     Router::new()
         .route("/v1/status", get(|office: State<Arc<Office>>| ready(Json(office.running.clone()))))
         .route("/v1/accounts", get(all))
         .route("/v1/accounts/{name}/signed-in", post(|office, name| ready(change(office, name, Desks::signed_in))))
         .route("/v1/accounts/{name}/signed-out", post(|office, name| ready(change(office, name, Desks::signed_out))))
+        .merge(queue::routes())
         .layer(axum::middleware::map_response(signed))
         .with_state(Arc::new(office))
 }
 
 async fn all(State(office): State<Arc<Office>>) -> Json<Accounts> {
-    let Office { running, settings, common, desks } = &*office;
+    let Office { running, settings, common, desks, .. } = &*office;
     Json(Accounts { relay: running.clone(), accounts: of_relay(settings, common, desks).await })
 }
 

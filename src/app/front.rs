@@ -24,7 +24,7 @@ use crate::net::gateway::Watch;
 use crate::net::guard::{self, Guarded, Rules};
 use crate::net::listen::{self, BindError, Listener};
 use crate::net::tls::files::ServerTls;
-use crate::queue::Queue;
+use crate::queue::{self, Queue};
 use crate::smtp::server;
 
 /// The door of one listener, not yet open.
@@ -50,6 +50,7 @@ pub(super) fn door(
     let dialogue = server::Settings {
         hostname: hostname.to_owned(),
         starttls: matches!(tls, Tls::StartTls(_)),
+        dsn: reports_to_senders(&config.queue),
         auth: match listener.auth {
             DeviceAuth::None => server::Auth::Off,
             DeviceAuth::AcceptAny => server::Auth::AcceptAny,
@@ -86,15 +87,17 @@ pub(super) fn door(
     })
 }
 
+/// Whether senders who ask for reports get them: DSN is announced only then (RFC 3461 §4).
+fn reports_to_senders(queue: &queue::Settings) -> bool {
+    matches!(queue, queue::Settings::Durable(keeping) if keeping.notices.to == queue::NoticesTo::Sender)
+}
+
 /// The rules of one listener, as the relay applies them.
 ///
 /// # Errors
 /// When a route, a device or `default_account` names an account that is not there.
 pub fn policy(config: &Config, listener: &ListenerSettings) -> Result<Policy, StartError> {
-    let listed =
-        |account: &account::Settings| Listed { name: account.name.clone(), former: account.renamed_from.clone() };
-    let listed = config.accounts.iter().map(listed).collect();
-    let book = Book::new(listed, config.routes.clone(), config.default_account.as_ref())?;
+    let book = book(config)?;
     let facts = |account: &account::Settings| AccountFacts {
         address: account.address.as_ref().and_then(|text| Address::parse(text.as_bytes()).ok()),
         recipients_per_message: account.recipients_per_message,
@@ -105,6 +108,17 @@ pub fn policy(config: &Config, listener: &ListenerSettings) -> Result<Policy, St
         aliases: config.aliases.iter().map(|(from, to)| (from.to_ascii_lowercase(), to.clone())).collect(),
     };
     Ok(Policy::new(listener.clone(), config.devices.clone(), addressing, book, accounts))
+}
+
+/// Which account a message goes to.
+///
+/// # Errors
+/// When a route, a device or `default_account` names an account that is not there.
+pub(super) fn book(config: &Config) -> Result<Book, StartError> {
+    let listed =
+        |account: &account::Settings| Listed { name: account.name.clone(), former: account.renamed_from.clone() };
+    let listed = config.accounts.iter().map(listed).collect();
+    Ok(Book::new(listed, config.routes.clone(), config.default_account.as_ref())?)
 }
 
 /// Every address, but for IPv6 loopback on a machine without IPv6: the default names it, and containers often lack it.

@@ -7,8 +7,10 @@
 pub mod accounts;
 pub mod control;
 mod front;
+mod keeping;
 mod machine;
 pub mod queue;
+mod recalled;
 mod reminders;
 
 use std::net::SocketAddr;
@@ -39,7 +41,10 @@ use crate::outbound::{Couriers, Desk, Desks};
 use crate::queue::Queue;
 use crate::smtp::client::Timeouts;
 use crate::store::file::FileVault;
+use crate::store::sqlite::OpenError;
 use crate::upstream::Upstream;
+
+use recalled::Recalled;
 
 pub use front::{guard, policy};
 #[cfg(unix)]
@@ -63,6 +68,8 @@ pub enum StartError {
     Trust { account: AccountName, source: TrustError },
     #[error("storage: {0}")]
     Ownership(#[from] OwnershipError),
+    #[error("storage: {0}")]
+    Queue(#[from] OpenError),
     #[error(transparent)]
     Keeper(#[from] KeeperError),
     #[error(transparent)]
@@ -77,6 +84,7 @@ pub struct App {
     sessions: Sessions,
     couriers: Couriers,
     desks: Desks,
+    queue: Arc<Queue>,
     renewals: TaskTracker,
     journal: Journal,
     grace: Duration,
@@ -133,14 +141,23 @@ const GOODBYES: Duration = Duration::from_secs(2);
 /// When another relay owns the storage directory, a listener cannot be opened or an account cannot be used at all; then
 /// nothing is left running.
 pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<App, StartError> {
+    start_with(config, Common::new(config, journal, timeouts))
+}
+
+/// The same with another clock, or whatever else the accounts share.
+///
+/// # Errors
+/// As of [`start`].
+pub fn start_with(config: &Config, common: Common) -> Result<App, StartError> {
     let owner = Ownership::take(&config.storage.directory)?;
-    let common = Common { holder: Holder::new(true), ..Common::new(config, journal, timeouts) };
+    let common = Common { holder: Holder::new(true), ..common };
     let Common { ours, hostname, journal, .. } = common.clone();
-    let queue = Arc::new(Queue::proxy(config.accounts.iter().map(|account| account.name.clone())));
+    let (queue, memory) = keeping::open(config, &owner, &common)?;
+    let memory = Recalled::from(memory);
     let mut desks = Vec::new();
     for account in &config.accounts {
         let upstream = upstream(account.clone(), &common)?;
-        desks.push(Desk::new(upstream, Arc::clone(&queue), journal.clone()));
+        desks.push(Desk::new(upstream, Arc::clone(&queue), journal.clone(), memory.of(account, config)));
     }
     let mut opened = Vec::new();
     let meters = Arc::default();
@@ -157,6 +174,7 @@ pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<Ap
     config.accounts.iter().for_each(|account| say_proxies(account, &journal));
     let couriers = Couriers::default();
     bury(config, &common);
+    keeping::start(&queue, config)?;
     let desks = Desks::open(desks, &couriers);
     let sessions = Sessions::default();
     let mut listening = Vec::new();
@@ -168,11 +186,11 @@ pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<Ap
         doors.push(tokio::spawn(door.open(listener, sessions.clone())));
     }
     let grace = config.delivery.shutdown_grace;
-    let control = control::open(&owner, config, &common, &desks);
+    let control = control::open(&owner, config, &common, (&desks, &queue));
     let ending = couriers.ending.clone();
     couriers.tasks.spawn(reminders::keep(config.accounts.clone(), common.clone(), desks.clone(), ending));
     let renewals = common.renewals;
-    Ok(App { listening, doors, sessions, couriers, desks, renewals, journal, grace, control, owner })
+    Ok(App { listening, doors, sessions, couriers, desks, queue, renewals, journal, grace, control, owner })
 }
 
 impl App {
@@ -200,6 +218,7 @@ impl App {
         self.doors.iter().for_each(tokio::task::JoinHandle::abort);
         self.sessions.tasks.close();
         self.journal.live().dismiss_all();
+        self.queue.end_windows();
         let in_time = tokio::time::timeout_at(until.into(), self.sessions.tasks.wait()).await.is_ok();
         // Idle couriers say QUIT; attempts still under way are cut, and who waits for one hears what that means.
         self.couriers.tasks.close();
@@ -216,9 +235,11 @@ impl App {
         if tokio::time::timeout_at(ending.into(), self.renewals.wait()).await.is_err() {
             tracing::warn!("the renewal of a sign-in is cut: if the provider has made it, the old one may have ended");
         }
+        let _ = tokio::time::timeout(GOODBYES, self.desks.remember_exactly()).await;
         let _ = tokio::time::timeout(GOODBYES, self.desks.store_received()).await;
         // Whoever owns the directory next finds nothing of ours at work in it.
-        drop(self.control);
+        drop((self.control, self.desks, self.couriers));
+        keeping::close(self.queue, GOODBYES).await;
         drop(self.owner);
     }
 }

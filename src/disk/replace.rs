@@ -96,7 +96,10 @@ impl Synced {
 }
 
 /// Makes names durable, not only what stands behind them.
-fn sync_directory(directory: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// When the disk does not take them.
+pub fn sync_directory(directory: &Path) -> io::Result<()> {
     match File::open(directory).and_then(|directory| directory.sync_all()) {
         // Some network file systems know no such thing; their servers write names at once.
         Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),

@@ -203,6 +203,9 @@ impl<'a> Session<'a> {
         let answer = self.door.policy.sender(&self.caller, &mut question.sender);
         let answer = answer.and_then(|()| self.can_go_out(&question.sender.reverse_path));
         self.note_refusal("sender", &question.sender.reverse_path, &answer);
+        // What is missing is said by the queue, once.
+        let size = question.sender.declared_size.unwrap_or(0);
+        let answer = answer.and_then(|()| self.door.queue.room(size, &self.device));
         let answer = answer.and_then(|()| self.within_limits(Unit::Message));
         link.conversation_mut().answer_sender(question, answer, Instant::now());
     }

@@ -1,14 +1,14 @@
-//! The octets of a message: in memory up to 64 KiB, beyond that in a nameless file.
+//! The octets of a message: in memory up to 64 KiB, beyond that in a file.
 //!
 //! A [`Draft`] grows while the device sends; its header block is read as soon as it is complete, whatever the size of
 //! the rest. A [`Body`] is a finished one with our stamp on top; it can be read from any place by several readers. The
-//! file has no name, so nothing is left behind by a crash. Nothing here is durable: that is the queue's affair.
+//! file is removed with the body unless a store has kept it. Nothing here is durable: that is the store's affair.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use crate::disk::spool::{self, SpoolFile};
 use crate::mail::header::{self, Header};
 
 /// Up to here a body stays in memory, octets.
@@ -39,14 +39,14 @@ enum Stage {
     /// The header is known and all of it is in memory, at most `MEMORY_LIMIT` unless the header is larger.
     Memory { header: Header, content: Vec<u8> },
     /// The header is known, the octets are in the file.
-    Spool { header: Header, file: File, size: u64 },
+    Spool { header: Header, file: SpoolFile },
 }
 
 impl Draft {
-    /// An empty draft. Large bodies will be spooled in `directory`.
+    /// An empty draft. A large body goes into the spool of this storage directory.
     #[must_use]
-    pub fn new(directory: &Path) -> Self {
-        Self { directory: directory.into(), stage: Stage::Head { content: Vec::new(), searched: 0 } }
+    pub fn new(storage: &Path) -> Self {
+        Self { directory: spool::incoming(storage), stage: Stage::Head { content: Vec::new(), searched: 0 } }
     }
 
     /// Appends octets; the first chunk is taken over without a copy.
@@ -71,10 +71,9 @@ impl Draft {
                 append(content, chunk);
                 self.spool_if_large()
             }
-            Stage::Spool { file, size, .. } => {
-                *size += chunk.len() as u64;
+            Stage::Spool { file, .. } => {
                 // Inline on purpose: a hop to a blocking thread per 64 KiB costs more than the write to the page cache.
-                file.write_all(&chunk).map_err(|source| BodyError::Spool { directory: self.directory.clone(), source })
+                file.append(&chunk).map_err(|source| BodyError::Spool { directory: self.directory.clone(), source })
             }
         }
     }
@@ -84,14 +83,13 @@ impl Draft {
         if content.len() <= MEMORY_LIMIT {
             return Ok(());
         }
-        let spool = || -> io::Result<File> {
-            std::fs::create_dir_all(&self.directory)?;
-            let mut file = tempfile::tempfile_in(&self.directory)?;
-            file.write_all(content)?;
+        let spool = || -> io::Result<SpoolFile> {
+            let mut file = SpoolFile::create(&self.directory)?;
+            file.append(content)?;
             Ok(file)
         };
         let file = spool().map_err(|source| BodyError::Spool { directory: self.directory.clone(), source })?;
-        self.stage = Stage::Spool { header: *header, file, size: content.len() as u64 };
+        self.stage = Stage::Spool { header: *header, file };
         Ok(())
     }
 
@@ -101,7 +99,7 @@ impl Draft {
         match self.stage {
             Stage::Head { content, .. } => (header::read(&content), Unstamped(Content::Memory(content))),
             Stage::Memory { header, content } => (header, Unstamped(Content::Memory(content))),
-            Stage::Spool { header, file, size } => (header, Unstamped(Content::Spool { file: Mutex::new(file), size })),
+            Stage::Spool { header, file } => (header, Unstamped(Content::Spool(file))),
         }
     }
 }
@@ -125,7 +123,7 @@ impl Unstamped {
 #[derive(Debug)]
 enum Content {
     Memory(Vec<u8>),
-    Spool { file: Mutex<File>, size: u64 },
+    Spool(SpoolFile),
 }
 
 /// A finished body.
@@ -136,6 +134,22 @@ pub struct Body {
 }
 
 impl Body {
+    /// A body as it was stored: what lay in the row, and behind it what lies in a file, if anything does.
+    #[must_use]
+    pub fn stored(front: Vec<u8>, file: Option<SpoolFile>) -> Self {
+        let content = file.map_or(Content::Memory(Vec::new()), Content::Spool);
+        Self { stamp: front, content: Arc::new(content) }
+    }
+
+    /// How it is to be stored: what belongs into a row, in two pieces, and the file behind it, if there is one.
+    #[must_use]
+    pub fn parts(&self) -> ([&[u8]; 2], Option<&SpoolFile>) {
+        match &*self.content {
+            Content::Memory(content) => ([&self.stamp, content], None),
+            Content::Spool(file) => ([&self.stamp, &[]], Some(file)),
+        }
+    }
+
     /// A body that the relay itself has written.
     #[must_use]
     pub fn from_memory(octets: Vec<u8>) -> Self {
@@ -155,7 +169,7 @@ impl Body {
     pub fn size(&self) -> u64 {
         let content = match &*self.content {
             Content::Memory(content) => content.len() as u64,
-            Content::Spool { size, .. } => *size,
+            Content::Spool(file) => file.size(),
         };
         self.stamp.len() as u64 + content
     }
@@ -178,12 +192,7 @@ impl Body {
                 let start = usize::try_from(start).unwrap_or(usize::MAX).min(content.len());
                 rest.copy_from_slice(&content[start..start + rest.len()]);
             }
-            Content::Spool { file, .. } => {
-                // Seeking and reading under one lock; a poisoned lock only means another reader panicked.
-                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-                file.seek(SeekFrom::Start(start))?;
-                file.read_exact(rest)?;
-            }
+            Content::Spool(file) => file.read_exact_at(rest, start)?,
         }
         Ok(())
     }
@@ -223,6 +232,7 @@ mod tests {
             let (header, unstamped) = draft.finish();
             assert!(header.has_date);
             let body = unstamped.stamp("Received: z\r\n".into());
+            assert_eq!(body.parts().1.is_some(), content.len() > MEMORY_LIMIT);
             assert_eq!(body.size(), content.len() as u64 + 13);
             for step in [5, 1000, 65536] {
                 let expected = [b"Received: z\r\n".as_slice(), &content].concat();

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::lane::{Lane, Next};
 use super::lanes::Lanes;
 use super::lease::Lease;
-use super::parcel::{Owed, Parcel, ParcelId, Try};
+use super::parcel::{Owed, Parcel, ParcelId, State, Try};
 use super::recovery::Known;
 use super::room::Room;
 use super::store::{Change, Condition, Store};
@@ -62,6 +62,11 @@ impl Core {
         let now = self.clock.now();
         let moment = schedule::Moment { now, arrived, keeping: &self.keeping, spread: chance(), account };
         schedule::settle(parcel, outcomes, tried, &moment)
+    }
+
+    /// Whether anybody may have been told of this recipient: then a notice waits in the store.
+    pub fn may_be_told(ended: &Owed) -> bool {
+        matches!(ended.state, State::Never { .. }) || ended.recipient.notify.is_some()
     }
 
     /// Who is to be told of these recipients, as changes for the same commit. What cannot be told is an alert.

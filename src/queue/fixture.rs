@@ -58,8 +58,8 @@ fn facts(name: &str) -> AccountFacts {
         takes_null_sender: true,
         address: None,
         sender_name: None,
+        host: "smtp.test".into(),
         may_send_as: Vec::new(),
-        host: "smtp.example.com".into(),
     }
 }
 

@@ -10,7 +10,6 @@ pub mod acts;
 mod answer;
 pub mod body;
 mod core;
-pub mod failed;
 mod fate;
 #[cfg(test)]
 mod fixture;
@@ -274,13 +273,12 @@ impl Queue {
 fn offer(core: &Arc<Core>, offered: Offered, wait: Duration, now: Instant) -> Offer {
     let Offered { message, envelope, routes } = offered;
     let parts = part::partition(&envelope, &routes, |route| core.recipients_per_message(core.lanes.first(route)));
-    let ways: Vec<_> = parts.iter().map(|part| (Arc::clone(&part.envelope), part.route.clone())).collect();
+    let count = parts.len();
     let ticket = Arc::new(Ticket::new(Arc::clone(core), Arc::new(message), parts));
     // With `wait = 0` it is stored first, and couriers find it there.
-    if !wait.is_zero() {
-        for (number, (envelope, route)) in ways.into_iter().enumerate() {
-            ticket.hand_over(number, envelope, route);
-        }
+    for part in 0..if wait.is_zero() { 0 } else { count } {
+        let (envelope, route) = ticket.way(part);
+        ticket.hand_over(part, envelope, route);
     }
     Offer::durable(Window::new(ticket, now + wait))
 }

@@ -33,7 +33,7 @@ pub struct Terms<'a> {
     pub id: MessageId,
     /// The time.
     pub now: &'a Zoned,
-    /// The mail is kept for the administrator ([`super::failed`]), so the notice says how to look at it.
+    /// The mail lies in the queue after this, failed or still owed to others, so the notice says how to look at it.
     pub kept: bool,
 }
 

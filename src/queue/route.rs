@@ -44,7 +44,8 @@ impl Route {
     #[must_use]
     pub fn after(&self, account: &AccountName) -> Option<Self> {
         let at = self.0.iter().position(|name| name == account)?;
-        Self::new(self.0[at + 1..].into())
+        let rest = &self.0[at + 1..];
+        (!rest.is_empty()).then(|| Self(rest.into()))
     }
 
     /// The accounts, at least one.

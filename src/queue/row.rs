@@ -105,6 +105,11 @@ impl Row {
         }
     }
 
+    /// Whether anything is to be done with it.
+    pub fn is_in_hand(&self) -> bool {
+        self.parcel().is_some()
+    }
+
     /// How many recipients it is still to be delivered to.
     pub fn open(&self) -> usize {
         self.parcel().as_ref().map_or(0, |parcel| parcel.recipients.iter().filter(|owed| owed.state.is_open()).count())
@@ -112,6 +117,10 @@ impl Row {
 
     fn say(&self, settled: &schedule::Settled, account: &AccountName) {
         let (message, parcel) = (&self.message, &settled.parcel);
+        let ended = settled.finished.iter().map(|&i| &parcel.recipients[i]);
+        if ended.into_iter().any(Core::may_be_told) {
+            self.core.lanes.look_everywhere();
+        }
         let (message, device, standing) = (message.id, &message.device, standing(parcel));
         self.core.journal.record(Event::Settled { message, device, account, standing });
     }
@@ -121,8 +130,7 @@ impl Row {
     fn changes(&self, settled: &schedule::Settled) -> Vec<Change> {
         let parcel = &settled.parcel;
         let ended: Vec<_> = settled.finished.iter().map(|&i| (parcel, &parcel.recipients[i])).collect();
-        let kept = matches!(parcel.standing, Standing::Failed { .. });
-        let mut changes = self.core.tell(&self.message, &ended, kept);
+        let mut changes = self.core.tell(&self.message, &ended, !settled.is_finished);
         changes.push(if settled.is_finished { Change::Finish(self.id) } else { Change::Update(parcel.clone()) });
         changes
     }

@@ -6,7 +6,11 @@
 //! what was promised. One process at a time: whoever holds the [`crate::disk::Ownership`] of the directory.
 
 #[cfg(test)]
+pub mod conformance;
+#[cfg(test)]
 pub mod memory;
+#[cfg(test)]
+pub mod sample;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;

@@ -7,6 +7,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::core::Core;
 use super::lease::Lease;
@@ -34,6 +35,8 @@ pub(super) struct Ticket {
 pub(super) struct State {
     pub mode: Mode,
     pub parts: Vec<Part>,
+    /// Since when the provider has some of it, or may have: since then a courier waits, too.
+    pub out_since: Option<Instant>,
 }
 
 /// What the window has decided.
@@ -61,7 +64,7 @@ pub(super) struct Claim {
 
 impl Ticket {
     pub fn new(core: Arc<Core>, message: Arc<Message>, parts: Vec<Part>) -> Self {
-        let state = Mutex::new(State { mode: Mode::Open, parts });
+        let state = Mutex::new(State { mode: Mode::Open, parts, out_since: None });
         Self { core, message, state, news: Notify::new(), bell: Notify::new() }
     }
 
@@ -91,6 +94,12 @@ impl Ticket {
         });
     }
 
+    /// Who gets a part, and by which accounts.
+    pub fn way(&self, part: usize) -> (Arc<Envelope>, Route) {
+        let part = &self.state().parts[part];
+        (Arc::clone(&part.envelope), part.route.clone())
+    }
+
     /// Hands a part to the couriers of the first open account of this route.
     pub fn hand_over(self: &Arc<Self>, part: usize, envelope: Arc<Envelope>, route: Route) {
         let claim = Claim { ticket: Arc::clone(self), part };
@@ -106,10 +115,10 @@ impl Claim {
     /// A courier takes it out of its lane: false if there is nothing to be done any more.
     pub fn take_up(&self) -> bool {
         let mut state = self.ticket.state();
-        let stage = &mut state.parts[self.part].stage;
-        let waits = matches!(stage, Stage::Waiting);
+        let way = &mut state.parts[self.part].stage;
+        let waits = matches!(way, Stage::Waiting);
         if waits {
-            *stage = Stage::Out;
+            *way = Stage::Out;
         }
         waits
     }
@@ -117,12 +126,12 @@ impl Claim {
     /// Back into the lane. False if it is the store's by now.
     pub fn give_back(&self) -> bool {
         let mut state = self.ticket.state();
-        let stage = &mut state.parts[self.part].stage;
-        match stage {
-            Stage::Out => *stage = Stage::Waiting,
+        let way = &mut state.parts[self.part].stage;
+        match way {
+            Stage::Out => *way = Stage::Waiting,
             Stage::Row(row) => {
                 row.give_back();
-                *stage = Stage::Left;
+                *way = Stage::Left;
                 return false;
             }
             _ => return false,
@@ -133,9 +142,9 @@ impl Claim {
     /// No account of its route can be used.
     pub fn barred(&self, why: Diagnosis) {
         let mut state = self.ticket.state();
-        let stage = &mut state.parts[self.part].stage;
-        if matches!(stage, Stage::Waiting | Stage::Out) {
-            *stage = Stage::Barred { why };
+        let way = &mut state.parts[self.part].stage;
+        if matches!(way, Stage::Waiting | Stage::Out) {
+            *way = Stage::Barred { why };
             self.ticket.news.notify_one();
         }
     }
@@ -143,10 +152,13 @@ impl Claim {
     /// Whether anything is to be done with it.
     pub fn is_wanted(&self) -> bool {
         let state = self.ticket.state();
-        let stage = &state.parts[self.part].stage;
+        let way = &state.parts[self.part].stage;
         match state.mode {
-            Mode::Cancelled | Mode::Answered => matches!(stage, Stage::Dot { .. }),
-            _ => matches!(stage, Stage::Waiting | Stage::Out | Stage::Dot { .. } | Stage::Row(_)),
+            Mode::Cancelled | Mode::Answered => matches!(way, Stage::Dot { .. }),
+            _ => match way {
+                Stage::Row(row) => row.is_in_hand(),
+                other => matches!(other, Stage::Waiting | Stage::Out | Stage::Dot { .. }),
+            },
         }
     }
 
@@ -171,11 +183,11 @@ impl Claim {
             {
                 let mut state = self.ticket.state();
                 let mode = state.mode;
-                let stage = &mut state.parts[self.part].stage;
-                match (mode, stage) {
-                    (Mode::Open, stage @ Stage::Out) => {
+                let way = &mut state.parts[self.part].stage;
+                match (mode, way) {
+                    (Mode::Open, way @ Stage::Out) => {
                         let since = self.ticket.core.clock.now();
-                        *stage = Stage::Dot { account: account.clone(), attempt, since };
+                        *way = Stage::Dot { account: account.clone(), attempt, since };
                         return true;
                     }
                     (_, Stage::Dot { .. }) => return true,
@@ -244,6 +256,10 @@ impl Claim {
                 return Recorded::Nowhere;
             }
         }
+        if settled.may_have_gone_out() {
+            state.out_since.get_or_insert_with(Instant::now);
+        }
+        let part = &mut state.parts[self.part];
         let mut moved = None;
         match mode {
             Mode::Open if may_move_on && settled.may_move_on() => match part.move_on(settled) {

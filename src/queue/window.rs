@@ -5,10 +5,12 @@
 //! nothing of the message can still go out. Every wait in here may be dropped and taken up again.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::answer::Tally;
-use super::parcel::{self, Parcel};
+use super::parcel::Parcel;
 use super::part::{Part, Settled, Stage as Way};
 use super::row::Row;
 use super::store::Change;
@@ -19,10 +21,15 @@ use crate::failpoint;
 use crate::journal::{Event, Standing};
 use crate::mail::envelope::Notify;
 
+/// How long a courier whose part of a message has gone out waits for the other parts: then the message is stored, so
+/// that a slow account does not keep the couriers of another (promise 10).
+const FOR_OTHERS: Duration = Duration::from_secs(1);
+
 /// The window.
 #[derive(Debug)]
 pub(super) struct Window {
     ticket: Arc<Ticket>,
+    /// When the device waits no longer.
     until: Instant,
     stage: Stage,
 }
@@ -47,11 +54,13 @@ struct Plan {
     tally: Tally,
     /// Why it is not with the provider.
     why: Option<String>,
+    /// A notice is among it.
+    tells: bool,
 }
 
 impl Window {
-    pub fn new(ticket: Arc<Ticket>, until: Instant) -> Self {
-        Self { ticket, until, stage: Stage::Waiting }
+    pub fn new(ticket: Arc<Ticket>, until: std::time::Instant) -> Self {
+        Self { ticket, until: until.into(), stage: Stage::Waiting }
     }
 
     pub fn ticket(&self) -> &Arc<Ticket> {
@@ -91,19 +100,20 @@ impl Window {
     /// Resolves when all recipients are settled, or nobody waits any longer.
     async fn over(&self) {
         let ticket = &self.ticket;
-        let sleep = tokio::time::sleep_until(self.until.into());
-        let end = async {
-            tokio::select! {
-                () = sleep => {}
-                () = ticket.core.ending.cancelled() => {}
-            }
-        };
-        let mut end = std::pin::pin!(end);
-        while ticket.state().parts.iter().any(Part::is_open) {
+        loop {
+            let until = {
+                let state = ticket.state();
+                if !state.parts.iter().any(Part::is_open) {
+                    return;
+                }
+                let others = state.out_since.map(|since| since + FOR_OTHERS);
+                others.map_or(self.until, |others| others.min(self.until))
+            };
             tokio::select! {
                 biased;
                 () = ticket.news.notified() => {}
-                () = &mut end => return,
+                () = ticket.core.ending.cancelled() => return,
+                () = tokio::time::sleep_until(until) => return,
             }
         }
     }
@@ -125,6 +135,12 @@ impl Window {
             (true, 0) => Answer::delivered(state.parts.iter().flat_map(Part::outcomes)),
             (true, _) => Answer::partly_delivered(state.parts.iter().flat_map(Part::outcomes)),
         };
+        let dot = state.parts.iter().any(|part| matches!(part.stage, Way::Dot { .. }));
+        if !nothing_owed && tally.delivered + tally.uncertain == 0 && !dot && !self.has_room() {
+            ticket.enter(&mut state, Mode::Cancelled);
+            self.stage = Stage::Cancelled;
+            return None;
+        }
         let why = (!nothing_owed).then(|| self.why(&state));
         let (changes, in_hand) = self.changes(&mut state);
         if changes.is_empty() {
@@ -132,9 +148,16 @@ impl Window {
         }
         ticket.enter(&mut state, Mode::Storing);
         failpoint::hit("queue.before-store");
-        let plan = Plan { in_hand, answer, tally, why };
+        let tells = matches!(changes.first(), Some(Change::Store(message, _)) if message.id != ticket.message.id);
+        let plan = Plan { in_hand, answer, tally, why, tells };
         self.stage = Stage::Storing { durable: self.commit(changes), plan };
         None
+    }
+
+    /// Whether the queue may grow by this message: devices need not say a size at MAIL.
+    fn has_room(&self) -> bool {
+        let message = &self.ticket.message;
+        self.ticket.core.room_for(message.body.size(), &message.device).is_ok()
     }
 
     /// What is owed, as it stands now, and who is to be told what. What waits for a courier is the store's from now on;
@@ -161,7 +184,7 @@ impl Window {
         }
         let ended: Vec<_> =
             settled.iter().flat_map(|s| s.finished.iter().map(|&i| (&s.parcel, &s.parcel.recipients[i]))).collect();
-        let kept = settled.iter().any(|s| matches!(s.parcel.standing, parcel::Standing::Failed { .. }));
+        let kept = !parcels.is_empty() || settled.iter().any(|s| !s.is_finished);
         let mut changes = core.tell(message, &ended, kept);
         parcels.extend(settled.into_iter().filter(|s| !s.is_finished).map(|s| s.parcel));
         if !parcels.is_empty() {
@@ -195,11 +218,11 @@ impl Window {
             let mut state = ticket.state();
             for (number, parcel) in plan.in_hand {
                 let row = Arc::new(Row::new(Arc::clone(core), Arc::clone(&ticket.message), parcel));
-                let stage = &mut state.parts[number].stage;
-                match std::mem::replace(stage, Way::Left) {
-                    Way::Out | Way::Dot { .. } => *stage = Way::Row(row),
+                let way = &mut state.parts[number].stage;
+                match std::mem::replace(way, Way::Left) {
+                    Way::Out | Way::Dot { .. } => *way = Way::Row(row),
                     Way::Late(late) => {
-                        *stage = Way::Recording;
+                        *way = Way::Recording;
                         ticket.record_late(number, row, late);
                     }
                     _ => given_back.push(row),
@@ -227,6 +250,9 @@ impl Window {
         }
         drop(given_back);
         routes.iter().for_each(|route| core.look(route));
+        if plan.tells {
+            core.lanes.look_everywhere();
+        }
         plan.answer
     }
 
@@ -237,8 +263,8 @@ impl Window {
         let mut state = ticket.state();
         for (number, parcel) in &plan.in_hand {
             ticket.core.out.back(parcel.id);
-            let stage = &mut state.parts[*number].stage;
-            *stage = match std::mem::replace(stage, Way::Left) {
+            let way = &mut state.parts[*number].stage;
+            *way = match std::mem::replace(way, Way::Left) {
                 Way::Late(settled) => Way::Settled(settled),
                 other => other,
             };
@@ -279,8 +305,11 @@ impl Window {
             _ => part.outcomes().find_map(|(_, outcome)| Some(outcome?.diagnosis()?.sentence.to_string())),
         };
         state.parts.iter().find_map(said).unwrap_or_else(|| {
-            let over =
-                if self.ticket.core.ending.is_cancelled() { "the relay ends" } else { "the device waited long enough" };
+            let over = if self.ticket.core.ending.is_cancelled() {
+                "the relay ends"
+            } else {
+                "the time its device waits is over"
+            };
             over.to_owned()
         })
     }

@@ -212,6 +212,7 @@ fn drain(dialogue: &mut Server<()>, now: Instant) {
 fn settings() -> server::Settings {
     server::Settings {
         hostname: "relay.example.org".into(),
+        dsn: true,
         starttls: false,
         auth: Auth::Optional,
         max_size: 1 << 20,

@@ -9,6 +9,7 @@ mod machine;
 mod open_relay;
 mod probe;
 mod question;
+mod queue;
 mod route;
 mod sign_ins;
 mod vault;
@@ -64,6 +65,9 @@ fn report_on(args: Args, sources: &Sources, colours: bool, look: impl Fn(&Config
             let machine = Machine::here();
             let Probed { mut findings, mut notes } = look(&loaded.config);
             findings.extend(machine::shared_spool(&loaded.config, &machine));
+            let (place, risks) = queue::look(&loaded.config);
+            findings.extend(risks);
+            notes.extend(place);
             notes.splice(..0, std::mem::take(&mut loaded.notes));
             notes.extend(machine::secrets_in_environment(sources, &machine));
             let warnings = std::mem::take(&mut loaded.warnings);

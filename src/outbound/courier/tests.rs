@@ -21,8 +21,11 @@ use crate::mail::address::Address;
 use crate::mail::envelope::{Envelope, Recipient, ReversePath, Sender};
 use crate::net::clock::Clock;
 use crate::net::trust::{self, Anchors, ClientTls};
+use crate::outbound::Known;
 use crate::queue::body::Body;
+use crate::queue::parcel::State;
 use crate::queue::store::memory::MemoryStore;
+use crate::queue::store::{Filter, Page, Store};
 use crate::queue::{AccountFacts, Keeping, Kind, Message, Offer, Offered, Queue, Route};
 use crate::smtp::client::Timeouts;
 use crate::upstream::Upstream;
@@ -32,6 +35,7 @@ const WAIT: Duration = Duration::from_secs(15);
 /// An account with one connection, and its provider.
 struct Stand {
     queue: Arc<Queue>,
+    store: Arc<MemoryStore>,
     account: Settings,
     listener: TcpListener,
     couriers: Couriers,
@@ -47,9 +51,10 @@ impl Stand {
         let store = Arc::new(MemoryStore::default());
         let facts = vec![AccountFacts::from(&account)];
         let (clock, journal) = (Clock::default(), Journal::default());
+        let kept = Arc::clone(&store);
         let queue =
-            Queue::durable(Keeping::default(), facts, store, clock, journal, "relay.test".into(), FreeSpace::plenty());
-        Self { queue: Arc::new(queue), account, listener, couriers: Couriers::default() }
+            Queue::durable(Keeping::default(), facts, kept, clock, journal, "relay.test".into(), FreeSpace::plenty());
+        Self { queue: Arc::new(queue), store, account, listener, couriers: Couriers::default() }
     }
 
     fn offer(&self, recipients: &[&str]) -> Offer {
@@ -82,7 +87,7 @@ impl Stand {
         let (ours, journal) = (Arc::new(OnceLock::new()), Journal::default());
         let (account, name, timeouts) = (self.account.clone(), "relay.test".into(), Timeouts::default());
         let upstream = Upstream::new(account, keeper, tls, ours, name, timeouts, journal.clone());
-        let _desk = Desk::new(upstream, Arc::clone(&self.queue), journal).open(&self.couriers);
+        let _desk = Desk::new(upstream, Arc::clone(&self.queue), journal, Known::default()).open(&self.couriers);
         let mut provider = Provider(BufReader::new(self.listener.accept().await.unwrap().0));
         provider.say("220 mx").await;
         provider.hears(&["EHLO relay.test"]).await;
@@ -133,12 +138,12 @@ async fn the_next_dot_waits_until_the_mail_before_is_settled() {
     provider.say(&format!("250 taken\r\n{ENVELOPE_OK}")).await;
     // Nobody has told the first device yet.
     provider.hears_nothing().await;
-    assert_eq!(first.answer().await.reply().to_string(), "250 taken");
+    assert_eq!(first.answer().await.reply().to_string(), "250 2.0.0 taken");
     provider.hears_nothing().await;
     drop(first.into_told());
     provider.hears(&["page", "."]).await;
     provider.say("250 taken too").await;
-    assert_eq!(second.answer().await.reply().to_string(), "250 taken too");
+    assert_eq!(second.answer().await.reply().to_string(), "250 2.0.0 taken too");
 }
 
 #[tokio::test]
@@ -152,7 +157,7 @@ async fn the_parcels_of_one_message_do_not_wait_for_each_other() {
     provider.say(&format!("250 taken\r\n{ENVELOPE_OK}")).await;
     provider.hears(&["page", "."]).await;
     provider.say("250 taken").await;
-    assert_eq!(offer.answer().await.reply().to_string(), "250 taken");
+    assert_eq!(offer.answer().await.reply().to_string(), "250 2.0.0 taken");
 }
 
 #[tokio::test]
@@ -179,5 +184,12 @@ async fn a_connection_that_falls_leaves_the_refused_recipient_refused_and_the_ot
     provider.hears(&["page", "."]).await;
     drop(provider);
     let heard = offer.answer().await.reply().to_string();
-    assert!(heard.starts_with("250 2.0.0 Ok: queued as "), "{heard}");
+    let id = heard.strip_prefix("250 2.0.0 Ok: queued as ").expect(&heard);
+    let filter = Filter { to: Some("example.com".into()), ..Filter::default() };
+    let stored = stand.store.list(&filter, Page { after: None, limit: 10 }).unwrap();
+    let parcel = &stored.iter().find(|waiting| waiting.parcel.id.to_string() == id).expect("it is stored").parcel;
+    let [refused, open] = &parcel.recipients[..] else { panic!("{parcel:?}") };
+    assert!(matches!(refused.state, State::Never { .. }) && open.state.is_open(), "{parcel:?}");
+    let tried = parcel.tries.last().expect("an attempt");
+    assert_eq!(tried.ended, "end of data: connection closed");
 }

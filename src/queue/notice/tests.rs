@@ -3,6 +3,8 @@
 //! Each story is a mail of the scanner with some recipients that have just ended; what is looked at is the message that
 //! would be stored. How it reads is for `mail/notice`.
 
+mod stored;
+
 use super::*;
 use crate::ids::SessionId;
 use crate::mail::display_name::DisplayName;

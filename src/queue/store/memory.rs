@@ -147,39 +147,31 @@ impl MemoryStore {
 
 impl Inner {
     fn apply(&mut self, changes: Vec<Change>) -> Result<(), NotStored> {
-        // What cannot be is refused before anything is changed.
-        for change in &changes {
-            if let Change::Store(message, parcels) = change
-                && (self.messages.contains_key(&message.id) || parcels.is_empty())
-            {
-                let detail = format!("{} is there already, or has no parcel", message.id);
-                return Err(NotStored::Failing { detail });
-            }
-        }
-        self.made += 1;
+        let (mut messages, mut parcels) = (self.messages.clone(), self.parcels.clone());
         for change in changes {
             match change {
-                Change::Store(message, parcels) => {
-                    self.messages.insert(message.id, message);
-                    self.parcels.extend(parcels.into_iter().map(|parcel| (parcel.id, parcel)));
+                Change::Store(message, of_it) => {
+                    if of_it.is_empty() || messages.contains_key(&message.id) {
+                        let detail = format!("{} is there already, or has no parcel", message.id);
+                        return Err(NotStored::Failing { detail });
+                    }
+                    messages.insert(message.id, message);
+                    parcels.extend(of_it.into_iter().map(|parcel| (parcel.id, parcel)));
                 }
                 Change::Update(parcel) => {
-                    self.parcels.entry(parcel.id).and_modify(|old| *old = parcel);
+                    parcels.entry(parcel.id).and_modify(|old| *old = parcel);
                 }
                 Change::Finish(id) => {
-                    self.parcels.remove(&id);
-                    if self.of(id.message).next().is_none() {
-                        self.messages.remove(&id.message);
+                    parcels.remove(&id);
+                    if of(&parcels, id.message).next().is_none() {
+                        messages.remove(&id.message);
                     }
                 }
             }
         }
+        (self.messages, self.parcels) = (messages, parcels);
+        self.made += 1;
         Ok(())
-    }
-
-    fn of(&self, message: MessageId) -> impl Iterator<Item = &Parcel> {
-        let number = |number| ParcelId { message, number };
-        self.parcels.range(number(0)..=number(u16::MAX)).map(|(_, parcel)| parcel)
     }
 
     fn waiting(&self, parcel: &Parcel) -> Waiting {
@@ -208,6 +200,12 @@ impl Inner {
         due.sort_by_key(|(at, parcel)| (*at, parcel.id));
         due.into_iter().map(|(_, parcel)| self.waiting(parcel)).collect()
     }
+}
+
+/// The parcels of a message.
+fn of(parcels: &BTreeMap<ParcelId, Parcel>, message: MessageId) -> impl Iterator<Item = &Parcel> {
+    let number = |number| ParcelId { message, number };
+    parcels.range(number(0)..=number(u16::MAX)).map(|(_, parcel)| parcel)
 }
 
 impl Store for MemoryStore {
@@ -292,7 +290,7 @@ impl Store for MemoryStore {
     }
 
     fn parcels(&self, id: MessageId) -> Result<Vec<Parcel>, Unreadable> {
-        Ok(self.lock().of(id).cloned().collect())
+        Ok(of(&self.lock().parcels, id).cloned().collect())
     }
 
     fn list(&self, filter: &Filter, page: Page) -> Result<Vec<Waiting>, Unreadable> {
@@ -350,4 +348,49 @@ fn admits(filter: &Filter, waiting: &Waiting) -> bool {
         && standing.is_none_or(|standing| parcel.standing.kind() == standing)
         && since.is_none_or(|since| waiting.arrived >= since)
         && before.is_none_or(|before| waiting.arrived < before)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::conformance::{self, Engine, made};
+    use super::super::sample;
+    use super::*;
+
+    #[test]
+    fn it_keeps_what_every_engine_promises() {
+        conformance::keeps(|| {
+            let store = Arc::new(MemoryStore::default());
+            Box::new(move || Arc::clone(&store) as Arc<dyn Engine>)
+        });
+    }
+
+    fn change() -> Change {
+        let message = sample::message("scanner", sample::body(std::path::Path::new("unused"), 1));
+        let parcel = sample::parcel(message.id, 0, "office", sample::due(1));
+        Change::Store(Arc::new(message), vec![parcel])
+    }
+
+    #[test]
+    fn it_fails_and_holds_back_as_a_test_wants_it() {
+        let store = MemoryStore::default();
+        store.fail_next(NotStored::Full { detail: "test".to_owned() });
+        assert!(matches!(made(store.commit(vec![change()])), Err(NotStored::Full { .. })));
+        store.fail_next(NotStored::Failing { detail: "test".to_owned() });
+        assert!(made(store.commit(vec![change()])).is_err());
+        assert!(made(store.commit(vec![change()])).is_err(), "until it is mended");
+        assert_eq!(*store.condition().borrow(), Condition::Failing { why: "test".to_owned() });
+        store.mend();
+        store.hold();
+        let [first, second] = [store.commit(vec![change()]), store.commit(vec![change()])];
+        assert_eq!((store.commits(), store.messages()), (0, 0));
+        assert!(store.let_one_pass());
+        made(first).unwrap();
+        store.release();
+        made(second).unwrap();
+        assert_eq!((store.commits(), store.messages()), (2, 2));
+        store.hold();
+        let lost = store.commit(vec![change()]);
+        store.lose_waiting();
+        assert!(made(lost).is_err());
+    }
 }

@@ -48,19 +48,16 @@ impl House {
     }
 
     fn on(store: Arc<MemoryStore>) -> Self {
+        Self::with(store, FreeSpace::plenty())
+    }
+
+    fn with(store: Arc<MemoryStore>, free: FreeSpace) -> Self {
         // What failed for good is not kept: only what is owed, and notices, touch the disk.
         let keeping = Keeping { keep_failed: Duration::ZERO, ..Keeping::default() };
         let accounts = vec![facts("office"), facts("backup")];
         let shared: Arc<dyn Store> = Arc::clone(&store) as _;
-        let queue = Queue::durable(
-            keeping,
-            accounts,
-            shared,
-            Clock::default(),
-            Journal::default(),
-            "relay.test".into(),
-            FreeSpace::plenty(),
-        );
+        let queue =
+            Queue::durable(keeping, accounts, shared, Clock::default(), Journal::default(), "relay.test".into(), free);
         Self { queue, store }
     }
 

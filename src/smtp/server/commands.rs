@@ -142,7 +142,10 @@ impl<A> Server<A> {
         if hello.esmtp {
             text.push_str("\nPIPELINING\nSIZE ");
             text.push_str(&self.settings.max_size.to_string());
-            text.push_str("\n8BITMIME\nSMTPUTF8\nENHANCEDSTATUSCODES\nDSN");
+            text.push_str("\n8BITMIME\nSMTPUTF8\nENHANCEDSTATUSCODES");
+            if self.settings.dsn {
+                text.push_str("\nDSN");
+            }
             if self.may_auth() {
                 // PLAIN and LOGIN first: some devices look no further.
                 text.push_str("\nAUTH PLAIN LOGIN CRAM-MD5");

@@ -18,6 +18,9 @@ pub struct Settings {
     pub hostname: String,
     /// Whether STARTTLS is offered.
     pub starttls: bool,
+    /// Whether DSN is offered (RFC 3461): a report goes to the sender who asks for one. Its parameters are read and passed
+    /// on in any case.
+    pub dsn: bool,
     /// Whether AUTH is offered, and needed.
     pub auth: Auth,
     /// Largest body, octets; offered as SIZE.

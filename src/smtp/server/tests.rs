@@ -16,6 +16,7 @@ use crate::smtp::{Conversation, Output};
 fn settings() -> Settings {
     Settings {
         hostname: "relay.example.org".into(),
+        dsn: true,
         starttls: true,
         auth: Auth::Optional,
         max_size: 1000,

@@ -150,6 +150,7 @@ impl Adapter for ServerSide {
 pub fn settings() -> Settings {
     Settings {
         hostname: "relay.example.org".into(),
+        dsn: true,
         starttls: false,
         auth: Auth::Off,
         max_size: 10_000,

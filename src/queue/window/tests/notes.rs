@@ -1,5 +1,7 @@
 //! A test for each note to the table.
 
+use std::sync::atomic::AtomicU64;
+
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -217,6 +219,32 @@ async fn a_courier_goes_on_when_its_outcome_is_durable() {
     assert_eq!(mail.hears().await, mail.queued());
     courier.await.unwrap();
     assert_eq!(house.states(&mail), ["b@x open"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_account_keeps_the_courier_of_another_for_a_second_at_most() {
+    let house = House::new();
+    let mut mail = house.offer("a@x b@x>backup");
+    let slow = house.claim("backup").await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let out = now();
+    let courier = settles(house.claim("office").await, [delivered()]);
+    assert_eq!(mail.hears().await, mail.queued());
+    courier.await.unwrap();
+    assert_eq!(now() - out, Duration::from_secs(1));
+    assert!(permit(&slow).await, "the other goes on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_for_which_there_is_no_room_is_452_only_if_it_must_be_stored() {
+    let house = House::with(Arc::default(), FreeSpace::set(Arc::new(AtomicU64::new(1))));
+    let mut mail = house.offer("a@x");
+    settles(house.claim("office").await, [delivered()]);
+    assert_eq!(mail.hears().await, "250 2.6.0 taken as 7");
+    let mut mail = house.offer("a@x");
+    settles(house.claim("office").await, [later()]);
+    assert_eq!(mail.hears().await, "452 4.3.1 The message cannot be stored, try again later");
+    assert_eq!(house.store.messages(), 0);
 }
 
 #[tokio::test(start_paused = true)]

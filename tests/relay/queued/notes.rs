@@ -1,0 +1,127 @@
+//! The notes to the table, from the device to the provider and the disk.
+
+use posthouse::account;
+
+use super::*;
+use crate::scene::{add_account, relay_to};
+
+/// Nobody listens there.
+async fn deserted() -> u16 {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+#[tokio::test]
+async fn with_no_wait_the_device_hears_at_once_that_it_is_queued() {
+    let scene = scene_with(Keeping { wait: Duration::ZERO, ..keeping() }).await;
+    let gate = waits(&scene, Stage::Greeting);
+    assert_queued(&scene.device().await.mail().await);
+    scene.assert_nothing_arrived();
+    gate.open();
+    assert_eq!(delivered(&scene.sandbox, 1).await, [RECIPIENT]);
+}
+
+#[tokio::test]
+async fn a_device_that_hangs_up_after_the_end_of_data_changes_nothing() {
+    let scene = scene().await;
+    let gate = waits(&scene, Stage::Mail);
+    let mut device = scene.device().await;
+    device.envelope(&[RECIPIENT]).await;
+    device.data(SAMPLE).await;
+    reached(&gate).await;
+    drop(device);
+    gate.open();
+    assert_eq!(delivered(&scene.sandbox, 1).await, [RECIPIENT]);
+}
+
+#[tokio::test]
+async fn a_device_that_hung_up_and_a_provider_that_is_silent_is_kept() {
+    let scene = scene_with(Keeping { wait: WAIT, ..keeping() }).await;
+    let gate = waits(&scene, Stage::Mail);
+    let mut device = scene.device().await;
+    device.envelope(&[RECIPIENT]).await;
+    device.data(SAMPLE).await;
+    reached(&gate).await;
+    drop(device);
+    // The end of the relay ends the window, whether or not it is over.
+    assert_eq!(kept(scene).await, [RECIPIENT]);
+}
+
+#[tokio::test]
+async fn the_end_of_the_relay_stores_what_is_under_way_and_says_so() {
+    for stage in [Stage::Greeting, Stage::Mail, Stage::Data, Stage::Dot] {
+        let scene = scene().await;
+        let gate = waits(&scene, stage.clone());
+        let mut device = scene.device().await;
+        device.envelope(&[RECIPIENT]).await;
+        device.data(SAMPLE).await;
+        reached(&gate).await;
+        let (left, heard) = tokio::join!(kept(scene), device.reply());
+        assert_queued(&heard);
+        assert_eq!(left, [RECIPIENT], "{stage:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_stored_goes_out_after_a_restart() {
+    let scene = scene_with(Keeping { wait: WAIT, ..keeping() }).await;
+    let _gate = waits(&scene, Stage::Mail);
+    assert_queued(&scene.device().await.mail().await);
+    let scene = scene.restarted(|_| {}).await;
+    assert_eq!(delivered(&scene.sandbox, 1).await, [RECIPIENT]);
+    assert_eq!(kept(scene).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn one_mail_may_go_several_ways() {
+    let other = Sandbox::start(provider()).await.unwrap();
+    let scene = Scene::with(provider(), |config, _| {
+        durable(config, keeping());
+        add_account(config, "backup", &other);
+        config.default_account = Some("office".into());
+        let rule = account::book::Rule::default();
+        let recipient = vec!["*@far.example".into()];
+        config.routes = vec![account::book::Rule { recipient, accounts: vec!["backup".into()], ..rule }];
+    })
+    .await;
+    let heard = scene.device().await.mail_to(&[RECIPIENT, "x@far.example", "b@example.com"], SAMPLE).await;
+    assert!(heard.starts_with("250 2.0.0 Ok: taken as "), "{heard}");
+    assert_eq!(delivered(&scene.sandbox, 1).await, [format!("{RECIPIENT} b@example.com")]);
+    assert_eq!(delivered(&other, 1).await, ["x@far.example"]);
+}
+
+#[tokio::test]
+async fn more_recipients_than_a_transaction_takes_go_in_several() {
+    for connections in [1, 2] {
+        let scene = Scene::with(provider(), |config, _| {
+            durable(config, keeping());
+            config.accounts[0].recipients_per_message = 2;
+            config.accounts[0].connections = connections;
+        })
+        .await;
+        let all = ["a@example.com", "b@example.com", "c@example.com", "d@example.com", "e@example.com"];
+        let heard = scene.device().await.mail_to(&all, SAMPLE).await;
+        assert!(heard.starts_with("250 2.0.0 Ok: taken as "), "{heard}");
+        let mut arrived = delivered(&scene.sandbox, 3).await;
+        arrived.sort();
+        assert_eq!(arrived, ["a@example.com b@example.com", "c@example.com d@example.com", "e@example.com"]);
+        scene.assert_no_breach();
+        assert_eq!(kept(scene).await, Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn the_next_account_of_a_route_has_its_turn_inside_the_window() {
+    let sandbox = Sandbox::start(provider()).await.unwrap();
+    let away = deserted().await;
+    let (relay, _config, _directory) = relay_to(&sandbox, |config| {
+        durable(config, keeping());
+        add_account(config, "backup", &sandbox);
+        config.accounts[0].port = away;
+        let rule = account::book::Rule::default();
+        config.routes = vec![account::book::Rule { accounts: vec!["office".into(), "backup".into()], ..rule }];
+    })
+    .unwrap();
+    let mut device = Device::greeted(relay.listening()[0].1).await;
+    assert_eq!(device.mail().await, "250 2.0.0 Ok: taken as 1", "from the second, while the device waits");
+}
