@@ -26,6 +26,9 @@ const DEVICES: u64 = 8;
 /// How long a fail point is waited for before the process is killed from outside.
 const RARE: Duration = Duration::from_secs(4);
 
+/// The time between two attempts, and the chance in it.
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
+
 const CONFIGURATION: &str = "[delivery]\nqueue = true\nwait = \"1s\"\nretry = [\"10s\"]\nuncertain_delay = \"1s\"\n";
 
 /// What is to be done.
@@ -129,6 +132,12 @@ pub async fn run(orders: &Orders) -> Report {
 /// A third in `offer`, a third in a commit or a settle, the rest at other fail points and anywhere. Of the fail points
 /// each in turn, at one of its first passings.
 fn moments(orders: &Orders, names: &[String], chance: &mut Chance) -> Vec<Moment> {
+    if orders.defect.is_some() {
+        // Where it shows: between the answer and the commit that should have come first.
+        let mut before = names.iter().filter(|name| name.starts_with("store.before")).cycle();
+        let points = before.by_ref().take(orders.kills);
+        return points.map(|name| Moment::Point(name.clone(), 1 + chance.below(4))).collect();
+    }
     let (inner, outer): (Vec<_>, Vec<_>) = names.iter().partition(|name| is_commit_or_settle(name));
     let (mut inner, mut outer) = (inner.into_iter().cycle(), outer.into_iter().cycle());
     let mut moments: Vec<Moment> = Vec::new();
@@ -188,7 +197,7 @@ impl Campaign {
         let log = relay.kill().await;
         self.kills.push(Timestamp::now());
         self.serving.send_replace(None);
-        self.read(&log);
+        delivered(&log, &mut self.delivered);
     }
 
     fn start(&self, death: Option<String>) -> Relay {
@@ -197,21 +206,6 @@ impl Campaign {
         variables.extend(death.map(|place| ("POSTHOUSE_FAIL_POINT", place)));
         variables.extend(self.defect.map(|name| ("POSTHOUSE_DEFECT", name.to_owned())));
         self.site.start(&[], &variables)
-    }
-
-    /// What the log calls delivered.
-    fn read(&mut self, log: &[String]) {
-        for line in log {
-            // The last line of a process that was killed may be half a line.
-            let Ok(line) = serde_json::from_str::<serde_json::Value>(line) else { continue };
-            let text = |field: &str| line[field].as_str();
-            let (Some(id), Some(said), Some(at)) = (text("message_id"), text("message"), text("timestamp")) else {
-                continue;
-            };
-            if said.starts_with("delivered") {
-                self.delivered.entry(id.to_owned()).or_default().push(at.parse().expect("the log writes RFC 3339"));
-            }
-        }
     }
 
     /// Lets a process live until everything that was promised is there, and ends it as an administrator would.
@@ -228,14 +222,16 @@ impl Campaign {
                     Err(_) => break,
                 }
             }
-            if tokio::time::timeout(PATIENCE, count.changed()).await.is_err() {
-                println!("nothing arrived for {PATIENCE:?}, and {open} mails are still open");
+            // Longer than anything waits that was not lost.
+            let patience = if self.defect.is_some() { LONGEST_WAIT } else { PATIENCE };
+            if tokio::time::timeout(patience, count.changed()).await.is_err() {
+                println!("nothing arrived for {patience:?}, and {open} mails are still open");
                 break;
             }
         }
         let (status, log) = relay.terminate().await;
         assert!(status.success(), "told to end, it ended with {status}");
-        self.read(&log);
+        delivered(&log, &mut self.delivered);
     }
 
     /// How many accepted mails are not accounted for yet.
@@ -272,5 +268,20 @@ impl Campaign {
             println!("the directory is kept: {}", self.site.keep().display());
         }
         Report { verdict, hits, kills, not_reached: self.not_reached }
+    }
+}
+
+/// Adds what a log calls delivered, by the relay's name of it.
+pub fn delivered(log: &[String], into: &mut HashMap<String, Vec<Timestamp>>) {
+    for line in log {
+        // The last line of a process that was killed may be half a line.
+        let Ok(line) = serde_json::from_str::<serde_json::Value>(line) else { continue };
+        let text = |field: &str| line[field].as_str();
+        let (Some(id), Some(said), Some(at)) = (text("message_id"), text("message"), text("timestamp")) else {
+            continue;
+        };
+        if said.starts_with("delivered") {
+            into.entry(id.to_owned()).or_default().push(at.parse().expect("the log writes RFC 3339"));
+        }
     }
 }

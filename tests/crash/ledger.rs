@@ -102,6 +102,11 @@ impl Ledger {
         mail
     }
 
+    /// One that was made elsewhere.
+    pub fn add(&self, mail: Mail) {
+        self.mails.lock().unwrap_or_else(PoisonError::into_inner).insert(mail.number, (mail, Answer::None));
+    }
+
     pub fn answered(&self, number: u64, answer: Answer) {
         if let Some((_, heard)) = self.mails.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&number) {
             *heard = answer;

@@ -95,13 +95,27 @@ async fn submit(load: &Load, line: &mut Line, mail: &Mail) -> Answer {
         return Answer::Refused(refused);
     }
     load.waiting.send_modify(|waiting| *waiting += 1);
-    let answer = match line.say(&format!("{}.\r\n", mail.text())).await {
+    let answer = body(line, mail).await;
+    load.waiting.send_modify(|waiting| *waiting -= 1);
+    answer
+}
+
+/// One mail over a connection of its own.
+pub async fn submit_one(address: SocketAddr, mail: &Mail) -> Answer {
+    let Some(mut line) = Line::open(address).await else { return Answer::None };
+    match envelope(&mut line, mail).await {
+        None => Answer::None,
+        Some(Err(refused)) => Answer::Refused(refused),
+        Some(Ok(())) => body(&mut line, mail).await,
+    }
+}
+
+async fn body(line: &mut Line, mail: &Mail) -> Answer {
+    match line.say(&format!("{}.\r\n", mail.text())).await {
         Some(reply) if reply.starts_with('2') => Answer::Accepted(reply),
         Some(reply) => Answer::Refused(reply),
         None => Answer::None,
-    };
-    load.waiting.send_modify(|waiting| *waiting -= 1);
-    answer
+    }
 }
 
 /// MAIL to DATA. `None`: the connection broke. `Err`: what was refused; the transaction is reset.

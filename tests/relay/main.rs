@@ -25,6 +25,7 @@ mod probe;
 mod providers;
 mod proxies;
 mod proxy;
+mod queue;
 mod queued;
 mod redirect;
 mod refused;

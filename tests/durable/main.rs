@@ -1,0 +1,26 @@
+//! What `durable` means: power cuts, the order of syncs, a full disk and one that fails, each seen from outside.
+//!
+//! The program runs as it is delivered. `strace` tells what it asked of the system, and makes syncs fail; where it
+//! cannot be used, and where there is no root to mount a file system, the test says loudly that it shows nothing.
+
+#[path = "../support/chance.rs"]
+#[allow(dead_code, reason = "each test uses its part of it")]
+mod chance;
+#[path = "../relay/device.rs"]
+#[allow(dead_code, reason = "each test uses its part of it")]
+mod device;
+#[path = "../support/disk.rs"]
+mod disk;
+mod failing;
+mod full;
+mod kept;
+mod order;
+mod power;
+#[path = "../support/relay.rs"]
+#[allow(dead_code, reason = "each test uses its part of it")]
+mod relay;
+#[path = "../support/replay.rs"]
+mod replay;
+mod stage;
+#[path = "../support/strace.rs"]
+mod strace;
