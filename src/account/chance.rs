@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 /// Any number.
-pub(super) fn chance() -> u8 {
+#[must_use]
+pub fn chance() -> u8 {
     let mut octet = [0];
     let _ = getrandom::fill(&mut octet);
     octet[0]
@@ -15,4 +16,10 @@ pub(super) fn chance() -> u8 {
 #[must_use]
 pub fn by_chance(most: Duration) -> Duration {
     most / 255 * u32::from(chance())
+}
+
+/// The wait, up to a fifth shorter or longer.
+#[must_use]
+pub fn spread(wait: Duration, chance: u8) -> Duration {
+    wait * 4 / 5 + wait * 2 / 5 * u32::from(chance) / 255
 }

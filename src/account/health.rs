@@ -1,27 +1,31 @@
-//! Is the account held, until when, and who may find out whether it is over? Pure.
+//! Is the account held, why, and what ends it? Pure.
 //!
-//! A failure of sign-in, quota or configuration holds the account: nobody tries, so that a wrong password costs one
-//! attempt and not one per message. When the time is over exactly one caller may try; the others stay held until that
-//! one has reported. Every change is returned once, for the log. What a failure means is decided in `diagnosis`.
+//! A failure of sign-in, quota or configuration holds the account: nothing goes out through it, so that a wrong
+//! password costs one attempt and not one per message. What ends a hold is tried by nobody but whoever minds the
+//! account, on the hold's own rhythm; where only a mail can tell, the account is opened on trial. A sign-in ends any
+//! hold, and what an attempt begun before it finds out afterwards holds nothing. Every change is returned once, for the
+//! log. What a failure means is decided in `diagnosis`; how a hold outlives a restart, in [`kept`].
+
+pub mod kept;
 
 use std::time::{Duration, Instant};
 
-use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::signin::Credential;
 use super::status::HoldStatus;
-use crate::diagnosis::Diagnosis;
+use crate::diagnosis::{Diagnosis, Failure};
+use crate::net::clock::Moment;
 use crate::words::{Cause, Phase};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
-/// A caller that may try and never reports is forgotten after this: longer than a sign-in whose every step is slow.
-const LONGEST_TRY: Duration = Duration::from_mins(20);
-
 /// Where in an attempt a failure stood, as far as a hold cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
+    /// Before any credential was sent: the server itself does not suit the configuration.
+    Server,
     /// The server refused a password. Trying it again soon locks accounts.
     Password,
     /// Anything else up to and including AUTH.
@@ -39,20 +43,38 @@ pub enum Proof {
     Delivery,
 }
 
+/// What ends a hold by itself; a sign-in and a person's word end any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndsBy {
+    /// A sign-in that works, tried without mail.
+    Probe,
+    /// Time. Whether it was long enough shows the first mail, which goes alone.
+    Time,
+    /// A change of the configuration or of the server, which is looked at without credentials.
+    Change,
+}
+
+/// How often a person has had a hand in the account. What an attempt of an earlier one fails with holds nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Generation(u64);
+
 /// Whether an account is in a state to be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Health {
+#[derive(Debug, Default)]
+pub struct Health {
+    state: State,
+    generation: u64,
+}
+
+#[derive(Debug, Default)]
+enum State {
     /// Nothing is known against it.
+    #[default]
     Well,
-    /// Nobody tries before `until`.
+    /// Nothing goes out.
     Held(Hold),
-    /// The time is over and somebody is trying; everybody else is still held.
-    Trying {
-        /// What is being found out about.
-        hold: Hold,
-        /// When the try began.
-        began: Instant,
-    },
+    /// The time is over: mail goes, one at a time, until it is known whether it was long enough.
+    Trial(Hold),
 }
 
 /// Why an account is held and until when.
@@ -60,18 +82,23 @@ pub enum Health {
 pub struct Hold {
     /// When it began.
     pub since: Instant,
-    /// When somebody may try.
+    /// When it is tried.
     pub until: Instant,
     /// How many tries have failed since it began.
     pub step: u32,
     /// What is wrong, and what to do.
     pub diagnosis: Diagnosis,
     rhythm: Rhythm,
-    ends_by: Proof,
+    ends_by: EndsBy,
+    /// When the last try failed.
+    tried: Instant,
+    /// How often the relay was started while it lasted.
+    starts: u32,
 }
 
 /// How long to wait for the next try.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum Rhythm {
     SignIn,
     Password,
@@ -86,6 +113,8 @@ pub enum Change {
     Held(Hold),
     /// The try failed; the account is held further.
     StillHeld(Hold),
+    /// The time is over; the next mail shows whether the account can be used.
+    OnTrial(Hold),
     /// The account can be used again.
     Well {
         /// How long it was held.
@@ -94,109 +123,157 @@ pub enum Change {
 }
 
 impl Stage {
-    /// The stage of a failure at `phase` with this credential.
+    /// The stage of a failure with this credential.
     #[must_use]
-    pub fn of(phase: Phase, credential: &Credential) -> Self {
-        match (phase, credential) {
+    pub fn of(failure: &Failure, credential: &Credential) -> Self {
+        // What we found out ourselves before anything was sent.
+        if matches!(failure, Failure::WouldSendInClear { .. } | Failure::NoMechanism { .. }) {
+            return Self::Server;
+        }
+        match (failure.phase(), credential) {
+            (Phase::Credential, _) => Self::SignIn,
             (Phase::Auth, Credential::Password { .. }) => Self::Password,
-            (phase, _) if phase <= Phase::Auth => Self::SignIn,
+            (Phase::Auth, _) => Self::SignIn,
+            (phase, _) if phase < Phase::Auth => Self::Server,
             _ => Self::Mail,
         }
     }
 }
 
 impl Health {
-    /// Asks whether a caller may try now. Whoever hears `Ok` reports [`Self::succeeded`], [`Self::failed`] or
-    /// [`Self::gave_up`].
-    ///
-    /// # Errors
-    /// The hold that stands in the way.
-    pub fn may_try(&mut self, now: Instant) -> Result<(), Box<Hold>> {
-        let (hold, is_over) = match &*self {
-            Self::Well => return Ok(()),
-            Self::Held(hold) => (hold.clone(), now >= hold.until),
-            Self::Trying { hold, began } => (hold.clone(), now >= *began + LONGEST_TRY),
-        };
-        if !is_over {
-            return Err(Box::new(hold));
-        }
-        *self = Self::Trying { hold, began: now };
-        Ok(())
+    /// The generation an attempt that begins now belongs to.
+    #[must_use]
+    pub fn generation(&self) -> Generation {
+        Generation(self.generation)
     }
 
     /// The hold, if there is one.
     #[must_use]
     pub fn hold(&self) -> Option<&Hold> {
-        match self {
-            Self::Well => None,
-            Self::Held(hold) | Self::Trying { hold, .. } => Some(hold),
+        match &self.state {
+            State::Well => None,
+            State::Held(hold) | State::Trial(hold) => Some(hold),
         }
     }
 
-    /// Something worked, with or without leave: a sign-in that was under way when the hold began counts as well.
+    /// The hold that lets nothing out.
+    #[must_use]
+    pub fn closed_by(&self) -> Option<&Hold> {
+        match &self.state {
+            State::Held(hold) => Some(hold),
+            State::Well | State::Trial(_) => None,
+        }
+    }
+
+    /// Whether mail goes one at a time, to find out whether a hold is over.
+    #[must_use]
+    pub fn is_on_trial(&self) -> bool {
+        matches!(self.state, State::Trial(_))
+    }
+
+    /// What is to be tried now, if anything is: a sign-in, or a look.
+    #[must_use]
+    pub fn due(&self, now: Instant) -> Option<EndsBy> {
+        self.closed_by().filter(|hold| now >= hold.until).map(|hold| hold.ends_by)
+    }
+
+    /// The time of a hold that ends by time is over: mail may go on trial.
+    pub fn open_on_trial(&mut self, now: Instant) -> Option<Change> {
+        let hold = self.closed_by().filter(|hold| now >= hold.until && hold.ends_by == EndsBy::Time)?.clone();
+        self.state = State::Trial(hold.clone());
+        Some(Change::OnTrial(hold))
+    }
+
+    /// Something worked: a sign-in that was under way when the hold began counts as well.
     pub fn succeeded(&mut self, now: Instant, proof: Proof) -> Option<Change> {
-        let hold = self.hold().filter(|hold| proof >= hold.ends_by)?;
-        let held_for = now.saturating_duration_since(hold.since);
-        *self = Self::Well;
+        let needed = match self.hold()?.ends_by {
+            EndsBy::Probe | EndsBy::Change => Proof::SignIn,
+            EndsBy::Time => Proof::Delivery,
+        };
+        if proof < needed { None } else { self.end(now) }
+    }
+
+    /// An attempt of this generation failed with mail in its hand.
+    pub fn failed(
+        &mut self,
+        now: Instant,
+        generation: Generation,
+        stage: Stage,
+        diagnosis: &Diagnosis,
+    ) -> Option<Change> {
+        let rhythm = Rhythm::of(stage, diagnosis.cause).filter(|_| generation.0 == self.generation)?;
+        let change = match &self.state {
+            State::Well => Change::Held(Hold::begin(now, rhythm, stage, diagnosis)),
+            State::Trial(hold) => Change::StillHeld(hold.renewed(now, rhythm, stage, diagnosis)),
+            // A second connection that fails like the first is no news and must not lengthen the wait.
+            State::Held(_) => return None,
+        };
+        self.hold_by(change)
+    }
+
+    /// What was tried without mail, to end a hold, failed. What proves nothing is tried again soon.
+    pub fn tried(&mut self, now: Instant, generation: Generation, stage: Stage, why: &Diagnosis) -> Option<Change> {
+        let hold = self.closed_by().filter(|_| generation.0 == self.generation)?;
+        let hold = match Rhythm::of(stage, why.cause) {
+            Some(rhythm) => hold.renewed(now, rhythm, stage, why),
+            None => hold.put_off(now),
+        };
+        self.hold_by(Change::StillHeld(hold))
+    }
+
+    /// The look at the server found nothing amiss any more.
+    pub fn looks_well(&mut self, now: Instant) -> Option<Change> {
+        self.closed_by().filter(|hold| hold.ends_by == EndsBy::Change)?;
+        self.end(now)
+    }
+
+    /// A person has signed in, or says that it is to be tried: whatever the hold was for, the account is open at once,
+    /// and attempts that began before know nothing of it.
+    pub fn signed_in(&mut self, now: Instant) -> Option<Change> {
+        self.generation += 1;
+        self.end(now)
+    }
+
+    fn end(&mut self, now: Instant) -> Option<Change> {
+        let held_for = now.saturating_duration_since(self.hold()?.since);
+        self.state = State::Well;
         Some(Change::Well { held_for })
     }
 
-    /// Something failed.
-    pub fn failed(&mut self, now: Instant, stage: Stage, diagnosis: &Diagnosis) -> Option<Change> {
-        let rhythm = Rhythm::of(stage, diagnosis.cause);
-        let change = match (&*self, rhythm) {
-            (Self::Well, Some(rhythm)) => Change::Held(Hold::begin(now, rhythm, stage, diagnosis)),
-            (Self::Trying { hold, .. }, Some(rhythm)) => Change::StillHeld(hold.renewed(now, rhythm, stage, diagnosis)),
-            (Self::Trying { hold, .. }, None) => Change::StillHeld(hold.put_off(now)),
-            // Well, and no reason not to stay so; or held already: a second connection that fails like the first is
-            // no news and must not lengthen the wait.
-            (Self::Well, None) | (Self::Held(_), _) => return None,
-        };
+    fn hold_by(&mut self, change: Change) -> Option<Change> {
         if let Change::Held(hold) | Change::StillHeld(hold) = &change {
-            *self = Self::Held(hold.clone());
+            self.state = State::Held(hold.clone());
         }
         Some(change)
-    }
-
-    /// A person has signed in: whatever the hold was for, the account is tried at once.
-    pub fn signed_in(&mut self, now: Instant) -> Option<Change> {
-        let held_for = now.saturating_duration_since(self.hold()?.since);
-        *self = Self::Well;
-        Some(Change::Well { held_for })
-    }
-
-    /// A caller that was let through was cancelled before it could find out anything.
-    pub fn gave_up(&mut self, now: Instant) {
-        if let Self::Trying { hold, .. } = self {
-            *self = Self::Held(hold.put_off(now));
-        }
     }
 }
 
 impl Hold {
     fn begin(now: Instant, rhythm: Rhythm, stage: Stage, diagnosis: &Diagnosis) -> Self {
-        let ends_by = match stage {
-            Stage::Password | Stage::SignIn => Proof::SignIn,
-            Stage::Mail => Proof::Delivery,
-        };
         let until = now + rhythm.wait(0, diagnosis);
-        Self { since: now, until, step: 0, diagnosis: diagnosis.clone(), rhythm, ends_by }
+        let (ends_by, diagnosis) = (EndsBy::of(stage, diagnosis.cause), diagnosis.clone());
+        Self { since: now, until, step: 0, diagnosis, rhythm, ends_by, tried: now, starts: 0 }
+    }
+
+    /// What ends it by itself.
+    #[must_use]
+    pub fn ends_by(&self) -> EndsBy {
+        self.ends_by
     }
 
     /// Whether a new sign-in may well end it.
     #[must_use]
     pub fn is_for_sign_in(&self) -> bool {
-        matches!(self.rhythm, Rhythm::SignIn | Rhythm::Config) && self.ends_by == Proof::SignIn
+        matches!(self.rhythm, Rhythm::SignIn | Rhythm::Config) && self.ends_by != EndsBy::Time
     }
 
-    /// For people, who read the wall clock, which shows `wall` now.
+    /// For people, who read the wall clock.
     #[must_use]
-    pub fn status(&self, now: Instant, wall: Timestamp) -> HoldStatus {
-        let ago = SignedDuration::try_from(now.saturating_duration_since(self.since)).unwrap_or_default();
-        let left = SignedDuration::try_from(self.until.saturating_duration_since(now)).unwrap_or_default();
+    pub fn status(&self, now: Moment) -> HoldStatus {
         HoldStatus {
-            since: wall.checked_sub(ago).unwrap_or(wall),
-            until: wall.checked_add(left).unwrap_or(wall),
+            since: now.wall_at(self.since),
+            until: now.wall_at(self.until.max(now.steady)),
+            ends_by: Some(self.ends_by),
             code: self.diagnosis.code.to_owned(),
             cause: self.diagnosis.cause,
             text: self.diagnosis.sentence.clone().into_owned(),
@@ -205,7 +282,7 @@ impl Hold {
     }
 
     /// After a try that proved nothing: the reason stays, and the next try is soon, but not so soon that a password
-    /// is sent again and again by callers that are cut short.
+    /// is sent again and again.
     fn put_off(&self, now: Instant) -> Self {
         Self { until: now + 5 * MINUTE, ..self.clone() }
     }
@@ -214,7 +291,19 @@ impl Hold {
     fn renewed(&self, now: Instant, rhythm: Rhythm, stage: Stage, diagnosis: &Diagnosis) -> Self {
         let step = if rhythm == self.rhythm { self.step.saturating_add(1) } else { 0 };
         let until = now + rhythm.wait(step, diagnosis);
-        Self { since: self.since, until, step, ..Self::begin(now, rhythm, stage, diagnosis) }
+        let (since, starts) = (self.since, self.starts);
+        Self { since, until, step, starts, ..Self::begin(now, rhythm, stage, diagnosis) }
+    }
+}
+
+impl EndsBy {
+    fn of(stage: Stage, cause: Cause) -> Self {
+        match (cause, stage) {
+            (Cause::Quota, _) | (_, Stage::Mail) => Self::Time,
+            (Cause::Config, Stage::Server) => Self::Change,
+            // A look cannot see what was answered to AUTH, or by a token endpoint; the server was verified by then.
+            _ => Self::Probe,
+        }
     }
 }
 
@@ -222,7 +311,7 @@ impl Rhythm {
     fn of(stage: Stage, cause: Cause) -> Option<Self> {
         match (cause, stage) {
             (Cause::Account, Stage::Password) => Some(Self::Password),
-            (Cause::Account, Stage::SignIn | Stage::Mail) => Some(Self::SignIn),
+            (Cause::Account, _) => Some(Self::SignIn),
             (Cause::Config, _) => Some(Self::Config),
             (Cause::Quota, _) => Some(Self::Quota),
             (Cause::Throttle | Cause::Message | Cause::Network | Cause::Uncertain, _) => None,

@@ -6,6 +6,8 @@
 //! live here and in the login stage of the client dialogue, nowhere else.
 
 pub mod book;
+pub mod breaker;
+pub mod budget;
 pub mod chance;
 pub mod health;
 pub mod keeper;
@@ -75,9 +77,9 @@ pub struct Settings {
     pub connections: usize,
     /// Recipients in one transaction; default 100.
     pub recipients_per_message: usize,
-    /// Messages a minute that the provider takes; `None`: as many as there are. Not enforced yet.
+    /// Messages a minute that the provider takes; `None`: as many as there are.
     pub messages_per_minute: Option<u32>,
-    /// Recipients in any 24 hours that the provider takes; `None`: as many as there are. Not enforced yet.
+    /// Recipients in any 24 hours that the provider takes; `None`: as many as there are.
     pub recipients_per_day: Option<u32>,
     /// `limits.null_sender`: whether it takes `MAIL FROM:<>`, with which notices go out. Default: it does.
     pub null_sender: bool,
@@ -104,6 +106,13 @@ impl Settings {
     #[must_use]
     pub fn login_name(&self) -> Option<&str> {
         self.username.as_deref().or(self.address.as_deref())
+    }
+
+    /// Recipients in one transaction at most: never more than the day allows, or it would wait for ever.
+    #[must_use]
+    pub fn recipients_at_once(&self) -> usize {
+        let per_day = self.recipients_per_day.and_then(|most| usize::try_from(most).ok());
+        self.recipients_per_message.min(per_day.unwrap_or(usize::MAX))
     }
 
     /// What of it changes the meaning of a failure.

@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 use super::{Mechanism, Settings};
-use crate::diagnosis::Failure;
+use crate::diagnosis::{Failure, SignIn};
 use crate::secret::Secret;
 use crate::smtp::client::Login;
 use crate::smtp::sasl::Mechanism as Sasl;
@@ -82,6 +82,20 @@ pub fn choose(
     match ways.into_iter().find(is_offered) {
         Some(way) => Ok(Some(way)),
         None => Err(no_mechanism(offered, &wanted)),
+    }
+}
+
+/// Like the account's credential, to choose with; it holds nothing and opens nothing.
+#[must_use]
+pub fn stand_in(settings: &Settings) -> Credential {
+    let username = settings.login_name().unwrap_or_default().to_owned();
+    let nothing = Secret::new(String::new());
+    match settings.context().sign_in {
+        SignIn::None => Credential::None,
+        SignIn::Password => Credential::Password { username, password: nothing },
+        SignIn::Token => {
+            Credential::Token { username, token: nothing, generation: Generation { number: 0, ends_at: None } }
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::health::EndsBy;
 use super::vault::Reply;
 use crate::words::Cause;
 
@@ -29,6 +30,15 @@ pub struct Status {
     pub is_renewing: bool,
     /// Why mail cannot go out through it now; nothing as well when the relay is not running.
     pub hold: Option<HoldStatus>,
+    /// Recipients that may still be written to, where there is a limit and a relay that counts.
+    #[serde(default)]
+    pub budget: Option<BudgetStatus>,
+    /// The provider cannot be reached; nothing else is tried until it can.
+    #[serde(default)]
+    pub breaker: Option<BreakerStatus>,
+    /// The provider complained, and mail goes out more slowly than the configuration allows.
+    #[serde(default)]
+    pub throttle: Option<ThrottleStatus>,
 }
 
 /// Where a sign-in stands.
@@ -81,6 +91,9 @@ pub struct HoldStatus {
     pub since: Timestamp,
     /// When it is tried again by itself.
     pub until: Timestamp,
+    /// What ends it by itself; nothing from a relay that did not say yet.
+    #[serde(default)]
+    pub ends_by: Option<EndsBy>,
     /// The code of the diagnosis.
     pub code: String,
     /// Whose fault it is: what no person can mend, a quota for instance, ends by itself.
@@ -89,4 +102,47 @@ pub struct HoldStatus {
     pub text: String,
     /// What to do.
     pub cure: String,
+}
+
+/// How much of `limits.recipients_per_day` is used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BudgetStatus {
+    /// The most in any 24 hours.
+    pub limit: u32,
+    /// In the last 24 hours.
+    pub used: u32,
+    /// As many more may go now.
+    pub left: u32,
+    /// When what waits for it fits again, if something does.
+    pub waits_until: Option<Timestamp>,
+}
+
+/// A provider that cannot be reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BreakerStatus {
+    /// Since when.
+    pub since: Timestamp,
+    /// When it is tried again.
+    pub until: Timestamp,
+    /// The code of the diagnosis.
+    pub code: String,
+    /// What is wrong.
+    pub text: String,
+    /// What to do.
+    pub cure: String,
+}
+
+/// A pace slower than the configuration allows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThrottleStatus {
+    /// Since when; nothing where only a time is waited out.
+    pub since: Option<Timestamp>,
+    /// Connections in use at most.
+    pub connections: usize,
+    /// As `limits.connections` says.
+    pub connections_allowed: usize,
+    /// Messages a minute at most.
+    pub messages_per_minute: Option<u32>,
+    /// Nothing goes out before: the provider told so.
+    pub paused_until: Option<Timestamp>,
 }

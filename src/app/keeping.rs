@@ -9,36 +9,47 @@ use std::time::Duration;
 
 use super::{Common, StartError, front};
 use crate::account::book::Origin;
+use crate::account::memory::{Memory, Volatile};
 use crate::config::Config;
 use crate::disk::{FreeSpace, Ownership, spool};
 use crate::ids::ListenerName;
+use crate::queue::store::Store;
 use crate::queue::{AccountFacts, Known, Queue, Reroute, Route, Settings};
 use crate::store::sqlite::Sqlite;
 
-/// Opens it. Nothing stored is handed out before [`start`].
+/// Opens it, and the memory of the accounts beside it, which a pure proxy has for this run only. Nothing stored is
+/// handed out before [`start`].
 ///
 /// # Errors
 /// When what was kept cannot be opened.
-pub(super) fn open(config: &Config, owner: &Ownership, common: &Common) -> Result<Arc<Queue>, StartError> {
-    let queue = match &config.queue {
+pub(super) fn open(
+    config: &Config,
+    owner: &Ownership,
+    common: &Common,
+) -> Result<(Arc<Queue>, Arc<dyn Memory>), StartError> {
+    Ok(match &config.queue {
         Settings::Proxy { .. } => {
             // Drafts of a process that died; an engine looks after its own.
             if let Err(error) = spool::sweep(owner) {
                 tracing::warn!("what an earlier run left in the spool cannot be removed: {error}");
             }
-            Queue::proxy(config.accounts.iter().map(|account| account.name.clone()))
+            let queue = Queue::proxy(config.accounts.iter().map(|account| account.name.clone()));
+            (Arc::new(queue), Arc::new(Volatile::default()))
         }
-        Settings::Durable(keeping) => Queue::durable(
-            (**keeping).clone(),
-            config.accounts.iter().map(AccountFacts::from).collect(),
-            Arc::new(Sqlite::open(owner)?),
-            common.clock.clone(),
-            common.journal.clone(),
-            common.hostname.clone(),
-            FreeSpace::on(owner.directory()),
-        ),
-    };
-    Ok(Arc::new(queue))
+        Settings::Durable(keeping) => {
+            let store = Arc::new(Sqlite::open(owner)?);
+            let queue = Queue::durable(
+                (**keeping).clone(),
+                config.accounts.iter().map(AccountFacts::from).collect(),
+                Arc::clone(&store) as Arc<dyn Store>,
+                common.clock.clone(),
+                common.journal.clone(),
+                common.hostname.clone(),
+                FreeSpace::on(owner.directory()),
+            );
+            (Arc::new(queue), store)
+        }
+    })
 }
 
 /// Begins to hand out what is stored, once what an earlier run left behind is in order.

@@ -10,6 +10,7 @@ mod front;
 mod keeping;
 mod machine;
 pub mod queue;
+mod recalled;
 mod reminders;
 
 use std::net::SocketAddr;
@@ -42,6 +43,8 @@ use crate::smtp::client::Timeouts;
 use crate::store::file::FileVault;
 use crate::store::sqlite::OpenError;
 use crate::upstream::Upstream;
+
+use recalled::Recalled;
 
 pub use front::{guard, policy};
 #[cfg(unix)]
@@ -138,14 +141,23 @@ const GOODBYES: Duration = Duration::from_secs(2);
 /// When another relay owns the storage directory, a listener cannot be opened or an account cannot be used at all; then
 /// nothing is left running.
 pub fn start(config: &Config, journal: Journal, timeouts: Timeouts) -> Result<App, StartError> {
+    start_with(config, Common::new(config, journal, timeouts))
+}
+
+/// The same with another clock, or whatever else the accounts share.
+///
+/// # Errors
+/// As of [`start`].
+pub fn start_with(config: &Config, common: Common) -> Result<App, StartError> {
     let owner = Ownership::take(&config.storage.directory)?;
-    let common = Common { holder: Holder::new(true), ..Common::new(config, journal, timeouts) };
+    let common = Common { holder: Holder::new(true), ..common };
     let Common { ours, hostname, journal, .. } = common.clone();
-    let queue = keeping::open(config, &owner, &common)?;
+    let (queue, memory) = keeping::open(config, &owner, &common)?;
+    let memory = Recalled::from(memory);
     let mut desks = Vec::new();
     for account in &config.accounts {
         let upstream = upstream(account.clone(), &common)?;
-        desks.push(Desk::new(upstream, Arc::clone(&queue), journal.clone()));
+        desks.push(Desk::new(upstream, Arc::clone(&queue), journal.clone(), memory.of(account, config)));
     }
     let mut opened = Vec::new();
     let meters = Arc::default();
@@ -223,6 +235,7 @@ impl App {
         if tokio::time::timeout_at(ending.into(), self.renewals.wait()).await.is_err() {
             tracing::warn!("the renewal of a sign-in is cut: if the provider has made it, the old one may have ended");
         }
+        let _ = tokio::time::timeout(GOODBYES, self.desks.remember_exactly()).await;
         let _ = tokio::time::timeout(GOODBYES, self.desks.store_received()).await;
         // Whoever owns the directory next finds nothing of ours at work in it.
         drop((self.control, self.desks, self.couriers));

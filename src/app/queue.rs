@@ -3,6 +3,7 @@
 //! Travels as JSON over `control.sock`: plain data, no body of a mail but where one is asked for, no secret. What is
 //! shown to people and programs is made of it by `posthouse queue`.
 
+pub mod files;
 pub mod looks;
 
 use std::collections::BTreeMap;

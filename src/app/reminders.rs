@@ -60,6 +60,7 @@ mod tests {
     use crate::app::upstream;
     use crate::journal::log;
     use crate::net::clock::Clock;
+    use crate::outbound::Known;
     use crate::outbound::{Couriers, Desk};
     use crate::queue::Queue;
     use crate::smtp::client::Timeouts;
@@ -132,7 +133,7 @@ mod tests {
         let _logging = tracing::subscriber::set_default(subscriber);
         let common = common(&clock);
         let queue = Arc::new(Queue::proxy([account().name]));
-        let desk = Desk::new(upstream(account(), &common).unwrap(), queue, common.journal.clone());
+        let desk = Desk::new(upstream(account(), &common).unwrap(), queue, common.journal.clone(), Known::default());
         let couriers = Couriers::default();
         let desks = Desks::open(vec![desk], &couriers);
         tokio::spawn(keep(vec![account()], common, desks, couriers.ending.clone()));

@@ -33,9 +33,11 @@ Exit codes:
 
 With --json one object is printed. `relay` says who told it (`version`, `pid`, `since`); it is null when no relay
 answered, and `why_without_relay` then says why. `accounts` has for each: `account`, `state` (well, not_needed, held,
-not_signed_in, unusable), `needs_person`, `mailbox`, `credential`, `sign_in` (`state` and what is known of it), `token`
-(`issued`, `ends`, `next_renewal`), `last_reply` (`at`, `code`, `text`), `is_renewing`, `hold` (`since`, `until`, `code`,
-`cause`, `text`, `cure`) and `warnings` (`code`, `sentence`, `cure`, `due`). Times are RFC 3339 in UTC.";
+not_reached, not_signed_in, unusable), `needs_person`, `mailbox`, `credential`, `sign_in` (`state` and what is known of it), `token`
+(`issued`, `ends`, `next_renewal`), `last_reply` (`at`, `code`, `text`), `is_renewing`, `hold` (`since`, `until`, `ends_by`:
+probe, time or change, `code`, `cause`, `text`, `cure`), `budget` (`limit`, `used`, `left`, `waits_until`), `breaker`
+(`since`, `until`, `code`, `text`, `cure`), `throttle` (`since`, `connections`, `connections_allowed`,
+`messages_per_minute`, `paused_until`) and `warnings` (`code`, `sentence`, `cure`, `due`). Times are RFC 3339 in UTC.";
 
 /// Flags of `posthouse accounts`.
 #[derive(Debug, clap::Args)]

@@ -121,7 +121,7 @@ const EXIT_CODES: &str = "Exit codes:
   75  another relay owns `storage.directory`
   78  something in the configuration is wrong
 
-`posthouse test`, `login`, `logout` and `accounts` tell more causes apart; see their --help.";
+`posthouse test`, `login`, `logout`, `accounts` and `queue` tell more causes apart; see their --help.";
 
 /// For the commands that read a configuration.
 #[derive(Debug, clap::Args)]

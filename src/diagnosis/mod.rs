@@ -11,6 +11,7 @@ mod lifts;
 mod network;
 mod ours;
 mod proxy;
+mod recalled;
 mod said;
 #[cfg(test)]
 mod seen;

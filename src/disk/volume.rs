@@ -42,7 +42,9 @@ impl Volume {
 fn magic(directory: &Path) -> Option<u64> {
     let facts = rustix::fs::statfs(directory).ok()?;
     // Its type differs from machine to machine; 32 bits of it are the number.
-    Some((facts.f_type as u64) & 0xffff_ffff)
+    #[allow(clippy::cast_sign_loss, clippy::unnecessary_cast, reason = "only the bits count")]
+    let kind = facts.f_type as u64;
+    Some(kind & 0xffff_ffff)
 }
 
 /// Other systems have names instead, which are not looked at.

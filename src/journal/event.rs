@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::kept::Kept;
+use super::pace::Pace;
 use crate::diagnosis::{Diagnosis, Failure, TlsProblem};
 use crate::disk::durable::NotStored;
 use crate::ids::{AccountName, DeviceName, ListenerName, MessageId};
@@ -90,6 +91,8 @@ pub enum Event<'a> {
     Held { account: &'a AccountName, diagnosis: &'a Diagnosis, next_try_s: u64 },
     /// It can again.
     Released { account: &'a AccountName },
+    /// It goes faster or slower, or not at all for a while.
+    Pace { account: &'a AccountName, what: Pace<'a> },
     /// Something will stop an account from signing in, or has; there is time to do something, or it is high time.
     Warned { account: &'a AccountName, code: &'a str, sentence: &'a str, cure: &'a str, due: Option<Timestamp> },
     /// What happened to what is kept, other than an attempt.
@@ -147,6 +150,7 @@ impl Event<'_> {
             | Self::AttemptFailed { .. }
             | Self::Held { .. }
             | Self::Released { .. } => self.log_upstream(),
+            Self::Pace { account, what } => what.log(account),
             Self::Queued { .. }
             | Self::Settled { .. }
             | Self::NotStored { .. }
@@ -296,7 +300,7 @@ impl Event<'_> {
             ),
             Self::Held { account, diagnosis, next_try_s } => tracing::error!(
                 %account, code = diagnosis.code, cause = %diagnosis.cause, cure = %diagnosis.cure, next_try_s,
-                "account held, tried again in {next_try_s} s or when the relay is restarted: {}", diagnosis.sentence
+                "account held, tried again in {next_try_s} s: {}", diagnosis.sentence
             ),
             Self::Released { account } => tracing::info!(%account, "account signs in again"),
             _ => {}

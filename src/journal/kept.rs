@@ -48,7 +48,7 @@ impl Kept<'_> {
             ),
             Self::Acted { message, what, reason } => tracing::info!(message_id = %message, reason, "{what} by hand"),
             Self::Recovered { uncertain, rerouted, held } => {
-                tracing::warn!(uncertain, rerouted, held, "an earlier run left mail behind that was looked after")
+                tracing::warn!(uncertain, rerouted, held, "an earlier run left mail behind that was looked after");
             }
             Self::NotRecovered { detail } => tracing::error!(
                 cure = "look at the disk; it is tried again by itself",

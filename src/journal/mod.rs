@@ -9,6 +9,7 @@ mod event;
 mod kept;
 pub mod live;
 pub mod log;
+mod pace;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use crate::smtp::trace::{Side, Trace};
 pub use event::{Event, MessageLine, Standing};
 pub use kept::Kept;
 use live::Live;
+pub use pace::Pace;
 
 /// The handle every room has; clones share everything.
 #[derive(Debug, Clone, Default)]

@@ -16,7 +16,8 @@ use super::Couriers;
 use super::attempt::Ended;
 use super::desk::Desk;
 use super::findings::Findings;
-use crate::account::health::{Health, Proof, Stage};
+use super::leave::Leave;
+use crate::account::health::Stage;
 use crate::failpoint;
 use crate::ids::{AttemptId, MessageId};
 use crate::journal::Event as Happened;
@@ -33,6 +34,8 @@ const PAUSE: Duration = Duration::from_mins(10);
 /// One courier and what it has in its hands.
 pub(super) struct Courier {
     pub desk: Arc<Desk>,
+    /// Counted from 0: the last ones rest when the account is slowed down.
+    number: usize,
     couriers: Couriers,
     /// The warm line, between two messages.
     line: Option<Line>,
@@ -89,10 +92,10 @@ impl Task {
 }
 
 impl Desk {
-    pub(super) async fn courier(self: Arc<Self>, couriers: Couriers) {
+    pub(super) async fn courier(self: Arc<Self>, number: usize, couriers: Couriers) {
         let (line, ahead, paused_until) = (None, None, None);
         let (settling, block) = (Settling::default(), Vec::new());
-        Courier { desk: self, couriers, line, ahead, settling, paused_until, block }.work().await;
+        Courier { desk: self, number, couriers, line, ahead, settling, paused_until, block }.work().await;
     }
 }
 
@@ -107,6 +110,9 @@ impl Courier {
                 return;
             }
             self.look_at_line();
+            if self.line.is_none() && self.ahead.is_none() {
+                self.desk.stand_up(self.number);
+            }
         }
         if let Some(idle) = self.line {
             idle.close().await;
@@ -117,17 +123,18 @@ impl Courier {
         if let Some(ahead) = self.ahead.take() {
             return ahead;
         }
-        let (queue, account) = (&self.desk.queue, self.desk.account());
+        let (desk, number) = (&self.desk, self.number);
         loop {
-            let Some(warm) = &mut self.line else { return Task::new(queue.claim(account).await, false) };
+            let Some(warm) = &mut self.line else { return Task::new(desk.claim(number).await, false) };
             tokio::select! {
                 biased;
-                lease = queue.claim(account) => return Task::new(lease, false),
+                lease = desk.claim(number) => return Task::new(lease, false),
                 () = warm.idle() => {
                     self.block = Vec::new();
                     if let Some(old) = self.line.take() {
                         self.couriers.tasks.spawn(old.close());
                     }
+                    desk.stand_up(number);
                 }
             }
         }
@@ -136,8 +143,7 @@ impl Courier {
     /// The next message, if its envelope may leave behind the dot that is about to be written.
     pub(super) fn next_ahead(&self, line: &Line) -> Option<Task> {
         let is_paused = self.paused_until.is_some_and(|until| Instant::now() < until);
-        // One courier finds out whether a hold is over, with one message.
-        let may = !is_paused && line.takes_another() && matches!(*self.desk.health(), Health::Well);
+        let may = !is_paused && line.takes_another() && self.desk.may_send_ahead();
         let lease = may.then(|| self.desk.queue.try_claim(self.desk.account())).flatten()?;
         Some(Task::new(lease, true))
     }
@@ -157,12 +163,9 @@ impl Courier {
     async fn attempt(&mut self, task: Task) {
         let desk = Arc::clone(&self.desk);
         let _turn = if self.line.is_none() { desk.first.turn().await } else { None };
-        let _leave = match desk.leave() {
-            Ok(granted) => granted,
-            Err(hold) => {
-                let outcomes = vec![Outcome::Hold(hold.diagnosis); task.lease.envelope().recipients.len()];
-                return self.end(task.lease, outcomes, None).await;
-            }
+        let Some(leave) = desk.leave(task.lease.envelope().recipients.len()).await else {
+            // Its lane is shut: another account has it, or it waits.
+            return task.lease.give_back();
         };
         let task = match self.line.take() {
             None => task,
@@ -170,7 +173,7 @@ impl Courier {
                 let ended = self.carry(&task, &mut warm).await;
                 warm.write_down(&desk.journal);
                 if !ended.is_stale(task.ahead) {
-                    return self.conclude(task, ended, warm).await;
+                    return self.conclude(task, leave, ended, warm).await;
                 }
                 if task.ahead && ended.lost_ahead() {
                     self.pause_ahead();
@@ -180,35 +183,36 @@ impl Courier {
                 Task { ahead: false, ..task }
             }
         };
-        let mut line = match self.connect(&task).await {
+        let mut line = match self.connect(&task, &leave).await {
             Ok(Some(line)) => line,
-            Ok(None) => return,
-            Err((findings, stage)) => return self.settle(task, findings, stage).await,
+            Ok(None) => return leave.withdrawn(),
+            Err((findings, stage)) => return self.settle(task, leave, findings, stage).await,
         };
         failpoint::hit("courier.connected");
         if !task.lease.is_wanted() {
             // The device did not wait so long; the next message finds a warm line.
             self.line = Some(line);
-            return;
+            return leave.withdrawn();
         }
         let ended = self.carry(&task, &mut line).await;
         line.write_down(&desk.journal);
-        self.conclude(task, ended, line).await;
+        self.conclude(task, leave, ended, line).await;
     }
 
-    async fn conclude(&mut self, task: Task, ended: Ended, line: Line) {
+    async fn conclude(&mut self, task: Task, leave: Leave, ended: Ended, line: Line) {
         match ended {
             Ended::Answered(findings) => {
                 self.line = Some(line);
-                self.settle(task, findings, Stage::Mail).await;
+                self.settle(task, leave, findings, Stage::Mail).await;
             }
             Ended::Broken(findings) => {
                 drop(line);
                 self.give_back_ahead();
-                self.settle(task, findings, Stage::Mail).await;
+                self.settle(task, leave, findings, Stage::Mail).await;
             }
             Ended::Withdrawn(phase) => {
                 self.line = Some(line);
+                leave.withdrawn();
                 // Else its dot could not be recorded, and the queue has said so.
                 if !task.lease.is_wanted() {
                     self.desk.no_answer(phase);
@@ -232,16 +236,12 @@ impl Courier {
     }
 
     /// Reports what came of it, and settles.
-    async fn settle(&mut self, task: Task, findings: Findings, stage: Stage) {
-        let (desk, now) = (Arc::clone(&self.desk), Instant::now());
+    async fn settle(&mut self, task: Task, leave: Leave, findings: Findings, stage: Stage) {
+        let desk = Arc::clone(&self.desk);
         if let Some((failure, diagnosis)) = &findings.failure {
             desk.journal.record(Happened::AttemptFailed { failure, diagnosis });
         }
-        let change = match &findings.failure {
-            Some((_, diagnosis)) if !findings.is_delivered() => desk.health().failed(now, stage, diagnosis),
-            _ => desk.health().succeeded(now, Proof::Delivery),
-        };
-        desk.report(now, change);
+        leave.ended(stage, findings.failure.as_ref(), &findings.outcomes);
         let offers_dsn = |line: &mut Line| line.client().offered().is_some_and(|offered| offered.dsn);
         let dsn = self.line.as_mut().is_some_and(offers_dsn);
         let tried = findings.tried(task.id, desk.account().clone(), desk.upstream.keeper().clock().now(), dsn);
@@ -261,7 +261,7 @@ impl Courier {
     }
 
     /// `Ok(None)`: it took so long that nobody waits any more, and was given up.
-    async fn connect(&self, task: &Task) -> Result<Option<Line>, (Findings, Stage)> {
+    async fn connect(&self, task: &Task, leave: &Leave) -> Result<Option<Line>, (Findings, Stage)> {
         let (desk, began, progress) = (&self.desk, Instant::now(), Progress::new());
         let mut connecting = std::pin::pin!(desk.upstream.connect(&progress));
         let connected = tokio::select! {
@@ -276,13 +276,12 @@ impl Courier {
                 }
             }
         };
-        let now = Instant::now();
         desk.first.worked.store(connected.is_ok(), Ordering::Release);
         match connected {
             Ok(line) => {
-                desk.report(now, desk.health().succeeded(now, Proof::SignIn));
+                leave.connected();
                 let detail = desk.upstream.settings.host.as_str();
-                desk.journal.record(Happened::Connected { detail, took: now - began });
+                desk.journal.record(Happened::Connected { detail, took: began.elapsed() });
                 Ok(Some(line))
             }
             Err(ConnectError { failure, stage }) => {

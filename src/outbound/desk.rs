@@ -1,20 +1,26 @@
-//! The desk of one account: whether it may be used just now, and who works at it.
+//! The desk of one account: who works at it, and what is known of the account.
 //!
-//! Knows the account's health and says each change of it once. Guarantees that a hold costs one attempt and not one per
-//! message, and that a courier that fails inside is replaced. Carries nothing itself.
+//! Guarantees that what is learned of the account takes effect at once: its lane in the queue is shut or opened, what
+//! the next run must know is written, and each change is said once. A courier that fails inside is replaced. Carries
+//! nothing itself.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::Couriers;
+use super::fitness::{Fitness, Gate};
 use crate::account::Settings;
-use crate::account::health::{Change, Health, Hold};
+use crate::account::budget::Written;
+use crate::account::health::{Change, Hold};
+use crate::account::memory::{Memory, Remembered, Volatile};
 use crate::account::status::Status;
+use crate::disk::durable::{Durable, NotStored};
 use crate::ids::AccountName;
-use crate::journal::{Event as Happened, Journal};
+use crate::journal::{Event as Happened, Journal, Pace};
+use crate::net::clock::{Clock, Moment};
 use crate::queue::Queue;
 use crate::upstream::Upstream;
 use crate::words::Phase;
@@ -23,12 +29,40 @@ use crate::words::Phase;
 #[derive(Debug)]
 pub struct Desk {
     pub(super) upstream: Upstream,
-    pub(super) health: Mutex<Health>,
+    fitness: Mutex<Fitness>,
     pub(super) first: FirstSignIn,
     /// Woken when a hold begins.
     pub(super) held: Notify,
+    /// Who may claim, or what is to be tried next, has changed.
+    pub(super) changed: watch::Sender<()>,
+    /// Whoever writes the budget ahead.
+    pub(super) writing: tokio::sync::Mutex<()>,
+    memory: Arc<dyn Memory>,
+    /// Whether the last change could be written; said once.
+    forgets: AtomicBool,
     pub(super) queue: Arc<Queue>,
     pub(super) journal: Journal,
+}
+
+/// What a desk knows when it opens.
+#[derive(Debug)]
+pub struct Known {
+    /// Where it is to be remembered.
+    pub memory: Arc<dyn Memory>,
+    /// What is remembered of the account.
+    pub remembered: Remembered,
+    /// The waits between the tries of a provider that cannot be reached.
+    pub retry: Vec<Duration>,
+    /// How long a fresh message waits.
+    pub window: Duration,
+}
+
+/// Nothing is known, and nothing will be in the next run.
+impl Default for Known {
+    fn default() -> Self {
+        let window = Duration::from_secs(15);
+        Self { memory: Arc::new(Volatile::default()), remembered: Remembered::default(), retry: Vec::new(), window }
+    }
 }
 
 /// Until a sign-in has worked, one courier goes first: a wrong password costs one attempt, however many wait.
@@ -44,48 +78,51 @@ impl FirstSignIn {
     }
 }
 
-/// Leave to use the account. When a hold is over one courier at a time has it; however its attempt ends, cut off
-/// included, the next one's turn comes.
-pub(super) struct Leave<'a> {
-    desk: &'a Desk,
-    /// It finds out whether the hold is over.
-    trying: bool,
-}
-
-impl Drop for Leave<'_> {
-    fn drop(&mut self) {
-        if self.trying {
-            // Does nothing when the attempt has reported.
-            self.desk.health().gave_up(Instant::now());
-        }
-    }
-}
-
 impl Desk {
     /// A desk that nobody works at yet.
     #[must_use]
-    pub fn new(upstream: Upstream, queue: Arc<Queue>, journal: Journal) -> Self {
-        let (health, first, held) = (Mutex::new(Health::Well), FirstSignIn::default(), Notify::new());
-        Self { upstream, health, first, held, queue, journal }
+    pub fn new(upstream: Upstream, queue: Arc<Queue>, journal: Journal, known: Known) -> Self {
+        let Known { memory, remembered, retry, window } = known;
+        let Settings { connections, messages_per_minute, recipients_per_day, .. } = &upstream.settings;
+        let limits = (*connections, *messages_per_minute, *recipients_per_day);
+        if remembered.starttls_seen {
+            upstream.saw_starttls();
+        }
+        let now = upstream.keeper().clock().moment();
+        let fitness = Mutex::new(Fitness::new(limits, retry, window, &remembered, now));
+        let (first, held, changed) = (FirstSignIn::default(), Notify::new(), watch::Sender::new(()));
+        let (writing, forgets) = (tokio::sync::Mutex::new(()), AtomicBool::new(false));
+        Self { upstream, fitness, first, held, changed, writing, memory, forgets, queue, journal }
     }
 
     /// Puts as many couriers to work as the account allows connections. They work until `ending` is cancelled.
     pub(super) fn open(self, couriers: &Couriers) -> Arc<Self> {
         let desk = Arc::new(self);
-        for _ in 0..desk.upstream.settings.connections.max(1) {
-            couriers.tasks.spawn(Arc::clone(&desk).place(couriers.clone()));
+        // What the last run left shut is shut before anybody claims; and that there was another start is remembered.
+        let recalled = desk.fitness().health.hold().cloned();
+        desk.update(|_, _| recalled.map(Change::StillHeld));
+        for number in 0..desk.upstream.settings.connections.max(1) {
+            couriers.tasks.spawn(Arc::clone(&desk).place(number, couriers.clone()));
         }
         desk.tend(couriers);
+        desk.mind(couriers);
         desk
     }
 
     /// A person has signed the account in: what was known against it, and every token in memory, is forgotten.
     pub(super) fn signed_in(&self) {
         self.upstream.keeper().forget();
-        // One goes first again: the new sign-in may be no better.
-        self.first.worked.store(false, Ordering::Release);
-        let now = Instant::now();
-        self.report(now, self.health().signed_in(now));
+        self.go_first();
+        self.update(|fitness, now| fitness.health.signed_in(now));
+    }
+
+    /// A person wants it tried now, whatever is known against it.
+    pub(super) fn release(&self) {
+        self.go_first();
+        self.update(|fitness, now| {
+            fitness.forgive();
+            fitness.health.signed_in(now)
+        });
     }
 
     /// A person has signed the account out: no token in memory outlives that.
@@ -93,19 +130,36 @@ impl Desk {
         self.upstream.keeper().forget();
     }
 
+    /// One goes first again: the new sign-in may be no better.
+    fn go_first(&self) {
+        self.first.worked.store(false, Ordering::Release);
+    }
+
     pub(super) async fn status(&self) -> Status {
-        let now = Instant::now();
         let keeper = self.upstream.keeper();
-        let hold = self.health().hold().map(|hold| hold.status(now, keeper.clock().now()));
-        Status { hold, ..keeper.status().await }
+        let status = keeper.status().await;
+        self.fitness().status(status, self.clock().moment())
+    }
+
+    /// The last word before the end: nothing is reserved any more.
+    pub(super) async fn remember_exactly(&self) {
+        let now = self.clock().moment();
+        let durable = {
+            let mut fitness = self.fitness();
+            let Some(budget) = &mut fitness.budget else { return };
+            let written = budget.close(now);
+            self.remember(&mut fitness, now, Some(written))
+        };
+        self.say_if_forgotten(durable.await);
     }
 
     /// A courier's place is never empty: one that fails inside is replaced, so that the account does not fall silent.
-    async fn place(self: Arc<Self>, couriers: Couriers) {
+    async fn place(self: Arc<Self>, number: usize, couriers: Couriers) {
         loop {
-            let courier = couriers.tasks.spawn(Arc::clone(&self).courier(couriers.clone()));
+            let courier = couriers.tasks.spawn(Arc::clone(&self).courier(number, couriers.clone()));
             match courier.await {
                 Err(error) if error.is_panic() => {
+                    self.stand_up(number);
                     tracing::error!(account = %self.account(), "a courier failed inside and is replaced");
                 }
                 _ => return,
@@ -117,23 +171,66 @@ impl Desk {
         &self.upstream.settings.name
     }
 
+    pub(super) fn clock(&self) -> &Clock {
+        self.upstream.keeper().clock()
+    }
+
     pub(super) fn no_answer(&self, phase: Phase) {
         let Settings { host, port, .. } = &self.upstream.settings;
         self.journal.record(Happened::NoAnswer { host, port: *port, phase });
     }
 
-    pub(super) fn health(&self) -> std::sync::MutexGuard<'_, Health> {
-        // Every change of the state is a single assignment; a panic cannot leave half of one.
-        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn fitness(&self) -> MutexGuard<'_, Fitness> {
+        // Each part changes by single assignments; a panic cannot leave half of one.
+        self.fitness.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn leave(&self) -> Result<Leave<'_>, Box<Hold>> {
-        let mut health = self.health();
-        health.may_try(Instant::now())?;
-        Ok(Leave { desk: self, trying: matches!(*health, Health::Trying { .. }) })
+    /// Something was learned of the account: it takes effect, is remembered and said.
+    pub(super) fn update(&self, learn: impl FnOnce(&mut Fitness, Instant) -> Option<Change>) {
+        let now = self.clock().moment();
+        let change = {
+            let mut fitness = self.fitness();
+            let knew_starttls = fitness.starttls_seen;
+            fitness.starttls_seen = self.upstream.starttls_seen();
+            let change = learn(&mut fitness, now.steady);
+            if change.is_some() || knew_starttls != fitness.starttls_seen {
+                // Nobody waits for it: mail need not.
+                drop(self.remember(&mut fitness, now, None));
+            }
+            self.settle_gate(&mut fitness, now.steady);
+            change
+        };
+        self.report(now.steady, change);
     }
 
-    pub(super) fn report(&self, now: Instant, change: Option<Change>) {
+    /// Shuts or opens the lane, and wakes whom that concerns. Under the lock, so that the last word is the last state.
+    pub(super) fn settle_gate(&self, fitness: &mut Fitness, now: Instant) {
+        let Some(gate) = fitness.moved(now) else { return };
+        match gate {
+            Gate::Open => self.queue.open(self.account()),
+            Gate::Shut(why) => self.queue.close(self.account(), why),
+            Gate::AsBefore => {}
+        }
+        self.changed.send_replace(());
+    }
+
+    /// Has it written what the next run must know.
+    pub(super) fn remember(&self, fitness: &mut Fitness, now: Moment, budget: Option<Written>) -> Durable {
+        let budget = budget.or_else(|| fitness.budget.as_mut().map(|budget| budget.write(now)));
+        let hold = fitness.health.hold().map(|hold| hold.keep(now));
+        let what = Remembered { starttls_seen: fitness.starttls_seen, hold, budget };
+        self.memory.remember(self.account(), &what)
+    }
+
+    pub(super) fn say_if_forgotten(&self, written: Result<(), NotStored>) {
+        let forgot = self.forgets.swap(written.is_err(), Ordering::Relaxed);
+        if let (false, Err(why)) = (forgot, written) {
+            self.journal
+                .record(Happened::Pace { account: self.account(), what: Pace::Forgotten { why: why.to_string() } });
+        }
+    }
+
+    fn report(&self, now: Instant, change: Option<Change>) {
         let account = self.account();
         match change {
             Some(Change::Held(hold) | Change::StillHeld(hold)) => {
@@ -142,6 +239,7 @@ impl Desk {
                 self.journal.record(Happened::Held { account, diagnosis, next_try_s });
                 self.held.notify_one();
             }
+            Some(Change::OnTrial(_)) => self.journal.record(Happened::Pace { account, what: Pace::OnTrial }),
             Some(Change::Well { .. }) => self.journal.record(Happened::Released { account }),
             None => {}
         }

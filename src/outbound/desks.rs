@@ -35,6 +35,19 @@ impl Desks {
         self.0.get(account).map(|desk| desk.signed_out()).is_some()
     }
 
+    /// A person wants this account tried at once, whatever is known against it. False if there is no such account.
+    #[must_use = "says whether there is such an account"]
+    pub fn release(&self, account: &AccountName) -> bool {
+        self.0.get(account).map(|desk| desk.release()).is_some()
+    }
+
+    /// Before the end: what is reserved in budgets and not used counts no more.
+    pub async fn remember_exactly(&self) {
+        for desk in self.0.values() {
+            desk.remember_exactly().await;
+        }
+    }
+
     /// The last try, before the end, to store what providers gave and the vault could not take.
     pub async fn store_received(&self) {
         for desk in self.0.values() {

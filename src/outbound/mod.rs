@@ -10,13 +10,17 @@ mod courier;
 mod desk;
 mod desks;
 mod findings;
+mod fitness;
+mod leave;
+mod probing;
 mod tending;
+pub mod throttle;
 pub mod verdict;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use desk::Desk;
+pub use desk::{Desk, Known};
 pub use desks::Desks;
 
 /// What all couriers of the house share.

@@ -7,7 +7,7 @@
 //! to it again before another process may present the old refresh token.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
 use tracing::Instrument;
@@ -49,7 +49,7 @@ impl Desk {
             self.cannot_sign_in(&failure);
         }
         loop {
-            let may_end = self.health().hold().is_some_and(Hold::is_for_sign_in);
+            let may_end = self.fitness().health.hold().is_some_and(Hold::is_for_sign_in);
             tokio::select! {
                 () = tokio::time::sleep(WATCH), if may_end => {
                     if self.upstream.keeper().sign_in_changed().await {
@@ -76,12 +76,16 @@ impl Desk {
 
     fn cannot_sign_in(&self, failure: &Failure) {
         let diagnosis = diagnose(failure, self.upstream.settings.context());
-        let now = Instant::now();
-        let change = self.health().failed(now, Stage::SignIn, &diagnosis);
-        if change.is_none() {
+        let mut is_said = false;
+        self.update(|fitness, now| {
+            let generation = fitness.health.generation();
+            let change = fitness.health.failed(now, generation, Stage::SignIn, &diagnosis);
+            is_said = change.is_some();
+            change
+        });
+        if !is_said {
             // A hold tells it all; what holds nothing would go unsaid.
             self.journal.record(Happened::AttemptFailed { failure, diagnosis: &diagnosis });
         }
-        self.report(now, change);
     }
 }

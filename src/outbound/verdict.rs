@@ -30,8 +30,9 @@ pub fn of_failure(failure: &Failure, diagnosis: Diagnosis) -> Outcome {
 pub fn of_recipient(refusal: Refusal, diagnosis: Diagnosis) -> Outcome {
     match diagnosis.cause {
         Cause::Account | Cause::Quota | Cause::Config => Outcome::Hold(diagnosis),
-        _ if refusal.reply().is_permanent() => Outcome::Never(refusal, diagnosis),
-        _ => Outcome::Later(Some(refusal), diagnosis),
+        Cause::Message => Outcome::Never(permanent(refusal), diagnosis),
+        // Nothing is uncertain before the dot.
+        Cause::Throttle | Cause::Network | Cause::Uncertain => Outcome::Later(Some(refusal), diagnosis),
     }
 }
 

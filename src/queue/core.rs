@@ -136,7 +136,9 @@ impl Core {
 
     /// A lane was closed or opened, and these parcels left theirs.
     pub fn changed(&self, left: &[ParcelId]) {
-        left.iter().for_each(|id| self.out.back(*id));
+        for id in left {
+            self.out.back(*id);
+        }
         self.lanes.look_everywhere();
     }
 

@@ -103,7 +103,7 @@ impl Lane {
 
     /// Lets a message wait, and wakes the courier that came to wait last: its connection is the warmest.
     pub fn push(&self, lease: Lease) -> Result<(), Box<(Lease, Diagnosis)>> {
-        self.admit(lease, |fresh, lease| fresh.push(lease))
+        self.admit(lease, Turns::push)
     }
 
     /// The same, before all others.
@@ -227,11 +227,11 @@ impl Lane {
         }
     }
 
-    /// Brings a stored parcel, or hands it back: the lane is another one by now.
-    pub fn bring(&self, round: u64, ready: Ready) -> Result<(), Ready> {
+    /// Brings a stored parcel. `Err`: what is stored goes another way by now, and nobody has it.
+    pub fn bring(&self, round: u64, ready: Ready) -> Result<(), ParcelId> {
         let mut inner = self.inner();
         if inner.round != round || inner.closed.is_some() {
-            return Err(ready);
+            return Err(ready.parcel.id);
         }
         inner.ready.push_back(ready);
         drop(inner);

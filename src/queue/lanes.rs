@@ -20,7 +20,7 @@ use crate::words::Cause;
 /// One lane for each configured account, made once.
 #[derive(Debug)]
 pub(super) struct Lanes {
-    lanes: HashMap<AccountName, Lane>,
+    by_account: HashMap<AccountName, Lane>,
     clock: Clock,
     /// The routes of what is stored; as many as are configured, and for each account the one that has only it.
     routes: Mutex<HashSet<Route>>,
@@ -30,13 +30,13 @@ impl Lanes {
     /// Open lanes.
     pub fn new(accounts: impl IntoIterator<Item = AccountName>, clock: Clock) -> Self {
         let now = clock.now();
-        let lanes = accounts.into_iter().map(|name| (name, Lane::new(now))).collect();
-        Self { lanes, clock, routes: Mutex::default() }
+        let by_account = accounts.into_iter().map(|name| (name, Lane::new(now))).collect();
+        Self { by_account, clock, routes: Mutex::default() }
     }
 
     /// The lane of an account.
     pub fn get(&self, account: &AccountName) -> Option<&Lane> {
-        self.lanes.get(account)
+        self.by_account.get(account)
     }
 
     /// The first account of the route that is open; the first of all if none is.
@@ -46,14 +46,14 @@ impl Lanes {
 
     /// What nobody wants any more is dropped.
     pub fn prune(&self, account: &AccountName) {
-        if let Some(lane) = self.lanes.get(account) {
+        if let Some(lane) = self.by_account.get(account) {
             lane.prune();
         }
     }
 
     /// All accounts.
     pub fn accounts(&self) -> impl Iterator<Item = &AccountName> {
-        self.lanes.keys()
+        self.by_account.keys()
     }
 
     /// Lets a message wait for the first account of its route that is open; back it comes if none is, with why the
@@ -75,7 +75,7 @@ impl Lanes {
         let mut first = None;
         let route = lease.route.clone();
         for account in route.accounts() {
-            let Some(lane) = self.lanes.get(account) else { continue };
+            let Some(lane) = self.by_account.get(account) else { continue };
             lease.account = account.clone();
             match push(lane, lease) {
                 Ok(()) => return Ok(()),
@@ -95,7 +95,7 @@ impl Lanes {
 
     /// The account a message of this route goes through now.
     pub fn first_open<'a>(&self, route: &'a Route) -> Option<&'a AccountName> {
-        route.accounts().iter().find(|account| self.lanes.get(account).is_some_and(Lane::is_open))
+        route.accounts().iter().find(|account| self.by_account.get(account).is_some_and(Lane::is_open))
     }
 
     /// Why a message of this route cannot go out: of its first account that is configured.
@@ -103,20 +103,20 @@ impl Lanes {
         if self.has_open(route) {
             return None;
         }
-        let why = route.accounts().iter().find_map(|account| self.lanes.get(account)?.closed());
+        let why = route.accounts().iter().find_map(|account| self.by_account.get(account)?.closed());
         Some(why.unwrap_or_else(|| not_configured(route)))
     }
 
     /// When the last hold of all its accounts at once had ended; nothing while all of them are held.
     pub fn usable_since(&self, route: &Route) -> Option<Timestamp> {
-        route.accounts().iter().filter_map(|account| self.lanes.get(account)?.usable_since()).min()
+        route.accounts().iter().filter_map(|account| self.by_account.get(account)?.usable_since()).min()
     }
 
     /// The account cannot be used, and this is why. What waits for it goes to the next account of its route, or is told.
     /// Hands back what was stored: nobody has it any more.
     #[must_use]
     pub fn close(&self, account: &AccountName, why: Diagnosis) -> Vec<ParcelId> {
-        let Some(lane) = self.lanes.get(account) else { return Vec::new() };
+        let Some(lane) = self.by_account.get(account) else { return Vec::new() };
         for lease in lane.close(why, self.clock.now()) {
             if let Err(nowhere) = self.push(lease) {
                 let (lease, why) = *nowhere;
@@ -129,13 +129,13 @@ impl Lanes {
     /// The account can be used (again). Hands back what was stored: nobody has it any more.
     #[must_use]
     pub fn open(&self, account: &AccountName) -> Vec<ParcelId> {
-        let opened = self.lanes.get(account).is_some_and(|lane| lane.open(self.clock.now()));
+        let opened = self.by_account.get(account).is_some_and(|lane| lane.open(self.clock.now()));
         if opened { self.new_round() } else { Vec::new() }
     }
 
     /// Which lane serves which route has changed.
     fn new_round(&self) -> Vec<ParcelId> {
-        self.lanes.values().flat_map(Lane::send_back).collect()
+        self.by_account.values().flat_map(Lane::send_back).collect()
     }
 
     /// Something of this route may be due now or later: whoever brings it looks.
@@ -144,14 +144,14 @@ impl Lanes {
         if !known {
             self.routes().insert(route.clone());
         }
-        if let Some(lane) = self.first_open(route).and_then(|account| self.lanes.get(account)) {
+        if let Some(lane) = self.first_open(route).and_then(|account| self.by_account.get(account)) {
             lane.want();
         }
     }
 
     /// Everybody looks again, couriers too.
     pub fn look_everywhere(&self) {
-        for lane in self.lanes.values() {
+        for lane in self.by_account.values() {
             lane.want();
             lane.ring();
         }
@@ -171,7 +171,7 @@ impl Lanes {
 
     /// Takes back a stored parcel that lies in a lane. False if it does not; then somebody may have it in hand.
     pub fn withdraw(&self, id: ParcelId) -> bool {
-        self.lanes.values().any(|lane| lane.withdraw(id))
+        self.by_account.values().any(|lane| lane.withdraw(id))
     }
 
     fn routes(&self) -> MutexGuard<'_, HashSet<Route>> {

@@ -100,7 +100,7 @@ impl Core {
         let filter = Filter { standing: Some(StandingKind::Held), ..Filter::default() };
         self.each_page(&filter, known, &mut found, |core, waiting, known| {
             let gone = matches!(waiting.parcel.standing, Standing::Held { by: HeldBy::NoAccount, .. });
-            gone.then(|| core.route_again(waiting, known)).flatten().filter(|parcel| is_due(parcel))
+            gone.then(|| core.route_again(waiting, known)).flatten().filter(is_due)
         })
         .await?;
         Ok(found)
@@ -148,7 +148,9 @@ impl Core {
         }
         let changes = parcels.iter().cloned().map(Change::Update).collect();
         self.store.commit(changes).await.map_err(|problem| problem.to_string())?;
-        parcels.iter().for_each(|parcel| self.lanes.look(&parcel.route));
+        for parcel in parcels {
+            self.lanes.look(&parcel.route);
+        }
         Ok(())
     }
 

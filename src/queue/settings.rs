@@ -134,7 +134,7 @@ impl From<&account::Settings> for AccountFacts {
         let own = account.address.as_ref().and_then(|address| Address::parse(address.as_bytes()).ok());
         Self {
             name: account.name.clone(),
-            recipients_per_message: account.recipients_per_message,
+            recipients_per_message: account.recipients_at_once(),
             takes_null_sender: account.null_sender,
             address: account.sender.address.clone().or(own),
             sender_name: account.sender.name.clone(),

@@ -90,8 +90,8 @@ impl Core {
             }
             match self.read(id) {
                 Ok(Read::Ready(ready)) => {
-                    if let Err(ready) = lane.bring(round, *ready) {
-                        self.out.back(ready.parcel.id);
+                    if let Err(id) = lane.bring(round, *ready) {
+                        self.out.back(id);
                     }
                 }
                 Ok(Read::NotDue) => self.out.back(id),

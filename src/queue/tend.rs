@@ -60,7 +60,7 @@ impl Core {
             let over = self.ask(move || core.store.hold_over(core.clock.now(), PAGE)).await;
             let mut ended = 0;
             for waiting in over {
-                ended += usize::from(self.end(waiting.parcel.id, |core, parcel| core.hold_is_over(parcel)).await);
+                ended += usize::from(self.end(waiting.parcel.id, Self::hold_is_over).await);
             }
             // What somebody has in hand is looked at the next time.
             if ended == 0 {
@@ -79,7 +79,7 @@ impl Core {
     async fn sweep(self: &Arc<Self>) {
         let failed = Filter { standing: Some(StandingKind::Failed), ..Filter::default() };
         self.each(failed, |core, waiting| async move {
-            core.end(waiting.parcel.id, |core, parcel| core.was_kept_enough(parcel)).await;
+            core.end(waiting.parcel.id, Self::was_kept_enough).await;
         })
         .await;
         for route in self.lanes.barred() {
@@ -123,7 +123,7 @@ impl Core {
         let Some(why) = self.lanes.why_closed(&waiting.parcel.route) else { return };
         let (id, now) = (waiting.parcel.id, self.clock.now());
         let Some(usable_since) = self.lanes.usable_since(&waiting.parcel.route) else {
-            self.end(id, |core, parcel| core.account_held_too_long(parcel)).await;
+            self.end(id, Self::account_held_too_long).await;
             return;
         };
         let parcel = schedule::claimed(waiting.parcel, now, usable_since);

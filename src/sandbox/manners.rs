@@ -76,8 +76,8 @@ pub enum Senders {
     /// Everyone.
     Anyone,
     /// These addresses. At MAIL the reverse-path counts, at the end of data the `From` field too. The null
-    /// reverse-path belongs to everyone.
-    Only { addresses: Vec<String>, at: RefusedAt, refusal: Refusal },
+    /// reverse-path belongs to everyone, where it is taken at all.
+    Only { addresses: Vec<String>, null_sender: bool, at: RefusedAt, refusal: Refusal },
     /// Everyone, but a `From` field without this address is replaced by one with it, without a word.
     Rewritten { to: String },
 }
@@ -206,6 +206,7 @@ fn senders(preset: &Preset, address: &str) -> Senders {
             let own = Refusal::new(550, "5.7.1", "This sender is not yours");
             Senders::Only {
                 addresses: vec![address.to_owned()],
+                null_sender: preset.limits.null_sender.unwrap_or(true),
                 at: seen.map_or(RefusedAt::Mail, |(at, _)| *at),
                 refusal: Refusal::or(seen.map(|(_, reply)| reply), own),
             }

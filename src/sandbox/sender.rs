@@ -9,17 +9,17 @@ use crate::account::provider::RefusedAt;
 /// The refusal of a reverse-path at MAIL.
 pub(super) fn at_mail<'a>(senders: &'a Senders, reverse_path: &str) -> Option<&'a Refusal> {
     match senders {
-        Senders::Only { addresses, at: RefusedAt::Mail, refusal } if !owns(addresses, reverse_path) => Some(refusal),
+        Senders::Only { at: RefusedAt::Mail, refusal, .. } if !owns(senders, reverse_path) => Some(refusal),
         _ => None,
     }
 }
 
 /// The refusal of a message at its end.
 pub(super) fn at_end<'a>(senders: &'a Senders, reverse_path: &str, message: &[u8]) -> Option<&'a Refusal> {
-    let Senders::Only { addresses, at: RefusedAt::End, refusal } = senders else { return None };
+    let Senders::Only { addresses, at: RefusedAt::End, refusal, .. } = senders else { return None };
     let foreign =
         from_field(message).is_some_and(|field| !addresses.iter().any(|own| holds(&message[field.clone()], own)));
-    (foreign || !owns(addresses, reverse_path)).then_some(refusal)
+    (foreign || !owns(senders, reverse_path)).then_some(refusal)
 }
 
 /// The message as it is delivered: with its sender replaced, where that is what the provider does.
@@ -32,8 +32,13 @@ pub(super) fn delivered(senders: &Senders, message: Vec<u8>) -> Vec<u8> {
     rewritten
 }
 
-fn owns(addresses: &[String], reverse_path: &str) -> bool {
-    reverse_path.is_empty() || addresses.iter().any(|own| own.eq_ignore_ascii_case(reverse_path))
+fn owns(senders: &Senders, reverse_path: &str) -> bool {
+    let Senders::Only { addresses, null_sender, .. } = senders else { return true };
+    if reverse_path.is_empty() {
+        *null_sender
+    } else {
+        addresses.iter().any(|own| own.eq_ignore_ascii_case(reverse_path))
+    }
 }
 
 fn holds(field: &[u8], address: &str) -> bool {
@@ -63,7 +68,7 @@ mod tests {
 
     fn only(at: RefusedAt) -> Senders {
         let refusal = Refusal { code: 550, enhanced: String::new(), lines: vec!["no".into()] };
-        Senders::Only { addresses: vec!["a@x.example".into()], at, refusal }
+        Senders::Only { addresses: vec!["a@x.example".into()], null_sender: true, at, refusal }
     }
 
     const OWN: &[u8] = b"To: b@y.example\r\nFrom: A\r\n <A@X.example>\r\nSubject: s\r\n\r\nFrom: z@z.example\r\n";
@@ -80,6 +85,9 @@ mod tests {
         ] {
             assert!(at_mail(&senders, path).is_none(), "{path}");
         }
+        let Senders::Only { addresses, at, refusal, .. } = only(RefusedAt::Mail) else { panic!() };
+        let no_notices = Senders::Only { addresses, null_sender: false, at, refusal };
+        assert!(at_mail(&no_notices, "").is_some() && at_mail(&no_notices, "a@x.example").is_none());
     }
 
     #[test]

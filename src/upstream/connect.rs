@@ -4,7 +4,10 @@
 //! replaced before it is sent, that a refused one is renewed and tried once more and never again, and that a failure
 //! says at which stage it stood.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+mod look;
+mod terms;
+
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -24,7 +27,7 @@ use crate::net::stream::Stream;
 use crate::net::trust::{ClientTls, Verified};
 use crate::net::{dial, proxy, tls};
 use crate::smtp::Conversation;
-use crate::smtp::client::{self, Client, Event, Fault, Login, StartTls, Timeouts};
+use crate::smtp::client::{Client, Event, Fault, Login, Timeouts};
 use crate::smtp::trace::{Side, Trace};
 use crate::words::Phase;
 
@@ -48,6 +51,23 @@ enum Next {
     Again,
     Upgrade,
     Done,
+}
+
+/// How far to go.
+enum Goal<'a> {
+    /// To the end of AUTH.
+    SignIn(&'a mut Credential),
+    /// To where the mechanism is chosen; this is like the account's credential, and opens nothing.
+    Look(Credential),
+}
+
+impl Goal<'_> {
+    fn credential(&self) -> &Credential {
+        match self {
+            Self::SignIn(credential) => credential,
+            Self::Look(like) => like,
+        }
+    }
 }
 
 /// Why there is no line.
@@ -93,11 +113,9 @@ impl Upstream {
         let mut renewed = false;
         loop {
             progress.set(Phase::Credential);
-            let mut credential = self
-                .credential(progress)
-                .await
-                .map_err(|failure| ConnectError { failure, stage: Stage::of(Phase::Credential, &Credential::None) })?;
-            let failure = match self.sign_in(&mut credential, progress).await {
+            let mut credential =
+                self.credential(progress).await.map_err(|failure| ConnectError { failure, stage: Stage::SignIn })?;
+            let failure = match self.converse(Goal::SignIn(&mut credential), progress).await {
                 Ok(line) => {
                     self.keeper.accepted(&credential);
                     return Ok(line);
@@ -115,8 +133,8 @@ impl Upstream {
                 let failure = Failure::Token(TokenFailure::EndedOnTheWay);
                 return Err(ConnectError { failure, stage: Stage::SignIn });
             }
-            let phase = if refused { Phase::Auth } else { Phase::Connect };
-            return Err(ConnectError { failure, stage: Stage::of(phase, &credential) });
+            let stage = Stage::of(&failure, &credential);
+            return Err(ConnectError { failure, stage });
         }
     }
 
@@ -151,7 +169,8 @@ impl Upstream {
         }
     }
 
-    async fn sign_in(&self, credential: &mut Credential, progress: &Progress) -> Result<Line, Failure> {
+    /// From the dial to the end of AUTH, or as far as a look goes.
+    async fn converse(&self, mut goal: Goal<'_>, progress: &Progress) -> Result<Line, Failure> {
         progress.set(Phase::Connect);
         let began = Instant::now();
         let Settings { host, port, .. } = &self.settings;
@@ -169,13 +188,13 @@ impl Upstream {
         };
         self.journal.transcript(&trace.take());
         let stream = stream?;
-        let settings = Arc::new(self.dialogue(&stream, credential));
+        let settings = Arc::new(self.dialogue(&stream, goal.credential()));
         let mut client = Client::new(settings, trace, Instant::now());
         if progress.is_watched() {
             client.narrate();
         }
         let link = Link::new(stream, client, self.timeouts.block);
-        Ok(Line::new(self.converse(link, credential, progress).await?))
+        Ok(Line::new(self.greet(link, &mut goal, progress).await?))
     }
 
     async fn dial(&self, progress: &Progress) -> Result<tokio::net::TcpStream, Failure> {
@@ -228,47 +247,16 @@ impl Upstream {
         Failure::Tls { host: host.clone(), port: *port, starttls, problem }
     }
 
-    fn dialogue(&self, stream: &Stream, credential: &Credential) -> client::Settings {
-        let starttls = match self.settings.encryption {
-            Encryption::StartTls => StartTls::Required,
-            Encryption::StartTlsAuto if self.starttls_seen.load(Ordering::Relaxed) => StartTls::Required,
-            Encryption::StartTlsAuto => StartTls::IfOffered,
-            Encryption::Implicit | Encryption::None => StartTls::Never,
-        };
-        client::Settings {
-            host: self.settings.host.clone(),
-            helo_name: self.helo_name(stream),
-            starttls,
-            needs_login: !matches!(credential, Credential::None),
-            timeouts: self.timeouts,
-        }
-    }
-
-    /// RFC 5321 §4.1.4: a full name or an address literal; providers refuse `localhost` and bare names.
-    fn helo_name(&self, stream: &Stream) -> String {
-        if let Some(name) = &self.settings.helo_name {
-            return name.clone();
-        }
-        if self.hostname.contains('.') {
-            return self.hostname.clone();
-        }
-        match stream.local_addr().map(|address| address.ip().to_canonical()) {
-            Ok(std::net::IpAddr::V6(ip)) => format!("[IPv6:{ip}]"),
-            Ok(std::net::IpAddr::V4(ip)) => format!("[{ip}]"),
-            Err(_) => "[127.0.0.1]".into(),
-        }
-    }
-
     /// From the greeting to the end of AUTH.
-    async fn converse(
+    async fn greet(
         &self,
         mut link: Link<Client>,
-        credential: &mut Credential,
+        goal: &mut Goal<'_>,
         progress: &Progress,
     ) -> Result<Link<Client>, Failure> {
         loop {
             progress.follow(link.conversation());
-            let step = self.step(&mut link, credential, progress).await;
+            let step = self.step(&mut link, goal, progress).await;
             let trace = link.conversation_mut().trace().take();
             match step {
                 Ok(Next::Again) => self.journal.transcript(&trace),
@@ -286,12 +274,7 @@ impl Upstream {
         }
     }
 
-    async fn step(
-        &self,
-        link: &mut Link<Client>,
-        credential: &mut Credential,
-        progress: &Progress,
-    ) -> Result<Next, Failure> {
+    async fn step(&self, link: &mut Link<Client>, goal: &mut Goal<'_>, progress: &Progress) -> Result<Next, Failure> {
         let phase = link.conversation().phase();
         let event = link.next().await;
         if let Some(LinkError::Tls { problem }) = link.fault()
@@ -303,6 +286,9 @@ impl Upstream {
             // Octets that are here before the handshake are not the server's: the dialogue must see them, and fails.
             Ok(Event::Upgrade) if !link.receive_now() => Ok(Next::Upgrade),
             Ok(Event::Ready) => {
+                let Goal::SignIn(credential) = goal else {
+                    return self.login(link, goal.credential(), progress).map(|_| Next::Done);
+                };
                 self.freshen(credential).await?;
                 Ok(match self.login(link, credential, progress)? {
                     Some(login) => {
@@ -353,11 +339,6 @@ impl Upstream {
         Ok(Link::new(secured?, client, self.timeouts.block))
     }
 
-    /// It was offered, whatever came of it.
-    fn saw_starttls(&self) {
-        self.starttls_seen.store(true, Ordering::Relaxed);
-    }
-
     /// The login for this server, or none at all (promise 3).
     fn login(
         &self,
@@ -374,16 +355,6 @@ impl Upstream {
             None => Fact::NoSignIn,
         });
         Ok(login)
-    }
-
-    fn channel(&self, stream: &Stream) -> Channel {
-        let is_loopback = || stream.peer_addr().is_ok_and(|peer| peer.ip().to_canonical().is_loopback());
-        match (stream, &self.settings.proxies.smtp) {
-            (Stream::Tls(_), _) => Channel::Tls,
-            (Stream::Plain(_), None) if is_loopback() => Channel::ClearLoopback,
-            // Behind a proxy, even one on this machine, the line goes on to wherever the proxy is.
-            (Stream::Plain(_), _) => Channel::ClearNetwork,
-        }
     }
 }
 

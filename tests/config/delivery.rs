@@ -1,4 +1,6 @@
 //! What is written about the queue, and the queue's settings that come of it.
+//!
+//! What is wrong or risky there stands in `tests/bad_configs/delivery_*` and `storage_max_*`.
 
 use std::time::Duration;
 

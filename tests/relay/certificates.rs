@@ -26,7 +26,8 @@ async fn refused(certificate: Certificate, sentence: &str, cure: &[&str]) {
         log.assert_line(&[&["attempt failed", "cure="], cure].concat());
         log.assert_line(&["account held", "next_try_s=3600"]);
 
-        assert_eq!(device.mail().await, format!("{HELD}{sentence}"), "{encryption:?}");
+        let at_once = format!("451 4.7.0 The account cannot be used, try again later: {sentence}");
+        assert_eq!(device.mail().await, at_once, "{encryption:?}");
         let counters = scene.sandbox.counters();
         assert_eq!((counters.connections, counters.auth_attempts), (1, 0), "held: the second mail tries nothing");
         scene.assert_nothing_arrived();

@@ -24,6 +24,9 @@ impl Keeper {
             last_reply: None,
             is_renewing: false,
             hold: None,
+            budget: None,
+            breaker: None,
+            throttle: None,
         };
         match &self.supply {
             Supply::None => {}

@@ -149,3 +149,6 @@ async fn post<T: DeserializeOwned>(storage: &Storage, path: &str, told: &impl Se
     let understood = answer.status.is_success().then(|| serde_json::from_slice(&answer.body).ok()).flatten();
     understood.ok_or_else(|| Unanswered::Odd(odd(&answer)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use super::super::words::{both, plain};
 use super::state::State;
 use super::{Seen, Source};
-use crate::account::status::{SignIn, Status, TokenStatus};
+use crate::account::health::EndsBy;
+use crate::account::status::{BudgetStatus, SignIn, Status, ThrottleStatus, TokenStatus};
 use crate::app::accounts::Account;
 
 /// Something that is wrong, or will be.
@@ -32,8 +33,13 @@ pub(super) fn troubles(account: &Account, now: Timestamp) -> Vec<Trouble> {
         all.push(Trouble { title, sentence: plain(text), cure: plain(cure) });
     }
     if let Some(hold) = &account.status.hold {
-        let title = format!("held since {}, tried again {}", both(hold.since, now), both(hold.until, now));
+        let title = format!("held since {}, {} {}", both(hold.since, now), next(hold.ends_by), both(hold.until, now));
         all.push(Trouble { title, sentence: plain(&hold.text), cure: plain(&hold.cure) });
+    }
+    if let Some(breaker) = &account.status.breaker {
+        let (since, until) = (both(breaker.since, now), both(breaker.until, now));
+        let title = format!("provider not reached since {since}, tried again {until}");
+        all.push(Trouble { title, sentence: plain(&breaker.text), cure: plain(&breaker.cure) });
     }
     for warning in &account.warnings {
         let due = warning.due.map(|due| format!(", by {}", both(due, now))).unwrap_or_default();
@@ -41,6 +47,16 @@ pub(super) fn troubles(account: &Account, now: Timestamp) -> Vec<Trouble> {
         all.push(Trouble { title, sentence: plain(&warning.sentence), cure: plain(&warning.cure) });
     }
     all
+}
+
+/// What happens when a hold's time has come.
+fn next(ends_by: Option<EndsBy>) -> &'static str {
+    match ends_by {
+        Some(EndsBy::Probe) => "the sign-in is tried again",
+        Some(EndsBy::Time) => "mail is tried again",
+        Some(EndsBy::Change) => "the server is looked at again",
+        None => "tried again",
+    }
 }
 
 /// A title with what it means and what to do.
@@ -74,6 +90,7 @@ pub(super) fn text(account: &Account, seen: &Seen, now: Timestamp) -> String {
     if *is_renewing {
         page.row("renewal", "under way now");
     }
+    pace(&mut page, &account.status, now);
     if let Some(reply) = last_reply {
         let code = reply.code.as_deref().map(|code| format!("{code}: ")).unwrap_or_default();
         page.row("last reply", &format!("{}: {code}{}", both(reply.at, now), reply.text));
@@ -83,6 +100,22 @@ pub(super) fn text(account: &Account, seen: &Seen, now: Timestamp) -> String {
         page.0.push_str(&paragraph(&capital(&trouble.title), &trouble));
     }
     format!("{}\n{}", page.0, origin(seen, now))
+}
+
+/// How much may go out, where that is limited.
+fn pace(page: &mut Page, status: &Status, now: Timestamp) {
+    if let Some(BudgetStatus { limit, used, left, waits_until }) = &status.budget {
+        let waits = waits_until.map(|until| format!("; what waits goes on {}", both(until, now))).unwrap_or_default();
+        page.row("recipients", &format!("{used} of {limit} in the last 24 hours, {left} left{waits}"));
+    }
+    if let Some(throttle) = &status.throttle {
+        let ThrottleStatus { connections, connections_allowed, messages_per_minute, paused_until, since } = throttle;
+        let since = since.map(|since| format!(", slowed down since {}", both(since, now))).unwrap_or_default();
+        let rate = messages_per_minute.map(|rate| format!(", {rate} messages a minute")).unwrap_or_default();
+        let paused = paused_until.map(|until| format!("nothing goes out before {}; ", both(until, now)));
+        let paused = paused.unwrap_or_default();
+        page.row("pace", &format!("{paused}{connections} of {connections_allowed} connections{rate}{since}"));
+    }
 }
 
 struct Page(String);

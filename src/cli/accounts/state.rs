@@ -15,6 +15,8 @@ pub(super) enum State {
     NotNeeded,
     /// The running relay does not use it for now.
     Held,
+    /// Its provider does not answer; it is tried on schedule.
+    NotReached,
     /// Nobody has signed it in.
     NotSignedIn,
     /// There is a sign-in that cannot be used, or a vault that cannot be read.
@@ -27,6 +29,7 @@ impl State {
             SignIn::Missing { code, .. } if code == "not_signed_in" => Self::NotSignedIn,
             SignIn::Missing { .. } => Self::Unusable,
             _ if account.status.hold.is_some() => Self::Held,
+            _ if account.status.breaker.is_some() => Self::NotReached,
             SignIn::NotNeeded => Self::NotNeeded,
             SignIn::Kept { .. } | SignIn::Brought => Self::Well,
         }
@@ -37,6 +40,7 @@ impl State {
             Self::Well => "well",
             Self::NotNeeded => "needs no sign-in",
             Self::Held => "held",
+            Self::NotReached => "provider not reached",
             Self::NotSignedIn => "not signed in",
             Self::Unusable => "sign-in unusable",
         }
@@ -48,6 +52,7 @@ impl State {
             Self::Well => "well",
             Self::NotNeeded => "not_needed",
             Self::Held => "held",
+            Self::NotReached => "not_reached",
             Self::NotSignedIn => "not_signed_in",
             Self::Unusable => "unusable",
         }
@@ -57,7 +62,7 @@ impl State {
 /// Whether a person must do something, now or by a day that is near.
 pub(super) fn needs_person(account: &Account) -> bool {
     let is_calm = match State::of(account) {
-        State::Well | State::NotNeeded => true,
+        State::Well | State::NotNeeded | State::NotReached => true,
         State::Held => account.status.hold.as_ref().is_some_and(ends_by_itself),
         State::NotSignedIn | State::Unusable => false,
     };

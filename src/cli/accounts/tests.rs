@@ -9,7 +9,8 @@ use jiff::SignedDuration;
 use serde_json::Value;
 
 use super::*;
-use crate::account::status::{HoldStatus, SignIn, Status, TokenStatus};
+use crate::account::health::EndsBy;
+use crate::account::status::{BreakerStatus, BudgetStatus, HoldStatus, SignIn, Status, ThrottleStatus, TokenStatus};
 use crate::account::vault::Reply;
 use crate::account::warning::Warning;
 use crate::words::Cause;
@@ -37,6 +38,9 @@ fn password() -> Account {
         last_reply: None,
         is_renewing: false,
         hold: None,
+        budget: None,
+        breaker: None,
+        throttle: None,
     };
     Account { status, warnings: Vec::new() }
 }
@@ -61,6 +65,9 @@ fn signed_in() -> Account {
         last_reply: Some(Reply { at: at(-12 * MINUTE), code: None, text: "a new token".into() }),
         is_renewing: false,
         hold: None,
+        budget: None,
+        breaker: None,
+        throttle: None,
     };
     Account { status, warnings: Vec::new() }
 }
@@ -76,6 +83,7 @@ fn held() -> Account {
     account.status.hold = Some(HoldStatus {
         since: at(-2 * MINUTE),
         until: at(3 * MINUTE),
+        ends_by: Some(EndsBy::Probe),
         code: "invalid_grant".into(),
         cause: Cause::Account,
         text: "The provider no longer takes the sign-in.".into(),
@@ -103,6 +111,7 @@ fn nobody_held() -> Account {
     account.status.hold = Some(HoldStatus {
         since,
         until,
+        ends_by: Some(EndsBy::Probe),
         code: "not_signed_in".into(),
         cause: Cause::Account,
         text: "Nobody has signed account backup in yet.".into(),
@@ -122,6 +131,27 @@ fn in_testing() -> Account {
         cure: "Publish the application, and only then `posthouse login gmail`.".into(),
         due: Some(at(3 * DAY)),
     }];
+    account
+}
+
+/// Slowed down, its recipients of the day used up, and its provider away: all at once.
+fn slow() -> Account {
+    let mut account = signed_in();
+    account.status.budget = Some(BudgetStatus { limit: 2_000, used: 1_990, left: 10, waits_until: Some(at(3 * HOUR)) });
+    account.status.breaker = Some(BreakerStatus {
+        since: at(-10 * MINUTE),
+        until: at(2 * MINUTE),
+        code: "connection_refused".into(),
+        text: "Nobody answers at smtp.example.com port 465.".into(),
+        cure: "Check `host` and `port` of this account.".into(),
+    });
+    account.status.throttle = Some(ThrottleStatus {
+        since: Some(at(-5 * MINUTE)),
+        connections: 1,
+        connections_allowed: 3,
+        messages_per_minute: Some(15),
+        paused_until: Some(at(MINUTE)),
+    });
     account
 }
 
@@ -160,6 +190,7 @@ fn one_account_is_shown_in_full() {
     let page = |account, source| page::text(&account, &Seen { source, accounts: Vec::new() }, now());
     tells("signed_in", &page(signed_in(), relay()));
     tells("held", &page(held(), relay()));
+    tells("slow", &page(slow(), relay()));
     tells("not_signed_in", &page(nobody(), files()));
     tells("not_signed_in_held", &page(nobody_held(), relay()));
     tells("in_testing", &page(in_testing(), relay()));
@@ -174,7 +205,7 @@ fn one_account_is_shown_in_full() {
 
 #[test]
 fn programs_read_the_same_under_names_that_stay() {
-    let seen = Seen { source: relay(), accounts: vec![held(), nobody(), in_testing()] };
+    let seen = Seen { source: relay(), accounts: vec![held(), nobody(), in_testing(), slow()] };
     tells("all_json", &format!("{:#}\n", json::value(&seen)));
     let alone = json::value(&Seen { source: files(), accounts: vec![password()] });
     assert_eq!((&alone["relay"], &alone["accounts"][0]["state"]), (&Value::Null, &Value::from("not_needed")));

@@ -56,6 +56,9 @@ mod tests {
             last_reply: None,
             is_renewing: false,
             hold: None,
+            budget: None,
+            breaker: None,
+            throttle: None,
         };
         let warning = |code: &&'static str| Warning {
             code: (*code).into(),

@@ -92,7 +92,7 @@ fn said(acted: &Acted, what: &str, clerk: &Clerk, as_json: bool) -> (String, u8)
     let mut text = format!("{what}: {}.\n", counted(messages(&acted.changed)));
     if !acted.under_way.is_empty() {
         let left = counted(messages(&acted.under_way));
-        text += &format!("Being sent just now and left alone: {left}. Try again in a moment.\n");
+        text.extend(["Being sent just now and left alone: ", &left, ". Try again in a moment.\n"]);
     }
     (text, code)
 }

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::clerk::Source;
 use super::{Args, json, list, show, words};
+use crate::account::health::EndsBy;
 use crate::account::status::HoldStatus;
 use crate::app::control::Running;
 use crate::app::queue::{Holds, Page, Row, Shown};
@@ -84,6 +85,7 @@ fn holds() -> Holds {
     let hold = HoldStatus {
         since: at(-10 * MINUTE),
         until: at(20 * MINUTE),
+        ends_by: Some(EndsBy::Probe),
         code: "invalid_grant".into(),
         cause: Cause::Account,
         text: "The provider no longer takes the sign-in.".into(),

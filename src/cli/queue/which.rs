@@ -12,6 +12,7 @@ use crate::queue::acts;
 use crate::queue::store::{Filter, StandingKind};
 
 /// What is listed, or meant.
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own, of which clap takes one")]
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct Only {
     /// Part of the sender's address.

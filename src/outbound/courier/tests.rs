@@ -21,6 +21,7 @@ use crate::mail::address::Address;
 use crate::mail::envelope::{Envelope, Recipient, ReversePath, Sender};
 use crate::net::clock::Clock;
 use crate::net::trust::{self, Anchors, ClientTls};
+use crate::outbound::Known;
 use crate::queue::body::Body;
 use crate::queue::parcel::State;
 use crate::queue::store::memory::MemoryStore;
@@ -86,7 +87,7 @@ impl Stand {
         let (ours, journal) = (Arc::new(OnceLock::new()), Journal::default());
         let (account, name, timeouts) = (self.account.clone(), "relay.test".into(), Timeouts::default());
         let upstream = Upstream::new(account, keeper, tls, ours, name, timeouts, journal.clone());
-        let _desk = Desk::new(upstream, Arc::clone(&self.queue), journal).open(&self.couriers);
+        let _desk = Desk::new(upstream, Arc::clone(&self.queue), journal, Known::default()).open(&self.couriers);
         let mut provider = Provider(BufReader::new(self.listener.accept().await.unwrap().0));
         provider.say("220 mx").await;
         provider.hears(&["EHLO relay.test"]).await;

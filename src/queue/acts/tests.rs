@@ -1,4 +1,6 @@
 //! What a person does with what is owed: with couriers beside it, and without a relay.
+//!
+//! What becomes of one parcel is for the tests of `schedule`; here is which parcels an order reaches, and what is told.
 
 use std::time::Duration;
 

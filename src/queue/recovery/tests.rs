@@ -76,7 +76,7 @@ async fn mail_without_an_account_is_held_until_one_is_back() {
 #[tokio::test(start_paused = true)]
 async fn all_pages_are_looked_through() {
     let house = House::new(keeping(), &["office"]);
-    for _ in 0..PAGE * 2 + 1 {
+    for _ in 0..=PAGE * 2 {
         house.put("nas", "office", 0).await;
     }
     let renamed = HashMap::from([("office".into(), "main".into())]);

@@ -20,7 +20,7 @@ mod write;
 mod writer;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
@@ -59,6 +59,12 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
+    /// Whether there is a queue in this directory.
+    #[must_use]
+    pub fn is_there(directory: &Path) -> bool {
+        directory.join(NAME).exists()
+    }
+
     /// Opens the queue of this directory, makes it if it is not there, and puts in order what a crash left behind.
     /// Blocks. To be dropped before the ownership is.
     ///

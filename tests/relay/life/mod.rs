@@ -30,7 +30,8 @@ use crate::scene::{Scene, provider};
 /// What is asked for, and granted.
 const SCOPE: &str = "mail offline_access";
 /// What a device hears while an account waits for a person.
-const HELD: &str = "451 4.7.0 Not sent, the account cannot be used";
+/// At the end of the data of whoever found out, at MAIL for the others.
+const HELD: &str = "451 4.7.0 ";
 
 /// How long something may take that happens by itself.
 const PATIENCE: Duration = Duration::from_secs(20);
