@@ -40,7 +40,11 @@
 //!    [`account::book`] pick the account, and from [`inbound::limits`], which counts.
 //! 3. The body is unstuffed and repaired by [`smtp::body`] in the pass that finds its end, gathered in a
 //!    [`queue::body::Draft`], and stamped ([`mail::stamp`]).
-//! 4. [`queue::Queue::offer`] hands it to a courier and comes back with the one answer the device hears.
+//! 4. [`queue::Queue::offer`] hands it to a courier and comes back with the one answer the device hears: the provider's,
+//!    or, when that takes longer than a device waits, that it is queued. Then what is owed lies in the
+//!    [`queue::store`], which is [`store::sqlite`], and couriers find it there when it is due ([`queue::schedule`]);
+//!    whoever will never get it is told of by a [`queue::notice`]. With `queue = false` nothing is kept: the device
+//!    hears that its mail was not sent.
 //! 5. A courier of the account ([`outbound`]) takes a [`queue::Lease`], reuses its line or makes one with
 //!    [`upstream::Upstream::connect`], and carries the message with [`smtp::client::Client`]. To connect is to get a
 //!    credential ([`account::keeper`]), to dial ([`net::dial`], or [`net::proxy`] on the way), to verify the server as
@@ -76,12 +80,6 @@
 //! - **One place each.** Replacing a file in `disk`, retry policy in `outbound::verdict`, meanings in `diagnosis`, facts
 //!   about providers in `config/providers.toml`, TOML in `config`, PEM in `pem`.
 //! - **Errors** are one enum a room. What a device hears and what the journal says are two texts.
-//!
-//! # Not here yet
-//!
-//! The queue keeps nothing: a message is taken by the provider while its device waits, or refused (`queue = false`).
-//! The durable queue comes behind the same `offer`, `claim` and `settle`; with it the further accounts of a route get
-//! their turn when the first cannot be used, and the recipients of one message may go different ways.
 
 pub mod disk;
 pub mod failpoint;
