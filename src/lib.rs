@@ -27,7 +27,7 @@
 //! | [`inbound`] | the front door: who may send what to whom, and how much |
 //! | [`outbound`] | the courier, who also looks after idle sign-ins, and the single page of policy on failures |
 //! | [`sandbox`] | the practice provider: real TLS, real OAuth, real SMTP, on loopback |
-//! | [`store`] | storage, behind the ports of the rooms that need it: the vault as one sealed file |
+//! | [`store`] | storage, behind the ports of the rooms that need it: the vault as one sealed file, the queue in `SQLite` |
 //! | [`config`] | the only room that knows TOML: what was written, what a provider's preset fills in, what is wrong with it |
 //! | [`app`] | builds the rooms from the configuration, starts and ends them; what commands may ask a running relay |
 //! | [`cli`] | the commands |
@@ -40,11 +40,7 @@
 //!    [`account::book`] pick the account, and from [`inbound::limits`], which counts.
 //! 3. The body is unstuffed and repaired by [`smtp::body`] in the pass that finds its end, gathered in a
 //!    [`queue::body::Draft`], and stamped ([`mail::stamp`]).
-//! 4. [`queue::Queue::offer`] hands it to a courier and comes back with the one answer the device hears: the provider's,
-//!    or, when that takes longer than a device waits, that it is queued. Then what is owed lies in the
-//!    [`queue::store`], which is [`store::sqlite`], and couriers find it there when it is due ([`queue::schedule`]);
-//!    whoever will never get it is told of by a [`queue::notice`]. With `queue = false` nothing is kept: the device
-//!    hears that its mail was not sent.
+//! 4. [`queue::Queue::offer`] hands it to a courier and comes back with the one answer the device hears.
 //! 5. A courier of the account ([`outbound`]) takes a [`queue::Lease`], reuses its line or makes one with
 //!    [`upstream::Upstream::connect`], and carries the message with [`smtp::client::Client`]. To connect is to get a
 //!    credential ([`account::keeper`]), to dial ([`net::dial`], or [`net::proxy`] on the way), to verify the server as
@@ -80,6 +76,19 @@
 //! - **One place each.** Replacing a file in `disk`, retry policy in `outbound::verdict`, meanings in `diagnosis`, facts
 //!   about providers in `config/providers.toml`, TOML in `config`, PEM in `pem`.
 //! - **Errors** are one enum a room. What a device hears and what the journal says are two texts.
+//!
+//! # The way of what waits
+//!
+//! 1. What is not settled while its device waits is stored by the queue ([`queue::store`], kept by [`store::sqlite`]) before
+//!    the device hears `250`: as parcels ([`queue::parcel`]), the recipients of a message that go out together.
+//! 2. A parcel that is due is handed to a courier of the first account of its route that can be used; what happens after
+//!    an attempt is decided in [`queue::schedule`], and told to a human by [`queue::notice`].
+//! 3. `posthouse queue` looks ([`app::queue`]) and acts ([`queue::acts`]), through the running relay or as the owner of
+//!    the directory.
+//!
+//! # Not here yet
+//!
+//! Repairs of senders and headers, S/MIME, the journal on disk, alerts and the console.
 
 pub mod disk;
 pub mod failpoint;

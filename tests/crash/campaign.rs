@@ -264,7 +264,7 @@ impl Campaign {
             connections: CONNECTIONS,
         });
         let hits = points::hits(&self.names, &self.site.directory().join("passed"));
-        if !verdict.lost.is_empty() && self.defect.is_none() || !verdict.wrong.is_empty() {
+        if self.defect.is_none() && !(verdict.lost.is_empty() && verdict.wrong.is_empty()) {
             println!("the directory is kept: {}", self.site.keep().display());
         }
         Report { verdict, hits, kills, not_reached: self.not_reached }
