@@ -1,4 +1,7 @@
-//! The next account of a route gets its turn inside the window.
+//! The next account of a route gets its turn inside the window, and recipients go in parcels.
+//!
+//! What may have arrived goes to no other account; what is only slowed down does not, either. Nothing of this is
+//! written to disk.
 
 use super::*;
 
