@@ -77,11 +77,18 @@
 //!   about providers in `config/providers.toml`, TOML in `config`, PEM in `pem`.
 //! - **Errors** are one enum a room. What a device hears and what the journal says are two texts.
 //!
+//! # The way of what waits
+//!
+//! 1. What is not settled while its device waits is stored by the queue ([`queue::store`], kept by [`store::sqlite`]) before
+//!    the device hears `250`: as parcels ([`queue::parcel`]), the recipients of a message that go out together.
+//! 2. A parcel that is due is handed to a courier of the first account of its route that can be used; what happens after
+//!    an attempt is decided in [`queue::schedule`], and told to a human by [`queue::notice`].
+//! 3. `posthouse queue` looks ([`app::queue`]) and acts ([`queue::acts`]), through the running relay or as the owner of
+//!    the directory.
+//!
 //! # Not here yet
 //!
-//! The queue keeps nothing: a message is taken by the provider while its device waits, or refused (`queue = false`).
-//! The durable queue comes behind the same `offer`, `claim` and `settle`; with it the further accounts of a route get
-//! their turn when the first cannot be used, and the recipients of one message may go different ways.
+//! Repairs of senders and headers, S/MIME, the journal on disk, alerts and the console.
 
 pub mod disk;
 pub mod failpoint;
