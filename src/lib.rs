@@ -27,7 +27,7 @@
 //! | [`inbound`] | the front door: who may send what to whom, and how much |
 //! | [`outbound`] | the courier, who also looks after idle sign-ins, and the single page of policy on failures |
 //! | [`sandbox`] | the practice provider: real TLS, real OAuth, real SMTP, on loopback |
-//! | [`store`] | storage, behind the ports of the rooms that need it: the vault as one sealed file |
+//! | [`store`] | storage, behind the ports of the rooms that need it: the vault as one sealed file, the queue in `SQLite` |
 //! | [`config`] | the only room that knows TOML: what was written, what a provider's preset fills in, what is wrong with it |
 //! | [`app`] | builds the rooms from the configuration, starts and ends them; what commands may ask a running relay |
 //! | [`cli`] | the commands |

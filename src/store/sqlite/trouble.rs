@@ -39,12 +39,16 @@ impl From<rusqlite::Error> for Trouble {
 
 impl From<io::Error> for Trouble {
     fn from(error: io::Error) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&io::Error> for Trouble {
+    fn from(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
                 Self::Full(error.to_string())
             }
-            // A message of this id is stored.
-            io::ErrorKind::AlreadyExists => Self::Mistake(error.to_string()),
             _ => Self::Disk(error.to_string()),
         }
     }
@@ -104,6 +108,8 @@ pub(super) mod faults {
         Ghost,
         /// There is no room.
         Full,
+        /// The writer dies.
+        Panic,
     }
 
     /// What is still to fail, in order; nothing is a disk that is well.
@@ -164,6 +170,7 @@ pub(super) mod faults {
             if fault == Fault::Ghost {
                 connection.execute_batch("COMMIT")?;
             }
+            assert_ne!(fault, Fault::Panic, "as the test wanted it");
             let code = if fault == Fault::Full { ffi::SQLITE_FULL } else { ffi::SQLITE_IOERR_FSYNC };
             Err(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None))
         }

@@ -1,4 +1,7 @@
 //! A disk that fails: what callers hear, what is there afterwards, and the way back.
+//!
+//! The failures are made by the engine's own hook where it commits and syncs; a real device that fails is not at hand
+//! here.
 
 use std::io::ErrorKind;
 
@@ -77,6 +80,47 @@ fn updates_and_ends_whose_commit_failed_are_not_made() {
 }
 
 #[test]
+fn a_notice_goes_with_the_end_it_tells_of_and_both_may_be_asked_for_again() {
+    for fault in [Fault::Lost, Fault::Ghost] {
+        for size in [10, LARGE] {
+            let home = Home::new();
+            let store = home.open();
+            let (failed, change) = home.mail(10);
+            made(store.commit(vec![change])).unwrap();
+            let notice = Arc::new(sample::message("scanner", sample::body(home.path(), size)));
+            let parcel = sample::parcel(notice.id, 0, "office", sample::due(1));
+            let settle = || vec![finish(failed), Change::Store(Arc::clone(&notice), vec![parcel.clone()])];
+            home.faults.commits([Some(fault)]);
+            assert!(made(store.commit(settle())).is_err());
+            well(&store);
+            let there = |store: &Sqlite| [failed, notice.id].map(|id| store.message(id).unwrap().is_some());
+            let kept = if fault == Fault::Ghost { [false, true] } else { [true, false] };
+            assert_eq!(there(&store), kept, "{fault:?}: one without the other is never there");
+            made(store.commit(settle())).unwrap();
+            assert_eq!(there(&store), [false, true]);
+            let crashed = home.crashed();
+            let after = crashed.open();
+            assert_eq!(there(&after), [false, true]);
+            assert!(sample::octets(&after.message(notice.id).unwrap().unwrap().body) == sample::octets(&notice.body));
+        }
+    }
+}
+
+#[test]
+fn what_was_refused_does_not_come_back_when_the_program_ends_first() {
+    let pauses = [std::time::Duration::from_hours(1); 2];
+    let home = Home { limits: Limits { pauses, ..Limits::default() }, ..Home::new() };
+    let store = home.open();
+    home.faults.commits([Some(Fault::Ghost)]);
+    let (refused, change) = home.mail(LARGE);
+    assert!(made(store.commit(vec![change])).is_err());
+    drop(store);
+    let store = home.open();
+    assert!(store.message(refused).unwrap().is_none());
+    assert!(home.names("spool").is_empty());
+}
+
+#[test]
 fn no_room_is_told_to_those_who_ask_for_too_much_and_nobody_else() {
     let home = Home::new();
     let store = home.open();
@@ -106,6 +150,9 @@ fn no_room_for_a_large_body_leaves_nothing_behind_and_it_may_be_offered_again() 
     let change = || Change::Store(Arc::clone(&message), vec![parcel.clone()]);
     home.faults.syncs([Some(ErrorKind::StorageFull)]);
     assert!(matches!(made(store.commit(vec![change()])), Err(NotStored::Full { .. })));
+    let both = vec![home.mail(LARGE).1, home.mail(LARGE).1];
+    home.faults.syncs([None, Some(ErrorKind::StorageFull)]);
+    assert!(matches!(made(store.commit(both)), Err(NotStored::Full { .. })), "the one that fitted goes as well");
     home.faults.commits([Some(Fault::Full)]);
     assert!(matches!(made(store.commit(vec![change()])), Err(NotStored::Full { .. })));
     assert!(home.names("spool").is_empty() && !is_failing(&store));
@@ -134,6 +181,22 @@ fn a_body_whose_sync_failed_is_written_anew_once() {
     assert_eq!(home.names("spool"), [anew.to_string()]);
     assert!(home.names("spool/incoming").is_empty());
     made(store.commit(vec![home.mail(LARGE).1])).unwrap();
+}
+
+#[test]
+fn a_writer_that_dies_leaves_nobody_waiting_and_nobody_believing_that_all_is_well() {
+    let home = Home::new();
+    let store = home.open();
+    home.faults.commits([Some(Fault::Panic)]);
+    for _ in 0..2 {
+        let result = made(store.commit(vec![home.mail(10).1]));
+        assert!(matches!(result, Err(NotStored::Failing { .. })), "{result:?}");
+    }
+    let mut condition = store.condition();
+    let failing = condition.wait_for(|condition| *condition != Condition::Well);
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(failing).unwrap();
+    drop(store);
+    made(home.open().commit(vec![home.mail(10).1])).unwrap();
 }
 
 #[test]
