@@ -1,5 +1,15 @@
 //! What becomes of the mail: the single page of policy, from a cause to an outcome. Pure.
 //!
+//! | cause | outcome | what else follows |
+//! |---|---|---|
+//! | account | hold | the account is held; a sign-in that works ends it, or a delivery where AUTH says nothing |
+//! | quota | hold | the account is held for as long as the provider says, else for an hour, doubled to a day |
+//! | throttle | later | fewer connections and messages a minute where it concerns the account (`throttle`) |
+//! | message | never | – |
+//! | config | hold | the account is held until server and configuration fit |
+//! | network | later | the third in a row opens the account's breaker |
+//! | uncertain | uncertain | – |
+//!
 //! `diagnosis` says what a failure means, this file what follows. Guarantees that a sign-in failure never becomes
 //! *never* (promise 5), and that only a failure from the first octet of the dot on becomes *uncertain*.
 
@@ -67,49 +77,4 @@ fn cannot_carry(why: CannotCarry) -> Refusal {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::diagnosis::{Context, diagnose};
-    use crate::words::Phase;
-
-    fn outcome(phase: Phase, code: u16) -> Outcome {
-        let failure = Failure::Reply { phase, reply: Reply::new(code, 0, 0, "said so") };
-        of_failure(&failure, diagnose(&failure, Context::default()))
-    }
-
-    #[test]
-    fn a_sign_in_failure_never_bounces_mail() {
-        for phase in [Phase::Greeting, Phase::Hello, Phase::StartTls, Phase::Auth] {
-            for code in [421, 454, 500, 504, 530, 535, 550, 554] {
-                assert!(!matches!(outcome(phase, code), Outcome::Never(..)), "{phase} {code}");
-            }
-        }
-        assert!(matches!(outcome(Phase::Auth, 535), Outcome::Hold(_)));
-    }
-
-    #[test]
-    fn after_sign_in_the_digit_decides_what_is_not_known() {
-        for phase in [Phase::Mail, Phase::Data, Phase::Dot] {
-            assert!(matches!(outcome(phase, 451), Outcome::Later(..)), "{phase}");
-            assert!(matches!(outcome(phase, 554), Outcome::Never(..)), "{phase}");
-        }
-    }
-
-    #[test]
-    fn only_from_the_dot_on_is_silence_uncertain() {
-        for phase in [Phase::Connect, Phase::Greeting, Phase::Auth, Phase::Mail, Phase::Data, Phase::Body] {
-            let failure = Failure::Closed { phase };
-            assert!(
-                matches!(of_failure(&failure, diagnose(&failure, Context::default())), Outcome::Later(..)),
-                "{phase}"
-            );
-        }
-        for failure in [
-            Failure::Closed { phase: Phase::Dot },
-            Failure::TimedOut { phase: Phase::Dot, seconds: 600 },
-            Failure::Garbage { phase: Phase::Dot, text: "?".into() },
-        ] {
-            assert!(matches!(of_failure(&failure, diagnose(&failure, Context::default())), Outcome::Uncertain(_)));
-        }
-    }
-}
+mod tests;

@@ -13,6 +13,7 @@ mod door;
 mod downgrade;
 mod dsn;
 mod held;
+mod holds;
 mod life;
 mod limits;
 mod login;

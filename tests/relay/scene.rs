@@ -86,6 +86,24 @@ impl Scene {
         Self { sandbox, relay, config, directory }
     }
 
+    /// A relay that goes by this clock.
+    pub async fn at(clock: &Clock, change: impl FnOnce(&mut Config, &Sandbox)) -> Self {
+        let sandbox = Sandbox::start(provider()).await.unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let mut config = config(&sandbox, directory.path());
+        change(&mut config, &sandbox);
+        let relay = started_at(clock, &config);
+        Self { sandbox, relay, config, directory }
+    }
+
+    /// The same, started anew.
+    pub async fn restarted_at(self, clock: &Clock) -> Self {
+        let Self { sandbox, relay, config, directory } = self;
+        relay.shut_down().await;
+        let relay = started_at(clock, &config);
+        Self { sandbox, relay, config, directory }
+    }
+
     /// Where the relay listens.
     pub fn address(&self) -> SocketAddr {
         self.relay.listening()[0].1
@@ -106,6 +124,11 @@ impl Scene {
         assert_eq!(self.sandbox.mailbox().count(), 0);
         self.assert_no_breach();
     }
+}
+
+fn started_at(clock: &Clock, config: &Config) -> App {
+    let common = Common::new(config, Journal::default(), Timeouts::default());
+    app::start_with(config, Common { clock: clock.clone(), ..common }).unwrap()
 }
 
 /// Another relay that uses this provider, its configuration, and where it keeps its files.

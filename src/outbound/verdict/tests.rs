@@ -1,0 +1,179 @@
+//! The table of policy held against every reply that was ever seen, and against every phase for those that were not.
+//!
+//! `tests/replies.txt` says the cause of each line; here is what must follow from it.
+
+use super::*;
+use crate::diagnosis::{Context, SignIn, diagnose};
+use crate::smtp::reply::Enhanced;
+use crate::words::Phase;
+
+#[path = "../../../tests/support/replies.rs"]
+#[allow(dead_code, reason = "the tables are held against the rest elsewhere")]
+mod replies;
+
+use replies::{Seen, seen};
+
+/// As the design's table has it.
+fn follows(cause: &str) -> &'static str {
+    match cause {
+        "account" | "quota" | "config" => "hold",
+        "throttle" | "network" => "later",
+        "message" => "never",
+        other => panic!("a reply cannot be {other}"),
+    }
+}
+
+fn name(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Delivered(_) => "delivered",
+        Outcome::Never(..) => "never",
+        Outcome::Later(..) => "later",
+        Outcome::Hold(_) => "hold",
+        Outcome::HoldMessage(_) => "hold the message",
+        Outcome::Uncertain(_) => "uncertain",
+    }
+}
+
+/// Where a line is said.
+fn phase(seen: &Seen) -> Phase {
+    match seen.phase {
+        "greeting" => Phase::Greeting,
+        "auth" => Phase::Auth,
+        "mail" => Phase::Mail,
+        "rcpt" => Phase::Recipient,
+        "data" => Phase::Data,
+        "dot" => Phase::Dot,
+        other => panic!("no such phase: {other}"),
+    }
+}
+
+fn context(seen: &Seen) -> Context<'static> {
+    let sign_in = match seen.sign_in {
+        "password" => SignIn::Password,
+        "token" | "bearer" => SignIn::Token,
+        _ => SignIn::None,
+    };
+    Context { provider: seen.provider, host: "127.0.0.1", sign_in, account: Some("office") }
+}
+
+fn reply(seen: &Seen) -> Reply {
+    let said = seen.said();
+    let enhanced = |text: &str| {
+        let parts: Vec<u16> = text.split('.').map_while(|part| part.parse().ok()).collect();
+        let [class, subject, detail] = parts.try_into().ok()?;
+        Some(Enhanced(u8::try_from(class).ok()?, subject, detail))
+    };
+    let first = |line: &&'static str| line.split(' ').next().and_then(enhanced);
+    let code = said.text.iter().find_map(first);
+    let text = |line: &&'static str| match line.split_once(' ') {
+        Some((_, rest)) if first(line).is_some() => rest,
+        _ => line,
+    };
+    let text = said.text.iter().map(text).collect::<Vec<_>>().join("\n");
+    Reply { code: said.number, enhanced: code, text: text.into() }
+}
+
+fn outcome(phase: Phase, reply: Reply, context: Context<'_>) -> Outcome {
+    let failure = Failure::Reply { phase, reply };
+    let diagnosis = diagnose(&failure, context);
+    match (phase, &failure) {
+        (Phase::Recipient, Failure::Reply { reply, .. }) => {
+            of_recipient(Refusal::try_from(reply.clone()).expect("a refusal"), diagnosis)
+        }
+        _ => of_failure(&failure, diagnosis),
+    }
+}
+
+fn unknown(phase: Phase, code: u16) -> &'static str {
+    name(&outcome(phase, Reply::bare(code, "said so"), Context::default()))
+}
+
+#[test]
+fn every_reply_seen_in_the_field_ends_as_the_table_has_it() {
+    let lines: Vec<Seen> = seen().into_iter().filter(|seen| seen.phase != "token").collect();
+    assert!(lines.len() > 100, "{}", lines.len());
+    for seen in lines {
+        let outcome = outcome(phase(&seen), reply(&seen), context(&seen));
+        assert_eq!(name(&outcome), follows(seen.cause), "{seen:?}");
+        if let Outcome::Never(refusal, _) = &outcome {
+            assert!(refusal.reply().is_permanent(), "the device must not try again: {seen:?}");
+        }
+    }
+}
+
+#[test]
+fn a_sign_in_failure_never_bounces_mail() {
+    for phase in [Phase::Greeting, Phase::Hello, Phase::StartTls, Phase::Auth] {
+        for code in [421, 454, 500, 504, 530, 535, 550, 554] {
+            assert_ne!(unknown(phase, code), "never", "{phase} {code}");
+        }
+    }
+}
+
+#[test]
+fn what_is_not_known_is_judged_by_phase_and_digit() {
+    for phase in [Phase::Greeting, Phase::Hello, Phase::StartTls] {
+        assert_eq!((unknown(phase, 451), unknown(phase, 554)), ("later", "later"), "{phase}");
+    }
+    assert_eq!((unknown(Phase::Auth, 454), unknown(Phase::Auth, 535)), ("later", "hold"));
+    for phase in [Phase::Mail, Phase::Recipient, Phase::Data, Phase::Dot] {
+        assert_eq!((unknown(phase, 451), unknown(phase, 554)), ("later", "never"), "{phase}");
+        assert_eq!(unknown(phase, 421), "later", "{phase}");
+    }
+}
+
+#[test]
+fn a_recipient_is_judged_by_the_cause_and_not_by_the_digit() {
+    let of = |code, cause| {
+        let refusal = Refusal::new(code, 1, 1, "said so");
+        of_recipient(refusal, Diagnosis::new("test", cause, "No.", "Help."))
+    };
+    let Outcome::Never(refusal, _) = of(450, Cause::Message) else { panic!("a known reply that never heals") };
+    assert_eq!(refusal.reply().code, 554);
+    assert_eq!(name(&of(550, Cause::Throttle)), "later", "a known reply that heals by itself");
+    assert_eq!(name(&of(550, Cause::Quota)), "hold");
+    assert_eq!(name(&of(550, Cause::Network)), "later");
+}
+
+#[test]
+fn only_from_the_dot_on_is_silence_uncertain() {
+    let ends = |failure: &Failure| name(&of_failure(failure, diagnose(failure, Context::default())));
+    let silence = |phase| {
+        let text = || "?".to_owned();
+        [
+            Failure::Closed { phase },
+            Failure::TimedOut { phase, seconds: 300 },
+            Failure::Garbage { phase, text: text() },
+            Failure::Io { phase, detail: text() },
+        ]
+    };
+    for phase in [
+        Phase::Connect,
+        Phase::Greeting,
+        Phase::Hello,
+        Phase::StartTls,
+        Phase::Auth,
+        Phase::Mail,
+        Phase::Recipient,
+        Phase::Data,
+        Phase::Body,
+    ] {
+        for failure in silence(phase) {
+            assert_eq!(ends(&failure), "later", "{failure:?}");
+        }
+    }
+    for failure in silence(Phase::Dot) {
+        assert_eq!(ends(&failure), "uncertain", "{failure:?}");
+    }
+}
+
+#[test]
+fn what_this_provider_cannot_carry_is_never_and_says_so_with_its_own_code() {
+    let code =
+        |why| match of_failure(&Failure::CannotCarry(why), diagnose(&Failure::CannotCarry(why), Context::default())) {
+            Outcome::Never(refusal, _) => refusal.reply().code,
+            other => panic!("{other:?}"),
+        };
+    let too_big = CannotCarry::TooBig { size: 2_000, limit: 1_000 };
+    assert_eq!([too_big, CannotCarry::EightBit, CannotCarry::Utf8].map(code), [552, 554, 550]);
+}
