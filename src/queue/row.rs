@@ -4,6 +4,7 @@
 //! notice it causes, before [`Row::settle`] returns, and that an outcome the store could not take is kept and recorded
 //! as soon as it can: until then the parcel is out, so that this process does not send it twice.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -28,13 +29,15 @@ pub(super) struct Row {
     route: Route,
     /// `None`: its outcome is recorded, or it was never tried.
     parcel: Mutex<Option<Parcel>>,
+    /// Its dot could not be recorded: it rests for a while, or couriers would dial for it again and again.
+    rests: AtomicBool,
 }
 
 impl Row {
     /// A parcel as it lies in the store. Its id is out already.
     pub fn new(core: Arc<Core>, message: Arc<Message>, parcel: Parcel) -> Self {
         let (id, route) = (parcel.id, parcel.route.clone());
-        Self { core, message, id, route, parcel: Mutex::new(Some(parcel)) }
+        Self { core, message, id, route, parcel: Mutex::new(Some(parcel)), rests: AtomicBool::new(false) }
     }
 
     /// Records that the dot may be written now. False: that could not be recorded, and the parcel goes back.
@@ -58,6 +61,7 @@ impl Row {
             Err(problem) => {
                 self.core.journal.record(Event::DotNotRecorded { message: self.message.id, problem: &problem });
                 self.parcel().take();
+                self.rests.store(true, Ordering::Release);
                 false
             }
         }
@@ -122,6 +126,8 @@ impl Row {
         }
         self.core.alert(&self.message, told.alert.as_ref());
         let (message, device, standing) = (self.message.id, &self.message.device, standing(&settled.parcel));
+        // It may have another route now than the one it came by.
+        self.core.look(&settled.parcel.route);
         self.core.journal.record(Event::Settled { message, device, account, standing });
     }
 
@@ -164,6 +170,16 @@ impl Ending {
 
 impl Drop for Row {
     fn drop(&mut self) {
+        if self.rests.load(Ordering::Acquire) && tokio::runtime::Handle::try_current().is_ok() {
+            let (core, id, route) = (Arc::clone(&self.core), self.id, self.route.clone());
+            let tasks = core.tasks.clone();
+            tasks.spawn(async move {
+                core.ending.run_until_cancelled(tokio::time::sleep(TRY_AGAIN)).await;
+                core.out.back(id);
+                core.look(&route);
+            });
+            return;
+        }
         self.core.out.back(self.id);
         self.core.look(&self.route);
     }

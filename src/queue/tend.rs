@@ -172,6 +172,10 @@ impl Core {
             None => false,
         };
         self.out.back(id);
+        if done {
+            // The notice waits on a route of its own.
+            self.lanes.look_everywhere();
+        }
         done
     }
 

@@ -257,7 +257,8 @@ impl Window {
         for route in &routes {
             core.look(route);
         }
-        if plan.tells {
+        // An uncertain attempt has left its parcel another route.
+        if plan.tells || plan.tally.uncertain > 0 {
             core.lanes.look_everywhere();
         }
         plan.answer
