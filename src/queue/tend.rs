@@ -184,7 +184,11 @@ impl Core {
         let Settled { parcel, finished, is_finished } = settled;
         let kept = !is_finished;
         let ended: Vec<_> = finished.iter().map(|&i| (&parcel, &parcel.recipients[i])).collect();
-        let mut changes = message.map_or_else(Vec::new, |message| self.tell(message, &ended, kept));
+        let told = message.map(|message| self.tell(message, &ended, kept)).unwrap_or_default();
+        if let Some(message) = message {
+            self.alert(message, told.alert.as_ref());
+        }
+        let mut changes: Vec<_> = told.notice.map(|(notice, to)| Change::Store(notice, to)).into_iter().collect();
         changes.push(if is_finished { Change::Finish(parcel.id) } else { Change::Update(parcel) });
         changes
     }
