@@ -40,6 +40,8 @@ impl Core {
             let now = self.clock.steady();
             if self.is_well() {
                 self.end_holds().await;
+                // What cannot be read now is looked at the next time.
+                let _ = self.end_unanswered().await;
                 if now >= sweep {
                     self.sweep().await;
                     sweep = now + SWEEP;
@@ -126,12 +128,19 @@ impl Core {
             self.end(id, Self::account_held_too_long).await;
             return;
         };
-        let parcel = schedule::claimed(waiting.parcel, now, usable_since);
-        if !schedule::is_expired(&parcel, waiting.arrived, now, &self.keeping) || !self.out.take(id) {
+        if !self.out.take(id) {
             return;
         }
         let core = Arc::clone(self);
-        let Some(message) = self.ask(move || core.store.message(id.message)).await else {
+        // As it stands now that nobody else can change it.
+        let read = self.ask(move || {
+            let now_stands = core.store.parcels(id.message)?.into_iter().find(|parcel| parcel.id == id);
+            Ok(now_stands.zip(core.store.message(id.message)?))
+        });
+        let read = read.await.filter(|(parcel, _)| matches!(parcel.standing, Standing::Due { .. }));
+        let read = read.map(|(parcel, message)| (schedule::claimed(parcel, now, usable_since), message));
+        let over = |parcel: &Parcel| schedule::is_expired(parcel, waiting.arrived, now, &self.keeping);
+        let Some((parcel, message)) = read.filter(|(parcel, _)| over(parcel)) else {
             return self.out.back(id);
         };
         // As if it had been tried once more: the schedule gives it up, and says so to whom it concerns.

@@ -70,3 +70,17 @@ async fn mail_of_a_held_account_is_kept_as_long_as_hold_for_says() {
     house.pass(6 * STEP, STEP).await;
     assert!(said(&house, id).starts_with("451 4.4.7 Held for 3 days"), "{}", said(&house, id));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_dot_that_was_recorded_after_all_does_not_sleep_until_the_next_start() {
+    let house = House::started(keeping(), &["office"]);
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let sending = Standing::Sending { account: "office".into(), attempt: crate::ids::AttemptId::new(), since: at(0) };
+    let id = house.put_as("nas", "office", sending.clone()).await;
+    let in_hand = house.put_as("nas", "office", sending).await;
+    assert!(house.core().out.take(in_hand), "a courier waits for its answer");
+    house.pass(120, 60).await;
+    assert!(matches!(house.row(id).unwrap().standing, Standing::Due { .. }));
+    assert!(matches!(house.row(in_hand).unwrap().standing, Standing::Sending { .. }));
+    assert!(!house.core().out.has(id));
+}
