@@ -39,6 +39,9 @@ impl Core {
             let _ = self.has_room();
             let now = self.clock.steady();
             if self.is_well() {
+                if self.is_crowded() {
+                    self.make_room().await;
+                }
                 self.end_holds().await;
                 // What cannot be read now is looked at the next time.
                 let _ = self.end_unanswered().await;
@@ -84,6 +87,14 @@ impl Core {
             core.end(waiting.parcel.id, Self::was_kept_enough).await;
         })
         .await;
+        let due = Filter { standing: Some(StandingKind::Due), ..Filter::default() };
+        self.each(due, |core, waiting| async move {
+            // Read again once nobody else can change it: this one was only looked at.
+            if schedule::pulled_back(waiting.parcel.clone(), core.clock.now(), &core.keeping).is_some() {
+                core.end(waiting.parcel.id, Self::pulled_back).await;
+            }
+        })
+        .await;
         for route in self.lanes.barred() {
             let Some(before) = self.given_up_before(&route) else { continue };
             let filter = Filter {
@@ -102,6 +113,26 @@ impl Core {
             })
             .await;
         }
+    }
+
+    fn pulled_back(&self, parcel: Parcel) -> Option<Settled> {
+        let parcel = schedule::pulled_back(parcel, self.clock.now(), &self.keeping)?;
+        Some(Settled { parcel, finished: Vec::new(), is_finished: false })
+    }
+
+    /// What failed and is kept for a look goes before any device is refused for want of room.
+    async fn make_room(self: &Arc<Self>) {
+        let failed = Filter { standing: Some(StandingKind::Failed), ..Filter::default() };
+        self.each(failed, |core, waiting| async move {
+            if core.is_crowded() {
+                core.end(waiting.parcel.id, |_, parcel| {
+                    let failed = matches!(parcel.standing, Standing::Failed { .. });
+                    failed.then(|| Settled { parcel, finished: Vec::new(), is_finished: true })
+                })
+                .await;
+            }
+        })
+        .await;
     }
 
     fn was_kept_enough(&self, parcel: Parcel) -> Option<Settled> {
