@@ -27,7 +27,7 @@
 //! | [`inbound`] | the front door: who may send what to whom, and how much |
 //! | [`outbound`] | the courier, who also looks after idle sign-ins, and the single page of policy on failures |
 //! | [`sandbox`] | the practice provider: real TLS, real OAuth, real SMTP, on loopback |
-//! | [`store`] | storage, behind the ports of the rooms that need it: the vault as one sealed file |
+//! | [`store`] | storage, behind the ports of the rooms that need it: the vault as one sealed file, the queue in `SQLite` |
 //! | [`config`] | the only room that knows TOML: what was written, what a provider's preset fills in, what is wrong with it |
 //! | [`app`] | builds the rooms from the configuration, starts and ends them; what commands may ask a running relay |
 //! | [`cli`] | the commands |
@@ -46,6 +46,8 @@
 //!    credential ([`account::keeper`]), to dial ([`net::dial`], or [`net::proxy`] on the way), to verify the server as
 //!    the account says ([`net::trust`]), to say EHLO and to sign in ([`account::signin`]). `posthouse test` goes this
 //!    very way ([`upstream::probe`]) and tells of each [`upstream::step`].
+//!    Whether and how fast the account may be used says its desk: its hold, breaker, budget and pace
+//!    ([`account::health`], [`account::breaker`], [`account::budget`], [`outbound::throttle`]) shut and open its lane.
 //! 6. What fails is judged by [`diagnosis::diagnose`] and turned into an outcome by [`outbound::verdict`];
 //!    [`queue::Lease::settle`] ends it, and only then is the device answered.
 //!
@@ -64,9 +66,9 @@
 //!
 //! # Rules that keep it simple
 //!
-//! - **Sans-IO.** `mail`, `smtp`, `diagnosis`, `account::{book, provider, signin, health, tokens, life, warning}`,
-//!   `inbound::{policy, limits}`, `outbound::verdict`, `config::check` touch no socket, file or clock. A dialogue takes
-//!   octets and the time and gives [`smtp::Output`]; replies gather until it would wait.
+//! - **Sans-IO.** `mail`, `smtp`, `diagnosis`, `account::{book, provider, signin, health, breaker, budget, tokens, life,
+//!   warning}`, `inbound::{policy, limits}`, `outbound::{verdict, throttle, fitness}`, `config::check` touch no socket,
+//!   file or clock. A dialogue takes octets and the time and gives [`smtp::Output`]; replies gather until it would wait.
 //! - **Stages own their data.** What a stage knows lives in its enum variant, so that STARTTLS forgets EHLO because the
 //!   stage that held it is gone.
 //! - **Proof by type.** `Server<A>` answers a body with 250 only by consuming an `A`; the relay's `A` is
@@ -77,11 +79,18 @@
 //!   about providers in `config/providers.toml`, TOML in `config`, PEM in `pem`.
 //! - **Errors** are one enum a room. What a device hears and what the journal says are two texts.
 //!
+//! # The way of what waits
+//!
+//! 1. What is not settled while its device waits is stored by the queue ([`queue::store`], kept by [`store::sqlite`]) before
+//!    the device hears `250`: as parcels ([`queue::parcel`]), the recipients of a message that go out together.
+//! 2. A parcel that is due is handed to a courier of the first account of its route that can be used; what happens after
+//!    an attempt is decided in [`queue::schedule`], and told to a human by [`queue::notice`].
+//! 3. `posthouse queue` looks ([`app::queue`]) and acts ([`queue::acts`]), through the running relay or as the owner of
+//!    the directory.
+//!
 //! # Not here yet
 //!
-//! The queue keeps nothing: a message is taken by the provider while its device waits, or refused (`queue = false`).
-//! The durable queue comes behind the same `offer`, `claim` and `settle`; with it the further accounts of a route get
-//! their turn when the first cannot be used, and the recipients of one message may go different ways.
+//! Repairs of senders and headers, S/MIME, the journal on disk, alerts and the console.
 
 pub mod disk;
 pub mod failpoint;

@@ -91,7 +91,7 @@ fn eight_mistakes_are_eight_findings() {
     let text = "default_account = \"home\"\n\
         [accounts.office]\nhost = \"smtp.example.com:465\"\nport = 99999\npasword = \"x\"\nencryption = \"tsl\"\n\
         [[listeners]]\nbind = [\"localhost:25\"]\nmax_recipients = 5\n\
-        [delivery]\nwait = 0\n";
+        [delivery]\nwait = \"1h\"\n";
     let found = findings(Desk::new().load(text, &[]));
     let keys: Vec<&str> = found.iter().map(|finding| finding.key.as_str()).collect();
     let expected = [

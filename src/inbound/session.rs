@@ -212,9 +212,10 @@ impl<'a> Session<'a> {
 
     fn recipient(&mut self, link: &mut Link<Dialogue>, mut question: RecipientQuestion) {
         let address = &question.recipient.address;
-        let company = match self.door.queue.is_durable() {
-            true => Company::Free,
-            false => Company::Together(self.routes.first().map(Route::first)),
+        let company = if self.door.queue.is_durable() {
+            Company::Free
+        } else {
+            Company::Together(self.routes.first().map(Route::first))
         };
         let answer = self.door.policy.recipient(&self.caller, question.envelope(), company, address);
         self.note_refusal("recipient", &question.recipient.address, &answer);

@@ -88,7 +88,10 @@ impl Core {
         if let Some(text) = alert {
             self.journal.record(Event::Alert { message: message.id, text: &text });
         }
-        notice.map(|(notice, parcels)| Change::Store(notice, parcels)).into_iter().collect()
+        let Some((notice, parcels)) = notice else { return Vec::new() };
+        // It may go where no mail has gone before: only a route that is known is looked for in the store.
+        parcels.iter().for_each(|parcel| self.lanes.look(&parcel.route));
+        vec![Change::Store(notice, parcels)]
     }
 
     /// Something of this route may be due that nobody has in hand.

@@ -117,13 +117,16 @@ impl House {
         id
     }
 
+    /// What a courier gets that waits as long as it takes, but not for ever.
     pub async fn claim(&self, account: &str) -> Lease {
-        self.queue.claim(&account.into()).await
+        let account = account.into();
+        let claimed = tokio::time::timeout(Duration::from_hours(1), self.queue.claim(&account)).await;
+        claimed.expect("something is to be handed out")
     }
 
     /// What a courier that waits gets, if anything; the clock of the queue stands still meanwhile.
     pub async fn claimed(&self, account: &str) -> Option<Lease> {
-        tokio::time::timeout(Duration::from_millis(100), self.claim(account)).await.ok()
+        tokio::time::timeout(Duration::from_millis(100), self.queue.claim(&account.into())).await.ok()
     }
 
     /// All that is stored.

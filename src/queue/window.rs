@@ -39,7 +39,7 @@ enum Stage {
     /// For outcomes, or for the end of the window.
     Waiting,
     /// For the commit.
-    Storing { durable: Durable, plan: Plan },
+    Storing { durable: Durable, plan: Box<Plan> },
     /// It cannot be stored: for the replies to the dots that were permitted.
     Cancelled,
 }
@@ -83,7 +83,7 @@ impl Window {
                         continue;
                     };
                     match stored {
-                        Ok(()) => break self.stored(plan),
+                        Ok(()) => break self.stored(*plan),
                         Err(problem) => self.cancel(&plan, &problem),
                     }
                 }
@@ -149,7 +149,7 @@ impl Window {
         ticket.enter(&mut state, Mode::Storing);
         failpoint::hit("queue.before-store");
         let tells = matches!(changes.first(), Some(Change::Store(message, _)) if message.id != ticket.message.id);
-        let plan = Plan { in_hand, answer, tally, why, tells };
+        let plan = Box::new(Plan { in_hand, answer, tally, why, tells });
         self.stage = Stage::Storing { durable: self.commit(changes), plan };
         None
     }
@@ -249,7 +249,9 @@ impl Window {
             });
         }
         drop(given_back);
-        routes.iter().for_each(|route| core.look(route));
+        for route in &routes {
+            core.look(route);
+        }
         if plan.tells {
             core.lanes.look_everywhere();
         }

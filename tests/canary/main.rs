@@ -11,6 +11,7 @@ mod devices;
 mod ears;
 mod kept;
 mod leak;
+mod notices;
 mod panic;
 mod prints;
 mod program;

@@ -47,12 +47,14 @@ fn main() -> ExitCode {
     println!("{} kills, seed {seed}", flags.kills);
     let began = Instant::now();
     let report = runtime.block_on(campaign::run(&orders));
-    good &= show(&report, began);
+    good &= show(&report, began, "WRONG");
     let began = Instant::now();
     let (steps, repeats, findings) = runtime.block_on(step::every_step());
     println!("\n{steps:8} steps of one mail and its notice, killed once at each");
     println!("{repeats:8} repeats that SMTP cannot avoid\n{:8} findings", findings.len());
-    findings.iter().for_each(|finding| println!("WRONG: {finding}"));
+    for finding in &findings {
+        println!("WRONG: {finding}");
+    }
     println!("{:8} s", began.elapsed().as_secs());
     good &= findings.is_empty();
     if !flags.without_defect {
@@ -60,16 +62,16 @@ fn main() -> ExitCode {
         println!("\nthe same with a fault built in, {defect}");
         let began = Instant::now();
         let report = runtime.block_on(campaign::run(&Orders { kills: 12, seed, defect: Some(defect) }));
-        show(&report, began);
+        show(&report, began, "found");
         let found = !report.verdict.lost.is_empty();
-        println!("{}", if found { "found" } else { "NOT FOUND: this test shows nothing" });
+        println!("{}", if found { "the fault was found" } else { "NOT FOUND: this test shows nothing" });
         good &= found;
     }
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Prints the figures; true if all is as it must be.
-fn show(report: &Report, began: Instant) -> bool {
+/// Prints the figures, and each finding as `label`; true if all is as it must be.
+fn show(report: &Report, began: Instant, label: &str) -> bool {
     let Report { verdict, hits, kills, not_reached } = report;
     for (kind, count) in kills {
         println!("{count:8} kills {kind}");
@@ -93,7 +95,7 @@ fn show(report: &Report, began: Instant) -> bool {
         println!("NEVER PASSED: {never:?}");
     }
     for line in verdict.lost.iter().chain(&verdict.wrong).take(40) {
-        println!("WRONG: {line}");
+        println!("{label}: {line}");
     }
     println!("{:8} s", began.elapsed().as_secs());
     verdict.lost.is_empty() && verdict.wrong.is_empty() && never.is_empty()

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::campaign::delivered;
@@ -24,6 +26,9 @@ const CONFIGURATION: &str = "[delivery]\nqueue = true\nwait = \"0s\"\nretry = [\
 /// Longer than an uncertain attempt waits: a repeat that must not be would have come.
 const QUIET: Duration = Duration::from_millis(1_500);
 
+/// Ways at a time: they wait more than they work.
+const TOGETHER: usize = 6;
+
 /// What one way showed.
 struct Way {
     /// The places that were passed before the process died, or ended.
@@ -37,11 +42,19 @@ pub async fn every_step() -> (usize, usize, Vec<String>) {
     let undisturbed = way(None).await;
     let (mut repeats, mut findings) = (undisturbed.repeats, undisturbed.findings);
     let mut times: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut ways = JoinSet::new();
+    let room = Arc::new(Semaphore::new(TOGETHER));
     for name in &undisturbed.passed {
         let passing = times.entry(name).or_default();
         *passing += 1;
-        let place = format!("{name}:{passing}");
-        let killed = way(Some(&place)).await;
+        let (place, room) = (format!("{name}:{passing}"), Arc::clone(&room));
+        ways.spawn(async move {
+            let _turn = room.acquire().await.expect("nobody closes it");
+            let killed = way(Some(&place)).await;
+            (place, killed)
+        });
+    }
+    for (place, killed) in ways.join_all().await {
         findings.extend(killed.findings.into_iter().map(|finding| format!("killed at {place}: {finding}")));
         repeats += killed.repeats;
     }

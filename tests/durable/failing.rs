@@ -1,4 +1,4 @@
-//! A disk whose syncs fail, SQLite's own included: no false 250, nothing acknowledged is lost, service resumes.
+//! A disk whose syncs fail, the database's own included: no false 250, nothing acknowledged is lost, service resumes.
 
 use std::process::Stdio;
 

@@ -133,13 +133,26 @@ async fn ret_and_envid_and_orcpt_come_back() {
 }
 
 #[tokio::test]
+async fn a_device_that_heard_who_was_refused_gets_a_notice_at_once() {
+    let scene = scene(Offer::like_gmail(), Notices::default(), |config, _| {
+        config.queue = queue::Settings::Durable(Box::default());
+    })
+    .await;
+    let heard = scene.device().await.mail_to(&["f-one@x.example", "d-two@x.example"], SAMPLE).await;
+    assert!(heard.starts_with("250 ") && heard.contains("f-one@x.example"), "{heard}");
+    let notice = notice(&scene, 2).await;
+    assert_eq!((notice.addresses(), reported(&notice)), (vec![SENDER], vec!["failed f-one".to_owned()]));
+    scene.assert_no_breach();
+}
+
+#[tokio::test]
 async fn a_sender_nobody_is_behind_is_reported_to_the_administrator() {
     let scene = scene(Offer::like_gmail(), admin(), |_, _| {}).await;
     send(&scene, "<root@nas>", &["<f-one@x.example>"]).await;
     let notice = notice(&scene, 1).await;
     assert_eq!(notice.addresses(), ["it@example.com"]);
     let text = notice.text();
-    assert!(text.contains("  Device:      local\r\n") && text.contains("posthouse queue show "), "{text}");
+    assert!(text.contains("  Device:      ") && text.contains("posthouse queue show "), "{text}");
 }
 
 #[tokio::test]

@@ -1,8 +1,15 @@
-//! `delivery.redirect_to`: everything goes to one address, and to nobody else.
+//! `delivery.redirect_to`: everything goes to one address, and to nobody else. `delivery.archive_to`: a copy of
+//! everything goes to an archive, and its fate is no concern of the device.
+//!
+//! What is looked at is what the provider got.
+
+use std::time::Duration;
 
 use posthouse::account::book::Rule;
 use posthouse::mail::address::Address;
+use posthouse::queue::{Keeping, Settings};
 use posthouse::sandbox::Sandbox;
+use posthouse::sandbox::fault::{Fault, Stage, Times};
 
 use crate::device::{RECIPIENT, SAMPLE};
 use crate::scene::{Log, Scene, add_account, provider};
@@ -54,4 +61,87 @@ async fn the_rules_for_the_original_recipients_still_hold() {
         "the account is the one it would be"
     );
     assert_eq!(backup.mailbox().deliveries()[0].addresses(), [TESTS]);
+}
+
+const ARCHIVE: &str = "archive@example.org";
+
+async fn archiving(redirect_to: Option<Address>) -> Scene {
+    Scene::with(provider(), |config, _| {
+        config.queue = Settings::Durable(Box::new(Keeping::default()));
+        config.delivery.archive_to = Address::parse(ARCHIVE.as_bytes()).ok();
+        config.delivery.redirect_to = redirect_to;
+    })
+    .await
+}
+
+/// Returns once so many mails have arrived.
+async fn arrived(scene: &Scene, count: u64) {
+    let mut mails = scene.sandbox.mailbox().watch();
+    let came = tokio::time::timeout(Duration::from_secs(20), mails.wait_for(|mails| *mails >= count)).await;
+    assert!(came.is_ok_and(|came| came.is_ok()), "{} of {count} mails came", scene.sandbox.mailbox().count());
+}
+
+#[tokio::test]
+async fn a_copy_of_every_mail_goes_to_the_archive_and_says_who_got_the_mail() {
+    let scene = archiving(None).await;
+    let mut device = scene.device().await;
+    let large = [SAMPLE, &b"another page\r\n".repeat(20_000)].concat();
+    for body in [SAMPLE, &large] {
+        let heard = device.mail_to(&[RECIPIENT, "boss@example.net"], body).await;
+        assert!(heard.starts_with("250 "), "{heard}");
+    }
+    arrived(&scene, 4).await;
+    let mails = scene.sandbox.mailbox().deliveries();
+    let copies: Vec<_> = mails.iter().filter(|mail| mail.addresses() == [ARCHIVE]).collect();
+    let originals: Vec<_> = mails.iter().filter(|mail| mail.addresses() != [ARCHIVE]).collect();
+    assert_eq!((copies.len(), originals.len()), (2, 2));
+    for copy in copies {
+        let fields = "X-Original-To: office@example.com\r\nX-Original-To: boss@example.net\r\n";
+        let text = copy.text().into_owned();
+        let rest = text.strip_prefix(fields).unwrap_or_else(|| panic!("{}", &text[..200]));
+        assert!(originals.iter().any(|original| original.text() == rest), "the rest is the mail itself");
+    }
+    scene.assert_no_breach();
+}
+
+/// The provider knows nobody of this address.
+fn nobody(scene: &Scene, address: &str) {
+    let fault = Fault::reply(550, "5.1.1 No such user");
+    scene.sandbox.faults().plan(Stage::RcptTo(address.into()), fault, Times::Always);
+}
+
+#[tokio::test]
+async fn a_mail_that_is_refused_is_not_archived() {
+    let scene = archiving(None).await;
+    nobody(&scene, RECIPIENT);
+    let mut device = scene.device().await;
+    assert!(device.mail().await.starts_with("550 "));
+    assert!(device.mail_to(&["boss@example.net"], SAMPLE).await.starts_with("250 "));
+    arrived(&scene, 2).await;
+    let mails = scene.sandbox.mailbox().deliveries();
+    let copies: Vec<_> = mails.iter().filter(|mail| mail.addresses() == [ARCHIVE]).collect();
+    assert!(copies.len() == 1 && copies[0].text().starts_with("X-Original-To: boss@example.net\r\n"), "{copies:?}");
+}
+
+#[tokio::test]
+async fn what_becomes_of_a_copy_is_told_to_the_log_and_to_no_device_or_sender() {
+    let log = Log::capture();
+    let scene = archiving(None).await;
+    nobody(&scene, ARCHIVE);
+    let mut device = scene.device().await;
+    assert!(device.mail().await.starts_with("250 "), "the device's own mail is well");
+    log.wait_for_line(&["ERROR", "was not delivered, to archive@example.org", "550 5.1.1"]).await;
+    scene.relay.shut_down().await;
+    let mails = scene.sandbox.mailbox().deliveries();
+    assert!(mails.len() == 1 && mails[0].addresses() == [RECIPIENT], "and no notice to its sender: {mails:?}");
+}
+
+#[tokio::test]
+async fn while_mail_is_redirected_there_are_no_copies() {
+    let scene = archiving(tests()).await;
+    let mut device = scene.device().await;
+    assert!(device.mail().await.starts_with("250 "));
+    assert!(device.mail().await.starts_with("250 "));
+    let mails = scene.sandbox.mailbox().deliveries();
+    assert!(mails.len() == 2 && mails.iter().all(|mail| mail.addresses() == [TESTS]), "{mails:?}");
 }

@@ -2,7 +2,8 @@
 //!
 //! Knows each write and each name, and from which line on a sync has made it durable. The most pessimistic disk that
 //! POSIX allows: data is kept by a sync of the file alone, a name by a sync of its directory alone. Memory that is
-//! mapped is not seen; SQLite maps only its `-shm`, which it makes anew when the first process opens the database.
+//! mapped is not seen; the database maps only its `-shm`, an index of the log that the first process to open the
+//! database makes anew.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsString;
@@ -270,9 +271,10 @@ fn listed(folder: &Path, before: &str) -> String {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = format!("{before}{}", path.file_name().unwrap().to_str().unwrap());
-        all.push(match path.is_dir() {
-            true => format!("{name}/ {}", listed(&path, &format!("{name}/"))).trim_end().to_owned(),
-            false => format!("{name}={}", std::fs::read_to_string(&path).unwrap()),
+        all.push(if path.is_dir() {
+            format!("{name}/ {}", listed(&path, &format!("{name}/"))).trim_end().to_owned()
+        } else {
+            format!("{name}={}", std::fs::read_to_string(&path).unwrap())
         });
     }
     all.sort();

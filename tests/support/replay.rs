@@ -86,15 +86,14 @@ impl Replay<'_> {
         let (folder, name) = split(path);
         match self.folder(&folder).now.get(&name) {
             Some(Entry::File(file)) => Some(*file),
-            Some(Entry::Directory) => None,
             None if make => {
                 let entry = self.disk.new_file(Vec::new());
                 self.name(&folder, Naming { put: Some((name, entry)), take: None, into: None }, call);
                 let Entry::File(file) = entry else { unreachable!("a file was asked for") };
                 Some(file)
             }
-            // A socket, or gone again.
-            None => None,
+            // A directory, a socket, or gone again.
+            Some(Entry::Directory) | None => None,
         }
     }
 
@@ -209,15 +208,12 @@ impl Replay<'_> {
             None if old.is_empty() => call.descriptor(0),
             None => None,
         };
-        let entry = match descriptor.and_then(|descriptor| self.open.get(&descriptor)) {
-            Some(open) => match self.opened[*open] {
-                Open::File { file, .. } => Entry::File(file),
-                Open::Directory(_) => panic!("{call:?}"),
-            },
-            None => {
-                let (folder, name) = split(&if at { self.path(call, Some(0), 1) } else { self.path(call, None, 0) });
-                self.folder(&folder).now[&name]
-            }
+        let entry = if let Some(open) = descriptor.and_then(|descriptor| self.open.get(&descriptor)) {
+            let Open::File { file, .. } = self.opened[*open] else { panic!("{call:?}") };
+            Entry::File(file)
+        } else {
+            let (folder, name) = split(&if at { self.path(call, Some(0), 1) } else { self.path(call, None, 0) });
+            self.folder(&folder).now[&name]
         };
         let (folder, name) = split(&new);
         self.name(&folder, Naming { put: Some((name, entry)), take: None, into: None }, call);

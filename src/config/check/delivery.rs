@@ -26,7 +26,7 @@ const MOST_RETRIES: usize = 100;
 const SMALLEST_QUEUE: u64 = 64 << 20;
 
 /// Whether there is a queue when nothing is written.
-const QUEUE: bool = false;
+const QUEUE: bool = true;
 
 /// Without a queue they say nothing.
 const OF_THE_QUEUE: [&str; 6] =

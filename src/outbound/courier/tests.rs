@@ -25,7 +25,7 @@ use crate::outbound::Known;
 use crate::queue::body::Body;
 use crate::queue::parcel::State;
 use crate::queue::store::memory::MemoryStore;
-use crate::queue::store::{Filter, Page, Store};
+use crate::queue::store::{Filter, NotStored, Page, Store};
 use crate::queue::{AccountFacts, Keeping, Kind, Message, Offer, Offered, Queue, Route};
 use crate::smtp::client::Timeouts;
 use crate::upstream::Upstream;
@@ -144,6 +144,26 @@ async fn the_next_dot_waits_until_the_mail_before_is_settled() {
     provider.hears(&["page", "."]).await;
     provider.say("250 taken too").await;
     assert_eq!(second.answer().await.reply().to_string(), "250 taken too");
+}
+
+#[tokio::test]
+async fn a_mail_that_waits_for_the_one_before_can_still_be_taken_back() {
+    let stand = Stand::new(100).await;
+    let (mut first, mut second) = (stand.offer(&["a@example.com"]), stand.offer(&["b@example.com"]));
+    let mut provider = stand.open().await;
+    provider.hears(&["MAIL", "RCPT TO:<a@example.com>", "DATA"]).await;
+    provider.say(ENVELOPE_OK).await;
+    provider.hears(&["page", ".", "MAIL", "RCPT TO:<b@example.com>", "DATA"]).await;
+    provider.say(&format!("250 taken\r\n{ENVELOPE_OK}")).await;
+    assert_eq!(first.answer().await.reply().to_string(), "250 taken");
+    provider.hears_nothing().await;
+    // The second device gives up waiting while nobody has told the first one, and the disk is full.
+    stand.store.fail_next(NotStored::Full { detail: "no room".into() });
+    stand.queue.end_windows();
+    let answer = tokio::time::timeout(WAIT, second.answer()).await.expect("nobody waits for a dot that is not written");
+    assert!(answer.reply().to_string().starts_with("452 4.3.1"), "{}", answer.reply());
+    drop(first.into_told());
+    assert_eq!(provider.line().await, "", "the connection is closed, and no dot came");
 }
 
 #[tokio::test]

@@ -15,11 +15,13 @@ use crate::queue::{Kind, Message, Route};
 use crate::words::Cause;
 
 /// So many seconds after 1970.
+#[must_use]
 pub fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap()
 }
 
 /// A route of these accounts, with commas between them.
+#[must_use]
 pub fn route(accounts: &str) -> Route {
     Route::try_from(accounts.to_owned()).unwrap()
 }
@@ -29,6 +31,7 @@ fn address(text: &str) -> Address {
 }
 
 /// A body with so many octets behind its header; spooled in the storage directory if it is large.
+#[must_use]
 pub fn body(storage: &Path, size: usize) -> Body {
     let mut draft = Draft::new(storage);
     draft.write(b"Subject: a scan\r\n\r\n".to_vec()).unwrap();
@@ -40,6 +43,7 @@ pub fn body(storage: &Path, size: usize) -> Body {
 }
 
 /// All octets of a body.
+#[must_use]
 pub fn octets(body: &Body) -> Vec<u8> {
     let mut octets = Vec::new();
     body.read_at(0, usize::MAX, &mut octets).unwrap();
@@ -47,6 +51,7 @@ pub fn octets(body: &Body) -> Vec<u8> {
 }
 
 /// A message of this device.
+#[must_use]
 pub fn message(device: &str, body: Body) -> Message {
     let sender = Sender {
         reverse_path: ReversePath::Mailbox(address("Scanner@Example.com")),
@@ -69,6 +74,7 @@ pub fn message(device: &str, body: Body) -> Message {
 }
 
 /// A parcel of a message, for one recipient.
+#[must_use]
 pub fn parcel(message: MessageId, number: u16, accounts: &str, standing: Standing) -> Parcel {
     let recipient = Recipient {
         address: address("Office@example.com"),
@@ -88,6 +94,7 @@ pub fn parcel(message: MessageId, number: u16, accounts: &str, standing: Standin
 }
 
 /// A reason.
+#[must_use]
 pub fn why() -> Why {
     Why {
         code: "greylisted".to_owned(),
@@ -98,16 +105,19 @@ pub fn why() -> Why {
 }
 
 /// It goes out then.
+#[must_use]
 pub fn due(seconds: i64) -> Standing {
     Standing::Due { at: at(seconds) }
 }
 
 /// An attempt has it in its hand.
+#[must_use]
 pub fn sending() -> Standing {
     Standing::Sending { account: "office".into(), attempt: AttemptId::new(), since: at(1) }
 }
 
 /// A person holds it, perhaps until then.
+#[must_use]
 pub fn held(until: Option<i64>) -> Standing {
     Standing::Held { since: at(1), until: until.map(at), by: HeldBy::Person, why: why() }
 }

@@ -176,7 +176,9 @@ impl Intake {
         let mut kept = Vec::new();
         let all = job.spooled().try_for_each(|(message, file)| self.keep(message.id, file, &mut kept));
         all.map_err(|trouble| {
-            kept.iter().for_each(|id| remove(&self.storage, *id));
+            for id in kept {
+                remove(&self.storage, id);
+            }
             if let Trouble::Disk(why) = &trouble {
                 // Before anybody hears of it: what is asked for afterwards finds the store closed.
                 drop(self.writer.send(Order::SpoolFails(why.clone())));

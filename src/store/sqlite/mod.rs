@@ -1,4 +1,4 @@
-//! The queue in SQLite, with large bodies in files beside it.
+//! The queue in `SQLite`, with large bodies in files beside it.
 //!
 //! [`Sqlite`] is the engine behind [`queue::store::Store`](Store) and [`account::memory::Memory`](Memory). One thread
 //! writes, and one sync makes durable what many callers gave it ([`writer`]); bodies above 64 KiB are durable before

@@ -141,9 +141,7 @@ pub(super) fn open(path: &Path) -> Result<Opened, OpenError> {
     // Before anything is set: that would change a file which is not ours.
     let is_new = recognize(&connection, path)?;
     let ready = settle(&connection).and_then(|()| if is_new { make(&connection) } else { Ok(()) });
-    ready.map_err(|error| OpenError::of(path, &error))?;
-    let whole = look(&connection, length(path), length(&log)).map_err(|error| OpenError::of(path, &error))?;
-    whole.map_err(|detail| OpenError::Damaged { path: path.to_owned(), detail })?;
+    ready.and_then(|()| look(&connection)).map_err(|error| OpenError::of(path, &error))?;
     Ok(Opened { connection, is_new })
 }
 
@@ -208,21 +206,13 @@ fn make(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&all)
 }
 
-/// What costs nothing to look at: that the file is as long as it says, where it is known to say so, and that every
-/// table begins.
-fn look(connection: &Connection, length: u64, log: u64) -> rusqlite::Result<Result<(), String>> {
-    if log == 0 {
-        let pages: u64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
-        let size: u64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
-        if length < pages * size {
-            return Ok(Err(format!("it is {length} octets long and should have {}", pages * size)));
-        }
-    }
+/// What costs nothing to look at: that every table begins. A file shorter than it
+/// says it is, the database refuses itself.
+fn look(connection: &Connection) -> rusqlite::Result<()> {
     for table in ["body", "message", "parcel", "memory", "trial"] {
-        let first = connection.query_row(&format!("SELECT 1 FROM {table} LIMIT 1"), [], |_| Ok(()));
-        first.optional()?;
+        connection.query_row(&format!("SELECT 1 FROM {table} LIMIT 1"), [], |_| Ok(())).optional()?;
     }
-    Ok(Ok(()))
+    Ok(())
 }
 
 /// Looks through everything but the bodies, after the disk has failed.

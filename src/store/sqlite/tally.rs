@@ -40,7 +40,9 @@ impl Tally {
     pub(super) fn count(&self, moved: Vec<Moved>) {
         // A panic in between would only be a count that is a little wrong.
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        moved.into_iter().for_each(|moved| counts.count(moved));
+        for moved in moved {
+            counts.count(moved);
+        }
     }
 
     pub(super) fn load(&self, device: &DeviceName) -> Load {

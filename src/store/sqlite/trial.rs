@@ -21,7 +21,9 @@ pub(super) fn pass(database: &Path, storage: &Path, disk: &Disk, refused: &[Mess
     try_spool(storage, disk).map_err(|error| format!("{}: {error}", spool::incoming(storage).display()))?;
     let connection = try_database(database, disk, refused)?;
     // Before anybody may store a message of the same id again.
-    refused.iter().for_each(|id| bodies::remove(storage, *id));
+    for id in refused {
+        bodies::remove(storage, *id);
+    }
     Ok(connection)
 }
 

@@ -104,6 +104,8 @@ pub(super) mod faults {
         Ghost,
         /// There is no room.
         Full,
+        /// The writer dies.
+        Panic,
     }
 
     /// What is still to fail, in order; nothing is a disk that is well.
@@ -164,6 +166,7 @@ pub(super) mod faults {
             if fault == Fault::Ghost {
                 connection.execute_batch("COMMIT")?;
             }
+            assert_ne!(fault, Fault::Panic, "as the test wanted it");
             let code = if fault == Fault::Full { ffi::SQLITE_FULL } else { ffi::SQLITE_IOERR_FSYNC };
             Err(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None))
         }

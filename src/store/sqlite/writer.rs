@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
 use rusqlite::wal::CheckpointMode;
+use rusqlite::{Connection, ErrorCode};
 use tokio::sync::watch;
 
 use super::bodies::{self, Job, Order};
@@ -80,6 +80,7 @@ struct Failing {
 impl Writer {
     /// Until nobody can give orders any more.
     pub(super) fn run(self, connection: Connection) {
+        let _last_word = LastWord(self.condition.clone());
         let mut stage = Stage::Well(Well { connection, checkpoint_at: self.limits.checkpoint });
         loop {
             stage = match stage {
@@ -91,7 +92,7 @@ impl Writer {
                     let patience = failing.next_trial.saturating_duration_since(Instant::now());
                     match self.orders.recv_timeout(patience) {
                         Ok(Order::Do(job)) => {
-                            self.refuse(job, &Trouble::Disk(failing.why.clone()));
+                            self.refuse_all([job], &Trouble::Disk(failing.why.clone()));
                             Stage::Failing(failing)
                         }
                         Ok(Order::SpoolFails(_)) => Stage::Failing(failing),
@@ -135,23 +136,27 @@ impl Writer {
         match self.transact(connection, &batch) {
             Ok(effects) => {
                 self.tally.count(effects.moved);
-                batch.into_iter().for_each(|job| job.tell(Ok(())));
+                for job in batch {
+                    job.tell(Ok(()));
+                }
                 self.remove_files(&effects.gone);
                 Ok(())
             }
             Err(Failed { trouble: Trouble::Disk(why), may_be_there: true }) => {
                 let failing = self.fails(why, batch.iter().flat_map(stored).collect());
                 // Their files stay until the trial has made sure that no row refers to them.
-                batch.into_iter().for_each(|job| job.tell(Err(NotStored::Failing { detail: failing.why.clone() })));
+                for job in batch {
+                    job.tell(Err(NotStored::Failing { detail: failing.why.clone() }));
+                }
                 Err(failing)
             }
             Err(Failed { trouble: Trouble::Disk(why), may_be_there: false }) => {
                 let failing = self.fails(why, Vec::new());
-                batch.into_iter().for_each(|job| self.refuse(job, &Trouble::Disk(failing.why.clone())));
+                self.refuse_all(batch, &Trouble::Disk(failing.why.clone()));
                 Err(failing)
             }
             Err(Failed { trouble, .. }) if batch.len() == 1 => {
-                batch.into_iter().for_each(|job| self.refuse(job, &trouble));
+                self.refuse_all(batch, &trouble);
                 Ok(())
             }
             Err(_) => self.make_one_by_one(connection, batch),
@@ -162,7 +167,7 @@ impl Writer {
         let mut left = batch.into_iter();
         while let Some(job) = left.next() {
             if let Err(failing) = self.make(connection, vec![job]) {
-                left.for_each(|job| self.refuse(job, &Trouble::Disk(failing.why.clone())));
+                self.refuse_all(left, &Trouble::Disk(failing.why.clone()));
                 return Err(failing);
             }
         }
@@ -208,10 +213,14 @@ impl Writer {
         Failing { why, refused, pause, next_trial: Instant::now() + pause }
     }
 
-    /// No row refers to its file: that goes first, because after the answer it may be offered again.
-    fn refuse(&self, job: Job, trouble: &Trouble) {
-        job.spooled().for_each(|(message, _)| bodies::remove(&self.storage, message.id));
-        job.tell(Err(trouble.clone().into()));
+    /// No row refers to their files: those go first, because after the answer a message may be offered again.
+    fn refuse_all(&self, jobs: impl IntoIterator<Item = Job>, trouble: &Trouble) {
+        for job in jobs {
+            for (message, _) in job.spooled() {
+                bodies::remove(&self.storage, message.id);
+            }
+            job.tell(Err(trouble.clone().into()));
+        }
     }
 
     fn try_again(&self, mut failing: Failing) -> Stage {
@@ -252,9 +261,13 @@ impl Writer {
         };
         // Where there is no room the log holds everything still; later there may be.
         well.checkpoint_at = log + limits.checkpoint / 8;
-        match moved.map_err(Trouble::from) {
-            Ok(_) | Err(Trouble::Full(_)) => Ok(()),
-            Err(trouble) => Err(trouble),
+        match moved {
+            // Somebody else reads, with a tool of his own.
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
+            moved => match moved.map_err(Trouble::from) {
+                Ok(_) | Err(Trouble::Full(_)) => Ok(()),
+                Err(trouble) => Err(trouble),
+            },
         }
     }
 
@@ -262,6 +275,18 @@ impl Writer {
     fn close(&self, connection: &Connection) {
         let _nobody_reads = self.readers.pause();
         let _ = connection.wal_checkpoint_v2(None::<&str>, CheckpointMode::TRUNCATE);
+    }
+}
+
+/// Should the writer die of a fault of ours, nobody is to believe that the store is well.
+struct LastWord(watch::Sender<Condition>);
+
+impl Drop for LastWord {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let why = "its writer died of an internal error; restart the relay".to_owned();
+            self.0.send_replace(Condition::Failing { why });
+        }
     }
 }
 

@@ -1,4 +1,7 @@
-//! The next account of a route gets its turn inside the window.
+//! The next account of a route gets its turn inside the window, and recipients go in parcels.
+//!
+//! What may have arrived goes to no other account; what is only slowed down does not, either. Nothing of this is
+//! written to disk.
 
 use super::*;
 
@@ -21,9 +24,10 @@ async fn the_next_open_account_has_its_turn_at_once() {
 async fn what_may_have_arrived_or_is_only_slowed_down_goes_to_no_other_account() {
     for outcome in [uncertain(), later()] {
         let house = House::new();
-        let mut mail = house.offer("a@x>office,backup");
+        let (mut mail, began) = (house.offer("a@x>office,backup"), now());
         settles(house.claim("office").await, [outcome]);
         assert_eq!(mail.hears().await, mail.queued());
+        assert_eq!(now(), began, "it waited for nobody");
         assert!(!house.has_work_for("backup"));
     }
 }
@@ -72,6 +76,15 @@ async fn a_closed_account_is_passed_over_from_the_beginning() {
     let mut mail = house.offer("a@x>office,backup");
     settles(house.claim("backup").await, [delivered()]);
     assert_eq!(mail.hears().await, "250 2.6.0 taken as 7");
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_recipients_than_one_transaction_takes_go_in_two_parcels() {
+    let house = House::new();
+    let mut mail = house.offer("a@x b@x c@x d@x");
+    assert_eq!(mail.hears().await, mail.queued());
+    let sizes: Vec<_> = house.parcels(&mail).iter().map(|parcel| parcel.recipients.len()).collect();
+    assert_eq!(sizes, [3, 1]);
 }
 
 #[tokio::test(start_paused = true)]

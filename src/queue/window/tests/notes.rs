@@ -1,4 +1,7 @@
-//! A test for each note to the table.
+//! A test for each note to the table: dots under way, nobody who waits, devices that are gone, the end of the relay,
+//! verdicts beside a commit, and when a courier may go on.
+//!
+//! Commits are held back where it matters what comes before them.
 
 use std::sync::atomic::AtomicU64;
 
@@ -19,9 +22,9 @@ async fn a_dot_that_was_permitted_is_waited_for_and_its_reply_counts() {
         house.store.fail_next(full());
         let late = async {
             tokio::time::sleep(WAIT * 20).await;
-            settles(lease, [outcome])
+            settles(lease, [outcome]);
         };
-        let (answer, _courier) = tokio::join!(mail.hears(), late);
+        let (answer, ()) = tokio::join!(mail.hears(), late);
         assert_eq!(answer, heard);
     }
 }
@@ -51,9 +54,9 @@ async fn of_several_parcels_only_those_whose_dot_was_permitted_are_waited_for() 
     let late = async {
         open.withdrawn().await;
         assert!(!permit(&open).await);
-        settles(dotted, [delivered()])
+        settles(dotted, [delivered()]);
     };
-    let (answer, _courier) = tokio::join!(mail.hears(), late);
+    let (answer, ()) = tokio::join!(mail.hears(), late);
     assert!(answer.starts_with("451 4.3.0 Delivered to some"), "{answer}");
 }
 
@@ -164,9 +167,9 @@ async fn a_verdict_that_comes_while_the_commit_runs_is_applied_to_what_it_stores
             let courier = settles(lease, [outcome]);
             settled_down().await;
             assert!(house.store.let_one_pass());
-            courier
+            [courier]
         };
-        let (heard, courier) = tokio::join!(mail.hears(), storing);
+        let (heard, [courier]) = tokio::join!(mail.hears(), storing);
         assert_eq!(heard, mail.queued());
         assert_eq!(sending(&house.parcels(&mail)[0]), Some(&"office".into()), "as it was when the commit began");
         house.store.release();
@@ -188,12 +191,11 @@ async fn a_verdict_that_comes_while_a_commit_fails_counts_as_if_it_came_before()
     house.store.fail_next(full());
     let storing = async {
         house.store.asked_for(1).await;
-        let courier = settles(lease, [delivered()]);
+        settles(lease, [delivered()]);
         settled_down().await;
         house.store.release();
-        courier
     };
-    let (heard, _courier) = tokio::join!(mail.hears(), storing);
+    let (heard, ()) = tokio::join!(mail.hears(), storing);
     assert_eq!(heard, "250 2.6.0 taken as 7");
 }
 

@@ -1,4 +1,7 @@
 //! A test for each row of the table.
+//!
+//! Each looks at both columns: what the device hears, and what was on disk before it heard that. How many commits were
+//! made counts, too: what the provider has costs none.
 
 use super::*;
 

@@ -1,4 +1,7 @@
 //! A message that was stored while a courier had it, and a stored parcel in a courier's hand.
+//!
+//! The disk knows of each dot before it is written, and of each outcome before the courier goes on; what it cannot be
+//! told yet is kept until it can.
 
 use super::*;
 

@@ -1,4 +1,7 @@
 //! A disk that fails: what callers hear, what is there afterwards, and the way back.
+//!
+//! The failures are made by the engine's own hook where it commits and syncs; a real device that fails is not at hand
+//! here.
 
 use std::io::ErrorKind;
 
@@ -106,6 +109,9 @@ fn no_room_for_a_large_body_leaves_nothing_behind_and_it_may_be_offered_again() 
     let change = || Change::Store(Arc::clone(&message), vec![parcel.clone()]);
     home.faults.syncs([Some(ErrorKind::StorageFull)]);
     assert!(matches!(made(store.commit(vec![change()])), Err(NotStored::Full { .. })));
+    let both = vec![home.mail(LARGE).1, home.mail(LARGE).1];
+    home.faults.syncs([None, Some(ErrorKind::StorageFull)]);
+    assert!(matches!(made(store.commit(both)), Err(NotStored::Full { .. })), "the one that fitted goes as well");
     home.faults.commits([Some(Fault::Full)]);
     assert!(matches!(made(store.commit(vec![change()])), Err(NotStored::Full { .. })));
     assert!(home.names("spool").is_empty() && !is_failing(&store));
@@ -134,6 +140,22 @@ fn a_body_whose_sync_failed_is_written_anew_once() {
     assert_eq!(home.names("spool"), [anew.to_string()]);
     assert!(home.names("spool/incoming").is_empty());
     made(store.commit(vec![home.mail(LARGE).1])).unwrap();
+}
+
+#[test]
+fn a_writer_that_dies_leaves_nobody_waiting_and_nobody_believing_that_all_is_well() {
+    let home = Home::new();
+    let store = home.open();
+    home.faults.commits([Some(Fault::Panic)]);
+    for _ in 0..2 {
+        let result = made(store.commit(vec![home.mail(10).1]));
+        assert!(matches!(result, Err(NotStored::Failing { .. })), "{result:?}");
+    }
+    let mut condition = store.condition();
+    let failing = condition.wait_for(|condition| *condition != Condition::Well);
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(failing).unwrap();
+    drop(store);
+    made(home.open().commit(vec![home.mail(10).1])).unwrap();
 }
 
 #[test]

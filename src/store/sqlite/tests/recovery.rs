@@ -1,5 +1,7 @@
 //! Every state a crash can leave on the disk in the middle of a commit or a settle, and files that are not as they
 //! should be: made by hand, opened, looked at.
+//!
+//! Guarantees nothing about what a file system does with what was not synced; only that each of these states is met.
 
 use std::fs;
 
