@@ -12,7 +12,7 @@ use super::courier::{Courier, Task};
 use super::findings::Findings;
 use crate::diagnosis::{CannotCarry, Failure};
 use crate::failpoint;
-use crate::queue::Lease;
+use crate::queue::{DotPermit, Lease};
 use crate::smtp::client::{Event, Order, Refused};
 use crate::smtp::reply::{Refusal, Reply};
 use crate::upstream::Line;
@@ -143,10 +143,7 @@ impl Courier {
             line.client().body(&self.block, Instant::now());
             while wanted(lease, line).await? != Event::More {}
         }
-        // Both wait for the disk if at all, and together for the same commit.
-        let before = self.settling.done_but(lease.message().id);
-        let (permit, ()) = tokio::join!(lease.permit_dot(task.id), before);
-        let Some(_permit) = permit else { return Err(Stop::Withdrawn(Phase::Body)) };
+        let _permit = self.permitted(task, line).await?;
         let next = self.next_ahead(line);
         failpoint::hit("courier.before-dot");
         let now = Instant::now();
@@ -161,6 +158,30 @@ impl Courier {
             }
         }
         Ok(())
+    }
+
+    /// Waits until the dot may be written: what went out before on this line is settled, and the queue permits it. Until
+    /// then the message can be taken back, and the line can fail.
+    async fn permitted(&mut self, task: &Task, line: &mut Line) -> Result<DotPermit, Stop> {
+        let lease = &task.lease;
+        let before = self.settling.done_but(lease.message().id);
+        let permit = async {
+            if lease.settles_alone() {
+                // Both wait for the disk if at all, and together for the same commit.
+                return tokio::join!(lease.permit_dot(task.id), before).0;
+            }
+            // Whoever waits for this one cannot have it back after the permit.
+            before.await;
+            lease.permit_dot(task.id).await
+        };
+        let mut permit = std::pin::pin!(permit);
+        loop {
+            tokio::select! {
+                biased;
+                permit = &mut permit => return permit.ok_or(Stop::Withdrawn(Phase::Body)),
+                event = wanted(lease, line) => drop(event?),
+            }
+        }
     }
 
     /// Waits for the reply to the dot, but lets nobody wait behind it for too long: who stands there then goes to

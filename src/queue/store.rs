@@ -29,7 +29,8 @@ use crate::mail::envelope::ReversePath;
 /// One change.
 #[derive(Debug)]
 pub enum Change {
-    /// A message that was not there, and all its parcels. Its body is durable before the rest.
+    /// A message and all its parcels, at least one. Its body is durable before the rest. Of one that is there already
+    /// nothing is changed: who does not know how a commit ended may ask again.
     Store(Arc<Message>, Vec<Parcel>),
     /// This is how the parcel stands now. Of one that is not there (a person removed it) nothing is changed.
     Update(Parcel),

@@ -179,7 +179,7 @@ fn serve_writes_no_secret_at_any_level() {
             "[[listeners]]\nbind = [\"127.0.0.1:{}\"]\nauth = \"optional\"\n\
              [accounts.office]\nhost = \"127.0.0.1\"\nport = 1\naddress = \"a@example.com\"\n\
              password_command = [\"/no/such/program\", {}]\n[devices.fax]\npassword = \"to be replaced\"\n\
-             [storage]\ndirectory = \".\"\n",
+             [storage]\ndirectory = \".\"\n[delivery]\nqueue = false\n",
             free_port(),
             quoted(&planted::stray().secret)
         );

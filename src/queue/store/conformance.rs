@@ -24,9 +24,10 @@ pub type Open<'a> = &'a dyn Fn() -> Arc<dyn Engine>;
 
 /// Holds an engine to every promise, each on a fresh disk.
 pub fn keeps(fresh: impl Fn() -> Box<dyn Fn() -> Arc<dyn Engine>>) {
-    let promises: [fn(Open<'_>); 10] = [
+    let promises: [fn(Open<'_>); 11] = [
         what_was_stored_is_found_again,
         a_commit_is_made_whole_or_not_at_all,
+        what_is_stored_again_stays_as_it_is,
         changes_are_made_in_the_order_they_were_given,
         the_last_parcel_takes_the_message_along,
         what_is_not_there_is_not_changed,
@@ -110,19 +111,31 @@ fn what_was_stored_is_found_again(open: Open<'_>) {
 fn a_commit_is_made_whole_or_not_at_all(open: Open<'_>) {
     let store = open();
     let (first, change) = stored("scanner", &[("office", due(1))]);
-    let Change::Store(again, parcels) = &change else { unreachable!() };
-    let again = Change::Store(Arc::clone(again), parcels.clone());
     commit(&store, vec![change]);
     let (second, change) = stored("scanner", &[("office", due(1))]);
-    let unknown = MessageId::new();
-    assert!(made(store.commit(vec![change, Change::Finish(id(unknown, 0)), again])).is_err(), "it is there already");
     let (third, none) = stored("scanner", &[]);
-    assert!(made(store.commit(vec![none])).is_err(), "it has no parcel");
+    let all = vec![change, Change::Finish(id(first, 0)), none];
+    assert!(made(store.commit(all)).is_err(), "one of them has no parcel");
     twice(store, open, |store| {
-        assert!(store.message(first).unwrap().is_some());
-        assert!(store.message(second).unwrap().is_none());
-        assert!(store.message(third).unwrap().is_none());
+        let there = [first, second, third].map(|id| store.message(id).unwrap().is_some());
+        assert_eq!(there, [true, false, false]);
     });
+}
+
+fn what_is_stored_again_stays_as_it_is(open: Open<'_>) {
+    let home = tempfile::tempdir().unwrap();
+    let store = open();
+    for size in [10, 100_000] {
+        let message = Arc::new(message("scanner", body(home.path(), size)));
+        let change = |standing| Change::Store(Arc::clone(&message), vec![parcel(message.id, 0, "office", standing)]);
+        commit(&store, vec![change(due(1))]);
+        let (notice, new) = stored("scanner", &[("office", due(1))]);
+        commit(&store, vec![change(due(2)), new]);
+        assert_eq!(store.parcels(message.id).unwrap(), [parcel(message.id, 0, "office", due(1))]);
+        assert!(store.message(notice).unwrap().is_some(), "what came along is new");
+        assert!(octets(&store.message(message.id).unwrap().unwrap().body) == octets(&message.body));
+    }
+    assert_eq!(store.load(&"scanner".into()).all.0, 4);
 }
 
 fn changes_are_made_in_the_order_they_were_given(open: Open<'_>) {

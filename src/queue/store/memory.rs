@@ -151,9 +151,11 @@ impl Inner {
         for change in changes {
             match change {
                 Change::Store(message, of_it) => {
-                    if of_it.is_empty() || messages.contains_key(&message.id) {
-                        let detail = format!("{} is there already, or has no parcel", message.id);
-                        return Err(NotStored::Failing { detail });
+                    if of_it.is_empty() {
+                        return Err(NotStored::Failing { detail: format!("{} has no parcel", message.id) });
+                    }
+                    if messages.contains_key(&message.id) {
+                        continue;
                     }
                     messages.insert(message.id, message);
                     parcels.extend(of_it.into_iter().map(|parcel| (parcel.id, parcel)));

@@ -6,14 +6,17 @@
 //! changes of the same message, in the order in which they asked.
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
+use super::read;
 use super::trouble::{Disk, Trouble};
-use super::write::Work;
+use super::write::{self, Work};
 use crate::disk::spool::SpoolFile;
 use crate::disk::{self, spool};
 use crate::failpoint;
@@ -43,7 +46,7 @@ impl Job {
     fn messages(&self) -> impl Iterator<Item = MessageId> + '_ {
         let changes = match &self.work {
             Work::Changes(changes) => changes.as_slice(),
-            Work::Remember(..) => &[],
+            Work::Remember(..) | Work::SetAside(_) => &[],
         };
         changes.iter().map(|change| match change {
             Change::Store(message, _) => message.id,
@@ -192,15 +195,21 @@ impl Intake {
         failpoint::hit("store.body-written");
         let path = path(&self.storage, id);
         let first = if file.is_draft() { self.name(file, &path) } else { Err(gone()) };
-        match first.map_err(Trouble::from) {
-            Ok(()) => {}
-            Err(Trouble::Disk(_)) => {
+        let named = match first {
+            Err(error) if matches!(Trouble::from(&error), Trouble::Disk(_)) => {
                 file.give_up();
-                self.name(&file.copy(&spool::incoming(&self.storage))?, &path)?;
+                self.name(&file.copy(&spool::incoming(&self.storage))?, &path)
             }
-            Err(trouble) => return Err(trouble),
+            first => first,
+        };
+        match named {
+            Ok(()) => kept.push(id),
+            // It was kept before, for a commit of which nobody knew how it ended. Only what was synced has that name.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                read::whole_file(&path, file.size()).map_err(Trouble::Mistake)?;
+            }
+            Err(error) => return Err(error.into()),
         }
-        kept.push(id);
         disk::sync_directory(&spool::kept(&self.storage))?;
         failpoint::hit("store.directory-synced");
         Ok(())
@@ -223,7 +232,7 @@ impl Intake {
 /// It was kept before, for a commit that failed, or for a message that shares it: its name is gone, its octets are
 /// not.
 fn gone() -> std::io::Error {
-    std::io::ErrorKind::NotFound.into()
+    ErrorKind::NotFound.into()
 }
 
 /// Where the file of a message lies.
@@ -234,6 +243,13 @@ pub(super) fn path(storage: &Path, id: MessageId) -> PathBuf {
 /// Removes the file of a message, as far as that is possible: what stays is removed at the next start.
 pub(super) fn remove(storage: &Path, id: MessageId) {
     let _ = std::fs::remove_file(path(storage, id));
+}
+
+/// Removes the file of a message unless the message is there.
+pub(super) fn remove_orphan(storage: &Path, connection: &Connection, id: MessageId) {
+    if let Ok(false) = write::is_there(connection, id) {
+        remove(storage, id);
+    }
 }
 
 /// So many bodies are synced at once: a sync of 10 ms lets 400 a second pass.

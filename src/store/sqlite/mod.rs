@@ -31,7 +31,7 @@ use tokio::sync::watch;
 use crate::account::memory::{Memory, Remembered};
 use crate::disk::{Ownership, spool};
 use crate::ids::{AccountName, DeviceName, MessageId};
-use crate::queue::parcel::Parcel;
+use crate::queue::parcel::{HeldBy, Parcel, Standing};
 use crate::queue::store::{
     Change, Condition, Due, Durable, Filter, Load, NotStored, Page, Stock, Store, Unreadable, Waiting,
 };
@@ -103,6 +103,21 @@ impl Sqlite {
         Ok(Self { intake: Some((intake, bodies)), threads, readers, tally, condition, storage })
     }
 
+    /// What nobody can act on is held from now on, where people find it in the list.
+    fn readable(&self, mut found: Vec<Waiting>) -> Vec<Waiting> {
+        let is_damaged =
+            |waiting: &mut Waiting| matches!(waiting.parcel.standing, Standing::Held { by: HeldBy::Damaged, .. });
+        for Waiting { parcel, .. } in found.extract_if(.., is_damaged) {
+            tracing::error!(
+                message_id = %parcel.id.message,
+                "the record of a queued message cannot be read; it is held and cannot be sent: see `posthouse queue list`"
+            );
+            // Should it fail, it is found again.
+            drop(self.give(Work::SetAside(Box::new(parcel))));
+        }
+        found
+    }
+
     fn give(&self, work: Work) -> Durable {
         let (kept, promised) = Durable::promise();
         if let Some((intake, bodies)) = &self.intake {
@@ -137,7 +152,7 @@ impl Store for Sqlite {
     }
 
     fn due(&self, ask: &Due<'_>) -> Result<Vec<Waiting>, Unreadable> {
-        self.readers.ask(|from| turns::due(from, ask))
+        self.readers.ask(|from| turns::due(from, ask)).map(|found| self.readable(found))
     }
 
     fn next_due(&self, routes: &[Route], after: Timestamp) -> Result<Option<Timestamp>, Unreadable> {
@@ -145,11 +160,11 @@ impl Store for Sqlite {
     }
 
     fn hold_over(&self, now: Timestamp, limit: usize) -> Result<Vec<Waiting>, Unreadable> {
-        self.readers.ask(|from| read::hold_over(from, now, limit))
+        self.readers.ask(|from| read::hold_over(from, now, limit)).map(|found| self.readable(found))
     }
 
     fn unfinished(&self) -> Result<Vec<Waiting>, Unreadable> {
-        self.readers.ask(read::unfinished)
+        self.readers.ask(read::unfinished).map(|found| self.readable(found))
     }
 
     fn message(&self, id: MessageId) -> Result<Option<Arc<Message>>, Unreadable> {

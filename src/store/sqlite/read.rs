@@ -76,15 +76,7 @@ pub(super) fn routes(from: &Connection) -> rusqlite::Result<Vec<Route>> {
                    FROM step WHERE step.route IS NOT NULL)
                SELECT route FROM step WHERE route IS NOT NULL";
     let mut statement = from.prepare_cached(sql)?;
-    let routes = statement.query_map([], |row| row.get::<_, String>(0))?;
-    routes
-        .map(|route| {
-            let route = Route::try_from(route?);
-            route.map_err(|error| {
-                rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, error.into())
-            })
-        })
-        .collect()
+    statement.query_map([], |row| rows::route(row, 0))?.collect()
 }
 
 pub(super) fn next_due(from: &Connection, routes: &[Route], after: Timestamp) -> rusqlite::Result<Option<Timestamp>> {
@@ -119,8 +111,12 @@ pub(super) fn unfinished(from: &Connection) -> rusqlite::Result<Vec<Waiting>> {
 }
 
 pub(super) fn parcels(from: &Connection, id: MessageId) -> rusqlite::Result<Vec<Parcel>> {
-    let mut statement = from.prepare_cached("SELECT content FROM parcel WHERE message = ?1 ORDER BY number")?;
-    statement.query_map([id.as_bytes()], |row| rows::json(row, 0))?.collect()
+    let sql = format!(
+        "SELECT {WAITING} FROM parcel AS p JOIN message AS m ON m.id = p.message
+         WHERE p.message = ?1 ORDER BY p.number"
+    );
+    let mut statement = from.prepare_cached(&sql)?;
+    statement.query_map([id.as_bytes()], |row| waiting(row).map(|waiting| waiting.parcel))?.collect()
 }
 
 /// A message, but for the file behind it.

@@ -17,6 +17,7 @@ use super::{bodies, read, write};
 use crate::disk::spool;
 use crate::disk::{Owner, Ownership, private_directory};
 use crate::ids::MessageId;
+use crate::queue::Route;
 use crate::queue::parcel::{HeldBy, Standing, Why};
 use crate::words::Cause;
 
@@ -110,10 +111,15 @@ fn hold(connection: &Connection, id: MessageId, detail: &str) -> rusqlite::Resul
         if matches!(parcel.standing, Standing::Held { by: HeldBy::Damaged, .. } | Standing::Failed { .. }) {
             continue;
         }
+        let mut sentence = format!("the body of the message is damaged: {detail}");
+        if let Standing::Sending { account, .. } = &parcel.standing {
+            sentence += "; it was being sent when the relay ended, so it may have arrived";
+            parcel.route = Route::only(account.clone());
+        }
         let why = Why {
             code: "body_damaged".to_owned(),
             cause: Cause::Message,
-            sentence: format!("the body of the message is damaged: {detail}"),
+            sentence,
             cure: "put the file back from a backup and release the message, or remove it and tell its sender"
                 .to_owned(),
         };

@@ -11,10 +11,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{MessageId, SessionId};
-use crate::mail::envelope::Sender;
-use crate::queue::parcel::{Parcel, ParcelId, Standing};
+use crate::mail::address::Address;
+use crate::mail::envelope::{Recipient, ReversePath, Sender};
+use crate::queue::parcel::{HeldBy, Owed, Parcel, ParcelId, Standing, State, Why};
 use crate::queue::store::{StandingKind, Waiting};
-use crate::queue::{Kind, Message};
+use crate::queue::{Kind, Message, NoAccount, Route};
+use crate::words::Cause;
 
 /// What is said of a message in `message.content`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -111,9 +113,15 @@ pub(super) fn rounded_down(time: Timestamp) -> i64 {
 }
 
 /// What [`waiting`] reads, of `parcel AS p JOIN message AS m`.
-pub(super) const WAITING: &str = "p.content, m.device, m.size, m.content";
+pub(super) const WAITING: &str = "p.content, m.device, m.size, m.content, \
+     p.message, p.number, p.route, p.recipients, m.sender, m.arrived";
 
+/// A row that cannot be read stops nobody: what the columns tell of it, held as damaged.
 pub(super) fn waiting(row: &Row<'_>) -> rusqlite::Result<Waiting> {
+    whole(row).or_else(|error| damaged(row, &error))
+}
+
+fn whole(row: &Row<'_>) -> rusqlite::Result<Waiting> {
     let facts: Facts = json(row, 3)?;
     Ok(Waiting {
         parcel: json(row, 0)?,
@@ -123,6 +131,46 @@ pub(super) fn waiting(row: &Row<'_>) -> rusqlite::Result<Waiting> {
         size: row.get(2)?,
         arrived: facts.arrived,
     })
+}
+
+fn damaged(row: &Row<'_>, error: &rusqlite::Error) -> rusqlite::Result<Waiting> {
+    let recipients: String = row.get(7)?;
+    let recipients = recipients.lines().filter_map(|text| Address::parse(text.as_bytes()).ok());
+    let sender: String = row.get(8)?;
+    let arrived = Timestamp::from_microsecond(row.get(9)?).unwrap_or(Timestamp::UNIX_EPOCH);
+    let standing = Standing::Held { since: arrived, until: None, by: HeldBy::Damaged, why: row_damaged(error) };
+    let parcel = Parcel {
+        id: parcel_id(row, 4)?,
+        route: route(row, 6)?,
+        recipients: recipients.map(|a| Owed { recipient: Recipient::plain(a), state: State::NEW }).collect(),
+        standing,
+        attempts: 0,
+        tries: Vec::new(),
+        held_s: 0,
+    };
+    Ok(Waiting {
+        parcel,
+        device: row.get_ref(1)?.as_str()?.into(),
+        kind: Kind::Mail,
+        reverse_path: ReversePath::try_from(sender).unwrap_or(ReversePath::Null),
+        size: row.get(2)?,
+        arrived,
+    })
+}
+
+fn row_damaged(error: &rusqlite::Error) -> Why {
+    Why {
+        code: "row_damaged".to_owned(),
+        cause: Cause::Message,
+        sentence: format!("its record in queue.db cannot be read: {error}"),
+        cure: "put a backup of the storage directory back, or remove the message and tell its sender".to_owned(),
+    }
+}
+
+/// The accounts in a column.
+pub(super) fn route(row: &Row<'_>, column: usize) -> rusqlite::Result<Route> {
+    let failed = |error: NoAccount| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into());
+    Route::try_from(row.get::<_, String>(column)?).map_err(failed)
 }
 
 /// The id in two columns.

@@ -52,6 +52,12 @@ CREATE INDEX parcel_turns ON parcel (route, device, at) WHERE standing = 0;
 CREATE INDEX parcel_times ON parcel (route, standing, at);
 CREATE INDEX parcel_sending ON parcel (standing) WHERE standing = 1;
 CREATE INDEX parcel_holds ON parcel (at) WHERE standing = 2 AND at IS NOT NULL;
+CREATE TABLE damaged (
+    message BLOB NOT NULL,
+    number INTEGER NOT NULL,
+    content ANY,                -- what stood in `parcel` and could not be read
+    PRIMARY KEY (message, number)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE memory (account TEXT PRIMARY KEY, content TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE trial (one INTEGER PRIMARY KEY CHECK (one = 1), count INTEGER NOT NULL) STRICT;
 ";
@@ -169,6 +175,9 @@ fn settle(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "page_size", PAGE_SIZE)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
+    // What macOS calls a sync stops in the drive's cache; this does not. Nothing changes elsewhere.
+    connection.pragma_update(None, "fullfsync", true)?;
+    connection.pragma_update(None, "checkpoint_fullfsync", true)?;
     // The writer makes checkpoints itself: errors of automatic ones are heard by nobody.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "foreign_keys", true)?;
@@ -209,7 +218,7 @@ fn make(connection: &Connection) -> rusqlite::Result<()> {
 /// What costs nothing to look at: that every table begins. A file shorter than it
 /// says it is, the database refuses itself.
 fn look(connection: &Connection) -> rusqlite::Result<()> {
-    for table in ["body", "message", "parcel", "memory", "trial"] {
+    for table in ["body", "message", "parcel", "damaged", "memory", "trial"] {
         connection.query_row(&format!("SELECT 1 FROM {table} LIMIT 1"), [], |_| Ok(())).optional()?;
     }
     Ok(())

@@ -1,10 +1,10 @@
 //! The way back after the disk has failed: everything is opened anew and looked through, and one change on trial must
 //! become durable before anything is taken again.
 //!
-//! Guarantees that what was said not to be stored is not there afterwards. A commit whose sync failed is as a rule
-//! invisible already: the readers kept the log's index open, which does not know of it, so this commit overwrites it.
-//! Should it have become durable all the same, its messages are removed here. An update or an end that became durable
-//! all the same is left: it says what was true when it was asked for.
+//! Guarantees that a message that was said not to be stored is not there afterwards. A commit whose sync failed is as a
+//! rule invisible already: the readers kept the log's index open, which does not know of it, and this commit overwrites
+//! it. What became durable all the same is removed here, but for updates and ends, with what came along: they say what
+//! was true when it was asked for, and asked for again they change nothing. A process killed before this can do nothing.
 
 use std::path::Path;
 
@@ -16,13 +16,25 @@ use super::{bodies, schema};
 use crate::disk::spool::{self, SpoolFile};
 use crate::ids::MessageId;
 
+/// What was said not to be there.
+#[derive(Debug, Default)]
+pub(super) struct Refused {
+    /// Messages: whatever is there of them goes.
+    pub(super) messages: Vec<MessageId>,
+    /// Files: they go unless there is a message that has them.
+    pub(super) files: Vec<MessageId>,
+}
+
 /// A new connection, if the disk works; else why not.
-pub(super) fn pass(database: &Path, storage: &Path, disk: &Disk, refused: &[MessageId]) -> Result<Connection, String> {
+pub(super) fn pass(database: &Path, storage: &Path, disk: &Disk, refused: &Refused) -> Result<Connection, String> {
     try_spool(storage, disk).map_err(|error| format!("{}: {error}", spool::incoming(storage).display()))?;
-    let connection = try_database(database, disk, refused)?;
+    let connection = try_database(database, disk, &refused.messages)?;
     // Before anybody may store a message of the same id again.
-    for id in refused {
+    for id in &refused.messages {
         bodies::remove(storage, *id);
+    }
+    for id in &refused.files {
+        bodies::remove_orphan(storage, &connection, *id);
     }
     Ok(connection)
 }

@@ -39,12 +39,16 @@ impl From<rusqlite::Error> for Trouble {
 
 impl From<io::Error> for Trouble {
     fn from(error: io::Error) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&io::Error> for Trouble {
+    fn from(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
                 Self::Full(error.to_string())
             }
-            // A message of this id is stored.
-            io::ErrorKind::AlreadyExists => Self::Mistake(error.to_string()),
             _ => Self::Disk(error.to_string()),
         }
     }

@@ -19,6 +19,8 @@ pub(super) enum Work {
     Changes(Vec<Change>),
     /// What is remembered of an account, as JSON.
     Remember(AccountName, String),
+    /// A parcel whose row cannot be read: it is held from now on, and what stood there is kept beside.
+    SetAside(Box<Parcel>),
 }
 
 /// What follows when the transaction is committed.
@@ -28,16 +30,21 @@ pub(super) struct Effects {
     pub(super) gone: Vec<MessageId>,
     /// Messages that came and went.
     pub(super) moved: Vec<Moved>,
+    /// Messages that came with work that did nothing else: what has to go should the work have failed.
+    pub(super) stored: Vec<MessageId>,
 }
 
 /// Does it.
 pub(super) fn apply(to: &Connection, work: &Work, effects: &mut Effects) -> rusqlite::Result<()> {
     match work {
-        Work::Changes(changes) => changes.iter().try_for_each(|change| match change {
-            Change::Store(message, parcels) => store(to, message, parcels, effects),
-            Change::Update(parcel) => update(to, parcel),
-            Change::Finish(id) => finish(to, *id, effects),
-        }),
+        Work::Changes(all) => changes(to, all, effects),
+        Work::SetAside(parcel) => {
+            let sql =
+                "INSERT INTO damaged SELECT message, number, content FROM parcel WHERE message = ?1 AND number = ?2
+                       ON CONFLICT DO NOTHING";
+            to.prepare_cached(sql)?.execute(params![parcel.id.message.as_bytes(), parcel.id.number])?;
+            update(to, parcel)
+        }
         Work::Remember(account, content) => {
             let sql = "INSERT INTO memory VALUES (?1, ?2) ON CONFLICT DO UPDATE SET content = excluded.content";
             to.prepare_cached(sql)?.execute(params![account.as_str(), content]).map(|_| ())
@@ -45,10 +52,30 @@ pub(super) fn apply(to: &Connection, work: &Work, effects: &mut Effects) -> rusq
     }
 }
 
+fn changes(to: &Connection, changes: &[Change], effects: &mut Effects) -> rusqlite::Result<()> {
+    let before = effects.stored.len();
+    for change in changes {
+        match change {
+            Change::Store(message, parcels) => store(to, message, parcels, effects)?,
+            Change::Update(parcel) => update(to, parcel)?,
+            Change::Finish(id) => finish(to, *id, effects)?,
+        }
+    }
+    if !changes.iter().all(|change| matches!(change, Change::Store(..))) {
+        // A notice that comes with the end it tells of: they stay or go together, and go only with the transaction.
+        effects.stored.truncate(before);
+    }
+    Ok(())
+}
+
+/// Of a message that is there already nothing is changed.
 fn store(to: &Connection, message: &Message, parcels: &[Parcel], effects: &mut Effects) -> rusqlite::Result<()> {
     if parcels.is_empty() {
         // It would never go out, and never go away.
         return Err(rusqlite::Error::InvalidParameterName(format!("{} has no parcel", message.id)));
+    }
+    if is_there(to, message.id)? {
+        return Ok(());
     }
     let (front, file) = message.body.parts();
     to.prepare_cached("INSERT INTO body (octets) VALUES (?1)")?.execute([front.concat()])?;
@@ -73,7 +100,13 @@ fn store(to: &Connection, message: &Message, parcels: &[Parcel], effects: &mut E
         insert.execute(&ParcelRow::of(parcel)?.params())?;
     }
     effects.moved.push(Moved::In(message.device.clone(), message.body.size()));
+    effects.stored.push(message.id);
     Ok(())
+}
+
+/// Whether there is a message of this id.
+pub(super) fn is_there(to: &Connection, id: MessageId) -> rusqlite::Result<bool> {
+    to.prepare_cached("SELECT 1 FROM message WHERE id = ?1")?.exists([id.as_bytes()])
 }
 
 /// Of a parcel that is not there nothing is changed.

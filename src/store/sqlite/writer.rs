@@ -17,12 +17,12 @@ use tokio::sync::watch;
 use super::bodies::{self, Job, Order};
 use super::read::Readers;
 use super::tally::Tally;
-use super::trial;
+use super::trial::{self, Refused};
 use super::trouble::{Disk, Trouble};
-use super::write::{self, Effects, Work};
+use super::write::{self, Effects};
 use crate::failpoint;
 use crate::ids::MessageId;
-use crate::queue::store::{Change, Condition, NotStored};
+use crate::queue::store::{Condition, NotStored};
 
 /// Callers in one transaction at most: what they change is in memory until it is committed.
 const TOGETHER: usize = 256;
@@ -72,7 +72,7 @@ struct Well {
 struct Failing {
     why: String,
     /// What was said not to be there: removed, should it be there, by the trial.
-    refused: Vec<MessageId>,
+    refused: Refused,
     pause: Duration,
     next_trial: Instant,
 }
@@ -91,14 +91,10 @@ impl Writer {
                 Stage::Failing(failing) => {
                     let patience = failing.next_trial.saturating_duration_since(Instant::now());
                     match self.orders.recv_timeout(patience) {
-                        Ok(Order::Do(job)) => {
-                            self.refuse_all([job], &Trouble::Disk(failing.why.clone()));
-                            Stage::Failing(failing)
-                        }
+                        Ok(Order::Do(job)) => Stage::Failing(refuse_while(failing, [job])),
                         Ok(Order::SpoolFails(_)) => Stage::Failing(failing),
                         Err(RecvTimeoutError::Timeout) => self.try_again(failing),
-                        // Not on a disk that fails: the log is read at the next start.
-                        Err(RecvTimeoutError::Disconnected) => return,
+                        Err(RecvTimeoutError::Disconnected) => return self.try_last(&failing),
                     }
                 }
             }
@@ -123,7 +119,7 @@ impl Writer {
         match failure.map_or_else(|| self.checkpoint(&mut well), |why| Err(Trouble::Disk(why))) {
             Ok(()) => Stage::Well(well),
             Err(Trouble::Disk(why) | Trouble::Full(why) | Trouble::Mistake(why)) => {
-                Stage::Failing(self.fails(why, Vec::new()))
+                Stage::Failing(self.fails(why, Refused::default()))
             }
         }
     }
@@ -142,21 +138,12 @@ impl Writer {
                 self.remove_files(&effects.gone);
                 Ok(())
             }
-            Err(Failed { trouble: Trouble::Disk(why), may_be_there: true }) => {
-                let failing = self.fails(why, batch.iter().flat_map(stored).collect());
-                // Their files stay until the trial has made sure that no row refers to them.
-                for job in batch {
-                    job.tell(Err(NotStored::Failing { detail: failing.why.clone() }));
-                }
-                Err(failing)
-            }
-            Err(Failed { trouble: Trouble::Disk(why), may_be_there: false }) => {
-                let failing = self.fails(why, Vec::new());
-                self.refuse_all(batch, &Trouble::Disk(failing.why.clone()));
-                Err(failing)
+            Err(Failed { trouble: Trouble::Disk(why), perhaps_there }) => {
+                let refused = Refused { messages: perhaps_there, files: Vec::new() };
+                Err(refuse_while(self.fails(why, refused), batch))
             }
             Err(Failed { trouble, .. }) if batch.len() == 1 => {
-                self.refuse_all(batch, &trouble);
+                self.refuse_all(connection, batch, &trouble);
                 Ok(())
             }
             Err(_) => self.make_one_by_one(connection, batch),
@@ -167,8 +154,7 @@ impl Writer {
         let mut left = batch.into_iter();
         while let Some(job) = left.next() {
             if let Err(failing) = self.make(connection, vec![job]) {
-                self.refuse_all(left, &Trouble::Disk(failing.why.clone()));
-                return Err(failing);
+                return Err(refuse_while(failing, left));
             }
         }
         Ok(())
@@ -183,11 +169,11 @@ impl Writer {
             batch.iter().try_for_each(|job| write::apply(connection, &job.work, &mut effects))
         };
         if let Err(error) = begin() {
-            return Err(Failed { trouble: undo(connection, error), may_be_there: false });
+            return Err(Failed { trouble: undo(connection, error), perhaps_there: Vec::new() });
         }
         failpoint::hit("store.before-commit");
         if let Err(error) = self.disk.commit(connection) {
-            return Err(Failed { trouble: undo(connection, error), may_be_there: true });
+            return Err(Failed { trouble: undo(connection, error), perhaps_there: effects.stored });
         }
         failpoint::hit("store.after-commit");
         Ok(effects)
@@ -203,7 +189,7 @@ impl Writer {
     }
 
     /// Everybody sees it before anybody hears it.
-    fn fails(&self, why: String, refused: Vec<MessageId>) -> Failing {
+    fn fails(&self, why: String, refused: Refused) -> Failing {
         tracing::error!(
             database = %self.database.display(),
             "the queue's storage fails: {why}; nothing is accepted until it works again, which is tried by itself: look at the disk"
@@ -213,13 +199,24 @@ impl Writer {
         Failing { why, refused, pause, next_trial: Instant::now() + pause }
     }
 
-    /// No row refers to their files: those go first, because after the answer a message may be offered again.
-    fn refuse_all(&self, jobs: impl IntoIterator<Item = Job>, trouble: &Trouble) {
+    /// Their files go first, because after the answer a message may be offered again.
+    fn refuse_all(&self, connection: &Connection, jobs: Vec<Job>, trouble: &Trouble) {
         for job in jobs {
             for (message, _) in job.spooled() {
-                bodies::remove(&self.storage, message.id);
+                bodies::remove_orphan(&self.storage, connection, message.id);
             }
             job.tell(Err(trouble.clone().into()));
+        }
+    }
+
+    /// Nobody can give orders any more. What was refused must not be found at the next start, if that can be had.
+    fn try_last(&self, failing: &Failing) {
+        match trial::pass(&self.database, &self.storage, &self.disk, &failing.refused) {
+            Ok(connection) => self.close(&connection),
+            Err(why) => tracing::error!(
+                database = %self.database.display(),
+                "the queue's storage still fails: {why}; mail that was refused meanwhile may be found at the next start"
+            ),
         }
     }
 
@@ -293,8 +290,8 @@ impl Drop for LastWord {
 /// A transaction that was not made.
 struct Failed {
     trouble: Trouble,
-    /// It failed while it was being made durable: after a crash it might be found.
-    may_be_there: bool,
+    /// Messages that might be found all the same, because it failed while it was being made durable.
+    perhaps_there: Vec<MessageId>,
 }
 
 /// Rolls back, if the database has not done so already.
@@ -308,12 +305,11 @@ fn undo(connection: &Connection, error: rusqlite::Error) -> Trouble {
     error.into()
 }
 
-/// What a job would have stored.
-fn stored(job: &Job) -> Vec<MessageId> {
-    let Work::Changes(changes) = &job.work else { return Vec::new() };
-    let stored = |change: &Change| match change {
-        Change::Store(message, _) => Some(message.id),
-        _ => None,
-    };
-    changes.iter().filter_map(stored).collect()
+/// Refused while the disk fails; the trial looks after what they left behind.
+fn refuse_while(mut failing: Failing, jobs: impl IntoIterator<Item = Job>) -> Failing {
+    for job in jobs {
+        failing.refused.files.extend(job.spooled().map(|(message, _)| message.id));
+        job.tell(Err(NotStored::Failing { detail: failing.why.clone() }));
+    }
+    failing
 }

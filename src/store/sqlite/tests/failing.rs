@@ -80,6 +80,47 @@ fn updates_and_ends_whose_commit_failed_are_not_made() {
 }
 
 #[test]
+fn a_notice_goes_with_the_end_it_tells_of_and_both_may_be_asked_for_again() {
+    for fault in [Fault::Lost, Fault::Ghost] {
+        for size in [10, LARGE] {
+            let home = Home::new();
+            let store = home.open();
+            let (failed, change) = home.mail(10);
+            made(store.commit(vec![change])).unwrap();
+            let notice = Arc::new(sample::message("scanner", sample::body(home.path(), size)));
+            let parcel = sample::parcel(notice.id, 0, "office", sample::due(1));
+            let settle = || vec![finish(failed), Change::Store(Arc::clone(&notice), vec![parcel.clone()])];
+            home.faults.commits([Some(fault)]);
+            assert!(made(store.commit(settle())).is_err());
+            well(&store);
+            let there = |store: &Sqlite| [failed, notice.id].map(|id| store.message(id).unwrap().is_some());
+            let kept = if fault == Fault::Ghost { [false, true] } else { [true, false] };
+            assert_eq!(there(&store), kept, "{fault:?}: one without the other is never there");
+            made(store.commit(settle())).unwrap();
+            assert_eq!(there(&store), [false, true]);
+            let crashed = home.crashed();
+            let after = crashed.open();
+            assert_eq!(there(&after), [false, true]);
+            assert!(sample::octets(&after.message(notice.id).unwrap().unwrap().body) == sample::octets(&notice.body));
+        }
+    }
+}
+
+#[test]
+fn what_was_refused_does_not_come_back_when_the_program_ends_first() {
+    let pauses = [std::time::Duration::from_hours(1); 2];
+    let home = Home { limits: Limits { pauses, ..Limits::default() }, ..Home::new() };
+    let store = home.open();
+    home.faults.commits([Some(Fault::Ghost)]);
+    let (refused, change) = home.mail(LARGE);
+    assert!(made(store.commit(vec![change])).is_err());
+    drop(store);
+    let store = home.open();
+    assert!(store.message(refused).unwrap().is_none());
+    assert!(home.names("spool").is_empty());
+}
+
+#[test]
 fn no_room_is_told_to_those_who_ask_for_too_much_and_nobody_else() {
     let home = Home::new();
     let store = home.open();

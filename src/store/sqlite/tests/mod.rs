@@ -107,17 +107,16 @@ fn many_callers_share_one_commit_and_a_fault_of_one_is_his_alone() {
     let first = store.commit(vec![home.mail(10).1]);
     home.faults.commits_gate.reached(1);
     // While the first is synced the others gather.
-    let (twice, change) = home.mail(10);
-    let Change::Store(message, parcels) = &change else { unreachable!() };
-    let again = Change::Store(Arc::clone(message), parcels.clone());
+    let (one, change) = home.mail(10);
+    let nonsense = Change::Store(Arc::new(sample::message("scanner", sample::body(home.path(), 10))), Vec::new());
     let (other, second) = home.mail(10);
-    let waiting = [store.commit(vec![change]), store.commit(vec![again]), store.commit(vec![second])];
+    let waiting = [store.commit(vec![change]), store.commit(vec![nonsense]), store.commit(vec![second])];
     home.faults.commits_gate.open();
     made(first).unwrap();
     let results = waiting.map(made);
     assert!(matches!(&results, [Ok(()), Err(NotStored::Failing { detail }), Ok(())] if detail.starts_with("internal")));
     assert_eq!(*store.condition().borrow(), Condition::Well, "nothing is wrong with the disk");
-    assert!(store.message(twice).unwrap().is_some() && store.message(other).unwrap().is_some());
+    assert!(store.message(one).unwrap().is_some() && store.message(other).unwrap().is_some());
 }
 
 #[test]

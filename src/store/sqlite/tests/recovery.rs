@@ -121,6 +121,55 @@ fn a_message_without_its_body_is_held_said_and_never_guessed() {
     }
 }
 
+#[test]
+fn a_record_that_cannot_be_read_is_held_and_stops_nobody() {
+    for (column, standing) in [("parcel", sample::due(1)), ("message", sample::due(1)), ("parcel", sample::sending())] {
+        let home = Home::new();
+        let store = home.open();
+        let [(bad, one), (good, other)] = [home.mail(10), home.mail(10)];
+        made(store.commit(vec![one, other])).unwrap();
+        let is_sending = standing != sample::due(1);
+        let both = [bad, good].map(|id| Change::Update(sample::parcel(id, 0, "office", standing.clone())));
+        made(store.commit(both.into())).unwrap();
+        let spoiled = rusqlite::Connection::open(home.path().join("queue.db")).unwrap();
+        let key = if column == "parcel" { "message" } else { "id" };
+        let sql = format!("UPDATE {column} SET content = '{{' || content WHERE {key} = ?1");
+        assert_eq!(spoiled.execute(&sql, [bad.as_bytes()]).unwrap(), 1);
+        drop(spoiled);
+        let (routes, but) = ([sample::route("office")], std::collections::HashSet::new());
+        let ask = Due { routes: &routes, now: sample::at(9), but: &but, per_device: 9, limit: 9 };
+        let ready = || if is_sending { store.unfinished().unwrap() } else { store.due(&ask).unwrap() };
+        for _ in 0..2 {
+            assert_eq!(ready().iter().map(|waiting| waiting.parcel.id.message).collect::<Vec<_>>(), [good]);
+            rests(&store);
+        }
+        let held = Filter { standing: Some(StandingKind::Held), to: Some("office@".to_owned()), ..Filter::default() };
+        let listed = store.list(&held, Page { after: None, limit: 9 }).unwrap();
+        let [waiting] = listed.as_slice() else { panic!("{listed:?}") };
+        assert_eq!(waiting.parcel.id.message, bad, "its row says so by now");
+        assert_eq!(waiting.reverse_path.to_string().to_lowercase(), "scanner@example.com");
+        let Standing::Held { by: HeldBy::Damaged, why, .. } = &waiting.parcel.standing else { panic!("{waiting:?}") };
+        assert!(why.sentence.contains("cannot be read"), "{why:?}");
+        made(store.commit(vec![finish(bad)])).unwrap();
+        assert!(store.parcels(bad).unwrap().is_empty(), "a person may remove it");
+    }
+}
+
+#[test]
+fn a_damaged_message_that_was_being_sent_may_have_arrived_and_that_is_said() {
+    let home = Home::new();
+    let store = home.open();
+    let (id, change) = home.mail(LARGE);
+    made(store.commit(vec![change])).unwrap();
+    made(store.commit(vec![Change::Update(sample::parcel(id, 0, "backup,office", sample::sending()))])).unwrap();
+    let home = home.crashed();
+    fs::remove_file(home.path().join("spool").join(id.to_string())).unwrap();
+    let [parcel] = home.open().parcels(id).unwrap().try_into().unwrap();
+    let Standing::Held { by: HeldBy::Damaged, why, .. } = &parcel.standing else { panic!("{parcel:?}") };
+    assert!(why.sentence.contains("may have arrived"), "{why:?}");
+    assert_eq!(parcel.route, sample::route("office"), "never through another account");
+}
+
 /// What is said when the directory is opened; nothing of it was changed.
 fn refused(home: &Home) -> String {
     let files = || -> Vec<(String, Vec<u8>)> {
