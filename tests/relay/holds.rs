@@ -231,7 +231,7 @@ async fn a_sign_in_that_is_refused_late_does_not_hold_the_account_that_was_signe
     let (log, clock) = (Log::capture(), clock());
     let scene = scene(&clock).await;
     let gate = Gate::new();
-    scene.sandbox.faults().plan(Stage::Auth, Fault::Wait(gate.clone()), Times::Once);
+    scene.sandbox.faults().plan(Stage::Ehlo, Fault::Wait(gate.clone()), Times::Once);
     scene.sandbox.faults().plan(Stage::Auth, Fault::reply(535, "5.7.8 Not so"), Times::Once);
     promised(&scene).await;
     reached(&gate).await;
