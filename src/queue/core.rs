@@ -90,7 +90,9 @@ impl Core {
         }
         let Some((notice, parcels)) = notice else { return Vec::new() };
         // It may go where no mail has gone before: only a route that is known is looked for in the store.
-        parcels.iter().for_each(|parcel| self.lanes.look(&parcel.route));
+        for parcel in &parcels {
+            self.lanes.look(&parcel.route);
+        }
         vec![Change::Store(notice, parcels)]
     }
 
@@ -178,6 +180,7 @@ impl Out {
     }
 
     /// Whether somebody has it.
+    #[cfg(test)]
     pub fn has(&self, id: ParcelId) -> bool {
         self.set().contains(&id)
     }
