@@ -178,6 +178,7 @@ impl Out {
     }
 
     /// Whether somebody has it.
+    #[cfg(test)]
     pub fn has(&self, id: ParcelId) -> bool {
         self.set().contains(&id)
     }

@@ -78,8 +78,7 @@ impl Core {
     }
 
     async fn recover_once(self: &Arc<Self>, known: &Arc<Known>) -> Result<Found, String> {
-        let mut found = Found::default();
-        found.uncertain = self.end_unanswered().await?;
+        let mut found = Found { uncertain: self.end_unanswered().await?, ..Found::default() };
         let core = Arc::clone(self);
         for route in blocking(move || core.store.routes()).await? {
             self.lanes.look(&route);
