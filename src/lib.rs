@@ -46,6 +46,8 @@
 //!    credential ([`account::keeper`]), to dial ([`net::dial`], or [`net::proxy`] on the way), to verify the server as
 //!    the account says ([`net::trust`]), to say EHLO and to sign in ([`account::signin`]). `posthouse test` goes this
 //!    very way ([`upstream::probe`]) and tells of each [`upstream::step`].
+//!    Whether and how fast the account may be used says its desk: its hold, breaker, budget and pace
+//!    ([`account::health`], [`account::breaker`], [`account::budget`], [`outbound::throttle`]) shut and open its lane.
 //! 6. What fails is judged by [`diagnosis::diagnose`] and turned into an outcome by [`outbound::verdict`];
 //!    [`queue::Lease::settle`] ends it, and only then is the device answered.
 //!
@@ -64,9 +66,9 @@
 //!
 //! # Rules that keep it simple
 //!
-//! - **Sans-IO.** `mail`, `smtp`, `diagnosis`, `account::{book, provider, signin, health, tokens, life, warning}`,
-//!   `inbound::{policy, limits}`, `outbound::verdict`, `config::check` touch no socket, file or clock. A dialogue takes
-//!   octets and the time and gives [`smtp::Output`]; replies gather until it would wait.
+//! - **Sans-IO.** `mail`, `smtp`, `diagnosis`, `account::{book, provider, signin, health, breaker, budget, tokens, life,
+//!   warning}`, `inbound::{policy, limits}`, `outbound::{verdict, throttle, fitness}`, `config::check` touch no socket,
+//!   file or clock. A dialogue takes octets and the time and gives [`smtp::Output`]; replies gather until it would wait.
 //! - **Stages own their data.** What a stage knows lives in its enum variant, so that STARTTLS forgets EHLO because the
 //!   stage that held it is gone.
 //! - **Proof by type.** `Server<A>` answers a body with 250 only by consuming an `A`; the relay's `A` is

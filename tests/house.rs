@@ -73,6 +73,8 @@ const SANS_IO: &[&str] = &[
     "account/book",
     "account/provider",
     "account/signin",
+    "account/health",
+    "account/breaker",
     "account/budget",
     "queue/entry",
     "queue/notice",
@@ -80,6 +82,8 @@ const SANS_IO: &[&str] = &[
     "inbound/policy",
     "inbound/limits",
     "outbound/verdict",
+    "outbound/throttle",
+    "outbound/fitness",
     "config/check",
 ];
 

@@ -131,9 +131,8 @@ impl Stage {
             return Self::Server;
         }
         match (failure.phase(), credential) {
-            (Phase::Credential, _) => Self::SignIn,
             (Phase::Auth, Credential::Password { .. }) => Self::Password,
-            (Phase::Auth, _) => Self::SignIn,
+            (Phase::Credential | Phase::Auth, _) => Self::SignIn,
             (phase, _) if phase < Phase::Auth => Self::Server,
             _ => Self::Mail,
         }
@@ -208,7 +207,7 @@ impl Health {
             // A second connection that fails like the first is no news and must not lengthen the wait.
             State::Held(_) => return None,
         };
-        self.hold_by(change)
+        Some(self.hold_by(change))
     }
 
     /// What was tried without mail, to end a hold, failed. What proves nothing is tried again soon.
@@ -218,7 +217,7 @@ impl Health {
             Some(rhythm) => hold.renewed(now, rhythm, stage, why),
             None => hold.put_off(now),
         };
-        self.hold_by(Change::StillHeld(hold))
+        Some(self.hold_by(Change::StillHeld(hold)))
     }
 
     /// The look at the server found nothing amiss any more.
@@ -240,11 +239,11 @@ impl Health {
         Some(Change::Well { held_for })
     }
 
-    fn hold_by(&mut self, change: Change) -> Option<Change> {
+    fn hold_by(&mut self, change: Change) -> Change {
         if let Change::Held(hold) | Change::StillHeld(hold) = &change {
             self.state = State::Held(hold.clone());
         }
-        Some(change)
+        change
     }
 }
 

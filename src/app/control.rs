@@ -123,21 +123,36 @@ pub(super) fn open(
 ///
 /// | request | answer |
 /// |---|---|
-/// | `GET /v1/status` | [`Running`] |
+/// | `GET /v1/status` | [`Running`], and `takes_mail`: whether MAIL is refused for want of room or a failing disk |
 /// | `GET /v1/accounts` | [`Accounts`] |
 /// | `POST /v1/accounts/NAME/signed-in` | 204: a hold has ended, the next attempt uses the new sign-in |
 /// | `POST /v1/accounts/NAME/signed-out` | 204: no token in memory is used any more |
+/// | `POST /v1/accounts/NAME/release` | 204: it is tried at once, whatever was known against it |
 ///
 /// and what [`queue::routes`] has.
 fn routes(office: Office) -> Router {
     Router::new()
-        .route("/v1/status", get(|office: State<Arc<Office>>| ready(Json(office.running.clone()))))
+        .route("/v1/status", get(status))
         .route("/v1/accounts", get(all))
         .route("/v1/accounts/{name}/signed-in", post(|office, name| ready(change(office, name, Desks::signed_in))))
         .route("/v1/accounts/{name}/signed-out", post(|office, name| ready(change(office, name, Desks::signed_out))))
+        .route("/v1/accounts/{name}/release", post(|office, name| ready(change(office, name, Desks::release))))
         .merge(queue::routes())
         .layer(axum::middleware::map_response(signed))
         .with_state(Arc::new(office))
+}
+
+/// The relay, and whether it takes mail.
+#[derive(Debug, Serialize)]
+struct Stand<'a> {
+    #[serde(flatten)]
+    running: &'a Running,
+    takes_mail: bool,
+}
+
+async fn status(State(office): State<Arc<Office>>) -> Response {
+    let takes_mail = office.queue.is_ready();
+    Json(Stand { running: &office.running, takes_mail }).into_response()
 }
 
 async fn all(State(office): State<Arc<Office>>) -> Json<Accounts> {
@@ -189,6 +204,11 @@ pub async fn tell_signed_in(storage: &Storage, account: &AccountName) -> Told {
 /// Tells the relay that the vault has nothing of this account any more.
 pub async fn tell_signed_out(storage: &Storage, account: &AccountName) -> Told {
     tell(storage, account, "signed-out").await
+}
+
+/// Tells the relay that this account is to be tried at once, whatever is known against it.
+pub async fn tell_released(storage: &Storage, account: &AccountName) -> Told {
+    tell(storage, account, "release").await
 }
 
 async fn tell(storage: &Storage, account: &AccountName, what: &str) -> Told {

@@ -36,8 +36,8 @@ impl Recalled {
     /// What is known of one account.
     pub(super) fn of(&self, account: &Settings, config: &Config) -> Known {
         // One that was renamed is still the same at its provider.
-        let names = std::iter::once(&account.name).chain(&account.renamed_from);
-        let remembered = names.filter_map(|name| self.accounts.get(name)).next().cloned().unwrap_or_default();
+        let mut names = std::iter::once(&account.name).chain(&account.renamed_from);
+        let remembered = names.find_map(|name| self.accounts.get(name)).cloned().unwrap_or_default();
         let retry = match &config.queue {
             queue::Settings::Durable(keeping) => keeping.retry.clone(),
             queue::Settings::Proxy { .. } => Keeping::default().retry,

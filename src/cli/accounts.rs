@@ -13,20 +13,23 @@ use std::process::ExitCode;
 
 use jiff::Timestamp;
 
-use super::sysexits::{EX_CONFIG, EX_NOPERM, EX_SOFTWARE, EX_USAGE};
+use super::sysexits::{EX_CONFIG, EX_NOPERM, EX_SOFTWARE, EX_UNAVAILABLE, EX_USAGE};
 use super::{cannot_use, fail, print, runtime};
 use crate::app::accounts::{self, Account};
-use crate::app::control::{self, Running};
+use crate::app::control::{self, Running, Told};
 use crate::config::{self, Config, Loaded, Sources};
+use crate::ids::AccountName;
 
 pub(super) const AFTER_HELP: &str = "Examples:
   posthouse accounts           all of them, a line for each
   posthouse accounts office    everything about one
+  posthouse accounts office --release   try it at once: what it was held for has been mended
   posthouse accounts --check   for monitoring: 0, or 77 if a person must do something
 
 Exit codes:
   0   told; with --check: nobody has to do anything
   64  wrong arguments, or no such account
+  69  only with --release: no relay is running, or it did not understand
   74  the output could not be written
   77  only with --check: an account is held for what a person must mend, is not signed in, or will not be for much longer
   78  the configuration is wrong
@@ -45,6 +48,9 @@ pub(super) struct Args {
     /// Show everything about this one.
     #[arg(value_name = "NAME")]
     name: Option<String>,
+    /// Try this one at once, whatever it is held for; a relay must be running.
+    #[arg(long, requires = "name")]
+    release: bool,
     /// End with exit code 77 if a person must do something, now or soon.
     #[arg(long)]
     check: bool,
@@ -73,7 +79,10 @@ pub(super) fn run(args: &Args, sources: &Sources) -> ExitCode {
         Err(report) => return cannot_use(&report, sources),
     };
     let seen = match runtime() {
-        Ok(runtime) => runtime.block_on(look(&config)),
+        Ok(runtime) => runtime.block_on(async {
+            release(args, &config).await?;
+            look(&config).await
+        }),
         Err(error) => return fail(EX_SOFTWARE, format_args!("the runtime cannot be started: {error}")),
     };
     let seen = seen.and_then(|seen| match &args.name {
@@ -98,6 +107,21 @@ pub(super) fn run(args: &Args, sources: &Sources) -> ExitCode {
 fn width() -> Option<u16> {
     let is_terminal = std::io::stdout().is_terminal();
     terminal_size::terminal_size().filter(|_| is_terminal).map(|(terminal_size::Width(columns), _)| columns)
+}
+
+/// Has the running relay try the account, if that is asked for.
+async fn release(args: &Args, config: &Config) -> Result<(), (u8, String)> {
+    let Some(name) = args.name.as_ref().filter(|_| args.release) else { return Ok(()) };
+    let name = AccountName::from(name.as_str());
+    if !config.accounts.iter().any(|account| account.name == name) {
+        // Said below, with those that are there.
+        return Ok(());
+    }
+    match control::tell_released(&config.storage, &name).await {
+        Told::Running => Ok(()),
+        Told::NotRunning => Err((EX_UNAVAILABLE, "no relay is running: the next one tries the account at once".into())),
+        Told::NotHeard(why) => Err((EX_UNAVAILABLE, why)),
+    }
 }
 
 async fn look(config: &Config) -> Result<Seen, (u8, String)> {

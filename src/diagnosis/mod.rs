@@ -14,7 +14,7 @@ mod proxy;
 mod recalled;
 mod said;
 #[cfg(test)]
-mod seen;
+pub(crate) mod seen;
 mod smtp;
 mod tls;
 mod token;

@@ -22,14 +22,12 @@ impl Diagnosis {
 fn own(code: &str) -> &'static str {
     // Whole codes go in or nothing does.
     let mut codes = CODES.lock().unwrap_or_else(PoisonError::into_inner);
-    match codes.get(code) {
-        Some(known) => known,
-        None => {
-            let code: &'static str = Box::leak(code.into());
-            codes.insert(code);
-            code
-        }
+    if let Some(known) = codes.get(code) {
+        return known;
     }
+    let code: &'static str = Box::leak(code.into());
+    codes.insert(code);
+    code
 }
 
 #[cfg(test)]

@@ -13,9 +13,9 @@ use crate::words::Phase;
 #[path = "../../tests/support/replies.rs"]
 mod replies;
 
-use replies::{Seen, seen};
+pub(crate) use replies::{Seen, seen};
 
-fn phase(seen: &Seen) -> Phase {
+pub(crate) fn phase(seen: &Seen) -> Phase {
     match seen.phase {
         "greeting" => Phase::Greeting,
         "auth" => Phase::Auth,
@@ -27,7 +27,7 @@ fn phase(seen: &Seen) -> Phase {
     }
 }
 
-fn context(seen: &Seen) -> Context<'static> {
+pub(crate) fn context(seen: &Seen) -> Context<'static> {
     let sign_in = match seen.sign_in {
         "password" => SignIn::Password,
         "token" | "bearer" => SignIn::Token,
@@ -38,7 +38,7 @@ fn context(seen: &Seen) -> Context<'static> {
 }
 
 /// As the client dialogue reads it; the dialogue puts the reason of a refused token behind the text.
-fn reply(seen: &Seen) -> Reply {
+pub(crate) fn reply(seen: &Seen) -> Reply {
     let said = seen.said();
     let code = said.text.iter().find_map(|line| enhanced(line.split(' ').next()?));
     let text = |line: &&'static str| match line.split_once(' ') {

@@ -1,15 +1,5 @@
 //! What becomes of the mail: the single page of policy, from a cause to an outcome. Pure.
 //!
-//! | cause | outcome | what else follows |
-//! |---|---|---|
-//! | account | hold | the account is held; a sign-in that works ends it, or a delivery where AUTH says nothing |
-//! | quota | hold | the account is held for as long as the provider says, else for an hour, doubled to a day |
-//! | throttle | later | fewer connections and messages a minute where it concerns the account (`throttle`) |
-//! | message | never | – |
-//! | config | hold | the account is held until server and configuration fit |
-//! | network | later | the third in a row opens the account's breaker |
-//! | uncertain | uncertain | – |
-//!
 //! `diagnosis` says what a failure means, this file what follows. Guarantees that a sign-in failure never becomes
 //! *never* (promise 5), and that only a failure from the first octet of the dot on becomes *uncertain*.
 
@@ -18,7 +8,17 @@ use crate::queue::Outcome;
 use crate::smtp::reply::{Refusal, Reply};
 use crate::words::Cause;
 
-/// The outcome of a failure, for every recipient it concerns.
+/// The outcome of a failure, for every recipient it concerns:
+///
+/// | cause | outcome | what else follows |
+/// |---|---|---|
+/// | account | hold | the account is held; a sign-in that works ends it, or a delivery where AUTH says nothing |
+/// | quota | hold | the account is held for as long as the provider says, else for an hour, doubled to a day |
+/// | throttle | later | fewer connections and messages a minute where it concerns the account (`throttle`) |
+/// | message | never | – |
+/// | config | hold | the account is held until server and configuration fit |
+/// | network | later | the third in a row opens the account's breaker |
+/// | uncertain | uncertain | – |
 #[must_use]
 pub fn of_failure(failure: &Failure, diagnosis: Diagnosis) -> Outcome {
     let refusal = match failure {

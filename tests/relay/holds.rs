@@ -6,13 +6,14 @@
 use std::time::Duration;
 
 use posthouse::account::book::Rule;
+use posthouse::app::control::{Told, tell_released};
 use posthouse::config::Config;
 use posthouse::net::clock::Clock;
 use posthouse::queue::{self, Keeping};
 use posthouse::sandbox::Certificate;
-use posthouse::sandbox::fault::{Fault, Stage, Times};
+use posthouse::sandbox::fault::{Fault, Gate, Stage, Times};
 
-use crate::scene::{Log, Scene, add_account, provider};
+use crate::scene::{Log, Scene, add_account, provider, reached};
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
@@ -162,7 +163,7 @@ async fn a_hold_outlives_a_restart_and_a_person_ends_it_at_once() {
     log.wait_for_line(&["account held", "next_try_s=2400"]).await;
     promised(&scene).await;
     assert_eq!(scene.sandbox.mailbox().count(), 0);
-    assert!(scene.relay.desks().release(&"office".into()));
+    assert_eq!(tell_released(&scene.config.storage, &"office".into()).await, Told::Running);
     arrived(&scene, 2).await;
 }
 
@@ -187,4 +188,57 @@ async fn the_day_s_recipients_are_counted_across_a_restart_and_what_does_not_fit
     assert_eq!(scene.sandbox.mailbox().count(), 2);
     clock.advance(2 * HOUR);
     arrived(&scene, 3).await;
+}
+
+#[tokio::test]
+async fn a_provider_that_complains_gets_fewer_connections_and_more_again_when_it_goes_well() {
+    let (log, clock) = (Log::capture(), clock());
+    let scene = scene(&clock).await;
+    scene.sandbox.faults().plan(
+        Stage::Mail,
+        Fault::reply(432, "4.3.2 Concurrent connections limit exceeded."),
+        Times::Once,
+    );
+    promised(&scene).await;
+    log.wait_for_line(&["slowed down", "connections=1"]).await;
+    let throttle = async || scene.relay.desks().status().await.remove(0).throttle;
+    assert_eq!(throttle().await.map(|it| (it.connections, it.connections_allowed)), Some((1, 2)));
+    clock.advance(MINUTE + 30);
+    assert!(scene.device().await.mail().await.starts_with("250 "));
+    log.wait_for_line(&["at full pace again"]).await;
+    assert_eq!(throttle().await, None);
+    arrived(&scene, 2).await;
+}
+
+#[tokio::test]
+async fn a_greylisted_recipient_slows_nobody_else() {
+    let (log, clock) = (Log::capture(), clock());
+    let scene = scene(&clock).await;
+    scene.sandbox.faults().plan(
+        Stage::Rcpt,
+        Fault::reply(451, "4.7.1 Greylisted, come back in 5 minutes"),
+        Times::Once,
+    );
+    promised(&scene).await;
+    log.wait_for_line(&["greylisted", "cause=throttle"]).await;
+    assert!(scene.device().await.mail().await.starts_with("250 "));
+    assert_eq!(scene.relay.desks().status().await.remove(0).throttle, None);
+    assert_eq!(log.count(&["slowed down"]), 0);
+}
+
+#[tokio::test]
+async fn a_sign_in_that_is_refused_late_does_not_hold_the_account_that_was_signed_in_meanwhile() {
+    let (log, clock) = (Log::capture(), clock());
+    let scene = scene(&clock).await;
+    let gate = Gate::new();
+    scene.sandbox.faults().plan(Stage::Ehlo, Fault::Wait(gate.clone()), Times::Once);
+    scene.sandbox.faults().plan(Stage::Auth, Fault::reply(535, "5.7.8 Not so"), Times::Once);
+    promised(&scene).await;
+    reached(&gate).await;
+    assert!(scene.relay.signed_in(&"office".into()));
+    gate.open();
+    log.wait_for_line(&["attempt failed", "cause=account"]).await;
+    clock.advance(2 * MINUTE);
+    arrived(&scene, 1).await;
+    assert_eq!(log.count(&["account held"]), 0, "{}", log.text());
 }

@@ -3,17 +3,11 @@
 //! `tests/replies.txt` says the cause of each line; here is what must follow from it.
 
 use super::*;
-use crate::diagnosis::{Context, SignIn, diagnose};
-use crate::smtp::reply::Enhanced;
+use crate::diagnosis::seen::{Seen, context, phase, reply, seen};
+use crate::diagnosis::{Context, diagnose};
 use crate::words::Phase;
 
-#[path = "../../../tests/support/replies.rs"]
-#[allow(dead_code, reason = "the tables are held against the rest elsewhere")]
-mod replies;
-
-use replies::{Seen, seen};
-
-/// As the design's table has it.
+/// What the table says.
 fn follows(cause: &str) -> &'static str {
     match cause {
         "account" | "quota" | "config" => "hold",
@@ -32,45 +26,6 @@ fn name(outcome: &Outcome) -> &'static str {
         Outcome::HoldMessage(_) => "hold the message",
         Outcome::Uncertain(_) => "uncertain",
     }
-}
-
-/// Where a line is said.
-fn phase(seen: &Seen) -> Phase {
-    match seen.phase {
-        "greeting" => Phase::Greeting,
-        "auth" => Phase::Auth,
-        "mail" => Phase::Mail,
-        "rcpt" => Phase::Recipient,
-        "data" => Phase::Data,
-        "dot" => Phase::Dot,
-        other => panic!("no such phase: {other}"),
-    }
-}
-
-fn context(seen: &Seen) -> Context<'static> {
-    let sign_in = match seen.sign_in {
-        "password" => SignIn::Password,
-        "token" | "bearer" => SignIn::Token,
-        _ => SignIn::None,
-    };
-    Context { provider: seen.provider, host: "127.0.0.1", sign_in, account: Some("office") }
-}
-
-fn reply(seen: &Seen) -> Reply {
-    let said = seen.said();
-    let enhanced = |text: &str| {
-        let parts: Vec<u16> = text.split('.').map_while(|part| part.parse().ok()).collect();
-        let [class, subject, detail] = parts.try_into().ok()?;
-        Some(Enhanced(u8::try_from(class).ok()?, subject, detail))
-    };
-    let first = |line: &&'static str| line.split(' ').next().and_then(enhanced);
-    let code = said.text.iter().find_map(first);
-    let text = |line: &&'static str| match line.split_once(' ') {
-        Some((_, rest)) if first(line).is_some() => rest,
-        _ => line,
-    };
-    let text = said.text.iter().map(text).collect::<Vec<_>>().join("\n");
-    Reply { code: said.number, enhanced: code, text: text.into() }
 }
 
 fn outcome(phase: Phase, reply: Reply, context: Context<'_>) -> Outcome {
