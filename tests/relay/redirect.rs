@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use posthouse::account::book::Rule;
 use posthouse::mail::address::Address;
-use posthouse::queue::{Keeping, Settings};
+use posthouse::queue::Settings;
 use posthouse::sandbox::Sandbox;
 use posthouse::sandbox::fault::{Fault, Stage, Times};
 
