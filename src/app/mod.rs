@@ -220,9 +220,13 @@ impl App {
         self.journal.live().dismiss_all();
         self.queue.end_windows();
         let in_time = tokio::time::timeout_at(until.into(), self.sessions.tasks.wait()).await.is_ok();
-        // Idle couriers say QUIT; attempts still under way are cut, and who waits for one hears what that means.
+        // Idle couriers say QUIT, and attempts before their dot are cut: their mail is stored. The others get what is left
+        // of the grace: without its reply a mail that was sent would be sent again.
         self.couriers.tasks.close();
+        self.couriers.attempts.close();
         self.couriers.ending.cancel();
+        let _ = tokio::time::timeout_at(until.into(), self.couriers.attempts.wait()).await;
+        self.couriers.cut.cancel();
         if !in_time {
             let left = self.journal.live().len();
             tracing::warn!(sessions = left, "shutdown_grace is over; these sessions are cut");

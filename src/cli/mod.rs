@@ -89,7 +89,7 @@ enum Command {
     },
     /// Show what waits to be delivered and why, and try, hold, release, remove or export it.
     #[command(after_long_help = queue::AFTER_HELP)]
-    Queue(queue::Args),
+    Queue(Box<queue::Args>),
     /// End a sign-in, at the provider and here; a running relay hears of it at once.
     #[command(after_long_help = logout::AFTER_HELP)]
     Logout {

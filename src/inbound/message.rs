@@ -138,7 +138,7 @@ impl Session<'_> {
             return Err(Refusal::new(554, 6, 0, "The message has several From fields"));
         }
         // Mail sent elsewhere has fewer recipients than were given, and goes the way of the first.
-        let routes: Vec<_> = self.routes.iter().take(arrived.envelope.recipients.len()).cloned().collect();
+        let routes: Vec<_> = self.mail.routes.iter().take(arrived.envelope.recipients.len()).cloned().collect();
         if routes.len() < arrived.envelope.recipients.len() {
             return Err(no_route());
         }
@@ -215,7 +215,7 @@ impl Session<'_> {
             device: &self.device,
             envelope: &arrived.envelope,
             size,
-            account: self.routes.first().map(Route::first),
+            account: self.mail.routes.first().map(Route::first),
             reply,
             queued,
             took: arrived.since.elapsed(),

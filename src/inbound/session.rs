@@ -43,19 +43,26 @@ pub(super) struct Session<'a> {
     pub(super) seat: &'a Seat<'a>,
     pub(super) device: DeviceName,
     pub(super) caller: Caller,
-    /// Of each recipient of the mail that has begun.
-    pub(super) routes: Vec<Route>,
+    /// By itself: an idle session is small.
+    pub(super) mail: Box<Mail>,
     pub(super) messages: u32,
     /// The relay asked it to end, and the dialogue knows.
     dismissed: bool,
-    /// What came while an answer was written.
+}
+
+/// What belongs to the mail at hand.
+#[derive(Default)]
+pub(super) struct Mail {
+    /// Of each recipient so far.
+    pub(super) routes: Vec<Route>,
+    /// What came while the answer was written.
     early: Option<Box<Result<Event, End>>>,
 }
 
 impl<'a> Session<'a> {
     pub(super) fn new(door: Arc<Door>, seat: &'a Seat<'a>, device: DeviceName, peer: IpAddr) -> Self {
         let caller = Caller { source: peer, login: None };
-        Self { door, seat, device, caller, routes: Vec::new(), messages: 0, dismissed: false, early: None }
+        Self { door, seat, device, caller, mail: Box::default(), messages: 0, dismissed: false }
     }
 
     /// Speaks until the end.
@@ -132,7 +139,7 @@ impl<'a> Session<'a> {
     pub(super) async fn next(&mut self, link: &mut Link<Dialogue>) -> Result<Event, End> {
         self.write_down(link);
         self.seat.set_idle(link.conversation().is_idle());
-        if let Some(early) = self.early.take() {
+        if let Some(early) = self.mail.early.take() {
             return *early;
         }
         if !self.dismissed {
@@ -152,7 +159,7 @@ impl<'a> Session<'a> {
         let mut next = std::pin::pin!(link.next());
         let first = std::future::poll_fn(|context| Poll::Ready(next.as_mut().poll(context))).await;
         if let Poll::Ready(event) = first {
-            self.early = Some(Box::new(event));
+            self.mail.early = Some(Box::new(event));
         }
     }
 
@@ -199,7 +206,7 @@ impl<'a> Session<'a> {
     }
 
     fn sender(&mut self, link: &mut Link<Dialogue>, mut question: SenderQuestion) {
-        self.routes.clear();
+        self.mail.routes.clear();
         let answer = self.door.policy.sender(&self.caller, &mut question.sender);
         let answer = answer.and_then(|()| self.can_go_out(&question.sender.reverse_path));
         self.note_refusal("sender", &question.sender.reverse_path, &answer);
@@ -215,7 +222,7 @@ impl<'a> Session<'a> {
         let company = if self.door.queue.is_durable() {
             Company::Free
         } else {
-            Company::Together(self.routes.first().map(Route::first))
+            Company::Together(self.mail.routes.first().map(Route::first))
         };
         let answer = self.door.policy.recipient(&self.caller, question.envelope(), company, address);
         self.note_refusal("recipient", &question.recipient.address, &answer);
@@ -223,7 +230,7 @@ impl<'a> Session<'a> {
             let route = Route::new(Arc::clone(route.accounts())).ok_or_else(no_route)?;
             self.within_limits(Unit::Recipient)?;
             question.recipient.address = address;
-            self.routes.push(route);
+            self.mail.routes.push(route);
             Ok(())
         });
         link.conversation_mut().answer_recipient(question, answer, Instant::now());

@@ -105,9 +105,12 @@ impl Courier {
         while let Some(task) = ending.run_until_cancelled(self.next_task()).await {
             let span = task.span.clone();
             // On the heap: a courier that waits is small.
+            let (_under_way, end) = (self.couriers.attempts.token(), self.couriers.end_of(task.lease.dot()));
             let attempt = Box::pin(self.attempt(task)).instrument(span);
-            if ending.run_until_cancelled(attempt).await.is_none() {
-                return;
+            tokio::select! {
+                biased;
+                () = attempt => {}
+                () = end => return,
             }
             self.look_at_line();
             if self.line.is_none() && self.ahead.is_none() {

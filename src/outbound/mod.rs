@@ -20,6 +20,8 @@ pub mod verdict;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::queue::Dot;
+
 pub use desk::{Desk, Known};
 pub use desks::Desks;
 
@@ -28,6 +30,25 @@ pub use desks::Desks;
 pub struct Couriers {
     /// The couriers, and their goodbyes to providers, for which nobody waits but the end of the program.
     pub tasks: TaskTracker,
-    /// Cancelled when nobody waits for an answer any more: idle lines are closed in order, attempts are cut.
+    /// Cancelled when nobody waits for an answer any more: idle lines are closed in order, attempts
+    /// whose dot is not permitted are cut, and nothing more is claimed.
     pub ending: CancellationToken,
+    /// Cancelled when attempts whose dot may be out are not waited for any longer.
+    pub cut: CancellationToken,
+    /// Attempts under way.
+    pub attempts: TaskTracker,
+}
+
+impl Couriers {
+    /// Resolves when an attempt is to be cut: at once when the relay ends, or, while its reply is what decides between
+    /// delivered and sent twice, not before there is no more time.
+    fn end_of(&self, dot: Dot) -> impl Future<Output = ()> + use<> {
+        let (ending, cut) = (self.ending.clone(), self.cut.clone());
+        async move {
+            ending.cancelled().await;
+            if dot.is_asked_for() {
+                cut.cancelled().await;
+            }
+        }
+    }
 }

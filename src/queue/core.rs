@@ -14,10 +14,10 @@ use tokio_util::task::TaskTracker;
 use super::lane::{Lane, Next};
 use super::lanes::Lanes;
 use super::lease::Lease;
-use super::parcel::{Owed, Parcel, ParcelId, State, Try};
+use super::parcel::{Owed, Parcel, ParcelId, Try};
 use super::recovery::Known;
 use super::room::Room;
-use super::store::{Change, Condition, Store};
+use super::store::{Condition, Store};
 use super::{AccountFacts, Keeping, Message, Outcome, Route, notice, schedule};
 use crate::ids::{AccountName, MessageId};
 use crate::journal::{Event, Journal};
@@ -64,15 +64,10 @@ impl Core {
         schedule::settle(parcel, outcomes, tried, &moment)
     }
 
-    /// Whether anybody may have been told of this recipient: then a notice waits in the store.
-    pub fn may_be_told(ended: &Owed) -> bool {
-        matches!(ended.state, State::Never { .. }) || ended.recipient.notify.is_some()
-    }
-
-    /// Who is to be told of these recipients, as changes for the same commit. What cannot be told is an alert.
-    pub fn tell(&self, message: &Message, ended: &[(&Parcel, &Owed)], kept: bool) -> Vec<Change> {
+    /// Who is to be told of these recipients: a notice for the same commit, or an alert for after it.
+    pub fn tell(&self, message: &Message, ended: &[(&Parcel, &Owed)], kept: bool) -> notice::Told {
         if ended.is_empty() {
-            return Vec::new();
+            return notice::Told::default();
         }
         let now = Zoned::new(self.clock.now(), TimeZone::system());
         let terms = notice::Terms {
@@ -84,14 +79,19 @@ impl Core {
             kept,
         };
         let ended: Vec<_> = ended.iter().map(|(parcel, owed)| notice::Ended::new(parcel, owed)).collect();
-        let notice::Told { notice, alert } = notice::of(message, &ended, &terms);
-        if let Some(text) = alert {
-            self.journal.record(Event::Alert { message: message.id, text: &text });
+        let told = notice::of(message, &ended, &terms);
+        for parcel in told.notice.iter().flat_map(|(_, parcels)| parcels) {
+            // It may go where no mail has gone before: only a route that is known is looked for in the store.
+            self.lanes.look(&parcel.route);
         }
-        let Some((notice, parcels)) = notice else { return Vec::new() };
-        // It may go where no mail has gone before: only a route that is known is looked for in the store.
-        parcels.iter().for_each(|parcel| self.lanes.look(&parcel.route));
-        vec![Change::Store(notice, parcels)]
+        told
+    }
+
+    /// Says what nobody could be told.
+    pub fn alert(&self, message: &Message, alert: Option<&String>) {
+        if let Some(text) = alert {
+            self.journal.record(Event::Alert { message: message.id, text });
+        }
     }
 
     /// Something of this route may be due that nobody has in hand.
@@ -178,6 +178,7 @@ impl Out {
     }
 
     /// Whether somebody has it.
+    #[cfg(test)]
     pub fn has(&self, id: ParcelId) -> bool {
         self.set().contains(&id)
     }

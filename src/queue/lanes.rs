@@ -30,8 +30,10 @@ impl Lanes {
     /// Open lanes.
     pub fn new(accounts: impl IntoIterator<Item = AccountName>, clock: Clock) -> Self {
         let now = clock.now();
-        let by_account = accounts.into_iter().map(|name| (name, Lane::new(now))).collect();
-        Self { by_account, clock, routes: Mutex::default() }
+        let by_account: HashMap<AccountName, Lane> = accounts.into_iter().map(|name| (name, Lane::new(now))).collect();
+        // An uncertain attempt leaves an account alone on its route.
+        let routes: HashSet<Route> = by_account.keys().cloned().map(Route::only).collect();
+        Self { by_account, clock, routes: Mutex::new(routes) }
     }
 
     /// The lane of an account.

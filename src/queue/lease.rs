@@ -5,6 +5,7 @@
 //! proxy's, one whose device still waits, or the store's, is no concern of the courier.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::oneshot;
 
@@ -31,6 +32,19 @@ pub struct Lease {
     /// Whose turn it is.
     pub(super) account: AccountName,
     hold: Hold,
+    dot: Dot,
+}
+
+/// Whether a lease's dot may be out, for whoever does not have the lease.
+#[derive(Debug, Clone, Default)]
+pub struct Dot(Arc<AtomicBool>);
+
+impl Dot {
+    /// Whether it was asked for: its permission may be on its way to the disk.
+    #[must_use]
+    pub fn is_asked_for(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 /// Whose the parcel is.
@@ -74,12 +88,12 @@ impl Lease {
         let envelope = Arc::new(Envelope { sender: message.sender.clone(), recipients });
         let route = parcel.route.clone();
         let row = Row::new(Arc::clone(core), Arc::clone(&message), parcel);
-        Self { message, envelope, route, account, hold: Hold::Stored(Arc::new(row)) }
+        Self { message, envelope, route, account, hold: Hold::Stored(Arc::new(row)), dot: Dot::default() }
     }
 
     fn new(message: Arc<Message>, envelope: Arc<Envelope>, route: Route, hold: Hold) -> Self {
         let account = route.first().clone();
-        Self { message, envelope, route, account, hold }
+        Self { message, envelope, route, account, hold, dot: Dot::default() }
     }
 
     /// The message.
@@ -111,6 +125,12 @@ impl Lease {
     #[must_use]
     pub fn settles_alone(&self) -> bool {
         !matches!(self.hold, Hold::Fresh(_))
+    }
+
+    /// Whether its dot may be out; to be kept by whoever might cut the attempt.
+    #[must_use]
+    pub fn dot(&self) -> Dot {
+        self.dot.clone()
     }
 
     /// Whether it is still to be sent.
@@ -157,6 +177,7 @@ impl Lease {
     /// Asks to write the terminating dot. Of a stored message it is durable before this returns that the dot may be
     /// out. `None`: the message was withdrawn, or that cannot be recorded; nothing of it may go out.
     pub async fn permit_dot(&self, attempt: AttemptId) -> Option<DotPermit> {
+        self.dot.0.store(true, Ordering::Release);
         let permitted = match &self.hold {
             Hold::Proxy { fate, .. } => fate.commit(),
             Hold::Fresh(claim) => claim.permit_dot(&self.account, attempt).await,

@@ -51,7 +51,7 @@ use crate::words::Cause;
 use self::core::{Core, Out};
 pub use answer::{Accepted, Answer};
 use lanes::Lanes;
-pub use lease::{DotPermit, Lease};
+pub use lease::{Dot, DotPermit, Lease};
 pub use message::{Kind, Message, Offered};
 pub use offer::{Offer, Told};
 pub use recovery::{Known, Reroute};

@@ -78,13 +78,7 @@ impl Core {
     }
 
     async fn recover_once(self: &Arc<Self>, known: &Arc<Known>) -> Result<Found, String> {
-        let mut found = Found::default();
-        let core = Arc::clone(self);
-        let left = blocking(move || core.left_sending()).await?;
-        found.uncertain = left.len();
-        for some in left.chunks(PAGE) {
-            self.put(some).await?;
-        }
+        let mut found = Found { uncertain: self.end_unanswered().await?, ..Found::default() };
         let core = Arc::clone(self);
         for route in blocking(move || core.store.routes()).await? {
             self.lanes.look(&route);
@@ -106,12 +100,39 @@ impl Core {
         Ok(found)
     }
 
-    /// Parcels of dots without an answer, as they stand from now on.
-    fn left_sending(&self) -> Result<Vec<Parcel>, Unreadable> {
+    /// Dots without an answer that nobody has in hand: of a run that died, or recorded by a commit that seemed to have
+    /// failed. How many there were.
+    pub(super) async fn end_unanswered(self: &Arc<Self>) -> Result<usize, String> {
+        let core = Arc::clone(self);
         let now = self.clock.now();
-        // What is out is this run's own.
-        let left = self.store.unfinished()?.into_iter().filter(|waiting| !self.out.has(waiting.parcel.id));
-        Ok(left.map(|w| schedule::recovered(w.parcel, w.arrived, now, &self.keeping, chance())).collect())
+        let left = blocking(move || {
+            let found = core.store.unfinished()?;
+            Ok(core.revised(found, |w| {
+                let sending = matches!(w.parcel.standing, Standing::Sending { .. });
+                sending.then(|| schedule::recovered(w.parcel.clone(), w.arrived, now, &core.keeping, chance()))
+            }))
+        })
+        .await?;
+        let count = left.len();
+        self.put(left).await.map(|()| count)
+    }
+
+    /// Those that are to be changed, as they are to be, and out: nobody else changes them between look and commit.
+    fn revised(&self, found: Vec<Waiting>, change: impl Fn(&Waiting) -> Option<Parcel>) -> Vec<Parcel> {
+        let mut all = Vec::new();
+        for listed in found {
+            let id = listed.parcel.id;
+            if change(&listed).is_none() || !self.out.take(id) {
+                continue;
+            }
+            let parcels = self.store.parcels(id.message).unwrap_or_default();
+            let now = parcels.into_iter().find(|parcel| parcel.id == id);
+            match now.and_then(|parcel| change(&Waiting { parcel, ..listed })) {
+                Some(parcel) => all.push(parcel),
+                None => self.out.back(id),
+            }
+        }
+        all
     }
 
     /// Changes what is to be changed of everything the filter finds.
@@ -129,29 +150,31 @@ impl Core {
             let (last, changed) = blocking(move || {
                 let listed = core.store.list(&filter, page)?;
                 let last = listed.last().map(|waiting| waiting.parcel.id);
-                let others = listed.iter().filter(|waiting| !core.out.has(waiting.parcel.id));
-                let changed: Vec<Parcel> = others.filter_map(|waiting| change(&core, waiting, &known)).collect();
-                Ok((last, changed))
+                Ok((last, core.revised(listed, |waiting| change(&core, waiting, &known))))
             })
             .await?;
             found.held += changed.iter().filter(|parcel| !is_due(parcel)).count();
             found.rerouted += changed.iter().filter(|parcel| is_due(parcel)).count();
-            self.put(&changed).await?;
+            self.put(changed).await?;
             let Some(last) = last else { return Ok(()) };
             after = Some(last);
         }
     }
 
-    async fn put(&self, parcels: &[Parcel]) -> Result<(), String> {
-        if parcels.is_empty() {
-            return Ok(());
+    /// Records these, page by page; whether that succeeds or not, nobody has them afterwards.
+    async fn put(&self, parcels: Vec<Parcel>) -> Result<(), String> {
+        let mut recorded = Ok(());
+        for some in parcels.chunks(PAGE) {
+            let changes = some.iter().cloned().map(Change::Update).collect();
+            if recorded.is_ok() {
+                recorded = self.store.commit(changes).await.map_err(|problem| problem.to_string());
+            }
+            for parcel in some {
+                self.out.back(parcel.id);
+                self.lanes.look(&parcel.route);
+            }
         }
-        let changes = parcels.iter().cloned().map(Change::Update).collect();
-        self.store.commit(changes).await.map_err(|problem| problem.to_string())?;
-        for parcel in parcels {
-            self.lanes.look(&parcel.route);
-        }
-        Ok(())
+        recorded
     }
 
     fn is_known(&self, route: &Route) -> bool {

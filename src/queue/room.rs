@@ -112,6 +112,12 @@ impl Core {
         lack.map_or(Ok(()), |lack| Err(lack.refusal()))
     }
 
+    /// Whether the queue is nine tenths of what it may be.
+    pub(super) fn is_crowded(&self) -> bool {
+        let (messages, octets) = self.store.load(&DeviceName::from("")).all;
+        messages >= self.keeping.max_messages / 10 * 9 || octets >= self.keeping.max_size / 10 * 9
+    }
+
     /// Whether any mail is taken just now; says what has changed.
     pub(super) fn has_room(&self) -> bool {
         self.room_for(0, &DeviceName::from("")).is_ok()

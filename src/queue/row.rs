@@ -4,13 +4,14 @@
 //! notice it causes, before [`Row::settle`] returns, and that an outcome the store could not take is kept and recorded
 //! as soon as it can: until then the parcel is out, so that this process does not send it twice.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::core::Core;
 use super::parcel::{Parcel, ParcelId, Standing, State, Try};
 use super::store::{Change, Condition};
-use super::{Message, Outcome, Route, schedule};
+use super::{Message, Outcome, Route, notice, schedule};
 use crate::disk::durable::NotStored;
 use crate::failpoint;
 use crate::ids::{AccountName, AttemptId};
@@ -28,13 +29,15 @@ pub(super) struct Row {
     route: Route,
     /// `None`: its outcome is recorded, or it was never tried.
     parcel: Mutex<Option<Parcel>>,
+    /// Its dot could not be recorded: it rests for a while, or couriers would dial for it again and again.
+    rests: AtomicBool,
 }
 
 impl Row {
     /// A parcel as it lies in the store. Its id is out already.
     pub fn new(core: Arc<Core>, message: Arc<Message>, parcel: Parcel) -> Self {
         let (id, route) = (parcel.id, parcel.route.clone());
-        Self { core, message, id, route, parcel: Mutex::new(Some(parcel)) }
+        Self { core, message, id, route, parcel: Mutex::new(Some(parcel)), rests: AtomicBool::new(false) }
     }
 
     /// Records that the dot may be written now. False: that could not be recorded, and the parcel goes back.
@@ -58,6 +61,7 @@ impl Row {
             Err(problem) => {
                 self.core.journal.record(Event::DotNotRecorded { message: self.message.id, problem: &problem });
                 self.parcel().take();
+                self.rests.store(true, Ordering::Release);
                 false
             }
         }
@@ -68,20 +72,21 @@ impl Row {
         let Some(parcel) = self.parcel().take() else { return };
         let arrived = self.message.arrived;
         let settled = self.core.settle(parcel, arrived, &account, &outcomes, tried);
+        // Made once: should a commit that failed lie on the disk after all, the next one stores the same notice.
+        let ended: Vec<_> =
+            settled.finished.iter().map(|&i| (&settled.parcel, &settled.parcel.recipients[i])).collect();
+        let told = self.core.tell(&self.message, &ended, !settled.is_finished);
+        let ending = Ending { settled, told };
         failpoint::hit("queue.before-settle");
-        if let Err(problem) = self.core.store.commit(self.changes(&settled)).await {
+        if let Err(problem) = self.core.store.commit(ending.changes()).await {
             self.core.journal.record(Event::OutcomeKept { message: self.message.id, problem: &problem });
-            let row = Arc::clone(&self);
             // A task, because the courier that waits here may be cut off.
-            let kept = self.core.tasks.spawn(async move {
-                row.record_late(&settled).await;
-                settled
-            });
-            let Ok(settled) = kept.await else { return };
-            return self.say(&settled, &account);
+            let row = Arc::clone(&self);
+            let _ = self.core.tasks.spawn(async move { row.record_late(&ending, &account).await }).await;
+            return;
         }
         failpoint::hit("queue.settled");
-        self.say(&settled, &account);
+        self.say(&ending, &account);
     }
 
     /// Nobody tried it: it stands as it stood.
@@ -115,27 +120,18 @@ impl Row {
         self.parcel().as_ref().map_or(0, |parcel| parcel.recipients.iter().filter(|owed| owed.state.is_open()).count())
     }
 
-    fn say(&self, settled: &schedule::Settled, account: &AccountName) {
-        let (message, parcel) = (&self.message, &settled.parcel);
-        let ended = settled.finished.iter().map(|&i| &parcel.recipients[i]);
-        if ended.into_iter().any(Core::may_be_told) {
+    fn say(&self, Ending { settled, told }: &Ending, account: &AccountName) {
+        if told.notice.is_some() {
             self.core.lanes.look_everywhere();
         }
-        let (message, device, standing) = (message.id, &message.device, standing(parcel));
+        self.core.alert(&self.message, told.alert.as_ref());
+        let (message, device, standing) = (self.message.id, &self.message.device, standing(&settled.parcel));
+        // It may have another route now than the one it came by.
+        self.core.look(&settled.parcel.route);
         self.core.journal.record(Event::Settled { message, device, account, standing });
     }
 
-    /// The outcome, as changes. The notice is made anew each time: it is not stored twice, because a commit that failed
-    /// has left nothing.
-    fn changes(&self, settled: &schedule::Settled) -> Vec<Change> {
-        let parcel = &settled.parcel;
-        let ended: Vec<_> = settled.finished.iter().map(|&i| (parcel, &parcel.recipients[i])).collect();
-        let mut changes = self.core.tell(&self.message, &ended, !settled.is_finished);
-        changes.push(if settled.is_finished { Change::Finish(self.id) } else { Change::Update(parcel.clone()) });
-        changes
-    }
-
-    async fn record_late(&self, settled: &schedule::Settled) {
+    async fn record_late(&self, ending: &Ending, account: &AccountName) {
         let mut condition = self.core.store.condition();
         loop {
             tokio::time::sleep(TRY_AGAIN).await;
@@ -143,8 +139,8 @@ impl Row {
             if condition.wait_for(|now| *now == Condition::Well).await.is_err() {
                 return;
             }
-            if self.core.store.commit(self.changes(settled)).await.is_ok() {
-                return;
+            if self.core.store.commit(ending.changes()).await.is_ok() {
+                return self.say(ending, account);
             }
         }
     }
@@ -155,8 +151,35 @@ impl Row {
     }
 }
 
+/// How an attempt ended, and who is told.
+#[derive(Debug)]
+struct Ending {
+    settled: schedule::Settled,
+    told: notice::Told,
+}
+
+impl Ending {
+    fn changes(&self) -> Vec<Change> {
+        let (notice, parcel) = (self.told.notice.clone(), &self.settled.parcel);
+        let mut changes: Vec<_> = notice.map(|(notice, parcels)| Change::Store(notice, parcels)).into_iter().collect();
+        let is_finished = self.settled.is_finished;
+        changes.push(if is_finished { Change::Finish(parcel.id) } else { Change::Update(parcel.clone()) });
+        changes
+    }
+}
+
 impl Drop for Row {
     fn drop(&mut self) {
+        if self.rests.load(Ordering::Acquire) && tokio::runtime::Handle::try_current().is_ok() {
+            let (core, id, route) = (Arc::clone(&self.core), self.id, self.route.clone());
+            let tasks = core.tasks.clone();
+            tasks.spawn(async move {
+                core.ending.run_until_cancelled(tokio::time::sleep(TRY_AGAIN)).await;
+                core.out.back(id);
+                core.look(&route);
+            });
+            return;
+        }
         self.core.out.back(self.id);
         self.core.look(&self.route);
     }

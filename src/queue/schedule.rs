@@ -207,6 +207,17 @@ fn wait(attempts: u32, moment: &Moment<'_>) -> Duration {
     Duration::try_from_secs_f64(wait.as_secs_f64() * (1.0 + spread / 5.0)).unwrap_or(wait)
 }
 
+/// Due later than any schedule says: the wall clock was ahead when it was settled. Due then at the latest time that
+/// the schedule knows; nothing if its time is a possible one.
+#[must_use]
+pub fn pulled_back(mut parcel: Parcel, now: Timestamp, keeping: &Keeping) -> Option<Parcel> {
+    let longest = keeping.retry.iter().copied().max().unwrap_or_default().max(keeping.uncertain_delay);
+    let latest = after(now, longest.saturating_add(longest / 5));
+    let Standing::Due { at } = parcel.standing else { return None };
+    parcel.standing = Standing::Due { at: latest };
+    (at > latest).then_some(parcel)
+}
+
 /// All that is still open becomes *never*.
 fn give_up(parcel: &mut Parcel, at: Timestamp, said: impl Fn(Option<&Said>) -> Said) {
     for owed in parcel.recipients.iter_mut().filter(|owed| is_open(owed)) {
@@ -264,7 +275,7 @@ pub fn recovered(mut parcel: Parcel, arrived: Timestamp, now: Timestamp, keeping
     }
     // Its lifetime cannot end here: whoever gives it up must have tried, in this process.
     let keeping = Keeping { max_queue_lifetime: Duration::MAX, ..keeping.clone() };
-    uncertain(&mut parcel, &Moment { now, arrived, keeping: &keeping, spread, account: &account }, since);
+    uncertain(&mut parcel, &Moment { now, arrived, keeping: &keeping, spread, account: &account }, since.min(now));
     parcel
 }
 

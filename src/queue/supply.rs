@@ -63,10 +63,12 @@ impl Core {
                 // The store says itself what is wrong with it; `None`: nothing is wanted.
                 return if matches!(looked, Ok(None)) { LONGEST_PAUSE } else { AFTER_TROUBLE };
             };
+            let mut recorded = true;
             for (parcel, why) in brought.damaged {
-                if !self.set_aside(parcel, &why).await {
-                    return AFTER_TROUBLE;
-                }
+                recorded &= self.set_aside(parcel, &why).await;
+            }
+            if !recorded {
+                return AFTER_TROUBLE;
             }
             if !brought.found {
                 return brought.pause.min(LONGEST_PAUSE);
@@ -98,6 +100,7 @@ impl Core {
                 Ok(Read::Damaged(parcel, why)) => brought.damaged.push((*parcel, why)),
                 Err(problem) => {
                     self.out.back(id);
+                    brought.damaged.iter().for_each(|(parcel, _)| self.out.back(parcel.id));
                     return Some(Err(problem));
                 }
             }

@@ -39,7 +39,12 @@ impl Core {
             let _ = self.has_room();
             let now = self.clock.steady();
             if self.is_well() {
+                if self.is_crowded() {
+                    self.make_room().await;
+                }
                 self.end_holds().await;
+                // What cannot be read now is looked at the next time.
+                let _ = self.end_unanswered().await;
                 if now >= sweep {
                     self.sweep().await;
                     sweep = now + SWEEP;
@@ -82,6 +87,14 @@ impl Core {
             core.end(waiting.parcel.id, Self::was_kept_enough).await;
         })
         .await;
+        let due = Filter { standing: Some(StandingKind::Due), ..Filter::default() };
+        self.each(due, |core, waiting| async move {
+            // Read again once nobody else can change it: this one was only looked at.
+            if schedule::pulled_back(waiting.parcel.clone(), core.clock.now(), &core.keeping).is_some() {
+                core.end(waiting.parcel.id, Self::pulled_back).await;
+            }
+        })
+        .await;
         for route in self.lanes.barred() {
             let Some(before) = self.given_up_before(&route) else { continue };
             let filter = Filter {
@@ -100,6 +113,26 @@ impl Core {
             })
             .await;
         }
+    }
+
+    fn pulled_back(&self, parcel: Parcel) -> Option<Settled> {
+        let parcel = schedule::pulled_back(parcel, self.clock.now(), &self.keeping)?;
+        Some(Settled { parcel, finished: Vec::new(), is_finished: false })
+    }
+
+    /// What failed and is kept for a look goes before any device is refused for want of room.
+    async fn make_room(self: &Arc<Self>) {
+        let failed = Filter { standing: Some(StandingKind::Failed), ..Filter::default() };
+        self.each(failed, |core, waiting| async move {
+            if core.is_crowded() {
+                core.end(waiting.parcel.id, |_, parcel| {
+                    let failed = matches!(parcel.standing, Standing::Failed { .. });
+                    failed.then(|| Settled { parcel, finished: Vec::new(), is_finished: true })
+                })
+                .await;
+            }
+        })
+        .await;
     }
 
     fn was_kept_enough(&self, parcel: Parcel) -> Option<Settled> {
@@ -126,12 +159,19 @@ impl Core {
             self.end(id, Self::account_held_too_long).await;
             return;
         };
-        let parcel = schedule::claimed(waiting.parcel, now, usable_since);
-        if !schedule::is_expired(&parcel, waiting.arrived, now, &self.keeping) || !self.out.take(id) {
+        if !self.out.take(id) {
             return;
         }
         let core = Arc::clone(self);
-        let Some(message) = self.ask(move || core.store.message(id.message)).await else {
+        // As it stands now that nobody else can change it.
+        let read = self.ask(move || {
+            let now_stands = core.store.parcels(id.message)?.into_iter().find(|parcel| parcel.id == id);
+            Ok(now_stands.zip(core.store.message(id.message)?))
+        });
+        let read = read.await.filter(|(parcel, _)| matches!(parcel.standing, Standing::Due { .. }));
+        let read = read.map(|(parcel, message)| (schedule::claimed(parcel, now, usable_since), message));
+        let over = |parcel: &Parcel| schedule::is_expired(parcel, waiting.arrived, now, &self.keeping);
+        let Some((parcel, message)) = read.filter(|(parcel, _)| over(parcel)) else {
             return self.out.back(id);
         };
         // As if it had been tried once more: the schedule gives it up, and says so to whom it concerns.
@@ -172,6 +212,10 @@ impl Core {
             None => false,
         };
         self.out.back(id);
+        if done {
+            // The notice waits on a route of its own.
+            self.lanes.look_everywhere();
+        }
         done
     }
 
@@ -180,7 +224,11 @@ impl Core {
         let Settled { parcel, finished, is_finished } = settled;
         let kept = !is_finished;
         let ended: Vec<_> = finished.iter().map(|&i| (&parcel, &parcel.recipients[i])).collect();
-        let mut changes = message.map_or_else(Vec::new, |message| self.tell(message, &ended, kept));
+        let told = message.map(|message| self.tell(message, &ended, kept)).unwrap_or_default();
+        if let Some(message) = message {
+            self.alert(message, told.alert.as_ref());
+        }
+        let mut changes: Vec<_> = told.notice.map(|(notice, to)| Change::Store(notice, to)).into_iter().collect();
         changes.push(if is_finished { Change::Finish(parcel.id) } else { Change::Update(parcel) });
         changes
     }

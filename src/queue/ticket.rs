@@ -131,7 +131,10 @@ impl Claim {
             Stage::Out => *way = Stage::Waiting,
             Stage::Row(row) => {
                 row.give_back();
-                *way = Stage::Left;
+                let row = std::mem::replace(way, Stage::Left);
+                // A row that ends looks into lanes, and those into tickets: never under this lock.
+                drop(state);
+                drop(row);
                 return false;
             }
             _ => return false,

@@ -54,6 +54,8 @@ struct Plan {
     tally: Tally,
     /// Why it is not with the provider.
     why: Option<String>,
+    /// What is to be said of those who could not be told.
+    alert: Option<String>,
     /// A notice is among it.
     tells: bool,
 }
@@ -142,14 +144,15 @@ impl Window {
             return None;
         }
         let why = (!nothing_owed).then(|| self.why(&state));
-        let (changes, in_hand) = self.changes(&mut state);
+        let (changes, in_hand, alert) = self.changes(&mut state);
         if changes.is_empty() {
+            ticket.core.alert(&ticket.message, alert.as_ref());
             return Some(answer);
         }
         ticket.enter(&mut state, Mode::Storing);
         failpoint::hit("queue.before-store");
         let tells = matches!(changes.first(), Some(Change::Store(message, _)) if message.id != ticket.message.id);
-        let plan = Box::new(Plan { in_hand, answer, tally, why, tells });
+        let plan = Box::new(Plan { in_hand, answer, tally, why, alert, tells });
         self.stage = Stage::Storing { durable: self.commit(changes), plan };
         None
     }
@@ -162,7 +165,7 @@ impl Window {
 
     /// What is owed, as it stands now, and who is to be told what. What waits for a courier is the store's from now on;
     /// what a courier has in hand stays there.
-    fn changes(&self, state: &mut State) -> (Vec<Change>, Vec<(usize, Parcel)>) {
+    fn changes(&self, state: &mut State) -> (Vec<Change>, Vec<(usize, Parcel)>, Option<String>) {
         let (core, message) = (&self.ticket.core, &self.ticket.message);
         let (mut parcels, mut in_hand, mut settled) = (Vec::new(), Vec::new(), Vec::new());
         for (number, part) in state.parts.iter_mut().enumerate() {
@@ -185,12 +188,13 @@ impl Window {
         let ended: Vec<_> =
             settled.iter().flat_map(|s| s.finished.iter().map(|&i| (&s.parcel, &s.parcel.recipients[i]))).collect();
         let kept = !parcels.is_empty() || settled.iter().any(|s| !s.is_finished);
-        let mut changes = core.tell(message, &ended, kept);
+        let told = core.tell(message, &ended, kept);
+        let mut changes: Vec<_> = told.notice.map(|(notice, to)| Change::Store(notice, to)).into_iter().collect();
         parcels.extend(settled.into_iter().filter(|s| !s.is_finished).map(|s| s.parcel));
         if !parcels.is_empty() {
             changes.push(Change::Store(Arc::clone(message), parcels));
         }
-        (changes, in_hand)
+        (changes, in_hand, told.alert)
     }
 
     fn commit(&self, changes: Vec<Change>) -> Durable {
@@ -238,6 +242,7 @@ impl Window {
             }
             ticket.enter(&mut state, Mode::Stored);
         }
+        core.alert(&ticket.message, plan.alert.as_ref());
         if let Some(why) = &plan.why {
             let Tally { delivered, never, uncertain, open } = plan.tally;
             let standing = Standing { delivered, never, open: open + uncertain, next: None };
@@ -252,7 +257,8 @@ impl Window {
         for route in &routes {
             core.look(route);
         }
-        if plan.tells {
+        // An uncertain attempt has left its parcel another route.
+        if plan.tells || plan.tally.uncertain > 0 {
             core.lanes.look_everywhere();
         }
         plan.answer

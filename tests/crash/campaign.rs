@@ -14,10 +14,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::chance::Chance;
 use crate::judge::{Evidence, Verdict, judge};
-use crate::ledger::{Answer, Ledger, To};
+use crate::ledger::Ledger;
 use crate::load::{self, Load};
 use crate::points;
-use crate::provider::{About, Provider};
+use crate::provider::{Arrival, Provider};
 use crate::relay::{PATIENCE, Relay, Site};
 
 /// Connections of the account: the default.
@@ -25,9 +25,6 @@ const CONNECTIONS: usize = 2;
 const DEVICES: u64 = 8;
 /// How long a fail point is waited for before the process is killed from outside.
 const RARE: Duration = Duration::from_secs(4);
-
-/// The time between two attempts, and the chance in it.
-const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
 /// With a fault built in nobody waits, so that every mail goes the way the fault is on.
 fn configuration(orders: &Orders) -> String {
@@ -129,8 +126,9 @@ pub async fn run(orders: &Orders) -> Report {
     load_over.cancel();
     devices.join_all().await;
     campaign.drain().await;
+    let arrivals = campaign.provider.arrivals().await;
     over.cancel();
-    campaign.report(kills)
+    campaign.report(kills, &arrivals)
 }
 
 /// A third in `offer`, a third in a commit or a settle, the rest at other fail points and anywhere. Of the fail points
@@ -212,57 +210,20 @@ impl Campaign {
         self.site.start(&[], &variables)
     }
 
-    /// Lets a process live until everything that was promised is there, and ends it as an administrator would.
+    /// Lets a process live until it owes nothing any more, and ends it as an administrator would.
     async fn drain(&mut self) {
         let mut relay = self.start(None);
         assert!(relay.listens().await, "it does not start");
-        let mut count = self.provider.count();
-        loop {
-            let open = self.open();
-            if open == 0 {
-                // A repeat that must not be may still come.
-                match tokio::time::timeout(Duration::from_secs(3), count.changed()).await {
-                    Ok(_) => continue,
-                    Err(_) => break,
-                }
-            }
-            // Longer than anything waits that was not lost.
-            let patience = if self.defect.is_some() { LONGEST_WAIT } else { PATIENCE };
-            if tokio::time::timeout(patience, count.changed()).await.is_err() {
-                println!("nothing arrived for {patience:?}, and {open} mails are still open");
-                break;
-            }
-        }
+        self.site.drained().await;
         let (status, log) = relay.terminate().await;
         assert!(status.success(), "told to end, it ended with {status}");
         delivered(&log, &mut self.delivered);
     }
 
-    /// How many accepted mails are not accounted for yet.
-    fn open(&self) -> usize {
-        let arrivals = self.provider.arrivals();
-        let mut shown = std::collections::HashSet::new();
-        for arrival in &arrivals {
-            match arrival.about {
-                About::Mail { number, .. } => {
-                    shown.extend(arrival.recipients.iter().map(|to| (number, to.clone())));
-                }
-                About::Notice { of } => drop(shown.insert((of, To::Refused.address(of)))),
-                About::Strange => {}
-            }
-        }
-        let mails = self.ledger.mails();
-        let accepted = mails.values().filter(|(_, answer)| matches!(answer, Answer::Accepted(_)));
-        let is_open = |mail: &crate::ledger::Mail| {
-            mail.recipients.iter().any(|to| !shown.contains(&(mail.number, to.address(mail.number))))
-        };
-        accepted.filter(|(mail, _)| is_open(mail)).count()
-    }
-
-    fn report(self, kills: BTreeMap<&'static str, usize>) -> Report {
+    fn report(self, kills: BTreeMap<&'static str, usize>, arrivals: &[Arrival]) -> Report {
         let verdict = judge(&Evidence {
             mails: &self.ledger.mails(),
-            arrivals: &self.provider.arrivals(),
+            arrivals,
             kills: &self.kills,
             delivered: &self.delivered,
             connections: CONNECTIONS,

@@ -59,13 +59,11 @@ impl Provider {
         provider
     }
 
-    /// How many there are; changes when there are more.
-    pub fn count(&self) -> watch::Receiver<usize> {
-        self.count.clone()
-    }
-
-    /// Everything so far.
-    pub fn arrivals(&self) -> Vec<Arrival> {
+    /// Everything that was taken until now.
+    pub async fn arrivals(&self) -> Vec<Arrival> {
+        let taken = self.sandbox.mailbox().count();
+        let written = self.count.clone().wait_for(|count| *count as u64 >= taken).await.map(|count| *count);
+        written.expect("it is written down until the provider ends");
         self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -98,7 +96,13 @@ fn arrival(delivery: &Delivery, ledger: &Ledger) -> Arrival {
         }),
     };
     let text = delivery.text();
-    let relay_id = text.split_once(" id ").and_then(|(_, rest)| rest.split([';', '\r']).next()).unwrap_or_default();
+    // A mail has it in `Received`, a notice, which was received from nobody, in its Message-ID.
+    let (before, behind): (&str, &[char]) = match about {
+        About::Notice { .. } => ("Message-ID: <", &['@']),
+        About::Mail { .. } | About::Strange => (" id ", &[';', '\r']),
+    };
+    let relay_id = text.split_once(before).and_then(|(_, rest)| rest.split(behind).next()).unwrap_or_default();
+    assert!(!relay_id.is_empty(), "{text}");
     Arrival { about, relay_id: relay_id.to_owned(), recipients, connection: delivery.connection, at: delivery.at }
 }
 

@@ -1,5 +1,7 @@
 //! What a device sends arrives octet for octet, whatever it is, with our stamp on top and nothing else changed.
 
+use std::path::{Path, PathBuf};
+
 use posthouse::sandbox::{Offer, Settings};
 
 use crate::device::{RECIPIENT, SAMPLE, SENDER, stuffed};
@@ -48,10 +50,14 @@ async fn five_mebibytes_go_through_the_spool() {
         body.extend_from_slice(if body.len().is_multiple_of(7) { b".\r\n" } else { line });
     }
     let scene = arrives(&body, stamp::plain(RECIPIENT)).await;
-    let storage = std::fs::read_dir(&scene.config.storage.directory).unwrap();
-    let mut names: Vec<_> = storage.map(|entry| entry.unwrap().file_name()).collect();
-    names.sort();
-    assert_eq!(names, ["control.sock", "lock"], "spool files have no name and are gone");
+    let spooled = walk(&scene.config.storage.directory.join("spool"));
+    assert_eq!(spooled, Vec::<PathBuf>::new(), "a body that was passed on leaves no file");
+}
+
+/// The files in it, at any depth.
+fn walk(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
 }
 
 #[tokio::test]

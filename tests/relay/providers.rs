@@ -10,6 +10,7 @@ use posthouse::account::provider::{PasswordKind, Preset, SenderRule, Username};
 use posthouse::app::{self, App};
 use posthouse::config::{self, Sources, presets};
 use posthouse::journal::Journal;
+use posthouse::queue;
 use posthouse::sandbox::{Mechanism, Protection, Sandbox, Settings};
 use posthouse::smtp::client::Timeouts;
 use posthouse::smtp::reply::Reply;
@@ -22,6 +23,11 @@ struct Stage {
     sandbox: Sandbox,
     relay: App,
     _directory: tempfile::TempDir,
+}
+
+/// The device hears the provider's own words, or those about its account, while it waits.
+fn without_queue() -> queue::Settings {
+    queue::Settings::Proxy { wait: Duration::from_secs(15) }
 }
 
 impl Stage {
@@ -39,6 +45,7 @@ impl Stage {
         let sources = Sources { path: Some(path), ..Sources::default() };
         let mut config = config::load(&sources).unwrap_or_else(|report| panic!("{}: {report}", preset.id)).config;
         config.listeners[0].bind = vec!["127.0.0.1:0".parse().unwrap()];
+        config.queue = without_queue();
         assert_eq!(config.accounts[0].provider.as_deref(), Some(preset.id.as_str()));
         let relay = app::start(&config, Journal::default(), Timeouts::default()).unwrap();
         Self { preset: preset.clone(), sandbox, relay, _directory: directory }
@@ -193,6 +200,7 @@ async fn where_passwords_have_ended_the_right_one_does_not_help() {
     let sources = Sources { path: Some(write(&open, &sandbox, directory.path(), None)), ..Sources::default() };
     let mut config = config::load(&sources).unwrap().config;
     config.listeners[0].bind = vec!["127.0.0.1:0".parse().unwrap()];
+    config.queue = without_queue();
     let relay = app::start(&config, Journal::default(), Timeouts::default()).unwrap();
     let stage = Stage { preset: preset.clone(), sandbox, relay, _directory: directory };
     assert!(stage.device().await.mail().await.starts_with("451"));

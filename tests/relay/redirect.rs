@@ -67,7 +67,7 @@ const ARCHIVE: &str = "archive@example.org";
 
 async fn archiving(redirect_to: Option<Address>) -> Scene {
     Scene::with(provider(), |config, _| {
-        config.queue = Settings::Durable(Box::new(Keeping::default()));
+        config.queue = Settings::Durable(Box::default());
         config.delivery.archive_to = Address::parse(ARCHIVE.as_bytes()).ok();
         config.delivery.redirect_to = redirect_to;
     })

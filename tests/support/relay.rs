@@ -91,6 +91,29 @@ impl Site {
     }
 }
 
+impl Site {
+    /// Returns when the running relay owes nothing any more, as `posthouse queue` says; says so if that never comes.
+    pub async fn drained(&self) {
+        let draining = async {
+            while self.counted("--due").await != Some(0) || self.counted("--sending").await != Some(0) {
+                // Each look is a process of its own.
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, draining).await.is_err() {
+            println!("the queue does not drain: {:?} due", self.counted("--due").await);
+        }
+    }
+
+    /// Nothing while the relay does not answer: its control socket comes a moment after its listeners.
+    async fn counted(&self, which: &str) -> Option<u64> {
+        let mut command = self.program(&[], &["queue", "list", "--json", which]);
+        let listed = command.stdout(Stdio::piped()).stderr(Stdio::null()).output().await.unwrap();
+        let said: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap_or_default();
+        said["matching"].as_u64()
+    }
+}
+
 /// One process.
 pub struct Relay {
     process: Child,

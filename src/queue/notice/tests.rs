@@ -15,6 +15,7 @@ use crate::words::Cause;
 
 const NEVER: Option<Notify> = Some(Notify::Never);
 
+#[allow(clippy::unnecessary_wraps, reason = "as it stands in a recipient")]
 fn on(words: &str) -> Option<Notify> {
     let has = |word| words.contains(word);
     Some(Notify::On { success: has("success"), failure: has("failure"), delay: has("delay") })

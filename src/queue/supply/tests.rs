@@ -269,3 +269,27 @@ async fn a_hundred_thousand_messages_lie_in_the_store_and_not_in_memory() {
     assert!(house.core().out.snapshot().len() <= READY + 1);
     assert_eq!(house.store.messages(), 99_980);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_an_uncertain_attempt_narrowed_is_found_on_its_new_route() {
+    let house = House::started(keeping(), &["office", "backup"]);
+    house.close("office", Cause::Network);
+    let id = house.put("nas", "office,backup", 0).await;
+    settle(house.claim("backup").await, Outcome::Uncertain(crate::queue::fixture::why(Cause::Uncertain))).await;
+    house.open("office");
+    house.clock.advance(3600);
+    assert!(house.claimed("office").await.is_none(), "never another account");
+    assert_eq!(house.claim("backup").await.message().id, id.message);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dot_that_could_not_be_recorded_is_not_asked_for_again_at_once() {
+    let house = House::started(keeping(), &["office"]);
+    house.put("nas", "office", 0).await;
+    let lease = house.claim("office").await;
+    house.store.fail_next(crate::disk::durable::NotStored::Full { detail: "full".into() });
+    assert!(lease.permit_dot(crate::ids::AttemptId::new()).await.is_none());
+    drop(lease);
+    assert!(house.claimed("office").await.is_none(), "the disk is as full as it was");
+    assert!(house.claim("office").await.is_wanted(), "and tried again later");
+}

@@ -70,3 +70,47 @@ async fn mail_of_a_held_account_is_kept_as_long_as_hold_for_says() {
     house.pass(6 * STEP, STEP).await;
     assert!(said(&house, id).starts_with("451 4.4.7 Held for 3 days"), "{}", said(&house, id));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_dot_that_was_recorded_after_all_does_not_sleep_until_the_next_start() {
+    let house = House::started(keeping(), &["office"]);
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let sending = Standing::Sending { account: "office".into(), attempt: crate::ids::AttemptId::new(), since: at(0) };
+    let id = house.put_as("nas", "office", sending.clone()).await;
+    let in_hand = house.put_as("nas", "office", sending).await;
+    assert!(house.core().out.take(in_hand), "a courier waits for its answer");
+    house.pass(120, 60).await;
+    assert!(matches!(house.row(id).unwrap().standing, Standing::Due { .. }));
+    assert!(matches!(house.row(in_hand).unwrap().standing, Standing::Sending { .. }));
+    assert!(!house.core().out.has(id));
+}
+
+#[tokio::test(start_paused = true)]
+async fn failed_mail_makes_room_before_anybody_is_refused() {
+    let house = House::started(Keeping { max_messages: 20, ..keeping() }, &["office"]);
+    let oldest = house.put_as("nas", "office", Standing::Failed { since: at(0) }).await;
+    for _ in 0..9 {
+        house.put_as("fax", "office", Standing::Failed { since: at(0) }).await;
+    }
+    for _ in 0..9 {
+        house.put("nas", "office", DAY / 48).await;
+    }
+    house.pass(120, 60).await;
+    assert_eq!(house.store.messages(), 17, "as many went as had to");
+    assert!(house.row(oldest).is_none(), "the oldest first");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_clock_that_was_ahead_put_off_for_years_is_due_soon() {
+    let house = House::new(keeping(), &["office"]);
+    let years = house.put("nas", "office", 3000 * DAY).await;
+    let hour = house.put("nas", "office", 3600).await;
+    house.queue.start(crate::queue::Known::default());
+    house.pass(120, 60).await;
+    let due = |id| match house.row(id).unwrap().standing {
+        Standing::Due { at } => at.as_second(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(due(hour), 3600);
+    assert!(due(years) <= 4320 + 120, "{}", due(years));
+}

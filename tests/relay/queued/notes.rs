@@ -50,7 +50,11 @@ async fn a_device_that_hung_up_and_a_provider_that_is_silent_is_kept() {
 #[tokio::test]
 async fn the_end_of_the_relay_stores_what_is_under_way_and_says_so() {
     for stage in [Stage::Greeting, Stage::Mail, Stage::Data, Stage::Dot] {
-        let scene = scene().await;
+        let scene = Scene::with(provider(), |config, _| {
+            durable(config, keeping());
+            config.delivery.shutdown_grace = WAIT;
+        })
+        .await;
         let gate = waits(&scene, stage.clone());
         let mut device = scene.device().await;
         device.envelope(&[RECIPIENT]).await;
@@ -60,6 +64,22 @@ async fn the_end_of_the_relay_stores_what_is_under_way_and_says_so() {
         assert_queued(&heard);
         assert_eq!(left, [RECIPIENT], "{stage:?}");
     }
+}
+
+#[tokio::test]
+async fn a_reply_to_the_dot_that_comes_within_the_grace_is_recorded() {
+    let scene = scene().await;
+    let gate = waits(&scene, Stage::Dot);
+    let mut device = scene.device().await;
+    device.envelope(&[RECIPIENT]).await;
+    device.data(SAMPLE).await;
+    reached(&gate).await;
+    let answered = async {
+        assert_queued(&device.reply().await);
+        gate.open();
+    };
+    let (left, ()) = tokio::join!(kept(scene), answered);
+    assert_eq!(left, Vec::<String>::new(), "it would be sent again");
 }
 
 #[tokio::test]

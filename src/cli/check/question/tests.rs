@@ -55,8 +55,12 @@ fn ask(text: &str, answer: impl Fn(&Config) -> Answer) -> Answer {
 }
 
 fn route(words: &str) -> Answer {
+    route_in(OFFICE, words)
+}
+
+fn route_in(office: &str, words: &str) -> Answer {
     let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
-    ask(OFFICE, |config| route::answer(config, &route::Asked::parse(&words).unwrap()))
+    ask(office, |config| route::answer(config, &route::Asked::parse(&words).unwrap()))
 }
 
 #[test]
@@ -68,14 +72,24 @@ From 192.168.1.7 to listener lan
   recipient boss, which becomes boss@far.example
     routes[0] does not: `sender` wants billing@*
     routes[1] fits
-    goes through account backup, else office (with delivery.queue = false the first one only), by routes[1]
+    goes through account backup, else office, by routes[1]
   recipient x@corp.example
     routes[0] does not: `sender` wants billing@*
     routes[1] does not: `recipient` wants *@far.example
-    refused: 452 4.5.3 This recipient goes through another account and needs a mail of its own, send it again for it
+    goes through account office, by default_account, since no route and no device decides
   limits of this device: messages_per_hour = 100
 ";
     assert_eq!(answer.text, expected);
+    assert!(answer.good);
+}
+
+#[test]
+fn without_a_queue_one_mail_goes_one_way() {
+    let office = format!("{OFFICE}[delivery]\nqueue = false\n");
+    let answer = route_in(&office, "from=scan to=boss to=x@corp.example source=192.168.1.7");
+    let only = "account backup, else office (with delivery.queue = false the first one only), by routes[1]";
+    assert!(answer.text.contains(only), "{}", answer.text);
+    assert!(answer.text.contains("refused: 452 4.5.3 This recipient goes through another account"), "{}", answer.text);
     assert!(!answer.good);
 }
 
