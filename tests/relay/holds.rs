@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use posthouse::account::Encryption;
 use posthouse::account::book::Rule;
 use posthouse::app::control::{Told, tell_released};
 use posthouse::config::Config;
@@ -243,4 +244,24 @@ async fn a_sign_in_that_is_refused_late_does_not_hold_the_account_that_was_signe
     clock.advance(2 * MINUTE);
     arrived(&scene, 1).await;
     assert_eq!(log.count(&["account held"]), 0, "{}", log.text());
+}
+
+#[tokio::test]
+async fn that_starttls_was_offered_once_is_known_after_a_restart() {
+    let (log, clock) = (Log::capture(), clock());
+    let mut scene = Scene::at(&clock, |config, sandbox| {
+        durable(config);
+        config.accounts[0].encryption = Encryption::StartTlsAuto;
+        config.accounts[0].port = sandbox.starttls().port();
+    })
+    .await;
+    assert!(scene.device().await.mail().await.starts_with("250 "));
+    arrived(&scene, 1).await;
+    // Somebody between us and the provider takes STARTTLS out of what it offers.
+    scene.config.accounts[0].port = scene.sandbox.plain().port();
+    let scene = scene.restarted_at(&clock).await;
+    let before = scene.sandbox.counters().auth_attempts;
+    promised(&scene).await;
+    log.wait_for_line(&["account held", "cause=config", "STARTTLS"]).await;
+    assert_eq!(scene.sandbox.counters().auth_attempts, before, "no password in clear");
 }
