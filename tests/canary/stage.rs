@@ -87,12 +87,14 @@ impl Relay {
         Self::start_with(ears, sandbox, account, listener, "")
     }
 
-    /// The same, `storage` being further lines of `[storage]`. Without a queue, so that the device hears each failure.
+    /// The same, `storage` being further lines of `[storage]`. Without a queue, so that the device hears each
+    /// failure, unless `account` brings a `[delivery]` of its own.
     pub fn start_with(ears: &Ears, sandbox: &Sandbox, account: &str, listener: &str, storage: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("ca.pem"), sandbox.authority_pem()).unwrap();
+        let delivery = if account.contains("[delivery]") { "" } else { "delivery = { queue = false }\n" };
         let text = format!(
-            "hostname = \"relay.example.org\"\ndelivery = {{ queue = false }}\n[[listeners]]\nname = \"local\"\nbind = [\"127.0.0.1:2525\"]\n{listener}\n\
+            "hostname = \"relay.example.org\"\n{delivery}[[listeners]]\nname = \"local\"\nbind = [\"127.0.0.1:2525\"]\n{listener}\n\
              {account}\n[devices.fax]\npassword = {}\n[storage]\ndirectory = \"{}\"\n{storage}",
             quoted(&planted::device().secret),
             directory.path().display()
