@@ -308,10 +308,7 @@ fn only_what_was_synced_survives() {
 1 1.0 openat(AT_FDCWD</>, "%/d", O_RDONLY|O_DIRECTORY) = 6<%/d>
 1 1.0 fsync(4<%>) = 0
 1 1.0 fsync(6<%/d>) = 0"#;
-    let trace = root.with_extension("trace");
-    std::fs::write(&trace, lines.trim_start().replace('%', root.to_str().unwrap())).unwrap();
-    let calls = crate::strace::read(&trace);
-    std::fs::remove_file(&trace).unwrap();
+    let calls = crate::strace::calls(&lines.trim_start().replace('%', root.to_str().unwrap()));
     disk.replay(&calls);
     let found = |cut: usize, fate: &dyn Fn(usize) -> Fate| {
         let place = tempfile::tempdir().unwrap();

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -27,7 +28,7 @@ pub fn works() -> bool {
 /// The words that run a program traced into this file. The tracer stands aside: the process started is the program.
 pub fn runner<'a>(trace: &'a Path, more: &[&'a str]) -> Vec<&'a str> {
     let file = trace.to_str().expect("a temporary path is UTF-8");
-    let fixed = ["strace", "-D", "-f", "-y", "-ttt", "--seccomp-bpf", "-s", "4000000", "-e", "signal=none"];
+    let fixed = ["strace", "-D", "-f", "-y", "-ttt", "--seccomp-bpf", "-s", "4000000", "-e", "signal=SIGKILL"];
     fixed.into_iter().chain(["-e", CHANGES, "-o", file]).chain(more.iter().copied()).collect()
 }
 
@@ -97,10 +98,29 @@ fn inside(text: &str) -> Option<&str> {
     Some(text.split_once('<')?.1.rsplit_once('>')?.0)
 }
 
+/// The whole trace. The tracer is nobody's child, and may still be writing when the process it traced is gone: its last
+/// word on the first thread comes after everything else.
+fn whole(trace: &Path) -> String {
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        let text = String::from_utf8_lossy(&std::fs::read(trace).unwrap()).into_owned();
+        let leader = text.split_once(' ').map(|(thread, _)| thread);
+        let is_last = |line: &str| line.contains(" +++ ") && line.split_once(' ').map(|(thread, _)| thread) == leader;
+        if text.ends_with('\n') && text.lines().any(is_last) {
+            return text;
+        }
+        assert!(Instant::now() < until, "the tracer has not said how the process ended");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 /// All calls of a trace, in the order in which they were entered.
 pub fn read(trace: &Path) -> Vec<Call> {
-    let text = std::fs::read(trace).unwrap();
-    let text = String::from_utf8_lossy(&text);
+    calls(&whole(trace))
+}
+
+/// The same of a trace that is at hand.
+pub fn calls(text: &str) -> Vec<Call> {
     let mut calls: Vec<Call> = Vec::new();
     // Calls that were entered and not left, by thread.
     let mut inside: HashMap<&str, (usize, &str)> = HashMap::new();
@@ -214,8 +234,6 @@ fn quoted(text: &str) -> (Vec<u8>, &str) {
 
 #[test]
 fn a_trace_is_read_as_it_was_meant() {
-    let directory = tempfile::tempdir().unwrap();
-    let trace = directory.path().join("trace");
     let lines = [
         r#"7 1.5 openat(AT_FDCWD</d>, "a, b", O_RDWR|O_CREAT, 0600) = 3</d/a, b>"#,
         r#"7 1.6 pwrite64(3</d/a, b>, "x)\n\0017\"", 6, 4096 <unfinished ...>"#,
@@ -226,8 +244,7 @@ fn a_trace_is_read_as_it_was_meant() {
         r"8 2.1 fsync(3</d/a, b> <unfinished ...>",
         r"8 2.2 +++ killed by SIGKILL +++",
     ];
-    std::fs::write(&trace, lines.join("\n")).unwrap();
-    let calls = read(&trace);
+    let calls = calls(&lines.join("\n"));
     let [open, write, stubbed, said, cut] = calls.as_slice() else { panic!("{calls:#?}") };
     assert_eq!((open.returned(), open.returned_path(), open.text(1).as_str()), (Some(3), Some("/d/a, b"), "a, b"));
     assert_eq!((write.octets(1), write.number(3)), (b"x)\n\x017\"".to_vec(), Some(4096)));
