@@ -42,10 +42,12 @@ impl Core {
         let Some(lane) = self.lanes.get(&account) else { return };
         let mut condition = self.store.condition();
         loop {
+            // Before the look: what comes to be due while it goes on is not waited for.
+            let began = self.clock.steady();
             let pause = self.bring_all(&account).await;
             tokio::select! {
                 () = lane.wanted() => {}
-                () = self.clock.until(self.clock.steady() + pause) => {}
+                () = self.clock.until(began + pause) => {}
                 Ok(()) = condition.changed() => lane.ring(),
             }
         }

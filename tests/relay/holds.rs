@@ -196,7 +196,8 @@ async fn the_day_s_recipients_are_counted_across_a_restart_and_what_does_not_fit
 #[tokio::test]
 async fn a_provider_that_complains_gets_fewer_connections_and_more_again_when_it_goes_well() {
     let (log, clock) = (Log::capture(), clock());
-    let scene = scene(&clock).await;
+    // The outcome is in before the device is answered: what is due then is due by the clock as it stands.
+    let scene = Scene::at(&clock, |config, _| config.queue = queue::Settings::Durable(Box::default())).await;
     scene.sandbox.faults().plan(
         Stage::Mail,
         Fault::reply(432, "4.3.2 Concurrent connections limit exceeded."),
