@@ -1,6 +1,6 @@
 //! What a person may do with what is owed: have it tried at once, held, released or removed.
 //!
-//! What is decided about one parcel is pure ([`done_to`]); the rest reads, commits and wakes. Guarantees that a parcel
+//! What is decided about one parcel is pure (`done_to`); the rest reads, commits and wakes. Guarantees that a parcel
 //! which a courier has in hand is left alone and said, that what is changed is durable when it is told as done, and
 //! that each change is in the journal with its reason. Tells no sender anything: whoever removes mail knows why.
 

@@ -1,8 +1,8 @@
 //! The queue in `SQLite`, with large bodies in files beside it.
 //!
 //! [`Sqlite`] is the engine behind [`queue::store::Store`](Store) and [`account::memory::Memory`](Memory). One thread
-//! writes, and one sync makes durable what many callers gave it ([`writer`]); bodies above 64 KiB are durable before
-//! the writer hears of them ([`bodies`]); reading disturbs nobody ([`read`]). `queue.db` and `spool/` stand in the
+//! writes, and one sync makes durable what many callers gave it (`writer`); bodies above 64 KiB are durable before
+//! the writer hears of them (`bodies`); reading disturbs nobody (`read`). `queue.db` and `spool/` stand in the
 //! storage directory and belong together. Guarantees what the ports promise; nothing when they lie on a network.
 
 mod bodies;
