@@ -31,6 +31,7 @@ EXPECTED = 34
 
 CONFIGURATION = f"""
 hostname = "relay.test"
+delivery = {{ queue = false }}
 [accounts.office]
 host = "127.0.0.1"
 port = {SINK}

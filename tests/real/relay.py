@@ -77,7 +77,8 @@ def configuration(ports, certificate, account, data):
         lines += [f"[devices.{DEVICE[0]}]", f"password = {_value(DEVICE[1])}", ""]
     lines.append("[accounts.office]")
     lines += [f"{key} = {_value(value)}" for key, value in account.items()]
-    lines += ["", "[delivery]", 'wait = "15s"', "", "[storage]", f"directory = {_value(data)}"]
+    # Without a queue, so that the client hears what the provider says.
+    lines += ["", "[delivery]", "queue = false", 'wait = "15s"', "", "[storage]", f"directory = {_value(data)}"]
     return "\n".join(lines) + "\n"
 
 
