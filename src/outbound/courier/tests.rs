@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::*;
 use crate::account::keeper::Keeper;
 use crate::account::keeper::tests::tools;
-use crate::account::{Encryption, Settings, tests::settings};
+use crate::account::{Encryption, Pipelining, Settings, tests::settings};
 use crate::disk::FreeSpace;
 use crate::ids::SessionId;
 use crate::journal::Journal;
@@ -47,7 +47,9 @@ impl Stand {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (host, port) = ("127.0.0.1".into(), listener.local_addr().unwrap().port());
         let (encryption, connections) = (Encryption::None, 1);
-        let account = Settings { host, port, encryption, connections, recipients_per_message, ..settings() };
+        let pipelining = Pipelining::Messages;
+        let account =
+            Settings { host, port, encryption, connections, recipients_per_message, pipelining, ..settings() };
         let store = Arc::new(MemoryStore::default());
         let facts = vec![AccountFacts::from(&account)];
         let (clock, journal) = (Clock::default(), Journal::default());
@@ -87,7 +89,10 @@ impl Stand {
         let (ours, journal) = (Arc::new(OnceLock::new()), Journal::default());
         let (account, name, timeouts) = (self.account.clone(), "relay.test".into(), Timeouts::default());
         let upstream = Upstream::new(account, keeper, tls, ours, name, timeouts, journal.clone());
-        let _desk = Desk::new(upstream, Arc::clone(&self.queue), journal, Known::default()).open(&self.couriers);
+        let desk = Desk::new(upstream, Arc::clone(&self.queue), journal, Known::default());
+        // As a provider that has shown that it takes more than one message a connection.
+        desk.ahead().taken(2);
+        desk.open(&self.couriers);
         let mut provider = Provider(BufReader::new(self.listener.accept().await.unwrap().0));
         provider.say("220 mx").await;
         provider.hears(&["EHLO relay.test"]).await;
