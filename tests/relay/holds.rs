@@ -194,6 +194,16 @@ async fn the_day_s_recipients_are_counted_across_a_restart_and_what_does_not_fit
 }
 
 #[tokio::test]
+async fn without_a_queue_the_day_s_recipients_are_counted_across_a_restart_too() {
+    let clock = clock();
+    let scene = Scene::at(&clock, |config, _| config.accounts[0].recipients_per_day = Some(1)).await;
+    assert!(scene.device().await.mail().await.starts_with("250 "));
+    let scene = scene.restarted_at(&clock).await;
+    assert!(scene.device().await.mail().await.starts_with("451 "));
+    arrived(&scene, 1).await;
+}
+
+#[tokio::test]
 async fn a_provider_that_complains_gets_fewer_connections_and_more_again_when_it_goes_well() {
     let (log, clock) = (Log::capture(), clock());
     // The outcome is in before the device is answered: what is due then is due by the clock as it stands.
