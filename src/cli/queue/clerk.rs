@@ -6,9 +6,10 @@
 use std::fmt::Display;
 
 use super::{EX_NOPERM, EX_TEMPFAIL, Undone};
-use crate::app::control::{self, Running, Unanswered, queue as relay};
+use crate::app::control::{self, Unanswered, queue as relay};
 use crate::app::queue::files::{Files, FilesError};
 use crate::app::queue::{Ask, Holds, Page, Shown, looks};
+use crate::cli::source::Source;
 use crate::cli::sysexits::{EX_CANTCREAT, EX_IOERR, EX_USAGE};
 use crate::config::Config;
 use crate::disk::OwnershipError;
@@ -16,14 +17,6 @@ use crate::ids::MessageId;
 use crate::net::control::AskError;
 use crate::queue::acts::{Acted, Order};
 use crate::store::file::Settings as Storage;
-
-/// Who says so.
-pub(super) enum Source {
-    /// The relay that is running.
-    Relay(Running),
-    /// The files, which this process owns.
-    Files { why: String },
-}
 
 /// Who is asked.
 pub(super) struct Clerk {

@@ -15,18 +15,18 @@ use crate::account::keeper::Keeper;
 use crate::account::keeper::tests::tools;
 use crate::account::{Encryption, Pipelining, Settings, tests::settings};
 use crate::disk::FreeSpace;
-use crate::ids::SessionId;
 use crate::journal::Journal;
 use crate::mail::address::Address;
-use crate::mail::envelope::{Envelope, Recipient, ReversePath, Sender};
+use crate::mail::envelope::{Envelope, Recipient};
 use crate::net::clock::Clock;
 use crate::net::trust::{self, Anchors, ClientTls};
 use crate::outbound::Known;
 use crate::queue::body::Body;
+use crate::queue::fixture;
 use crate::queue::parcel::State;
 use crate::queue::store::memory::MemoryStore;
 use crate::queue::store::{Filter, NotStored, Page, Store};
-use crate::queue::{AccountFacts, Keeping, Kind, Message, Offer, Offered, Queue, Route};
+use crate::queue::{AccountFacts, Keeping, Message, Offer, Offered, Queue, Route};
 use crate::smtp::client::Timeouts;
 use crate::upstream::Upstream;
 
@@ -60,19 +60,9 @@ impl Stand {
     }
 
     fn offer(&self, recipients: &[&str]) -> Offer {
-        let sender =
-            Sender { reverse_path: ReversePath::Null, declared_size: None, smtputf8: false, ret: None, envid: None };
-        let message = Message {
-            id: MessageId::new(),
-            session: SessionId::new(),
-            device: "scanner".into(),
-            kind: Kind::Mail,
-            sender: sender.clone(),
-            body: Body::from_memory(b"page\r\n".to_vec()),
-            eight_bit: false,
-            eight_bit_header: false,
-            arrived: Timestamp::now(),
-        };
+        let body = Body::from_memory(b"page\r\n".to_vec());
+        let message = Message { body, ..fixture::message("scanner", Timestamp::now()) };
+        let sender = message.sender.clone();
         let address = |text: &&str| Recipient::plain(Address::parse(text.as_bytes()).unwrap());
         let recipients: Vec<_> = recipients.iter().map(address).collect();
         let routes = vec![Route::only(self.account.name.clone()); recipients.len()];
