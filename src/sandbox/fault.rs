@@ -35,7 +35,7 @@ pub enum Stage {
     RcptTo(Pattern),
     /// The `354`.
     Data,
-    /// In the midst of a body, once this many octets of it arrived.
+    /// In the midst of a body, once this many octets of it arrived. Another one further on may strike the same body.
     Body(u64),
     /// The answer to the end of data. A replaced answer means the message is not taken.
     Dot,
@@ -226,8 +226,10 @@ impl Faults {
         })
     }
 
-    pub(super) fn take_body(&self, received: u64) -> Option<Fault> {
-        take(&mut lock(&self.smtp), |planned| matches!(planned, Stage::Body(after) if *after <= received))
+    /// `from`: what is planned before this octet strikes this body no more.
+    pub(super) fn take_body(&self, from: u64, received: u64) -> Option<Fault> {
+        let reached = from..=received;
+        take(&mut lock(&self.smtp), |planned| matches!(planned, Stage::Body(after) if reached.contains(after)))
     }
 
     pub(super) fn take_oauth(&self, asked: &Asked) -> Option<TokenFault> {
@@ -282,10 +284,15 @@ mod tests {
     }
 
     #[test]
-    fn a_body_fault_waits_for_its_octet() {
+    fn a_body_fault_waits_for_its_octet_and_strikes_a_body_once() {
         let faults = Faults::default();
         faults.plan(Stage::Body(10), Fault::Close, Times::Once);
-        assert!(faults.take_body(9).is_none());
-        assert!(faults.take_body(11).is_some());
+        assert!(faults.take_body(0, 9).is_none());
+        assert!(faults.take_body(0, 11).is_some());
+        faults.plan(Stage::Body(1), Fault::SplitReply, Times::Always);
+        faults.plan(Stage::Body(20), Fault::Close, Times::Once);
+        assert!(matches!(faults.take_body(0, 11), Some(Fault::SplitReply)));
+        assert!(faults.take_body(12, 19).is_none());
+        assert!(matches!(faults.take_body(12, 20), Some(Fault::Close)));
     }
 }

@@ -131,11 +131,11 @@ impl Session {
     /// Reads to the true end of the body. `None` means it was answered in its midst.
     async fn body(&mut self) -> Result<Option<Complete>, End> {
         let mut body = Body::new(self.size_limit());
-        let (mut received, mut struck, mut answered) = (0, false, false);
+        let (mut received, mut from, mut answered) = (0, 0, false);
         loop {
-            let fault = if struck { None } else { self.shared.faults.take_body(received) };
+            let fault = self.shared.faults.take_body(from, received);
             if fault.is_some() {
-                struck = true;
+                from = received + 1;
                 match self.act(fault).await? {
                     None => answered = true,
                     Some(Manner::With(octets)) => {

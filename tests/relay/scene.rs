@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use posthouse::account::oauth::{Application, ClientAuthentication, ClientProof, Endpoints, Given, Grant};
@@ -26,6 +26,7 @@ use posthouse::smtp::client::Timeouts;
 use posthouse::store::file::{FileVault, KeySource, Settings as Storage};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
+use tracing::Dispatch;
 use tracing::subscriber::DefaultGuard;
 
 use crate::device::Device;
@@ -88,11 +89,16 @@ impl Scene {
 
     /// A relay that goes by this clock.
     pub async fn at(clock: &Clock, change: impl FnOnce(&mut Config, &Sandbox)) -> Self {
+        Self::patient(clock, Timeouts::default(), change).await
+    }
+
+    /// The same with other waits for the provider's answers.
+    pub async fn patient(clock: &Clock, waits: Timeouts, change: impl FnOnce(&mut Config, &Sandbox)) -> Self {
         let sandbox = Sandbox::start(provider()).await.unwrap();
         let directory = tempfile::tempdir().unwrap();
         let mut config = config(&sandbox, directory.path());
         change(&mut config, &sandbox);
-        let relay = started_at(clock, &config);
+        let relay = started_at(clock, waits, &config);
         Self { sandbox, relay, config, directory }
     }
 
@@ -100,7 +106,7 @@ impl Scene {
     pub async fn restarted_at(self, clock: &Clock) -> Self {
         let Self { sandbox, relay, config, directory } = self;
         relay.shut_down().await;
-        let relay = started_at(clock, &config);
+        let relay = started_at(clock, Timeouts::default(), &config);
         Self { sandbox, relay, config, directory }
     }
 
@@ -126,8 +132,8 @@ impl Scene {
     }
 }
 
-fn started_at(clock: &Clock, config: &Config) -> App {
-    let common = Common::new(config, Journal::default(), Timeouts::default());
+fn started_at(clock: &Clock, waits: Timeouts, config: &Config) -> App {
+    let common = Common::new(config, Journal::default(), waits);
     app::start_with(config, Common { clock: clock.clone(), ..common }).unwrap()
 }
 
@@ -272,6 +278,10 @@ impl Log {
     }
 
     fn at(level: tracing::Level) -> Self {
+        // A line that is first reached by a thread without a log, while only one log lives, would be off for that log
+        // as well: tracing then asks that thread alone whether anybody wants it. So there are always two.
+        static ANOTHER: OnceLock<Dispatch> = OnceLock::new();
+        ANOTHER.get_or_init(|| Dispatch::new(log::subscriber(&log::Settings::default(), std::io::sink, false)));
         let text = Arc::new(watch::Sender::new(String::new()));
         let writer = Writer(Arc::clone(&text));
         let settings = log::Settings { level, ..log::Settings::default() };

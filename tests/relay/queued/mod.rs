@@ -3,14 +3,16 @@
 //! Waits are short here, so that a test sees what comes after; what is on disk is read from the store itself once the
 //! relay has ended.
 
+mod cell;
 mod notes;
 mod rows;
+mod stages;
 
 use std::time::Duration;
 
 use posthouse::config::Config;
 use posthouse::disk::Ownership;
-use posthouse::queue::store::{Filter, Page, Store};
+use posthouse::queue::store::{Filter, Page, Store, Waiting};
 use posthouse::queue::{self, Keeping};
 use posthouse::sandbox::Sandbox;
 use posthouse::sandbox::fault::{Fault, Gate, Stage, Times};
@@ -72,12 +74,19 @@ async fn delivered(sandbox: &Sandbox, deliveries: u64) -> Vec<String> {
 async fn kept(scene: Scene) -> Vec<String> {
     let Scene { relay, config, directory, .. } = scene;
     relay.shut_down().await;
+    let all = on_disk(&config);
+    drop(directory);
+    let open = all.iter().flat_map(|waiting| &waiting.parcel.recipients).filter(|owed| owed.state.is_open());
+    open.map(|owed| owed.recipient.address.to_string()).collect()
+}
+
+/// What lies in the queue of a relay that has ended.
+fn on_disk(config: &Config) -> Vec<Waiting> {
     let owner = Ownership::take(&config.storage.directory).unwrap();
     let store = Sqlite::open(&owner).unwrap();
     let all = store.list(&Filter::default(), Page { after: None, limit: 100 }).unwrap();
-    let open = all.iter().flat_map(|waiting| &waiting.parcel.recipients).filter(|owed| owed.state.is_open());
-    let kept = open.map(|owed| owed.recipient.address.to_string()).collect();
+    // The directory is owned for as long as the store is open.
     drop(store);
-    drop((owner, directory));
-    kept
+    drop(owner);
+    all
 }
