@@ -88,11 +88,18 @@ fn reroute(config: &Config) -> Result<Reroute, StartError> {
     }))
 }
 
-/// Waits until it has nothing more to write, and closes what is kept. Everybody else has let go of it.
-pub(super) async fn close(queue: Arc<Queue>, patience: Duration) {
+/// Waits until it has nothing more to write, and closes what is kept; then the directory is anybody's. Everybody else
+/// has let go of it. A disk that hangs is not waited for: the process ends, and the directory with it.
+pub(super) async fn close(queue: Arc<Queue>, owner: Ownership, patience: Duration) {
     if tokio::time::timeout(patience, queue.finished()).await.is_err() {
         tracing::warn!("what the queue still had to write is cut; what was acknowledged is stored");
     }
     // The last one to let go waits for the disk.
-    let _ = tokio::task::spawn_blocking(move || drop(queue)).await;
+    let closing = tokio::task::spawn_blocking(move || {
+        drop(queue);
+        drop(owner);
+    });
+    if tokio::time::timeout(patience, closing).await.is_err() {
+        tracing::warn!("the disk does not answer and the queue is not closed; what was acknowledged is stored");
+    }
 }
