@@ -93,11 +93,18 @@ fn reroute(config: &Config) -> Result<Reroute, StartError> {
     }))
 }
 
-/// Waits until it has nothing more to write, and closes what is kept. Everybody else has let go of both.
-pub(super) async fn close(queue: Arc<Queue>, store: Arc<Sqlite>, patience: Duration) {
-    if tokio::time::timeout(patience, queue.finished()).await.is_err() {
+/// Waits until it has nothing more to write, and closes what is kept; then the directory is anybody's. Everybody else
+/// has let go of both. A disk that hangs is not waited for: the process ends, and the directory with it.
+pub(super) async fn close(kept: (Arc<Queue>, Arc<Sqlite>), owner: Ownership, patience: Duration) {
+    if tokio::time::timeout(patience, kept.0.finished()).await.is_err() {
         tracing::warn!("what the queue still had to write is cut; what was acknowledged is stored");
     }
     // The last one to let go waits for the disk.
-    let _ = tokio::task::spawn_blocking(move || drop((queue, store))).await;
+    let closing = tokio::task::spawn_blocking(move || {
+        drop(kept);
+        drop(owner);
+    });
+    if tokio::time::timeout(patience, closing).await.is_err() {
+        tracing::warn!("the disk does not answer and the queue is not closed; what was acknowledged is stored");
+    }
 }

@@ -252,9 +252,11 @@ impl App {
         let _ = tokio::time::timeout(GOODBYES, self.desks.remember_exactly()).await;
         let _ = tokio::time::timeout(GOODBYES, self.desks.store_received()).await;
         // Whoever owns the directory next finds nothing of ours at work in it.
-        drop((self.control, self.desks, self.couriers));
-        keeping::close(self.queue, self.store, GOODBYES).await;
-        drop(self.owner);
+        if let Some(control) = self.control {
+            control.close().await;
+        }
+        drop((self.desks, self.couriers));
+        keeping::close((self.queue, self.store), self.owner, GOODBYES).await;
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The store is in memory and can be held back or made to fail; time stands still unless a test moves it.
 
+mod ending;
 mod failover;
 mod notes;
 mod rows;
