@@ -132,3 +132,16 @@ async fn what_a_clock_that_was_ahead_put_off_for_years_is_due_soon() {
     assert_eq!(due(hour), 3600);
     assert!(due(years) <= 4320 + 120, "{}", due(years));
 }
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_given_up_while_its_message_cannot_be_read_to_tell_its_sender() {
+    let house = House::started(Keeping { hold_for: Some(Duration::from_hours(24)), ..keeping() }, &["office"]);
+    let id = house.put_as("nas", "office", held(Some(at(60)))).await;
+    house.store.trouble(id.message);
+    house.pass(600, 60).await;
+    assert!(matches!(house.row(id).unwrap().standing, Standing::Held { .. }), "nobody could have been told");
+    assert!(!house.core().out.has(id));
+    house.store.heal(id.message);
+    house.pass(120, 60).await;
+    assert!(said(&house, id).starts_with("451 4.4.7 Held for"), "{}", said(&house, id));
+}
