@@ -28,7 +28,7 @@ use crate::scene::{Log, Scene};
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The program with the scene's storage directory and one account, not yet started.
-fn posthouse(scene: &Scene, arguments: &[&str]) -> Command {
+pub fn posthouse(scene: &Scene, arguments: &[&str]) -> Command {
     let home = scene.directory.path();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let text = format!(
@@ -45,7 +45,7 @@ fn posthouse(scene: &Scene, arguments: &[&str]) -> Command {
     command
 }
 
-async fn run(mut command: Command) -> (i32, String) {
+pub async fn run(mut command: Command) -> (i32, String) {
     let ran = tokio::time::timeout(PATIENCE, command.output()).await.unwrap().unwrap();
     let Output { status, stdout, stderr } = ran;
     let printed = [stdout, stderr].concat();
