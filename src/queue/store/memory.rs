@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
@@ -128,8 +129,8 @@ impl MemoryStore {
     /// Resolves when so many commits were asked for since the beginning, held back ones included.
     pub async fn asked_for(&self, commits: usize) {
         let mut asked = self.asked.subscribe();
-        // The sender lives as long as `self`.
-        let _ = asked.wait_for(|asked| *asked >= commits).await;
+        let waiting = tokio::time::timeout(Duration::from_hours(1), asked.wait_for(|asked| *asked >= commits));
+        assert!(waiting.await.is_ok(), "nobody asked for commit number {commits}");
     }
 
     /// How many commits were made so far: 0 means that nothing ever touched the disk.

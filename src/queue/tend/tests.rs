@@ -3,6 +3,7 @@
 //! Days pass in steps of half an hour, and everybody has a turn after each.
 
 use super::*;
+use crate::journal::log::heard::Heard;
 use crate::queue::fixture::{DAY, House, at, keeping};
 use crate::queue::parcel::{HeldBy, State, Why};
 use crate::queue::settings::Keeping;
@@ -33,6 +34,33 @@ async fn a_hold_ends_by_its_time_and_one_without_never() {
     assert_eq!(said(&house, timed), "451 4.4.7 Held for 1 day: by hand");
     house.pass(60 * DAY, DAY).await;
     assert!(matches!(house.row(kept).unwrap().standing, Standing::Held { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_held_is_said_once_a_day() {
+    let (house, log) = (House::started(keeping(), &["office", "away", "held"]), Heard::begin());
+    house.pass(120, 60).await;
+    house.close("away", Cause::Network);
+    house.close("held", Cause::Account);
+    house.put_as("nas", "office", held(None)).await;
+    house.put("nas", "away", 0).await;
+    house.put("nas", "held", 0).await;
+    house.put("nas", "held", 0).await;
+    let said = || {
+        let [by_itself, account] = ["messages held by themselves", "account held: because"]
+            .map(|why| log.count(&["mail is held", why, "oldest=\"1970-01-01T00:02:00Z\""]));
+        assert_eq!(log.count(&["account away"]), 0, "what only the network keeps is no hold");
+        (by_itself, account)
+    };
+    house.pass(DAY - 2 * STEP, STEP).await;
+    assert_eq!(said(), (0, 0));
+    house.pass(3 * STEP, STEP).await;
+    assert_eq!(said(), (1, 1));
+    assert_eq!(log.count(&["account held: because", "parcels=2"]), 1);
+    house.pass(DAY - 3 * STEP, STEP).await;
+    assert_eq!(said(), (1, 1), "and not with every look");
+    house.pass(3 * STEP, STEP).await;
+    assert_eq!(said(), (2, 2));
 }
 
 #[tokio::test(start_paused = true)]
