@@ -119,6 +119,7 @@ impl MemoryStore {
     }
 
     /// What the next process finds if this one dies now: another store, with the commits that were made and no others.
+    #[must_use]
     pub fn found_next(&self) -> Self {
         let inner = self.lock();
         let (messages, parcels) = (inner.messages.clone(), inner.parcels.clone());

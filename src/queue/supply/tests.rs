@@ -338,7 +338,9 @@ async fn where_nothing_can_be_read_the_store_is_left_alone_for_a_while_and_nothi
     assert!(house.rows().iter().all(|row| matches!(row.parcel.standing, Standing::Due { .. })));
     assert!(house.core().resting.len() <= MOST, "memory does not grow with the queue");
     assert_eq!(said.times("a stored message cannot be read just now"), MOST);
-    ids.iter().for_each(|id| house.store.heal(id.message));
+    for id in &ids {
+        house.store.heal(id.message);
+    }
     for _ in 0..ids.len() {
         let lease = loop {
             match house.claimed("office").await {
