@@ -88,6 +88,8 @@ const GARBAGE: &[u8] = b"\x00\xff what?\r\n";
 /// Plays it, and holds it against what must follow.
 pub async fn play(cell: Play, ends: Ends, follows: &Follows) {
     let Play { at, how, told } = cell;
+    // Shown if it fails, wherever that is.
+    println!("{cell:?}");
     let (log, clock, gate) = (Log::capture(), Clock::set("2026-11-22T08:00:00Z".parse().unwrap()), Gate::new());
     let scene = scene(cell, &clock).await;
     cell.plan(&scene.sandbox, &gate);
