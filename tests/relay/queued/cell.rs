@@ -28,7 +28,9 @@ pub enum At {
     Greeting,
     Ehlo,
     StartTls,
+    /// TLS from the first octet.
     Handshake,
+    HandshakeBehindStartTls,
     EhloInsideTls,
     /// AUTH LOGIN, its first `334`.
     UserPrompt,
@@ -106,6 +108,9 @@ pub async fn play(cell: Play, ends: Ends, follows: &Follows) {
     if told == Told::Queued {
         log.wait_for_line(&[end_of_attempt(ends)]).await;
     }
+    if let Some(words) = cell.failure() {
+        log.wait_for_line(&["failure=\"", words]).await;
+    }
     assert_stands(cell, follows, &scene, &clock).await;
 
     let scene = if hangs || at == At::Connect { restarted(scene, &clock).await } else { scene };
@@ -176,6 +181,10 @@ fn body(at: At) -> Vec<u8> {
 /// So much time passes that nobody waits any longer for a provider that is silent. Where a body was still being written
 /// it may be waited for anew: hence more than once.
 async fn use_up_patience(log: &Log) {
+    // What the provider said before it fell silent lies in the socket: the relay reads that first, a step at a time.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
     for _ in 0..5 {
         tokio::time::pause();
         tokio::time::advance(2 * PATIENCE + Duration::from_secs(1)).await;
@@ -230,10 +239,33 @@ async fn ended(cell: Play, scene: Scene, gate: &Gate) -> (Sandbox, Vec<StandingK
 }
 
 impl Play {
+    /// How the log names the place at which the attempt failed, if it did.
+    fn failure(self) -> Option<&'static str> {
+        Some(match self.at {
+            At::TokenEndpoint if self.how == How::Hangs => "\"credential: ",
+            At::TokenEndpoint => "\"https://",
+            At::Connect => "\"connect to ",
+            At::Greeting => "\"greeting: ",
+            At::Ehlo | At::EhloInsideTls => "\"EHLO: ",
+            At::StartTls => "STARTTLS: ",
+            At::Handshake => "\"TLS with ",
+            // Octets in clear may be there before the handshake begins.
+            At::HandshakeBehindStartTls => "TLS",
+            At::UserPrompt | At::PasswordPrompt | At::PasswordVerdict => "\"AUTH: ",
+            At::TokenInvitation | At::TokenVerdict => "\"AUTH: ",
+            At::Mail => "\"MAIL: ",
+            At::Recipient => "\"RCPT: ",
+            At::Data => "\"DATA: ",
+            At::LongBody => "\"body: ",
+            At::ShortBody | At::Dot => "\"end of data: ",
+            At::Quit => return None,
+        })
+    }
+
     /// An account that comes to this stage.
     fn account(self, account: &mut account::Settings, sandbox: &Sandbox) {
         match self.at {
-            At::Ehlo | At::StartTls | At::Handshake | At::EhloInsideTls => {
+            At::Ehlo | At::StartTls | At::HandshakeBehindStartTls | At::EhloInsideTls => {
                 account.encryption = Encryption::StartTls;
                 account.port = sandbox.starttls().port();
             }
@@ -258,7 +290,7 @@ impl Play {
             At::Greeting => plan(Stage::Greeting, fault),
             At::Ehlo => plan(Stage::Ehlo, fault),
             At::StartTls => plan(Stage::StartTls, fault),
-            At::Handshake => plan(Stage::TlsHandshake, fault),
+            At::Handshake | At::HandshakeBehindStartTls => plan(Stage::TlsHandshake, fault),
             At::EhloInsideTls => {
                 passes(Stage::Ehlo);
                 plan(Stage::Ehlo, fault);
