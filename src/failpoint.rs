@@ -10,12 +10,12 @@
 #[cfg(not(feature = "fail-points"))]
 mod unarmed {
     /// Passes the place of this name.
-    #[inline(always)]
+    #[inline]
     pub fn hit(_: &'static str) {}
 
     /// Whether the fault of this name is wanted: never.
     #[must_use]
-    #[inline(always)]
+    #[inline]
     pub fn defect(_: &'static str) -> bool {
         false
     }

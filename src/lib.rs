@@ -51,6 +51,15 @@
 //! 6. What fails is judged by [`diagnosis::diagnose`] and turned into an outcome by [`outbound::verdict`];
 //!    [`queue::Lease::settle`] ends it, and only then is the device answered.
 //!
+//! # The way of what waits
+//!
+//! 1. What is not settled while its device waits is stored by the queue ([`queue::store`], kept by [`store::sqlite`]) before
+//!    the device hears `250`: as parcels ([`queue::parcel`]), the recipients of a message that go out together.
+//! 2. A parcel that is due is handed to a courier of the first account of its route that can be used; what happens after
+//!    an attempt is decided in [`queue::schedule`], and told to a human by [`queue::notice`].
+//! 3. `posthouse queue` looks ([`app::queue`]) and acts ([`queue::acts`]), through the running relay or as the owner of
+//!    the directory.
+//!
 //! # The way of a sign-in
 //!
 //! 1. `posthouse login` has a person agree ([`account::login`]: [`account::oauth::authorization_code`] or
@@ -67,26 +76,19 @@
 //! # Rules that keep it simple
 //!
 //! - **Sans-IO.** `mail`, `smtp`, `diagnosis`, `account::{book, provider, signin, health, breaker, budget, tokens, life,
-//!   warning}`, `inbound::{policy, limits}`, `outbound::{verdict, throttle, fitness}`, `config::check` touch no socket,
-//!   file or clock. A dialogue takes octets and the time and gives [`smtp::Output`]; replies gather until it would wait.
+//!   warning}`, `queue::{parcel, schedule, notice}`, `inbound::{policy, limits}`, `outbound::{verdict, throttle, fitness,
+//!   ahead}`, `config::check` touch no socket, file or clock. A dialogue takes octets and the time and gives
+//!   [`smtp::Output`]; replies gather until it would wait.
 //! - **Stages own their data.** What a stage knows lives in its enum variant, so that STARTTLS forgets EHLO because the
 //!   stage that held it is gone.
 //! - **Proof by type.** `Server<A>` answers a body with 250 only by consuming an `A`; the relay's `A` is
 //!   [`queue::Accepted`], which only the queue can make. The dot is written only with a [`queue::DotPermit`]. A listener
 //!   binds only a [`net::guard::Guarded`] address, and [`net::control`] only for whoever has the [`disk::Ownership`] of
 //!   the directory. Credentials are [`secret::Secret`]s, which print nothing.
-//! - **One place each.** Replacing a file in `disk`, retry policy in `outbound::verdict`, meanings in `diagnosis`, facts
-//!   about providers in `config/providers.toml`, TOML in `config`, PEM in `pem`.
+//! - **One place each.** Replacing a file in `disk`, what a failure leads to in `outbound::verdict`, when a mail is tried
+//!   again in `queue::schedule`, meanings in `diagnosis`, facts about providers in `config/providers.toml`, TOML in
+//!   `config`, PEM in `pem`.
 //! - **Errors** are one enum a room. What a device hears and what the journal says are two texts.
-//!
-//! # The way of what waits
-//!
-//! 1. What is not settled while its device waits is stored by the queue ([`queue::store`], kept by [`store::sqlite`]) before
-//!    the device hears `250`: as parcels ([`queue::parcel`]), the recipients of a message that go out together.
-//! 2. A parcel that is due is handed to a courier of the first account of its route that can be used; what happens after
-//!    an attempt is decided in [`queue::schedule`], and told to a human by [`queue::notice`].
-//! 3. `posthouse queue` looks ([`app::queue`]) and acts ([`queue::acts`]), through the running relay or as the owner of
-//!    the directory.
 //!
 //! # Not here yet
 //!

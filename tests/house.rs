@@ -59,11 +59,11 @@ const SECRET_READERS: &[(&str, &str)] = &[
 ];
 
 /// Where Unix differs from the rest, behind `cfg(unix)`; a build with fail points is for Unix alone.
-const PLATFORM: &[&str] = &["failpoint", "disk", "net/listen", "net/control", "app", "cli/service"];
+const PLATFORM: &[&str] = &["failpoint", "disk", "net/listen", "net/control", "app"];
 
-/// Where the environment is read: `main` and `cli` for their own run, `app` for the service manager, `config` for keys,
+/// Where the environment is read: `main` and `cli` for their own run, `app` for the service manager,
 /// `failpoint` for the orders of a test, in a build that is made for it.
-const ENVIRONMENT: &[&str] = &["main", "cli", "app", "config/env", "failpoint"];
+const ENVIRONMENT: &[&str] = &["main", "cli", "app", "failpoint"];
 
 /// Bytes and time in, decisions out: no socket, file, clock or environment.
 const SANS_IO: &[&str] = &[
@@ -76,7 +76,10 @@ const SANS_IO: &[&str] = &[
     "account/health",
     "account/breaker",
     "account/budget",
-    "queue/entry",
+    "account/tokens",
+    "account/life",
+    "account/warning",
+    "queue/parcel",
     "queue/notice",
     "queue/schedule",
     "inbound/policy",
@@ -84,6 +87,7 @@ const SANS_IO: &[&str] = &[
     "outbound/verdict",
     "outbound/throttle",
     "outbound/fitness",
+    "outbound/ahead",
     "config/check",
 ];
 
@@ -303,6 +307,15 @@ fn the_house_is_straight() {
     assert!(files.iter().any(|file| file.path == "smtp/reply.rs"), "the house was not found");
     let complaints = complaints(&files);
     assert!(complaints.is_empty(), "{} complaints:\n{}", complaints.len(), complaints.join("\n"));
+}
+
+#[test]
+fn every_place_that_a_rule_names_is_there() {
+    let files = sources();
+    let confined = CONFINED.iter().flat_map(|(_, homes)| homes.iter());
+    for place in [PLATFORM, ENVIRONMENT, SANS_IO].concat().iter().chain(confined) {
+        assert!(files.iter().any(|file| file.is_in(place)), "there is no `{place}`");
+    }
 }
 
 #[test]

@@ -77,6 +77,8 @@ pub struct Settings {
     pub connections: usize,
     /// Recipients in one transaction; default 100.
     pub recipients_per_message: usize,
+    /// `pipelining`: what is sent without waiting for replies, where the provider offers that.
+    pub pipelining: Pipelining,
     /// Messages a minute that the provider takes; `None`: as many as there are.
     pub messages_per_minute: Option<u32>,
     /// Recipients in any 24 hours that the provider takes; `None`: as many as there are.
@@ -150,6 +152,19 @@ pub enum Mechanism {
     Only(sasl::Mechanism),
     /// No AUTH at all.
     None,
+}
+
+/// `pipelining = …`: what leaves together (RFC 2920).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Pipelining {
+    /// Each command by itself.
+    Off,
+    /// The commands of one message.
+    #[default]
+    Message,
+    /// The envelope of the next message too, behind the end of the one before. Not the default: a server that dies of it
+    /// (Dovecot 2.3's submission service does) has taken the message in front and cannot say so, and it is sent twice.
+    Messages,
 }
 
 /// What spaces in a password are.
@@ -238,6 +253,7 @@ pub(crate) mod tests {
             allow_plaintext_credentials: false,
             connections: 2,
             recipients_per_message: 100,
+            pipelining: Pipelining::default(),
             messages_per_minute: None,
             recipients_per_day: None,
             null_sender: true,

@@ -1,7 +1,8 @@
 //! The queue, as the configuration wants it: a pure proxy, or one that keeps what it promised in our storage directory.
 //!
 //! Guarantees that what is kept is opened after the directory has become ours and closed before anybody else may have
-//! it, and that mail of an earlier run finds its accounts under the names and by the rules of today.
+//! it, that mail of an earlier run finds its accounts under the names and by the rules of today, and that a pure proxy
+//! does not start where such mail would be left lying.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -9,47 +10,51 @@ use std::time::Duration;
 
 use super::{Common, StartError, front};
 use crate::account::book::Origin;
-use crate::account::memory::{Memory, Volatile};
 use crate::config::Config;
-use crate::disk::{FreeSpace, Ownership, spool};
+use crate::disk::{FreeSpace, Ownership};
 use crate::ids::ListenerName;
-use crate::queue::store::Store;
+use crate::queue::store::{Filter, StandingKind, Store, Unreadable};
 use crate::queue::{AccountFacts, Known, Queue, Reroute, Route, Settings};
 use crate::store::sqlite::Sqlite;
 
-/// Opens it, and the memory of the accounts beside it, which a pure proxy has for this run only. Nothing stored is
+/// Opens what is kept, which remembers the accounts of a pure proxy too, and the queue on top of it. Nothing stored is
 /// handed out before [`start`].
 ///
 /// # Errors
-/// When what was kept cannot be opened.
+/// When what was kept cannot be opened, or is mail that a pure proxy would leave lying.
 pub(super) fn open(
     config: &Config,
     owner: &Ownership,
     common: &Common,
-) -> Result<(Arc<Queue>, Arc<dyn Memory>), StartError> {
-    Ok(match &config.queue {
+) -> Result<(Arc<Queue>, Arc<Sqlite>), StartError> {
+    let store = Arc::new(Sqlite::open(owner)?);
+    let queue = match &config.queue {
         Settings::Proxy { .. } => {
-            // Drafts of a process that died; an engine looks after its own.
-            if let Err(error) = spool::sweep(owner) {
-                tracing::warn!("what an earlier run left in the spool cannot be removed: {error}");
-            }
-            let queue = Queue::proxy(config.accounts.iter().map(|account| account.name.clone()));
-            (Arc::new(queue), Arc::new(Volatile::default()))
+            nothing_owed(&*store)?;
+            Queue::proxy(config.accounts.iter().map(|account| account.name.clone()))
         }
-        Settings::Durable(keeping) => {
-            let store = Arc::new(Sqlite::open(owner)?);
-            let queue = Queue::durable(
-                (**keeping).clone(),
-                config.accounts.iter().map(AccountFacts::from).collect(),
-                Arc::clone(&store) as Arc<dyn Store>,
-                common.clock.clone(),
-                common.journal.clone(),
-                common.hostname.clone(),
-                FreeSpace::on(owner.directory()),
-            );
-            (Arc::new(queue), store)
-        }
-    })
+        Settings::Durable(keeping) => Queue::durable(
+            (**keeping).clone(),
+            config.accounts.iter().map(AccountFacts::from).collect(),
+            Arc::clone(&store) as Arc<dyn Store>,
+            common.clock.clone(),
+            common.journal.clone(),
+            common.hostname.clone(),
+            FreeSpace::on(owner.directory()),
+        ),
+    };
+    Ok((Arc::new(queue), store))
+}
+
+/// A pure proxy delivers nothing that was promised before. What has failed is kept for a human, not owed.
+fn nothing_owed(store: &dyn Store) -> Result<(), StartError> {
+    let count = |standing| store.count(&Filter { standing, ..Filter::default() });
+    let owed = || Ok::<_, Unreadable>(count(None)?.saturating_sub(count(Some(StandingKind::Failed))?));
+    match owed() {
+        Ok(0) => Ok(()),
+        Ok(mails) => Err(StartError::Owed { mails }),
+        Err(error) => Err(StartError::Unknown(error)),
+    }
 }
 
 /// Begins to hand out what is stored, once what an earlier run left behind is in order.
@@ -88,11 +93,18 @@ fn reroute(config: &Config) -> Result<Reroute, StartError> {
     }))
 }
 
-/// Waits until it has nothing more to write, and closes what is kept. Everybody else has let go of it.
-pub(super) async fn close(queue: Arc<Queue>, patience: Duration) {
-    if tokio::time::timeout(patience, queue.finished()).await.is_err() {
+/// Waits until it has nothing more to write, and closes what is kept; then the directory is anybody's. Everybody else
+/// has let go of both. A disk that hangs is not waited for: the process ends, and the directory with it.
+pub(super) async fn close(kept: (Arc<Queue>, Arc<Sqlite>), owner: Ownership, patience: Duration) {
+    if tokio::time::timeout(patience, kept.0.finished()).await.is_err() {
         tracing::warn!("what the queue still had to write is cut; what was acknowledged is stored");
     }
     // The last one to let go waits for the disk.
-    let _ = tokio::task::spawn_blocking(move || drop(queue)).await;
+    let closing = tokio::task::spawn_blocking(move || {
+        drop(kept);
+        drop(owner);
+    });
+    if tokio::time::timeout(patience, closing).await.is_err() {
+        tracing::warn!("the disk does not answer and the queue is not closed; what was acknowledged is stored");
+    }
 }

@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::account::book::BookError;
 use crate::account::keeper::{Keeper, KeeperError, Tools};
+use crate::account::memory::Memory;
 use crate::account::vault::{Holder, Vault};
 use crate::account::{self, Encryption};
 use crate::config::Config;
@@ -39,9 +40,10 @@ use crate::net::tls::files::FilesError;
 use crate::net::trust::{self, Anchors, ClientTls, TrustError};
 use crate::outbound::{Couriers, Desk, Desks};
 use crate::queue::Queue;
+use crate::queue::store::Unreadable;
 use crate::smtp::client::Timeouts;
 use crate::store::file::FileVault;
-use crate::store::sqlite::OpenError;
+use crate::store::sqlite::{OpenError, Sqlite};
 use crate::upstream::Upstream;
 
 use recalled::Recalled;
@@ -70,6 +72,13 @@ pub enum StartError {
     Ownership(#[from] OwnershipError),
     #[error("storage: {0}")]
     Queue(#[from] OpenError),
+    #[error("storage: what is still owed cannot be counted: {0}")]
+    Unknown(Unreadable),
+    #[error(
+        "the queue still holds {mails} mail{} that would not be delivered with `delivery.queue = false`; set it to true until `posthouse queue` shows none, or export and remove them with `posthouse queue`",
+        if *mails == 1 { "" } else { "s" }
+    )]
+    Owed { mails: u64 },
     #[error(transparent)]
     Keeper(#[from] KeeperError),
     #[error(transparent)]
@@ -90,6 +99,7 @@ pub struct App {
     grace: Duration,
     /// Where commands reach this relay, if there can be such a place.
     control: Option<net::control::Door>,
+    store: Arc<Sqlite>,
     /// Last, because everything else stands on it.
     owner: Ownership,
 }
@@ -152,8 +162,8 @@ pub fn start_with(config: &Config, common: Common) -> Result<App, StartError> {
     let owner = Ownership::take(&config.storage.directory)?;
     let common = Common { holder: Holder::new(true), ..common };
     let Common { ours, hostname, journal, .. } = common.clone();
-    let (queue, memory) = keeping::open(config, &owner, &common)?;
-    let memory = Recalled::from(memory);
+    let (queue, store) = keeping::open(config, &owner, &common)?;
+    let memory = Recalled::from(Arc::clone(&store) as Arc<dyn Memory>);
     let mut desks = Vec::new();
     for account in &config.accounts {
         let upstream = upstream(account.clone(), &common)?;
@@ -176,6 +186,8 @@ pub fn start_with(config: &Config, common: Common) -> Result<App, StartError> {
     bury(config, &common);
     keeping::start(&queue, config)?;
     let desks = Desks::open(desks, &couriers);
+    // Whoever hears that the relay listens may ask it at once.
+    let control = control::open(&owner, config, &common, (&desks, &queue));
     let sessions = Sessions::default();
     let mut listening = Vec::new();
     let mut doors = Vec::new();
@@ -186,11 +198,10 @@ pub fn start_with(config: &Config, common: Common) -> Result<App, StartError> {
         doors.push(tokio::spawn(door.open(listener, sessions.clone())));
     }
     let grace = config.delivery.shutdown_grace;
-    let control = control::open(&owner, config, &common, (&desks, &queue));
     let ending = couriers.ending.clone();
     couriers.tasks.spawn(reminders::keep(config.accounts.clone(), common.clone(), desks.clone(), ending));
     let renewals = common.renewals;
-    Ok(App { listening, doors, sessions, couriers, desks, queue, renewals, journal, grace, control, owner })
+    Ok(App { listening, doors, sessions, couriers, desks, queue, renewals, journal, grace, control, store, owner })
 }
 
 impl App {
@@ -242,9 +253,11 @@ impl App {
         let _ = tokio::time::timeout(GOODBYES, self.desks.remember_exactly()).await;
         let _ = tokio::time::timeout(GOODBYES, self.desks.store_received()).await;
         // Whoever owns the directory next finds nothing of ours at work in it.
-        drop((self.control, self.desks, self.couriers));
-        keeping::close(self.queue, GOODBYES).await;
-        drop(self.owner);
+        if let Some(control) = self.control {
+            control.close().await;
+        }
+        drop((self.desks, self.couriers));
+        keeping::close((self.queue, self.store), self.owner, GOODBYES).await;
     }
 }
 

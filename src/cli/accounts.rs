@@ -13,10 +13,11 @@ use std::process::ExitCode;
 
 use jiff::Timestamp;
 
+use super::source::Source;
 use super::sysexits::{EX_CONFIG, EX_NOPERM, EX_SOFTWARE, EX_UNAVAILABLE, EX_USAGE};
 use super::{cannot_use, fail, print, runtime};
 use crate::app::accounts::{self, Account};
-use crate::app::control::{self, Running, Told};
+use crate::app::control::{self, Told};
 use crate::config::{self, Config, Loaded, Sources};
 use crate::ids::AccountName;
 
@@ -63,14 +64,6 @@ pub(super) struct Args {
 struct Seen {
     source: Source,
     accounts: Vec<Account>,
-}
-
-/// Who says so.
-enum Source {
-    /// The relay that is running.
-    Relay(Running),
-    /// Configuration and vault.
-    Files { why: String },
 }
 
 pub(super) fn run(args: &Args, sources: &Sources) -> ExitCode {

@@ -8,18 +8,18 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::sysexits::{EX_CONFIG, EX_SOFTWARE, EX_TEMPFAIL, EX_USAGE};
-use super::{cannot_use, fail, print, runtime};
+use super::sysexits::{EX_CONFIG, EX_TEMPFAIL, EX_USAGE};
+use super::{at_work, fail, print};
 use crate::account::Settings;
 use crate::account::oauth::Grant;
 use crate::account::oauth::revocation::{self, Revoked};
 use crate::account::vault::{Expected, Lease, Record, Stored, VaultError};
 use crate::app::control::{self, Told};
 use crate::app::{self, Common};
-use crate::config::{self, Config, Loaded, Sources};
+use crate::config::{Config, Sources};
 use crate::diagnosis::diagnose;
 use crate::ids::AccountName;
-use crate::journal::{Journal, log};
+use crate::journal::Journal;
 use crate::smtp::client::Timeouts;
 
 pub(super) const AFTER_HELP: &str = "Exit codes:
@@ -90,14 +90,9 @@ struct Ended {
 type Unchanged = (u8, String);
 
 pub(super) fn run(args: &Args, sources: &Sources) -> ExitCode {
-    let Loaded { config, .. } = match config::load(sources) {
-        Ok(loaded) => loaded,
-        Err(report) => return cannot_use(&report, sources),
-    };
-    log::install(&log::Settings { level: tracing::Level::WARN, ..config.log });
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(EX_SOFTWARE, format_args!("the runtime cannot be started: {error}")),
+    let (config, runtime) = match at_work(sources) {
+        Ok(both) => both,
+        Err(code) => return code,
     };
     let ended = runtime.block_on(logout(args, &config));
     // A name lookup that hangs must not keep the process.

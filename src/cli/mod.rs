@@ -10,6 +10,8 @@ pub mod check;
 mod choose;
 mod demo;
 mod exit;
+#[cfg(test)]
+mod golden;
 mod hear_out;
 mod login;
 mod logout;
@@ -17,6 +19,7 @@ mod providers;
 mod queue;
 mod schema;
 mod serve;
+mod source;
 mod sysexits;
 mod table;
 mod test;
@@ -29,8 +32,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{Override, Report, Sources, report};
-use sysexits::{EX_CONFIG, EX_IOERR, EX_USAGE};
+use crate::config::{self, Config, Loaded, Override, Report, Sources, report};
+use crate::journal::log;
+use sysexits::{EX_CONFIG, EX_IOERR, EX_SOFTWARE, EX_USAGE};
 
 /// A local SMTP relay: takes mail from devices that only speak plain SMTP, and sends it on through a provider that
 /// wants TLS and OAuth 2.0 or an app password.
@@ -180,6 +184,16 @@ fn sources(arguments: &Arguments, file: &ConfigFile) -> Sources {
 /// The runtime every command runs on.
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+/// What a command works with that logs only what is amiss; else what it ends with.
+fn at_work(sources: &Sources) -> Result<(Config, tokio::runtime::Runtime), ExitCode> {
+    let Loaded { config, .. } = config::load(sources).map_err(|report| cannot_use(&report, sources))?;
+    log::install(&log::Settings { level: tracing::Level::WARN, ..config.log });
+    match runtime() {
+        Ok(runtime) => Ok((config, runtime)),
+        Err(error) => Err(fail(EX_SOFTWARE, format_args!("the runtime cannot be started: {error}"))),
+    }
 }
 
 /// Whether to paint what goes there: on a terminal, unless `NO_COLOR` says otherwise (no-color.org).

@@ -15,10 +15,9 @@ mod words;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use super::sysexits::{EX_NOPERM, EX_SOFTWARE, EX_TEMPFAIL, EX_USAGE};
-use super::{ConfigFile, cannot_use, fail, print, runtime};
-use crate::config::{self, Loaded, Sources};
-use crate::journal::log;
+use super::sysexits::{EX_NOPERM, EX_TEMPFAIL, EX_USAGE};
+use super::{ConfigFile, at_work, fail, print};
+use crate::config::Sources;
 use clerk::Clerk;
 use which::{Only, Which};
 
@@ -162,14 +161,9 @@ impl Args {
 type Undone = (u8, String);
 
 pub(super) fn run(args: &Args, sources: &Sources) -> ExitCode {
-    let Loaded { config, .. } = match config::load(sources) {
-        Ok(loaded) => loaded,
-        Err(report) => return cannot_use(&report, sources),
-    };
-    log::install(&log::Settings { level: tracing::Level::WARN, ..config.log });
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(EX_SOFTWARE, format_args!("the runtime cannot be started: {error}")),
+    let (config, runtime) = match at_work(sources) {
+        Ok(both) => both,
+        Err(code) => return code,
     };
     let done = runtime.block_on(async {
         let clerk = Clerk::find(&config).await?;

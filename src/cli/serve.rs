@@ -51,7 +51,7 @@ fn exit_code(error: &StartError) -> u8 {
     match error {
         StartError::Bind { .. } => EX_UNAVAILABLE,
         StartError::Ownership(OwnershipError::Taken { .. }) => EX_TEMPFAIL,
-        StartError::Ownership(_) | StartError::Queue(_) => EX_CANTCREAT,
+        StartError::Ownership(_) | StartError::Queue(_) | StartError::Unknown(_) => EX_CANTCREAT,
         _ => EX_CONFIG,
     }
 }

@@ -127,6 +127,8 @@ pub(super) const VERIFY: &[&str] = &["full", "chain", "pin", "none"];
 pub(super) const ROOTS: &[&str] = &["system", "bundled"];
 /// `accounts.mechanism`
 pub(super) const MECHANISM: &[&str] = &["auto", "xoauth2", "oauthbearer", "plain", "login", "cram_md5", "none"];
+/// `accounts.pipelining`
+pub(super) const PIPELINING: &[&str] = &["off", "message", "messages"];
 /// `delivery.uncertain`
 pub(super) const UNCERTAIN: &[&str] = &["retry", "hold"];
 /// `notices.to`
@@ -221,6 +223,8 @@ pub(super) const ACCOUNT: &[Key] = &[
     value("proxy_password", Kind::Secret).about("The password for the proxy"),
     value("proxy_password_file", Kind::Hidden).about("A file with the password for the proxy on one line"),
     value("allow_plaintext_credentials", Kind::Flag).about("Send the password without encryption too"),
+    value("pipelining", Kind::Word(PIPELINING))
+        .about("What is sent without waiting for replies: nothing, one message's commands, or the next one's too"),
     key("limits", Shape::Section(LIMITS)).about("What the provider puts up with"),
     key("sender", Shape::Section(SENDER)).about("Whom mail that Posthouse itself writes comes from"),
     list("may_send_as", Kind::Pattern).about("Senders of its mail that are real, beside those of its own domain"),

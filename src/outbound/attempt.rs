@@ -122,6 +122,7 @@ impl Courier {
                 _ => {}
             }
         }
+        self.desk.ahead().taken(line.messages());
         self.stream(task, line).await?;
         self.dot_answered(line).await
     }
@@ -153,6 +154,7 @@ impl Courier {
             if line.client().follow(order(&next.lease), now) {
                 line.begin();
                 self.ahead = Some(next);
+                failpoint::hit("courier.sent-ahead");
             } else {
                 next.lease.give_back();
             }
@@ -204,7 +206,7 @@ impl Courier {
                 () = &mut slow, if self.ahead.is_some() => {
                     tracing::debug!("the reply to the end of data is slow: what waits behind it is given back");
                     self.give_back_ahead();
-                    self.pause_ahead();
+                    self.desk.ahead().pause(Instant::now());
                 }
             }
         }

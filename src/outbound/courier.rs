@@ -28,9 +28,6 @@ use crate::upstream::{ConnectError, Line, Progress};
 /// How long a sign-in may go on when the message it was for has been withdrawn.
 const AFTERWARDS: Duration = Duration::from_secs(30);
 
-/// How long nothing is sent ahead after that went wrong.
-const PAUSE: Duration = Duration::from_mins(10);
-
 /// One courier and what it has in its hands.
 pub(super) struct Courier {
     pub desk: Arc<Desk>,
@@ -43,8 +40,6 @@ pub(super) struct Courier {
     pub ahead: Option<Task>,
     /// What went out before on this line and is being settled.
     pub settling: Settling,
-    /// No envelope is sent ahead before.
-    paused_until: Option<Instant>,
     /// A block of body; kept between messages, so that its memory is not asked for again each time.
     pub block: Vec<u8>,
 }
@@ -93,9 +88,8 @@ impl Task {
 
 impl Desk {
     pub(super) async fn courier(self: Arc<Self>, number: usize, couriers: Couriers) {
-        let (line, ahead, paused_until) = (None, None, None);
         let (settling, block) = (Settling::default(), Vec::new());
-        Courier { desk: self, number, couriers, line, ahead, settling, paused_until, block }.work().await;
+        Courier { desk: self, number, couriers, line: None, ahead: None, settling, block }.work().await;
     }
 }
 
@@ -145,8 +139,7 @@ impl Courier {
 
     /// The next message, if its envelope may leave behind the dot that is about to be written.
     pub(super) fn next_ahead(&self, line: &Line) -> Option<Task> {
-        let is_paused = self.paused_until.is_some_and(|until| Instant::now() < until);
-        let may = !is_paused && line.takes_another() && self.desk.may_send_ahead();
+        let may = line.takes_another() && self.desk.may_send_ahead(line.messages() + 1);
         let lease = may.then(|| self.desk.queue.try_claim(self.desk.account())).flatten()?;
         Some(Task::new(lease, true))
     }
@@ -156,10 +149,6 @@ impl Courier {
         if let Some(ahead) = self.ahead.take() {
             ahead.lease.give_back();
         }
-    }
-
-    pub(super) fn pause_ahead(&mut self) {
-        self.paused_until = Some(Instant::now() + PAUSE);
     }
 
     /// Carries one message. The line is in `self.line` again afterwards, if there still is one.
@@ -178,8 +167,9 @@ impl Courier {
                 if !ended.is_stale(task.ahead) {
                     return self.conclude(task, leave, ended, warm).await;
                 }
+                desk.ahead().ended_at(warm.messages());
                 if task.ahead && ended.lost_ahead() {
-                    self.pause_ahead();
+                    desk.ahead().pause(Instant::now());
                 }
                 // The provider had given the line up while it was idle, or behind the message before: not an attempt.
                 tracing::debug!("the connection was no longer good, connecting anew");
@@ -209,6 +199,9 @@ impl Courier {
                 self.settle(task, leave, findings, Stage::Mail).await;
             }
             Ended::Broken(findings) => {
+                if self.ahead.is_some() {
+                    self.desk.ahead().ended_at(line.messages());
+                }
                 drop(line);
                 self.give_back_ahead();
                 self.settle(task, leave, findings, Stage::Mail).await;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 
 use super::Couriers;
+use super::ahead::Ahead;
 use super::fitness::{Fitness, Gate};
 use crate::account::Settings;
 use crate::account::budget::Written;
@@ -31,6 +32,7 @@ pub struct Desk {
     pub(super) upstream: Upstream,
     fitness: Mutex<Fitness>,
     pub(super) first: FirstSignIn,
+    ahead: Mutex<Ahead>,
     /// Woken when a hold begins.
     pub(super) held: Notify,
     /// Who may claim, or what is to be tried next, has changed.
@@ -90,9 +92,10 @@ impl Desk {
         }
         let now = upstream.keeper().clock().moment();
         let fitness = Mutex::new(Fitness::new(limits, retry, window, &remembered, now));
-        let (first, held, changed) = (FirstSignIn::default(), Notify::new(), watch::Sender::new(()));
+        let (first, ahead) = (FirstSignIn::default(), Mutex::default());
+        let (held, changed) = (Notify::new(), watch::Sender::new(()));
         let (writing, forgets) = (tokio::sync::Mutex::new(()), AtomicBool::new(false));
-        Self { upstream, fitness, first, held, changed, writing, memory, forgets, queue, journal }
+        Self { upstream, fitness, first, ahead, held, changed, writing, memory, forgets, queue, journal }
     }
 
     /// Puts as many couriers to work as the account allows connections. They work until `ending` is cancelled.
@@ -183,6 +186,11 @@ impl Desk {
     pub(super) fn fitness(&self) -> MutexGuard<'_, Fitness> {
         // Each part changes by single assignments; a panic cannot leave half of one.
         self.fitness.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What rides behind a dot; locked for a moment only.
+    pub(super) fn ahead(&self) -> MutexGuard<'_, Ahead> {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Something was learned of the account: it takes effect, is remembered and said.

@@ -10,6 +10,7 @@ use std::time::Instant;
 use super::desk::Desk;
 use super::fitness::{Fitness, Turn};
 use super::throttle::concerns_account;
+use crate::account::Pipelining;
 use crate::account::budget::{Asked, Taken};
 use crate::account::chance::chance;
 use crate::account::health::{Generation, Proof, Stage};
@@ -63,9 +64,12 @@ impl Desk {
         self.settle_gate(&mut fitness, self.clock().steady());
     }
 
-    /// Whether the envelope of another message may be sent behind a dot.
-    pub(super) fn may_send_ahead(&self) -> bool {
-        self.fitness().may_send_ahead(self.clock().steady())
+    /// Whether the envelope of another message may be sent behind a dot, at this place of a line.
+    pub(super) fn may_send_ahead(&self, place: u32) -> bool {
+        let is_wanted = self.upstream.settings.pipelining == Pipelining::Messages;
+        is_wanted
+            && self.ahead().may_ride(place, Instant::now())
+            && self.fitness().may_send_ahead(self.clock().steady())
     }
 
     /// Returns once it is the turn of courier `number`, or no longer is.

@@ -5,6 +5,7 @@
 //! once, and that every lease is settled or its message provably not sent. What a failure means for the mail is
 //! `verdict`'s.
 
+mod ahead;
 mod attempt;
 mod courier;
 mod desk;

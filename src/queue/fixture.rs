@@ -97,7 +97,7 @@ impl House {
         house
     }
 
-    pub fn core(&self) -> &Arc<Core> {
+    pub(super) fn core(&self) -> &Arc<Core> {
         let Kept::Durable(core) = &self.queue.0 else { panic!("a proxy") };
         core
     }

@@ -12,7 +12,7 @@ pub mod body;
 mod core;
 mod fate;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 mod lane;
 mod lanes;
 mod lease;

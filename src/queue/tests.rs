@@ -3,7 +3,7 @@
 //! Time stands still unless a test moves it.
 
 use super::*;
-use crate::ids::{AttemptId, MessageId, SessionId};
+use crate::ids::AttemptId;
 use crate::mail::address::Address;
 use crate::mail::envelope::{Envelope, Recipient, ReversePath, Sender};
 use crate::smtp::reply::Enhanced;
@@ -14,17 +14,8 @@ fn message(recipients: &[&str]) -> Offered {
     let sender =
         Sender { reverse_path: ReversePath::Null, declared_size: None, smtputf8: false, ret: None, envid: None };
     let (_, unstamped) = body::Draft::new(std::path::Path::new("unused")).finish();
-    let message = Message {
-        id: MessageId::new(),
-        session: SessionId::new(),
-        device: "scanner".into(),
-        kind: Kind::Mail,
-        sender: sender.clone(),
-        body: unstamped.stamp(String::new()),
-        eight_bit: false,
-        eight_bit_header: false,
-        arrived: jiff::Timestamp::UNIX_EPOCH,
-    };
+    let body = unstamped.stamp(String::new());
+    let message = Message { body, ..fixture::message("scanner", jiff::Timestamp::UNIX_EPOCH) };
     let recipients: Vec<_> = recipients.iter().map(address).collect();
     let routes = vec![Route::only("office".into()); recipients.len()];
     Offered { message, envelope: Arc::new(Envelope { sender, recipients }), routes }

@@ -228,11 +228,16 @@ impl Claim {
     /// The courier is gone.
     pub fn abandon(self, account: AccountName) {
         let (dot, parts) = {
-            let state = self.ticket.state();
-            let part = &state.parts[self.part];
+            let mut state = self.ticket.state();
+            let part = &mut state.parts[self.part];
             let dot = match &part.stage {
                 Stage::Dot { .. } => true,
                 Stage::Row(row) => row.is_sending(),
+                // Cut off at the end of the relay, before the dot, it stands as it stood.
+                Stage::Out if self.ticket.core.ending.is_cancelled() => {
+                    part.stage = Stage::Waiting;
+                    return;
+                }
                 Stage::Out => false,
                 _ => return,
             };

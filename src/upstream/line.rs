@@ -56,6 +56,12 @@ impl Line {
         self.messages += 1;
     }
 
+    /// How many messages it has carried, with the one it carries.
+    #[must_use]
+    pub fn messages(&self) -> u32 {
+        self.messages
+    }
+
     /// Whether it may carry another message.
     #[must_use]
     pub fn is_good(&self) -> bool {

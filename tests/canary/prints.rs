@@ -237,6 +237,7 @@ fn events_of_a_client_print_no_secret() {
         helo_name: "relay.example.org".into(),
         starttls: client::StartTls::Never,
         needs_login: true,
+        pipelining: true,
         timeouts: Timeouts::default(),
     };
     for answer in [format!("535 5.7.8 {password}\r\n"), format!("{password}\r\n"), format!("334 {password}\r\n")] {

@@ -1,41 +1,10 @@
 //! A disk whose syncs fail, the database's own included: no false 250, nothing acknowledged is lost, service resumes.
 
-use std::process::Stdio;
-
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
-
 use crate::device::{Device, RECIPIENT};
-use crate::relay::{PATIENCE, Site};
+use crate::relay::Site;
+use crate::spoiler::{Spoiler, Syncs};
 use crate::stage::{AT_ONCE, body, everything_arrives, mail_is_answered, provider_away, queued};
 use crate::strace;
-
-/// Has every sync of a running process fail, until it is told to stop.
-struct Spoiler(Child);
-
-impl Spoiler {
-    async fn of(process: u32) -> Self {
-        let mut command = Command::new("strace");
-        command.args(["-f", "-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO"]);
-        command.args(["-o", "/dev/null", "-p", &process.to_string()]);
-        let mut tracer = command.stdin(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
-        let mut said = BufReader::new(tracer.stderr.take().unwrap()).lines();
-        let attached =
-            async { while !said.next_line().await.unwrap().expect("strace has ended").contains("attached") {} };
-        tokio::time::timeout(PATIENCE, attached).await.expect("strace does not attach");
-        // It must not be cut off by a pipe that nobody reads.
-        tokio::spawn(async move { while let Ok(Some(_)) = said.next_line().await {} });
-        Self(tracer)
-    }
-
-    /// Lets go of the process.
-    async fn stop(mut self) {
-        use rustix::process::{Pid, Signal, kill_process};
-        let id = self.0.id().expect("strace has ended");
-        kill_process(Pid::from_raw(id.try_into().unwrap()).unwrap(), Signal::TERM).unwrap();
-        tokio::time::timeout(PATIENCE, self.0.wait()).await.expect("strace does not let go").unwrap();
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sync_that_fails_refuses_and_loses_nothing_and_the_next_good_one_resumes() {
@@ -52,7 +21,7 @@ async fn a_sync_that_fails_refuses_and_loses_nothing_and_the_next_good_one_resum
         let mut device = Device::greeted(site.address()).await;
         assert!(queued(&device.mail_to(&[RECIPIENT], &before).await).is_some());
         acknowledged.push(before);
-        let spoiler = Spoiler::of(relay.id().unwrap()).await;
+        let spoiler = Spoiler::of(relay.id().unwrap(), Syncs::Fail).await;
         let reply = device.mail_to(&[RECIPIENT], &body(number + 1, size)).await;
         assert!(reply.starts_with("452 4.3.1"), "{reply}");
         let (_, refused) = mail_is_answered(&site, "452").await;

@@ -1,4 +1,5 @@
-//! What `durable` means: power cuts, the order of syncs, a full disk and one that fails, each seen from outside.
+//! What `durable` means: power cuts, the order of syncs, a full disk, one that fails and one that hangs, each seen from
+//! outside.
 //!
 //! The program runs as it is delivered. `strace` tells what it asked of the system, and makes syncs fail; where it
 //! cannot be used, and where there is no root to mount a file system, the test says loudly that it shows nothing.
@@ -11,6 +12,7 @@ mod chance;
 mod device;
 #[path = "../support/disk.rs"]
 mod disk;
+mod ending;
 mod failing;
 mod full;
 mod kept;
@@ -21,6 +23,7 @@ mod power;
 mod relay;
 #[path = "../support/replay.rs"]
 mod replay;
+mod spoiler;
 mod stage;
 #[path = "../support/strace.rs"]
 mod strace;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use posthouse::account::Encryption;
 use posthouse::account::book::Rule;
 use posthouse::app::control::{Told, tell_released};
+use posthouse::app::queue::files::Files;
 use posthouse::config::Config;
 use posthouse::net::clock::Clock;
 use posthouse::queue::{self, Keeping};
@@ -67,6 +68,21 @@ async fn a_refused_password_is_probed_without_mail_and_then_everything_goes_out(
     clock.advance(6 * HOUR);
     log.wait_for_line(&["account signs in again"]).await;
     arrived(&scene, 2).await;
+}
+
+#[tokio::test]
+async fn a_hold_is_seen_where_no_relay_runs() {
+    let (log, clock) = (Log::capture(), clock());
+    let scene = scene(&clock).await;
+    scene.sandbox.faults().plan(Stage::Auth, Fault::reply(535, "5.7.8 Not so"), Times::Once);
+    promised(&scene).await;
+    log.wait_for_line(&["account held", "next_try_s=300"]).await;
+    scene.relay.shut_down().await;
+    let files = Files::open(&scene.config).unwrap().expect("a queue");
+    let holds = files.holds().unwrap();
+    let hold = &holds[&scene.config.accounts[0].name];
+    assert_eq!((hold.code.as_str(), hold.since), ("password_refused", clock.now()));
+    assert!(hold.text.contains("password") && !hold.cure.is_empty(), "{hold:?}");
 }
 
 #[tokio::test]
@@ -191,6 +207,16 @@ async fn the_day_s_recipients_are_counted_across_a_restart_and_what_does_not_fit
     assert_eq!(scene.sandbox.mailbox().count(), 2);
     clock.advance(2 * HOUR);
     arrived(&scene, 3).await;
+}
+
+#[tokio::test]
+async fn without_a_queue_the_day_s_recipients_are_counted_across_a_restart_too() {
+    let clock = clock();
+    let scene = Scene::at(&clock, |config, _| config.accounts[0].recipients_per_day = Some(1)).await;
+    assert!(scene.device().await.mail().await.starts_with("250 "));
+    let scene = scene.restarted_at(&clock).await;
+    assert!(scene.device().await.mail().await.starts_with("451 "));
+    arrived(&scene, 1).await;
 }
 
 #[tokio::test]

@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use posthouse::account::Pipelining;
+use posthouse::config::Config;
 use posthouse::sandbox::fault::{Fault, Gate, Stage, Times};
-use posthouse::sandbox::{Extension, Settings};
+use posthouse::sandbox::{Extension, Sandbox, Settings};
 
 use crate::device::{Device, RECIPIENT, SAMPLE};
 use crate::scene::{Log, Scene, provider, provider_without, reached};
@@ -16,21 +18,34 @@ struct Queue {
     log: Log,
     gate: Gate,
     devices: Vec<Device>,
+    /// Mails that went before.
+    warm: usize,
 }
 
 impl Queue {
-    /// The first mail is on the line, DATA is not answered yet.
+    /// The provider has shown that it takes more than one mail a connection; the first that counts is on the line, DATA
+    /// is not answered yet.
     async fn start(provider: Settings) -> Self {
-        Self::to(provider, &["1@example.com"]).await
+        let (scene, log) = one_line(provider).await;
+        Self::after_warm_up(scene, log).await
     }
 
-    async fn to(provider: Settings, recipients: &[&str]) -> Self {
-        let log = Log::with_transcripts();
-        let scene = Scene::with(provider, |config, _| config.accounts[0].connections = 1).await;
+    async fn after_warm_up(scene: Scene, log: Log) -> Self {
+        warm_up(&scene).await;
+        Self::holds_up(scene, log, WARM).await
+    }
+
+    /// Nothing has been sent before.
+    async fn fresh(provider: Settings) -> Self {
+        let (scene, log) = one_line(provider).await;
+        Self::holds_up(scene, log, 0).await
+    }
+
+    async fn holds_up(scene: Scene, log: Log, warm: usize) -> Self {
         let gate = Gate::new();
         scene.sandbox.faults().plan(Stage::Data, Fault::Wait(gate.clone()), Times::Once);
-        let mut queue = Self { scene, log, gate, devices: Vec::new() };
-        queue.join(recipients, &body(1)).await;
+        let mut queue = Self { scene, log, gate, devices: Vec::new(), warm };
+        queue.join_as(1).await;
         reached(&queue.gate).await;
         queue
     }
@@ -42,7 +57,7 @@ impl Queue {
         device.data(body).await;
         self.devices.push(device);
         // It is offered in the same breath in which its end is written down.
-        self.log.wait_for_lines(self.devices.len(), &["octets of body,"]).await;
+        self.log.wait_for_lines(self.warm + self.devices.len(), &["octets of body,"]).await;
     }
 
     async fn join_as(&mut self, number: usize) {
@@ -65,19 +80,47 @@ impl Queue {
     }
 }
 
+async fn one_line(provider: Settings) -> (Scene, Log) {
+    let log = Log::with_transcripts();
+    let scene = Scene::with(provider, |config, _| {
+        config.accounts[0].connections = 1;
+        config.accounts[0].pipelining = Pipelining::Messages;
+    });
+    (scene.await, log)
+}
+
+/// The two connections of an account whose envelopes may ride.
+async fn rides_behind() -> Scene {
+    Scene::with(provider(), |config, _| config.accounts[0].pipelining = Pipelining::Messages).await
+}
+
+/// Mails that `warm_up` sends.
+const WARM: usize = 2;
+
+/// Two mails over one line, one after the other.
+async fn warm_up(scene: &Scene) {
+    for number in 1..=WARM {
+        assert_eq!(scene.device().await.mail().await, format!("250 2.0.0 Ok: taken as {number}"));
+    }
+}
+
 fn body(number: usize) -> Vec<u8> {
     [SAMPLE, format!("Mail {number}\r\n.\r\n").as_bytes()].concat()
 }
 
-/// Which mails arrived, in order.
+/// Which mails arrived after the first two, in order.
 fn arrived(scene: &Scene) -> Vec<String> {
-    scene.sandbox.mailbox().deliveries().iter().map(|delivery| delivery.addresses().join(" ")).collect()
+    let deliveries = scene.sandbox.mailbox().deliveries();
+    deliveries.iter().skip(WARM).map(|delivery| delivery.addresses().join(" ")).collect()
+}
+
+/// What the provider says to its so many-th mail after the first two.
+fn taken(number: usize) -> String {
+    format!("250 2.0.0 Ok: taken as {}", number + WARM)
 }
 
 /// More than a mail waits behind a dot that is not answered, and less than a device waits for its mail.
 const SLOW: Duration = Duration::from_secs(11);
-const TAKEN_1: &str = "250 2.0.0 Ok: taken as 1";
-const TAKEN_2: &str = "250 2.0.0 Ok: taken as 2";
 
 #[tokio::test]
 async fn twenty_mails_ride_behind_one_another_exact_and_in_order() {
@@ -86,9 +129,8 @@ async fn twenty_mails_ride_behind_one_another_exact_and_in_order() {
         queue.join_as(number).await;
     }
     let (scene, log, heard) = queue.heard().await;
-    let taken: Vec<_> = (1..=20).map(|number| format!("250 2.0.0 Ok: taken as {number}")).collect();
-    assert_eq!(heard, taken);
-    for (delivery, number) in scene.sandbox.mailbox().deliveries().iter().zip(1..) {
+    assert_eq!(heard, (1..=20).map(taken).collect::<Vec<_>>());
+    for (delivery, number) in scene.sandbox.mailbox().deliveries().iter().skip(WARM).zip(1..) {
         let recipient = format!("{number}@example.com");
         assert_eq!(delivery.addresses(), [recipient.as_str()]);
         assert_exact(delivery, &body(number), stamp::plain(&recipient));
@@ -109,7 +151,7 @@ fn each_has_its_own_transcript(log: &Log) {
         let attempt: Vec<_> = text.lines().filter(|line| line.contains("attempt{") && line.contains(id)).collect();
         let said = |words: &str| attempt.iter().filter(|line| line.contains(words)).count();
         assert_eq!((said("C: MAIL"), said("C: RCPT"), said("C: DATA"), said("S: 354")), (1, 1, 1, 1), "{attempt:#?}");
-        assert_eq!(said(&format!("S: 250 2.0.0 Ok: taken as {number}")), 1, "{attempt:#?}");
+        assert_eq!(said(&format!("S: {}", taken(number))), 1, "{attempt:#?}");
     }
 }
 
@@ -120,10 +162,51 @@ async fn large_bodies_ride_as_well() {
     queue.join(&["2@example.com"], &large).await;
     queue.join_as(3).await;
     let (scene, _, heard) = queue.heard().await;
-    assert_eq!(heard[1..], [TAKEN_2, "250 2.0.0 Ok: taken as 3"]);
-    assert_exact(&scene.sandbox.mailbox().deliveries()[1], &large, stamp::plain("2@example.com"));
+    assert_eq!(heard[1..], [taken(2), taken(3)]);
+    assert_exact(&scene.sandbox.mailbox().deliveries()[WARM + 1], &large, stamp::plain("2@example.com"));
     assert_eq!(scene.sandbox.counters().connections, 1);
     scene.assert_no_breach();
+}
+
+#[tokio::test]
+async fn nothing_rides_before_the_provider_has_taken_a_second_mail_on_its_own() {
+    let mut queue = Queue::fresh(provider()).await;
+    queue.join_as(2).await;
+    let second = Gate::new();
+    queue.plan(Stage::Data, Fault::Wait(second.clone()));
+    queue.gate.open();
+    reached(&second).await;
+    assert_eq!(queue.scene.sandbox.counters().sent_ahead, 0);
+    queue.join_as(3).await;
+    second.open();
+    let (scene, _, heard) = queue.heard().await;
+    assert_eq!(heard, ["250 2.0.0 Ok: taken as 1", "250 2.0.0 Ok: taken as 2", "250 2.0.0 Ok: taken as 3"]);
+    assert_eq!((scene.sandbox.counters().connections, scene.sandbox.counters().sent_ahead), (1, 1));
+}
+
+/// A proxy whose server takes one mail a connection may answer neither the dot nor the envelope behind it.
+#[tokio::test]
+async fn a_provider_of_one_mail_a_connection_never_gets_an_envelope_behind_a_dot() {
+    let mut queue = Queue::fresh(provider()).await;
+    queue.join_as(2).await;
+    queue.join_as(3).await;
+    queue.plan(Stage::Mail, Fault::reply_then_close(421, "4.3.2 One mail a connection"));
+    let (scene, _, heard) = queue.heard().await;
+    assert_eq!(heard, ["250 2.0.0 Ok: taken as 1", "250 2.0.0 Ok: taken as 2", "250 2.0.0 Ok: taken as 3"]);
+    assert_eq!((scene.sandbox.counters().connections, scene.sandbox.counters().sent_ahead), (2, 0));
+    scene.assert_no_breach();
+}
+
+/// There are servers that die of it, with the reply to the dot in their hands.
+#[tokio::test]
+async fn nothing_rides_unless_the_account_asks_for_it() {
+    let settings: fn(&mut Config, &Sandbox) = |config, _| config.accounts[0].connections = 1;
+    let scene = Scene::with(provider(), settings).await;
+    let mut queue = Queue::after_warm_up(scene, Log::with_transcripts()).await;
+    queue.join_as(2).await;
+    let (scene, _, heard) = queue.heard().await;
+    assert_eq!(heard, [taken(1), taken(2)]);
+    assert_eq!((scene.sandbox.counters().connections, scene.sandbox.counters().sent_ahead), (1, 0));
 }
 
 #[tokio::test]
@@ -131,7 +214,7 @@ async fn without_pipelining_each_waits_for_the_one_before() {
     let mut queue = Queue::start(provider_without(&Extension::Pipelining)).await;
     queue.join_as(2).await;
     let (scene, _, heard) = queue.heard().await;
-    assert_eq!(heard, [TAKEN_1, TAKEN_2]);
+    assert_eq!(heard, [taken(1), taken(2)]);
     assert_eq!((scene.sandbox.counters().connections, scene.sandbox.counters().sent_ahead), (1, 0));
     scene.assert_no_breach();
 }
@@ -144,7 +227,7 @@ async fn a_refused_dot_is_no_concern_of_the_mail_behind_it() {
         queue.plan(Stage::Dot, Fault::reply(code, "5.7.1 No"));
         let (scene, _, heard) = queue.heard().await;
         assert!(heard[0].starts_with(&code.to_string()), "{heard:?}");
-        assert_eq!((heard[1].as_str(), arrived(&scene)), (TAKEN_1, vec!["2@example.com".to_owned()]));
+        assert_eq!((&heard[1], arrived(&scene)), (&taken(1), vec!["2@example.com".to_owned()]));
         assert_eq!((scene.sandbox.counters().connections, scene.sandbox.counters().sent_ahead), (1, 1));
         scene.assert_no_breach();
     }
@@ -158,7 +241,7 @@ async fn a_refused_envelope_is_no_concern_of_the_mails_around_it() {
         queue.join_as(3).await;
         queue.plan(stage.clone(), Fault::reply(550, "5.7.1 No"));
         let (scene, _, heard) = queue.heard().await;
-        assert_eq!((heard[0].as_str(), heard[2].as_str()), (TAKEN_1, TAKEN_2), "{stage:?}");
+        assert_eq!((&heard[0], &heard[2]), (&taken(1), &taken(2)), "{stage:?}");
         assert!(heard[1].starts_with("550 5.7.1 "), "{stage:?}: {heard:?}");
         assert_eq!(arrived(&scene), ["1@example.com", "3@example.com"]);
         assert_eq!(scene.sandbox.counters().connections, 1, "{stage:?}");
@@ -178,7 +261,7 @@ async fn a_line_that_ends_between_two_mails_is_replaced_at_once() {
         queue.join_as(2).await;
         queue.plan(stage.clone(), fault.clone());
         let (scene, log, heard) = queue.heard().await;
-        assert_eq!(heard, [TAKEN_1, TAKEN_2], "{stage:?} {fault:?}");
+        assert_eq!(heard, [taken(1), taken(2)], "{stage:?} {fault:?}");
         assert_eq!((scene.sandbox.counters().connections, scene.sandbox.counters().sent_ahead), (2, 1));
         assert_eq!(log.count(&["attempt failed"]), 0, "it is no attempt");
         scene.assert_no_breach();
@@ -205,9 +288,33 @@ async fn what_rides_behind_a_dot_that_is_never_answered_was_not_sent() {
 }
 
 #[tokio::test]
+async fn where_a_line_ended_none_rides_until_one_was_taken_there_on_its_own() {
+    let full = Fault::reply_then_close(421, "4.3.2 Enough for one connection");
+    for (stage, fault) in [(Stage::Mail, full), (Stage::Dot, Fault::CarryOutThenClose)] {
+        let mut queue = Queue::start(provider()).await;
+        queue.join_as(2).await;
+        queue.plan(stage, fault);
+        let next_line = Gate::new();
+        queue.plan(Stage::Data, Fault::Wait(next_line.clone()));
+        queue.gate.open();
+        reached(&next_line).await;
+        assert_eq!(queue.scene.sandbox.counters().sent_ahead, 1);
+        // The line ended behind the third mail: as many go out on the next before one may not ride.
+        for number in 3..=5 {
+            queue.join_as(number).await;
+        }
+        next_line.open();
+        let (scene, _, heard) = queue.heard().await;
+        assert!(heard[1..].iter().all(|heard| heard.starts_with("250 ")), "{heard:?}");
+        assert_eq!((scene.sandbox.counters().connections, scene.sandbox.counters().sent_ahead), (2, 3));
+    }
+}
+
+#[tokio::test]
 async fn nobody_waits_behind_a_slow_dot_for_long() {
     let log = Log::with_transcripts();
-    let scene = Scene::start().await;
+    let scene = rides_behind().await;
+    warm_up(&scene).await;
     let faults = scene.sandbox.faults();
     let (first, second, dot) = (Gate::new(), Gate::new(), Gate::new());
     faults.plan(Stage::Data, Fault::Wait(first.clone()), Times::Once);
@@ -217,7 +324,7 @@ async fn nobody_waits_behind_a_slow_dot_for_long() {
         let mut device = scene.device().await;
         device.envelope(&[&format!("{number}@example.com")]).await;
         device.data(&body(number)).await;
-        log.wait_for_lines(number, &["octets of body,"]).await;
+        log.wait_for_lines(WARM + number, &["octets of body,"]).await;
         devices.push(device);
         if let Some(gate) = [&first, &second].get(number - 1) {
             reached(gate).await;
@@ -228,14 +335,14 @@ async fn nobody_waits_behind_a_slow_dot_for_long() {
     first.open();
     reached(&dot).await;
     second.open();
-    assert_eq!(devices[1].reply().await, TAKEN_1);
+    assert_eq!(devices[1].reply().await, taken(1));
     tokio::time::pause();
     tokio::time::advance(SLOW).await;
     tokio::time::resume();
     assert_eq!(scene.sandbox.counters().sent_ahead, 1, "it rode behind the first");
-    assert_eq!(devices[2].reply().await, TAKEN_2, "and the other courier has it now");
+    assert_eq!(devices[2].reply().await, taken(2), "and the other courier has it now");
     dot.open();
-    assert_eq!(devices[0].reply().await, "250 2.0.0 Ok: taken as 3");
+    assert_eq!(devices[0].reply().await, taken(3));
     assert_eq!(arrived(&scene), ["2@example.com", "3@example.com", "1@example.com"]);
     scene.assert_no_breach();
 }
@@ -246,7 +353,7 @@ async fn all_or_nothing_rides_without_its_data() {
     queue.join(&["2@example.com", "b@example.com"], &body(2)).await;
     queue.join_as(3).await;
     let (scene, _, heard) = queue.heard().await;
-    assert_eq!(heard, [TAKEN_1, TAKEN_2, "250 2.0.0 Ok: taken as 3"]);
+    assert_eq!(heard, [taken(1), taken(2), taken(3)]);
     assert_eq!(arrived(&scene), ["1@example.com", "2@example.com b@example.com", "3@example.com"]);
     assert_eq!(scene.sandbox.counters().sent_ahead, 2);
     scene.assert_no_breach();
@@ -254,8 +361,8 @@ async fn all_or_nothing_rides_without_its_data() {
 
 #[tokio::test]
 async fn a_mail_taken_back_before_its_data_leaves_the_line_usable() {
-    let log = Log::capture();
-    let scene = Scene::with(provider(), |config, _| config.accounts[0].connections = 1).await;
+    let (scene, log) = one_line(provider()).await;
+    warm_up(&scene).await;
     let gate = Gate::new();
     scene.sandbox.faults().plan(Stage::Rcpt, Fault::Wait(gate.clone()), Times::Once);
     let mut device = scene.device().await;
@@ -265,7 +372,7 @@ async fn a_mail_taken_back_before_its_data_leaves_the_line_usable() {
     drop(device);
     log.wait_for_line(&["not delivered", "The device hung up"]).await;
     gate.open();
-    assert_eq!(scene.device().await.mail().await, TAKEN_1);
+    assert_eq!(scene.device().await.mail().await, taken(1));
     assert_eq!(arrived(&scene), [RECIPIENT]);
     assert_eq!(scene.sandbox.counters().connections, 1);
     assert!(scene.sandbox.transcript().iter().any(|said| said.text == "RSET"));
@@ -284,22 +391,23 @@ async fn a_mail_taken_back_while_its_envelope_rides_is_not_sent() {
     queue.log.wait_for_line(&["not delivered", "The device hung up"]).await;
     dot.open();
     let (scene, _, heard) = queue.heard().await;
-    assert_eq!(heard, [TAKEN_1]);
-    assert_eq!(scene.device().await.mail().await, TAKEN_2);
+    assert_eq!(heard, [taken(1)]);
+    assert_eq!(scene.device().await.mail().await, taken(2));
     assert_eq!(arrived(&scene), ["1@example.com", RECIPIENT]);
 }
 
 #[tokio::test]
 async fn nobody_waits_behind_a_busy_line_while_another_courier_is_free() {
-    let scene = Scene::start().await;
+    let scene = rides_behind().await;
+    warm_up(&scene).await;
     let gate = Gate::new();
     scene.sandbox.faults().plan(Stage::Data, Fault::Wait(gate.clone()), Times::Once);
     let mut first = scene.device().await;
     first.envelope(&["1@example.com"]).await;
     first.data(&body(1)).await;
     reached(&gate).await;
-    assert_eq!(scene.device().await.mail().await, TAKEN_1);
+    assert_eq!(scene.device().await.mail().await, taken(1));
     gate.open();
-    assert_eq!(first.reply().await, TAKEN_2);
+    assert_eq!(first.reply().await, taken(2));
     assert_eq!(scene.sandbox.counters().sent_ahead, 0);
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use posthouse::account::oauth::{Application, ClientAuthentication, ClientProof, Endpoints, Given, Grant};
 use posthouse::account::vault::Holder;
-use posthouse::account::{self, Encryption, Mechanism, PasswordSpaces, Source};
+use posthouse::account::{self, Encryption, Mechanism, PasswordSpaces, Pipelining, Source};
 use posthouse::app::{self, App, Common, StartError};
 use posthouse::config::{Config, Delivery};
 use posthouse::inbound::settings::{Caps, DeviceAuth, Limits, LineEndings, ListenerSettings, ListenerTls};
@@ -229,6 +229,7 @@ pub fn account(sandbox: &Sandbox, authority: &Path) -> account::Settings {
         messages_per_minute: None,
         recipients_per_day: None,
         null_sender: true,
+        pipelining: Pipelining::default(),
         may_send_as: Vec::new(),
         size: None,
         password_spaces: PasswordSpaces::Kept,

@@ -42,7 +42,7 @@ impl Site {
             &format!(
                 "hostname = \"relay.test\"\n[[listeners]]\nname = \"local\"\nbind = [\"{address}\"]\n\
                  [accounts.office]\nhost = \"127.0.0.1\"\nport = {}\nca_file = \"authority.pem\"\naddress = \"{}\"\n\
-                 password_file = \"password\"\n[storage]\ndirectory = \"storage\"\nkey_file = \"vault.key\"\n\
+                 password_file = \"password\"\npipelining = \"messages\"\n[storage]\ndirectory = \"storage\"\nkey_file = \"vault.key\"\n\
                  [log]\nformat = \"json\"\n{more}",
                 sandbox.implicit().port(),
                 settings.username,

@@ -3,9 +3,6 @@
 //! Each file in `tests/accounts/` begins with what it is expected to show, written before it was made;
 //! `UPDATE_EXPECTED=1 cargo test --lib cli::accounts` writes the rest anew, then to be read by you.
 
-use std::path::Path;
-
-use jiff::SignedDuration;
 use serde_json::Value;
 
 use super::*;
@@ -13,20 +10,12 @@ use crate::account::health::EndsBy;
 use crate::account::status::{BreakerStatus, BudgetStatus, HoldStatus, SignIn, Status, ThrottleStatus, TokenStatus};
 use crate::account::vault::Reply;
 use crate::account::warning::Warning;
+use crate::cli::golden::{at, files, now, relay, tells};
 use crate::words::Cause;
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
-
-fn now() -> Timestamp {
-    "2026-11-22T07:45:00Z".parse().unwrap()
-}
-
-/// So many seconds from now.
-fn at(seconds: i64) -> Timestamp {
-    now() + SignedDuration::from_secs(seconds)
-}
 
 fn password() -> Account {
     let status = Status {
@@ -155,32 +144,11 @@ fn slow() -> Account {
     account
 }
 
-fn relay() -> Source {
-    Source::Relay(Running { version: "0.1.0".into(), pid: 4711, since: at(-2 * DAY) })
-}
-
-fn files() -> Source {
-    Source::Files { why: "no relay is running on /var/lib/posthouse".into() }
-}
-
-/// Compares with the file of this story, but for its first line, which says what to expect.
-fn tells(story: &str, shown: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/accounts/{story}.txt"));
-    let golden = std::fs::read_to_string(&path).unwrap();
-    let (expectation, expected) = golden.split_once('\n').unwrap();
-    assert!(expectation.starts_with("# expect: "), "{story} says first what it expects");
-    if std::env::var_os("UPDATE_EXPECTED").is_some() {
-        std::fs::write(&path, format!("{expectation}\n{shown}")).unwrap();
-        return;
-    }
-    assert_eq!(shown, expected, "{story}");
-}
-
 #[test]
 fn all_accounts_have_their_line_and_those_in_trouble_their_paragraph() {
     let seen = Seen { source: relay(), accounts: vec![signed_in(), held(), nobody(), in_testing(), password()] };
-    tells("all", &table::text(&seen, None, now()));
-    tells("all_narrow", &table::text(&seen, Some(60), now()));
+    tells("accounts/all", &table::text(&seen, None, now()));
+    tells("accounts/all_narrow", &table::text(&seen, Some(60), now()));
     let widest = table::text(&seen, Some(60), now()).lines().take(12).map(|line| line.chars().count()).max();
     assert!(widest <= Some(60), "{widest:?}");
 }
@@ -188,25 +156,25 @@ fn all_accounts_have_their_line_and_those_in_trouble_their_paragraph() {
 #[test]
 fn one_account_is_shown_in_full() {
     let page = |account, source| page::text(&account, &Seen { source, accounts: Vec::new() }, now());
-    tells("signed_in", &page(signed_in(), relay()));
-    tells("held", &page(held(), relay()));
-    tells("slow", &page(slow(), relay()));
-    tells("not_signed_in", &page(nobody(), files()));
-    tells("not_signed_in_held", &page(nobody_held(), relay()));
-    tells("in_testing", &page(in_testing(), relay()));
-    tells("password", &page(password(), files()));
+    tells("accounts/signed_in", &page(signed_in(), relay()));
+    tells("accounts/held", &page(held(), relay()));
+    tells("accounts/slow", &page(slow(), relay()));
+    tells("accounts/not_signed_in", &page(nobody(), files()));
+    tells("accounts/not_signed_in_held", &page(nobody_held(), relay()));
+    tells("accounts/in_testing", &page(in_testing(), relay()));
+    tells("accounts/password", &page(password(), files()));
     let mut short = signed_in();
     short.status.is_renewing = true;
     short.status.sign_in =
         SignIn::Kept { since: at(-HOUR), scope: None, renewed: at(-HOUR), refresh_ends: None, is_renewable: false };
     short.status.token = Some(TokenStatus { issued: None, ends: Some(at(-MINUTE)), next_renewal: Some(at(-MINUTE)) });
-    tells("ended", &page(short, relay()));
+    tells("accounts/ended", &page(short, relay()));
 }
 
 #[test]
 fn programs_read_the_same_under_names_that_stay() {
     let seen = Seen { source: relay(), accounts: vec![held(), nobody(), in_testing(), slow()] };
-    tells("all_json", &format!("{:#}\n", json::value(&seen)));
+    tells("accounts/all_json", &format!("{:#}\n", json::value(&seen)));
     let alone = json::value(&Seen { source: files(), accounts: vec![password()] });
     assert_eq!((&alone["relay"], &alone["accounts"][0]["state"]), (&Value::Null, &Value::from("not_needed")));
     assert_eq!(alone["why_without_relay"], "no relay is running on /var/lib/posthouse");

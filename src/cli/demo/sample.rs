@@ -57,6 +57,7 @@ async fn speak(relay: SocketAddr) -> io::Result<(Trace, String)> {
         helo_name: "[127.0.0.1]".into(),
         starttls: StartTls::Never,
         needs_login: false,
+        pipelining: true,
         timeouts: Timeouts::default(),
     };
     let now = Instant::now();

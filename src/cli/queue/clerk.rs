@@ -6,9 +6,10 @@
 use std::fmt::Display;
 
 use super::{EX_NOPERM, EX_TEMPFAIL, Undone};
-use crate::app::control::{self, Running, Unanswered, queue as relay};
+use crate::app::control::{self, Unanswered, queue as relay};
 use crate::app::queue::files::{Files, FilesError};
 use crate::app::queue::{Ask, Holds, Page, Shown, looks};
+use crate::cli::source::Source;
 use crate::cli::sysexits::{EX_CANTCREAT, EX_IOERR, EX_USAGE};
 use crate::config::Config;
 use crate::disk::OwnershipError;
@@ -16,14 +17,6 @@ use crate::ids::MessageId;
 use crate::net::control::AskError;
 use crate::queue::acts::{Acted, Order};
 use crate::store::file::Settings as Storage;
-
-/// Who says so.
-pub(super) enum Source {
-    /// The relay that is running.
-    Relay(Running),
-    /// The files, which this process owns.
-    Files { why: String },
-}
 
 /// Who is asked.
 pub(super) struct Clerk {
@@ -62,7 +55,10 @@ impl Clerk {
     pub(super) async fn page(&self, ask: &Ask) -> Result<Page, Undone> {
         match &self.desk {
             Desk::Relay(storage) => relay::list(storage, ask).await.map_err(|why| unanswered(&why)),
-            Desk::Files(files) => looks::page(files.store(), ask.clone(), Holds::new()).await.map_err(broken),
+            Desk::Files(files) => {
+                let holds = files.holds().map_err(broken)?;
+                looks::page(files.store(), ask.clone(), holds).await.map_err(broken)
+            }
             Desk::Nothing => Ok(Page { rows: Vec::new(), matching: 0, holds: Holds::new() }),
         }
     }
@@ -79,7 +75,8 @@ impl Clerk {
         match &self.desk {
             Desk::Relay(storage) => relay::show(storage, id).await.map_err(|why| unanswered(&why)),
             Desk::Files(files) => {
-                looks::show(files.store(), id, Holds::new()).await.map_err(broken)?.ok_or_else(|| gone(id))
+                let holds = files.holds().map_err(broken)?;
+                looks::show(files.store(), id, holds).await.map_err(broken)?.ok_or_else(|| gone(id))
             }
             Desk::Nothing => Err(gone(id)),
         }

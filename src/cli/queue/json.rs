@@ -4,9 +4,9 @@
 
 use serde_json::{Value, json};
 
-use super::clerk::Source;
 use super::words::barred;
 use crate::app::queue::{Holds, Page, Row, Shown};
+use crate::cli::source::Source;
 use crate::queue::Kind;
 use crate::queue::acts::Acted;
 use crate::queue::parcel::{HeldBy, Owed, Parcel, ParcelId, Said, Standing, State, Try, Why};

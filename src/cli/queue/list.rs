@@ -6,9 +6,10 @@ use jiff::Timestamp;
 
 use super::super::words::{away, plain};
 use super::super::{table, words::both};
-use super::clerk::{Clerk, Source};
+use super::clerk::Clerk;
 use super::{Asked, ConfigFile, Only, Undone, json, words};
 use crate::app::queue::{Ask, Page, Row};
+use crate::cli::source::Source;
 use crate::queue::Kind;
 
 /// Flags of `posthouse queue list`.

@@ -7,10 +7,11 @@ use std::fmt::Write;
 use jiff::Timestamp;
 
 use super::super::words::{both, plain};
-use super::clerk::{Clerk, Source};
+use super::clerk::Clerk;
 use super::list::origin;
 use super::{Undone, json, which, words};
 use crate::app::queue::Shown;
+use crate::cli::source::Source;
 use crate::queue::Kind;
 use crate::queue::parcel::{Parcel, Try};
 

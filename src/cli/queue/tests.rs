@@ -3,17 +3,14 @@
 //! Each file in `tests/queue/` begins with what it is expected to show, written before it was made;
 //! `UPDATE_EXPECTED=1 cargo test --lib cli::queue` writes the rest anew, then to be read by you.
 
-use std::path::Path;
-
 use clap::Parser;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use super::clerk::Source;
 use super::{Args, json, list, show, words};
 use crate::account::health::EndsBy;
 use crate::account::status::HoldStatus;
-use crate::app::control::Running;
 use crate::app::queue::{Holds, Page, Row, Shown};
+use crate::cli::golden::{at, files, now, relay, tells};
 use crate::ids::MessageId;
 use crate::mail::address::Address;
 use crate::mail::envelope::{Recipient, ReversePath, Sender};
@@ -26,15 +23,6 @@ use crate::words::Cause;
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
-
-fn now() -> Timestamp {
-    "2026-11-22T07:45:00Z".parse().unwrap()
-}
-
-/// So many seconds from now.
-fn at(seconds: i64) -> Timestamp {
-    now() + SignedDuration::from_secs(seconds)
-}
 
 /// Always the same; ten digits of its end tell it apart.
 fn id(number: u8) -> MessageId {
@@ -167,57 +155,35 @@ fn tried() -> Parcel {
     Parcel { attempts: 2, tries, ..parcel(1, 0, recipients, Standing::Due { at: at(5 * MINUTE) }) }
 }
 
-fn relay() -> Source {
-    Source::Relay(Running { version: "0.1.0".into(), pid: 4711, since: at(-2 * DAY) })
-}
-
-fn files() -> Source {
-    Source::Files { why: "no relay is running on /var/lib/posthouse".into() }
-}
-
-/// Compares with the file of this story, but for its first line, which says what to expect.
-fn tells(story: &str, shown: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/queue/{story}.txt"));
-    let golden = std::fs::read_to_string(&path).unwrap();
-    let (expectation, expected) = golden.split_once('\n').unwrap();
-    assert!(expectation.starts_with("# expect: "), "{story} says first what it expects");
-    assert!(!shown.chars().any(|c| c.is_control() && c != '\n'), "{story} moves the cursor");
-    if std::env::var_os("UPDATE_EXPECTED").is_some() {
-        std::fs::write(&path, format!("{expectation}\n{shown}")).unwrap();
-        return;
-    }
-    assert_eq!(shown, expected, "{story}");
-}
-
 #[test]
 fn each_part_of_a_message_has_its_line() {
-    tells("list", &list::text(&page(), false, &relay(), None, now()));
+    tells("queue/list", &list::text(&page(), false, &relay(), None, now()));
     let narrow = list::text(&page(), false, &relay(), Some(80), now());
-    tells("list_narrow", &narrow);
+    tells("queue/list_narrow", &narrow);
     let lines = narrow.lines().take_while(|line| !line.is_empty());
     assert!(lines.map(|line| line.chars().count()).max() <= Some(80));
     let nothing = Page { rows: Vec::new(), matching: 0, holds: Holds::new() };
-    tells("list_empty", &list::text(&nothing, false, &relay(), None, now()));
-    tells("list_nothing_like_it", &list::text(&nothing, true, &files(), None, now()));
+    tells("queue/list_empty", &list::text(&nothing, false, &relay(), None, now()));
+    tells("queue/list_nothing_like_it", &list::text(&nothing, true, &files(), None, now()));
 }
 
 #[test]
 fn a_message_is_shown_with_what_happens_next() {
-    tells("show", &show::text(&shown(vec![tried()], Kind::Mail), &relay(), now()));
+    tells("queue/show", &show::text(&shown(vec![tried()], Kind::Mail), &relay(), now()));
     let office = Parcel {
         route: Route::only("office".into()),
         ..parcel(2, 1, open("b@example.net"), Standing::Due { at: at(0) })
     };
     let parts = vec![parcel(2, 0, open("a@example.net"), held(HeldBy::Person, None)), office];
-    tells("show_parts", &show::text(&shown(parts, Kind::Mail), &files(), now()));
+    tells("queue/show_parts", &show::text(&shown(parts, Kind::Mail), &files(), now()));
     let failed = Parcel { standing: Standing::Failed { since: at(-HOUR) }, attempts: 30, ..tried() };
-    tells("show_failed", &show::text(&shown(vec![failed], Kind::Notice { of: id(3) }), &relay(), now()));
+    tells("queue/show_failed", &show::text(&shown(vec![failed], Kind::Notice { of: id(3) }), &relay(), now()));
 }
 
 #[test]
 fn programs_read_the_same_under_names_that_stay() {
-    tells("list_json", &format!("{:#}\n", json::page(&page(), &relay())));
-    tells("show_json", &format!("{:#}\n", json::shown(&shown(vec![tried()], Kind::Mail), &files())));
+    tells("queue/list_json", &format!("{:#}\n", json::page(&page(), &relay())));
+    tells("queue/show_json", &format!("{:#}\n", json::shown(&shown(vec![tried()], Kind::Mail), &files())));
     let ids = |numbers: &[(u8, u16)]| numbers.iter().map(|&(n, number)| ParcelId { message: id(n), number }).collect();
     let acted = Acted { changed: ids(&[(1, 0), (1, 1), (2, 0)]), under_way: ids(&[(3, 0)]) };
     let told = json::acted(&acted, &files());

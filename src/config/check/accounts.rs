@@ -3,7 +3,7 @@
 //! Guarantees one credential at most per account, and none that could never be sent. Reads no file.
 
 use super::{Aside, Surroundings, names, oauth, provider, proxy, scopes, sender, trust};
-use crate::account::{CommandLine, Encryption, Mechanism, Settings, Source};
+use crate::account::{CommandLine, Encryption, Mechanism, Pipelining, Settings, Source};
 use crate::config::files::NamedFile;
 use crate::config::finding::Complaint;
 use crate::config::keys;
@@ -67,6 +67,7 @@ fn read_one(name: &str, section: &Section<'_>, surroundings: &Surroundings<'_>, 
         messages_per_minute: limits.as_ref().and_then(|limits| limits.number("messages_per_minute")),
         recipients_per_day: limits.as_ref().and_then(|limits| limits.number("recipients_per_day")),
         null_sender: limits.as_ref().and_then(|limits| limits.get("null_sender", values::flag)).unwrap_or(true),
+        pipelining: pipelining(section),
         may_send_as: section
             .list("may_send_as", values::pattern)
             .map_or_else(Vec::new, |list| list.into_iter().map(|(pattern, _)| pattern).collect()),
@@ -121,6 +122,14 @@ pub(in crate::config) fn encryption(value: &Value) -> Result<Encryption, Complai
         "none" => Encryption::None,
         _ => Encryption::Implicit,
     })
+}
+
+fn pipelining(section: &Section<'_>) -> Pipelining {
+    match section.word("pipelining") {
+        Some("off") => Pipelining::Off,
+        Some("messages") => Pipelining::Messages,
+        _ => Pipelining::default(),
+    }
 }
 
 fn mechanism(section: &Section<'_>) -> Mechanism {

@@ -83,6 +83,7 @@ fn account<'a>(settings: &account::Settings, origins: &'a Origins) -> Vec<Page<'
     page.put("mechanism", words::mechanism(settings.mechanism));
     let grant = credential(&mut page, &settings.credential);
     page.put("allow_plaintext_credentials", settings.allow_plaintext_credentials);
+    page.put("pipelining", words::pipelining(settings.pipelining));
     page.put_list("may_send_as", &settings.may_send_as);
 
     let mut limits = Page::new(&format!("[{header}.limits]"), &format!("{path}.limits"), origins);

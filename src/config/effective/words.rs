@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::account::oauth::ClientAuthentication;
-use crate::account::{Encryption, Mechanism};
+use crate::account::{Encryption, Mechanism, Pipelining};
 use crate::inbound::settings::{DeviceAuth, LineEndings};
 use crate::journal::log::Format;
 use crate::net::trust::Verify;
@@ -90,6 +90,14 @@ pub(super) fn verify(verify: Verify) -> &'static str {
         Verify::Chain => "chain",
         Verify::Pin => "pin",
         Verify::None => "none",
+    }
+}
+
+pub(super) fn pipelining(pipelining: Pipelining) -> &'static str {
+    match pipelining {
+        Pipelining::Off => "off",
+        Pipelining::Message => "message",
+        Pipelining::Messages => "messages",
     }
 }
 

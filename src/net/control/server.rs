@@ -18,6 +18,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{DoorError, LONGEST_CONNECTION, LONGEST_REQUEST, socket};
@@ -36,8 +37,9 @@ const SHORTAGE_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Door {
     /// Goes first, so that nobody finds a socket behind which nobody is.
-    _socket: SocketFile,
-    _serving: AbortOnDropHandle<()>,
+    socket: SocketFile,
+    ending: CancellationToken,
+    serving: AbortOnDropHandle<()>,
 }
 
 #[derive(Debug)]
@@ -62,8 +64,17 @@ impl Door {
         }
         let listener = bind(&path).map_err(|source| DoorError::Other { path: path.clone(), source })?;
         let routes = routes.layer(DefaultBodyLimit::max(LONGEST_REQUEST));
-        let serving = tokio::spawn(serve(listener, routes));
-        Ok(Self { _socket: SocketFile(path), _serving: AbortOnDropHandle::new(serving) })
+        let ending = CancellationToken::new();
+        let serving = tokio::spawn(serve(listener, routes, ending.clone()));
+        Ok(Self { socket: SocketFile(path), ending, serving: AbortOnDropHandle::new(serving) })
+    }
+
+    /// Closes it. Resolves when nothing behind it is in use any more; a drop alone leaves that for a moment later.
+    pub async fn close(self) {
+        drop(self.socket);
+        self.ending.cancel();
+        // One that panicked has said so.
+        let _ = self.serving.await;
     }
 }
 
@@ -80,10 +91,15 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-async fn serve(listener: UnixListener, routes: Router) {
+async fn serve(listener: UnixListener, routes: Router, ending: CancellationToken) {
+    let mut connections = JoinSet::new();
+    let _ = ending.run_until_cancelled(accept(listener, routes, &mut connections)).await;
+    connections.shutdown().await;
+}
+
+async fn accept(listener: UnixListener, routes: Router, connections: &mut JoinSet<()>) {
     let us = rustix::process::geteuid().as_raw();
     let seats = Arc::new(Semaphore::new(SEATS));
-    let mut connections = JoinSet::new();
     let mut complained = false;
     loop {
         while connections.try_join_next().is_some() {}

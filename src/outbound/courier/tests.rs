@@ -13,20 +13,20 @@ use tokio::net::{TcpListener, TcpStream};
 use super::*;
 use crate::account::keeper::Keeper;
 use crate::account::keeper::tests::tools;
-use crate::account::{Encryption, Settings, tests::settings};
+use crate::account::{Encryption, Pipelining, Settings, tests::settings};
 use crate::disk::FreeSpace;
-use crate::ids::SessionId;
 use crate::journal::Journal;
 use crate::mail::address::Address;
-use crate::mail::envelope::{Envelope, Recipient, ReversePath, Sender};
+use crate::mail::envelope::{Envelope, Recipient};
 use crate::net::clock::Clock;
 use crate::net::trust::{self, Anchors, ClientTls};
 use crate::outbound::Known;
 use crate::queue::body::Body;
+use crate::queue::fixture;
 use crate::queue::parcel::State;
 use crate::queue::store::memory::MemoryStore;
 use crate::queue::store::{Filter, NotStored, Page, Store};
-use crate::queue::{AccountFacts, Keeping, Kind, Message, Offer, Offered, Queue, Route};
+use crate::queue::{AccountFacts, Keeping, Message, Offer, Offered, Queue, Route};
 use crate::smtp::client::Timeouts;
 use crate::upstream::Upstream;
 
@@ -47,7 +47,9 @@ impl Stand {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (host, port) = ("127.0.0.1".into(), listener.local_addr().unwrap().port());
         let (encryption, connections) = (Encryption::None, 1);
-        let account = Settings { host, port, encryption, connections, recipients_per_message, ..settings() };
+        let pipelining = Pipelining::Messages;
+        let account =
+            Settings { host, port, encryption, connections, recipients_per_message, pipelining, ..settings() };
         let store = Arc::new(MemoryStore::default());
         let facts = vec![AccountFacts::from(&account)];
         let (clock, journal) = (Clock::default(), Journal::default());
@@ -58,19 +60,9 @@ impl Stand {
     }
 
     fn offer(&self, recipients: &[&str]) -> Offer {
-        let sender =
-            Sender { reverse_path: ReversePath::Null, declared_size: None, smtputf8: false, ret: None, envid: None };
-        let message = Message {
-            id: MessageId::new(),
-            session: SessionId::new(),
-            device: "scanner".into(),
-            kind: Kind::Mail,
-            sender: sender.clone(),
-            body: Body::from_memory(b"page\r\n".to_vec()),
-            eight_bit: false,
-            eight_bit_header: false,
-            arrived: Timestamp::now(),
-        };
+        let body = Body::from_memory(b"page\r\n".to_vec());
+        let message = Message { body, ..fixture::message("scanner", Timestamp::now()) };
+        let sender = message.sender.clone();
         let address = |text: &&str| Recipient::plain(Address::parse(text.as_bytes()).unwrap());
         let recipients: Vec<_> = recipients.iter().map(address).collect();
         let routes = vec![Route::only(self.account.name.clone()); recipients.len()];
@@ -87,7 +79,10 @@ impl Stand {
         let (ours, journal) = (Arc::new(OnceLock::new()), Journal::default());
         let (account, name, timeouts) = (self.account.clone(), "relay.test".into(), Timeouts::default());
         let upstream = Upstream::new(account, keeper, tls, ours, name, timeouts, journal.clone());
-        let _desk = Desk::new(upstream, Arc::clone(&self.queue), journal, Known::default()).open(&self.couriers);
+        let desk = Desk::new(upstream, Arc::clone(&self.queue), journal, Known::default());
+        // As a provider that has shown that it takes more than one message a connection.
+        desk.ahead().taken(2);
+        desk.open(&self.couriers);
         let mut provider = Provider(BufReader::new(self.listener.accept().await.unwrap().0));
         provider.say("220 mx").await;
         provider.hears(&["EHLO relay.test"]).await;

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use super::*;
 use crate::disk::FreeSpace;
-use crate::ids::{AttemptId, SessionId};
+use crate::ids::AttemptId;
 use crate::mail::address::Address;
-use crate::mail::envelope::{Recipient, ReversePath, Sender};
+use crate::mail::envelope::Recipient;
 use crate::net::clock::Clock;
-use crate::queue::body::Draft;
+use crate::queue::fixture;
 use crate::queue::parcel::{HeldBy, Owed, Said, Standing, State, Why};
 use crate::queue::store::memory::MemoryStore;
-use crate::queue::{AccountFacts, Kind, Message, Route};
+use crate::queue::{AccountFacts, Message, Route};
 use crate::words::Cause;
 
 fn at(seconds: i64) -> Timestamp {
@@ -45,20 +45,7 @@ fn sending() -> Standing {
 /// A message that came at 0, of one parcel that stands so.
 async fn stored(store: &Arc<dyn Store>, device: &str, standing: Standing) -> MessageId {
     let id = MessageId::new();
-    let (_, unstamped) = Draft::new(std::path::Path::new("unused")).finish();
-    let sender =
-        Sender { reverse_path: ReversePath::Null, declared_size: None, smtputf8: false, ret: None, envid: None };
-    let message = Message {
-        id,
-        session: SessionId::new(),
-        device: device.into(),
-        kind: Kind::Mail,
-        sender,
-        body: unstamped.stamp("Subject: x\r\n".into()),
-        eight_bit: false,
-        eight_bit_header: false,
-        arrived: at(0),
-    };
+    let message = Message { id, ..fixture::message(device, at(0)) };
     let state = if matches!(standing, Standing::Failed { .. }) { never() } else { State::NEW };
     let parcel = Parcel {
         id: ParcelId { message: id, number: 0 },

@@ -101,6 +101,24 @@ async fn failed_mail_makes_room_before_anybody_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn failed_mail_of_a_device_does_not_keep_it_from_being_heard() {
+    let house = House::started(Keeping { max_messages: 40, ..keeping() }, &["office"]);
+    let oldest = house.put_as("nas", "office", Standing::Failed { since: at(0) }).await;
+    for _ in 0..14 {
+        house.put_as("nas", "office", Standing::Failed { since: at(0) }).await;
+    }
+    for _ in 0..5 {
+        house.put("nas", "office", DAY / 48).await;
+    }
+    house.put_as("fax", "office", Standing::Failed { since: at(0) }).await;
+    assert!(house.queue.room(0, &"nas".into()).is_err(), "it has half of the queue");
+    house.pass(120, 60).await;
+    assert!(house.queue.room(0, &"nas".into()).is_ok());
+    assert_eq!(house.store.messages(), 18, "as many went as had to, and nobody else's");
+    assert!(house.row(oldest).is_none(), "the oldest first");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_clock_that_was_ahead_put_off_for_years_is_due_soon() {
     let house = House::new(keeping(), &["office"]);
     let years = house.put("nas", "office", 3000 * DAY).await;

@@ -2,6 +2,7 @@
 //!
 //! The store is in memory and can be held back or made to fail; time stands still unless a test moves it.
 
+mod ending;
 mod failover;
 mod notes;
 mod rows;
@@ -15,16 +16,17 @@ use tokio::task::JoinHandle;
 use crate::diagnosis::Diagnosis;
 use crate::disk::FreeSpace;
 use crate::disk::durable::NotStored;
-use crate::ids::{AccountName, AttemptId, MessageId, SessionId};
+use crate::ids::{AccountName, AttemptId, MessageId};
 use crate::journal::Journal;
 use crate::mail::address::Address;
 use crate::mail::envelope::{Envelope, Recipient, ReversePath, Sender};
 use crate::net::clock::Clock;
 use crate::queue::body::Draft;
+use crate::queue::fixture;
 use crate::queue::parcel::{Parcel, Standing, State};
 use crate::queue::store::Store;
 use crate::queue::store::memory::MemoryStore;
-use crate::queue::{AccountFacts, Answer, Keeping, Kind, Lease, Message, Offer, Offered, Outcome, Queue, Route};
+use crate::queue::{AccountFacts, Answer, Keeping, Lease, Message, Offer, Offered, Outcome, Queue, Route};
 use crate::smtp::reply::{Enhanced, Refusal, Reply};
 use crate::words::Cause;
 
@@ -148,17 +150,8 @@ fn mail(recipients: &str) -> Offered {
     let reverse_path = ReversePath::Mailbox(address("scanner@x.example"));
     let sender = Sender { reverse_path, declared_size: None, smtputf8: false, ret: None, envid: None };
     let (_, unstamped) = Draft::new(std::path::Path::new("unused")).finish();
-    let message = Message {
-        id: MessageId::new(),
-        session: SessionId::new(),
-        device: "scanner".into(),
-        kind: Kind::Mail,
-        sender: sender.clone(),
-        body: unstamped.stamp("Subject: scan\r\n".to_owned()),
-        eight_bit: false,
-        eight_bit_header: false,
-        arrived: jiff::Timestamp::now(),
-    };
+    let body = unstamped.stamp("Subject: scan\r\n".to_owned());
+    let message = Message { sender: sender.clone(), body, ..fixture::message("scanner", jiff::Timestamp::now()) };
     Offered { message, envelope: Arc::new(Envelope { sender, recipients }), routes }
 }
 

@@ -98,7 +98,8 @@ impl Hello {
         }
     }
 
-    fn offered(self, offered: Extensions, wire: &mut Wire, now: Instant) -> Stage {
+    fn offered(self, mut offered: Extensions, wire: &mut Wire, now: Instant) -> Stage {
+        offered.pipelining &= wire.settings.pipelining;
         match self.starttls {
             StartTls::IfOffered | StartTls::Required if offered.starttls => {
                 wire.say("STARTTLS", now);

@@ -16,6 +16,8 @@ pub struct Settings {
     pub starttls: StartTls,
     /// Whether AUTH will follow; then a server that only knows HELO is of no use.
     pub needs_login: bool,
+    /// Whether commands are sent together where PIPELINING is offered (RFC 2920).
+    pub pipelining: bool,
     /// How long to wait for what.
     pub timeouts: Timeouts,
 }

@@ -21,6 +21,7 @@ fn client(starttls: StartTls, now: Instant) -> Client {
         helo_name: "relay.example.org".into(),
         starttls,
         needs_login: false,
+        pipelining: true,
         timeouts: Timeouts::default(),
     };
     Client::new(Arc::new(settings), Trace::new(now, true), now)

@@ -6,8 +6,8 @@
 use std::sync::atomic::Ordering;
 
 use super::Upstream;
-use crate::account::Encryption;
 use crate::account::signin::{Channel, Credential};
+use crate::account::{Encryption, Pipelining};
 use crate::net::stream::Stream;
 use crate::smtp::client::{self, StartTls};
 
@@ -35,6 +35,7 @@ impl Upstream {
             helo_name: self.helo_name(stream),
             starttls,
             needs_login: !matches!(credential, Credential::None),
+            pipelining: self.settings.pipelining != Pipelining::Off,
             timeouts: self.timeouts,
         }
     }

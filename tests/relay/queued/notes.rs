@@ -1,6 +1,9 @@
 //! The notes to the table, from the device to the provider and the disk.
 
 use posthouse::account;
+use posthouse::app;
+use posthouse::journal::Journal;
+use posthouse::smtp::client::Timeouts;
 
 use super::*;
 use crate::scene::{add_account, relay_to};
@@ -90,6 +93,26 @@ async fn what_was_stored_goes_out_after_a_restart() {
     let scene = scene.restarted(|_| {}).await;
     assert_eq!(delivered(&scene.sandbox, 1).await, [RECIPIENT]);
     assert_eq!(kept(scene).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_relay_without_a_queue_does_not_leave_promised_mail_behind() {
+    let scene = scene_with(Keeping { wait: WAIT, ..keeping() }).await;
+    let _gate = waits(&scene, Stage::Mail);
+    assert_queued(&scene.device().await.mail().await);
+    let Scene { sandbox, relay, config, directory } = scene;
+    relay.shut_down().await;
+    let proxy = Config { queue: queue::Settings::Proxy { wait: WAIT }, ..config.clone() };
+    let start = |config: &Config| app::start(config, Journal::default(), Timeouts::default());
+    let refused = start(&proxy).unwrap_err().to_string();
+    assert!(refused.contains("1 mail") && refused.contains("delivery.queue"), "{refused}");
+    let scene = Scene { sandbox, relay: start(&config).unwrap(), config, directory };
+    assert_eq!(delivered(&scene.sandbox, 1).await, [RECIPIENT]);
+    let Scene { sandbox, relay, directory, .. } = scene;
+    relay.shut_down().await;
+    let relay = start(&proxy).expect("nothing is owed any more");
+    let scene = Scene { sandbox, relay, config: proxy, directory };
+    assert!(scene.device().await.mail().await.starts_with("250 "));
 }
 
 #[tokio::test]

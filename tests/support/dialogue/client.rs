@@ -34,6 +34,7 @@ impl Adapter for ClientSide {
             helo_name: "relay.example.org".into(),
             starttls: StartTls::Never,
             needs_login: true,
+            pipelining: true,
             timeouts: Timeouts::default(),
         };
         for (key, value) in &script.settings {
@@ -43,6 +44,7 @@ impl Adapter for ClientSide {
                 ("starttls", "required") => settings.starttls = StartTls::Required,
                 ("login", "yes") => settings.needs_login = true,
                 ("login", "no") => settings.needs_login = false,
+                ("pipelining", "no") => settings.pipelining = false,
                 ("helo", name) => settings.helo_name = name.into(),
                 _ => return Err(format!("unknown setting {key} = {value}")),
             }
