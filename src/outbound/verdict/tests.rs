@@ -1,15 +1,8 @@
 //! The table of policy held against every reply that was ever seen, in every phase in which it can come, and against
 //! every phase for those that were not seen.
 //!
-//! `tests/replies.txt` says the cause of each line; here is what must follow from it. What a line is taken for must not
-//! depend on how soon a server says what it thinks, and servers differ in that. So a line can come:
-//!
-//! - of a token endpoint: while the credential is fetched, before any connection and nowhere else;
-//! - of a greeting, about whoever connects: up to RCPT, to which servers put off what they have against a client;
-//! - of AUTH: in each step of the exchange, which is one phase, and nowhere else, since it answers a credential;
-//! - of MAIL, RCPT, DATA and the dot, about sender, recipients, limits and content: in any of them and in the midst of a
-//!   body. The reverse-path may be judged behind the forward-paths (RFC 5321 §3.3), SIZE at once or after the last octet
-//!   (RFC 1870 §6), a limit whenever it is reached.
+//! `tests/replies.txt` says the cause of each line; here is what must follow from it. A line can come wherever a server
+//! may put off saying what it thinks, because what it is taken for must not depend on that: `phases` has it in detail.
 
 use super::*;
 use crate::diagnosis::seen::{Seen, context, phase, reply, seen, token_failure};
@@ -52,7 +45,14 @@ fn unknown(phase: Phase, code: u16) -> &'static str {
     name(&outcome(phase, Reply::bare(code, "said so"), Context::default()))
 }
 
-/// The phases in which a line can come, as the head of this file says.
+/// The phases in which a line can come. One of a token endpoint comes before any connection, and is judged by itself.
+///
+/// - About whoever connects: from the greeting on, and up to RCPT, to which servers put off what they have against a
+///   client.
+/// - To a credential: in each step of AUTH, which is one phase, and nowhere else.
+/// - About sender, recipients, limits and content: from MAIL to the dot, and in the midst of a body. The reverse-path may
+///   be judged behind the forward-paths (RFC 5321 §3.3), the size at once or after the last octet (RFC 1870 §6), a limit
+///   whenever it is reached.
 fn phases(seen: &Seen) -> Vec<Phase> {
     use Phase::{Body, Data, Dot, Greeting, Hello, Mail, Recipient, StartTls};
     match phase(seen) {
