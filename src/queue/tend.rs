@@ -216,8 +216,11 @@ impl Core {
             .ask(move || {
                 let parcel = core.store.parcels(id.message)?.into_iter().find(|parcel| parcel.id == id);
                 let Some(settled) = parcel.and_then(|parcel| judge(&core, parcel)) else { return Ok(None) };
-                // Of a message that cannot be read nobody can be told; the administrator sees it as failed.
-                let message = core.store.message(id.message).ok().flatten();
+                let message = match core.store.message(id.message) {
+                    // Nobody can be told; the administrator sees it as failed.
+                    Err(Unreadable::Damaged { .. }) => None,
+                    read => read?,
+                };
                 Ok(Some(core.as_changes(settled, message.as_deref())))
             })
             .await;

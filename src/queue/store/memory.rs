@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
@@ -33,8 +34,8 @@ struct Inner {
     remembered: HashMap<AccountName, Remembered>,
     /// How the next commits fail.
     failures: VecDeque<NotStored>,
-    /// Messages whose bodies are gone.
-    damaged: Vec<MessageId>,
+    /// Messages that cannot be read, and why.
+    unreadable: HashMap<MessageId, Unreadable>,
     gate: Gate,
     /// Commits that changed something.
     made: usize,
@@ -75,7 +76,17 @@ impl MemoryStore {
 
     /// The body of this message is gone.
     pub fn damage(&self, id: MessageId) {
-        self.lock().damaged.push(id);
+        self.lock().unreadable.insert(id, Unreadable::Damaged { detail: "its body is gone".to_owned() });
+    }
+
+    /// This message cannot be read for now.
+    pub fn trouble(&self, id: MessageId) {
+        self.lock().unreadable.insert(id, Unreadable::Passing { detail: "too many open files".to_owned() });
+    }
+
+    /// It can be read again.
+    pub fn heal(&self, id: MessageId) {
+        self.lock().unreadable.remove(&id);
     }
 
     /// From now on commits wait.
@@ -118,8 +129,8 @@ impl MemoryStore {
     /// Resolves when so many commits were asked for since the beginning, held back ones included.
     pub async fn asked_for(&self, commits: usize) {
         let mut asked = self.asked.subscribe();
-        // The sender lives as long as `self`.
-        let _ = asked.wait_for(|asked| *asked >= commits).await;
+        let waiting = tokio::time::timeout(Duration::from_hours(1), asked.wait_for(|asked| *asked >= commits));
+        assert!(waiting.await.is_ok(), "nobody asked for commit number {commits}");
     }
 
     /// How many commits were made so far: 0 means that nothing ever touched the disk.
@@ -293,8 +304,8 @@ impl Store for MemoryStore {
 
     fn message(&self, id: MessageId) -> Result<Option<Arc<Message>>, Unreadable> {
         let inner = self.lock();
-        if inner.damaged.contains(&id) {
-            return Err(Unreadable { detail: "its body is gone".to_owned() });
+        if let Some(problem) = inner.unreadable.get(&id) {
+            return Err(problem.clone());
         }
         Ok(inner.messages.get(&id).cloned())
     }
