@@ -6,6 +6,7 @@
 //! counted. Guarantees the same as every engine (the conformance suite runs against it), but for durability.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -36,6 +37,8 @@ struct Inner {
     /// Messages that cannot be read, and why.
     unreadable: HashMap<MessageId, Unreadable>,
     gate: Gate,
+    /// What happens right after the next look into the queue.
+    after_look: Option<Then>,
     /// Commits that changed something.
     made: usize,
 }
@@ -46,6 +49,15 @@ enum Gate {
     #[default]
     Open,
     Closed(VecDeque<Held>),
+}
+
+/// What a test does between a look and what follows from it.
+struct Then(Box<dyn FnOnce() + Send>);
+
+impl fmt::Debug for Then {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Then")
+    }
 }
 
 /// A commit that is held back.
@@ -86,6 +98,20 @@ impl MemoryStore {
     /// It can be read again.
     pub fn heal(&self, id: MessageId) {
         self.lock().unreadable.remove(&id);
+    }
+
+    /// Does this right after the next look at what is due, held or listed, before who looked hears of it: it is of
+    /// another time then.
+    pub fn after_look(&self, then: impl FnOnce() + Send + 'static) {
+        self.lock().after_look = Some(Then(Box::new(then)));
+    }
+
+    fn looked<T>(&self, found: T) -> Result<T, Unreadable> {
+        let then = self.lock().after_look.take();
+        if let Some(Then(then)) = then {
+            then();
+        }
+        Ok(found)
     }
 
     /// From now on commits wait.
@@ -267,7 +293,7 @@ impl Store for MemoryStore {
             turns.extend(devices.iter_mut().filter_map(VecDeque::pop_front));
         }
         turns.truncate(ask.limit);
-        Ok(turns)
+        self.looked(turns)
     }
 
     fn next_due(&self, routes: &[Route], after: Timestamp) -> Result<Option<Timestamp>, Unreadable> {
@@ -292,13 +318,16 @@ impl Store for MemoryStore {
         let mut over: Vec<Waiting> = inner.parcels.values().filter(over).map(|parcel| inner.waiting(parcel)).collect();
         over.sort_by_key(end);
         over.truncate(limit);
-        Ok(over)
+        drop(inner);
+        self.looked(over)
     }
 
     fn unfinished(&self) -> Result<Vec<Waiting>, Unreadable> {
         let inner = self.lock();
         let sending = inner.parcels.values().filter(|parcel| matches!(parcel.standing, Standing::Sending { .. }));
-        Ok(sending.map(|parcel| inner.waiting(parcel)).collect())
+        let sending: Vec<Waiting> = sending.map(|parcel| inner.waiting(parcel)).collect();
+        drop(inner);
+        self.looked(sending)
     }
 
     fn message(&self, id: MessageId) -> Result<Option<Arc<Message>>, Unreadable> {
@@ -317,7 +346,9 @@ impl Store for MemoryStore {
         let inner = self.lock();
         let behind = inner.parcels.values().filter(|parcel| page.after.is_none_or(|after| parcel.id > after));
         let all = behind.map(|parcel| inner.waiting(parcel));
-        Ok(all.filter(|waiting| admits(filter, waiting)).take(page.limit).collect())
+        let some: Vec<Waiting> = all.filter(|waiting| admits(filter, waiting)).take(page.limit).collect();
+        drop(inner);
+        self.looked(some)
     }
 
     fn load(&self, device: &DeviceName) -> Load {
