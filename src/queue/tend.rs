@@ -59,7 +59,7 @@ impl Core {
     }
 
     /// Gives up what was held for longer than `hold_for`.
-    async fn end_holds(self: &Arc<Self>) {
+    pub(super) async fn end_holds(self: &Arc<Self>) {
         loop {
             let core = Arc::clone(self);
             let over = self.ask(move || core.store.hold_over(core.clock.now(), PAGE)).await;

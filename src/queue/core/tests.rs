@@ -3,6 +3,7 @@
 //!
 //! Another hand is quick here: it takes what was just found, changes it and gives it back before who looked goes on.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::*;
@@ -95,6 +96,41 @@ async fn an_order_for_many_leaves_alone_what_has_gone_to_a_courier_after_it_was_
     let acted = house.queue.act(order).await.unwrap();
     assert_eq!((acted.changed, acted.under_way), (vec![], vec![id]));
     assert!(matches!(house.row(id).unwrap().standing, Standing::Sending { .. }), "its dot may be out");
+}
+
+/// Whether somebody has this parcel in hand while it is read, after it was found.
+fn is_out_when_read(house: &House, id: ParcelId) -> Arc<AtomicBool> {
+    let (core, store, seen) = (Arc::clone(house.core()), Arc::clone(&house.store), Arc::new(AtomicBool::new(false)));
+    let is_out = Arc::clone(&seen);
+    house.store.after_look(move || store.after_look(move || is_out.store(core.out.has(id), Ordering::Release)));
+    seen
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_read_to_be_sent_or_changed_is_in_hand_already() {
+    let house = House::new(keeping(), &["office"]);
+    let id = house.put("nas", "office", 0).await;
+    let by_order = is_out_when_read(&house, id);
+    let order = Order::Hold { which: Which::All(Filter::default()), reason: "x".into() };
+    house.queue.act(order).await.unwrap();
+    assert!(by_order.load(Ordering::Acquire), "an order");
+
+    let id = house.put("nas", "office", 0).await;
+    let by_supply = is_out_when_read(&house, id);
+    let account = "office".into();
+    assert!(house.core().bring(&account).unwrap().is_ok() && house.core().bring(&account).unwrap().is_ok());
+    assert!(by_supply.load(Ordering::Acquire), "for a courier");
+
+    let id = house.put_as("nas", "office", sending()).await;
+    let by_recovery = is_out_when_read(&house, id);
+    house.core().end_unanswered().await.unwrap();
+    assert!(by_recovery.load(Ordering::Acquire), "a dot without an answer");
+
+    let id = house.put_as("nas", "office", held(Some(30))).await;
+    let by_time = is_out_when_read(&house, id);
+    house.clock.advance(60);
+    house.core().end_holds().await;
+    assert!(by_time.load(Ordering::Acquire), "what time ends");
 }
 
 const ALERT: &str = "it has no sender, and no administrator is named";

@@ -5,6 +5,8 @@
 //! has happened. Commits can be held back ([`MemoryStore::hold`]), made to fail ([`MemoryStore::fail_next`]) and
 //! counted. Guarantees the same as every engine (the conformance suite runs against it), but for durability.
 
+mod filter;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -100,8 +102,7 @@ impl MemoryStore {
         self.lock().unreadable.remove(&id);
     }
 
-    /// Does this right after the next look at what is due, held or listed, before who looked hears of it: it is of
-    /// another time then.
+    /// Does this right after the next look at parcels, before who looked hears of them: they are of another time then.
     pub fn after_look(&self, then: impl FnOnce() + Send + 'static) {
         self.lock().after_look = Some(Then(Box::new(then)));
     }
@@ -339,14 +340,15 @@ impl Store for MemoryStore {
     }
 
     fn parcels(&self, id: MessageId) -> Result<Vec<Parcel>, Unreadable> {
-        Ok(of(&self.lock().parcels, id).cloned().collect())
+        let all: Vec<Parcel> = of(&self.lock().parcels, id).cloned().collect();
+        self.looked(all)
     }
 
     fn list(&self, filter: &Filter, page: Page) -> Result<Vec<Waiting>, Unreadable> {
         let inner = self.lock();
         let behind = inner.parcels.values().filter(|parcel| page.after.is_none_or(|after| parcel.id > after));
         let all = behind.map(|parcel| inner.waiting(parcel));
-        let some: Vec<Waiting> = all.filter(|waiting| admits(filter, waiting)).take(page.limit).collect();
+        let some: Vec<Waiting> = all.filter(|waiting| filter::admits(filter, waiting)).take(page.limit).collect();
         drop(inner);
         self.looked(some)
     }
@@ -385,20 +387,6 @@ impl Memory for MemoryStore {
         let _ = kept.send(Ok(()));
         promised
     }
-}
-
-/// Whether everything the filter gives holds.
-fn admits(filter: &Filter, waiting: &Waiting) -> bool {
-    let Filter { from, to, device, account, standing, since, before } = filter;
-    let holds = |text: &str, part: &str| text.to_lowercase().contains(&part.to_lowercase());
-    let parcel = &waiting.parcel;
-    from.as_ref().is_none_or(|from| holds(&waiting.reverse_path.to_string(), from))
-        && to.as_ref().is_none_or(|to| parcel.recipients.iter().any(|r| holds(r.recipient.address.as_str(), to)))
-        && device.as_ref().is_none_or(|device| waiting.device.as_str() == device)
-        && account.as_ref().is_none_or(|account| parcel.route.accounts().iter().any(|a| a.as_str() == account))
-        && standing.is_none_or(|standing| parcel.standing.kind() == standing)
-        && since.is_none_or(|since| waiting.arrived >= since)
-        && before.is_none_or(|before| waiting.arrived < before)
 }
 
 #[cfg(test)]
