@@ -29,7 +29,7 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 const AFTER_TROUBLE: Duration = Duration::from_secs(10);
 
 /// What a look into the store brought.
-struct Brought {
+pub(super) struct Brought {
     /// Whether there may be more.
     found: bool,
     /// Why a message will never be read.
@@ -87,7 +87,7 @@ impl Core {
 
     /// One step: names of what is due, or the messages of those that are known by name. Blocks on the disk. `None`: the
     /// lane is closed or has enough.
-    fn bring(&self, account: &AccountName) -> Option<Result<Brought, Unreadable>> {
+    pub(super) fn bring(&self, account: &AccountName) -> Option<Result<Brought, Unreadable>> {
         let lane = self.lanes.get(account)?;
         let (round, names) = lane.orders()?;
         if names.is_empty() {

@@ -5,7 +5,10 @@
 //! has happened. Commits can be held back ([`MemoryStore::hold`]), made to fail ([`MemoryStore::fail_next`]) and
 //! counted. Guarantees the same as every engine (the conformance suite runs against it), but for durability.
 
+mod filter;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -37,6 +40,8 @@ struct Inner {
     /// Messages that cannot be read, and why.
     unreadable: HashMap<MessageId, Unreadable>,
     gate: Gate,
+    /// What happens right after the next look into the queue.
+    after_look: Option<Then>,
     /// Commits that changed something.
     made: usize,
 }
@@ -47,6 +52,15 @@ enum Gate {
     #[default]
     Open,
     Closed(VecDeque<Held>),
+}
+
+/// What a test does between a look and what follows from it.
+struct Then(Box<dyn FnOnce() + Send>);
+
+impl fmt::Debug for Then {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Then")
+    }
 }
 
 /// A commit that is held back.
@@ -87,6 +101,19 @@ impl MemoryStore {
     /// It can be read again.
     pub fn heal(&self, id: MessageId) {
         self.lock().unreadable.remove(&id);
+    }
+
+    /// Does this right after the next look at parcels, before who looked hears of them: they are of another time then.
+    pub fn after_look(&self, then: impl FnOnce() + Send + 'static) {
+        self.lock().after_look = Some(Then(Box::new(then)));
+    }
+
+    fn looked<T>(&self, found: T) -> Result<T, Unreadable> {
+        let then = self.lock().after_look.take();
+        if let Some(Then(then)) = then {
+            then();
+        }
+        Ok(found)
     }
 
     /// From now on commits wait.
@@ -269,7 +296,7 @@ impl Store for MemoryStore {
             turns.extend(devices.iter_mut().filter_map(VecDeque::pop_front));
         }
         turns.truncate(ask.limit);
-        Ok(turns)
+        self.looked(turns)
     }
 
     fn next_due(&self, routes: &[Route], after: Timestamp) -> Result<Option<Timestamp>, Unreadable> {
@@ -294,13 +321,16 @@ impl Store for MemoryStore {
         let mut over: Vec<Waiting> = inner.parcels.values().filter(over).map(|parcel| inner.waiting(parcel)).collect();
         over.sort_by_key(end);
         over.truncate(limit);
-        Ok(over)
+        drop(inner);
+        self.looked(over)
     }
 
     fn unfinished(&self) -> Result<Vec<Waiting>, Unreadable> {
         let inner = self.lock();
         let sending = inner.parcels.values().filter(|parcel| matches!(parcel.standing, Standing::Sending { .. }));
-        Ok(sending.map(|parcel| inner.waiting(parcel)).collect())
+        let sending: Vec<Waiting> = sending.map(|parcel| inner.waiting(parcel)).collect();
+        drop(inner);
+        self.looked(sending)
     }
 
     fn message(&self, id: MessageId) -> Result<Option<Arc<Message>>, Unreadable> {
@@ -312,14 +342,17 @@ impl Store for MemoryStore {
     }
 
     fn parcels(&self, id: MessageId) -> Result<Vec<Parcel>, Unreadable> {
-        Ok(of(&self.lock().parcels, id).cloned().collect())
+        let all: Vec<Parcel> = of(&self.lock().parcels, id).cloned().collect();
+        self.looked(all)
     }
 
     fn list(&self, filter: &Filter, page: Page) -> Result<Vec<Waiting>, Unreadable> {
         let inner = self.lock();
         let behind = inner.parcels.values().filter(|parcel| page.after.is_none_or(|after| parcel.id > after));
         let all = behind.map(|parcel| inner.waiting(parcel));
-        Ok(all.filter(|waiting| admits(filter, waiting)).take(page.limit).collect())
+        let some: Vec<Waiting> = all.filter(|waiting| filter::admits(filter, waiting)).take(page.limit).collect();
+        drop(inner);
+        self.looked(some)
     }
 
     fn load(&self, device: &DeviceName) -> Load {
@@ -356,20 +389,6 @@ impl Memory for MemoryStore {
         let _ = kept.send(Ok(()));
         promised
     }
-}
-
-/// Whether everything the filter gives holds.
-fn admits(filter: &Filter, waiting: &Waiting) -> bool {
-    let Filter { from, to, device, account, standing, since, before } = filter;
-    let holds = |text: &str, part: &str| text.to_lowercase().contains(&part.to_lowercase());
-    let parcel = &waiting.parcel;
-    from.as_ref().is_none_or(|from| holds(&waiting.reverse_path.to_string(), from))
-        && to.as_ref().is_none_or(|to| parcel.recipients.iter().any(|r| holds(r.recipient.address.as_str(), to)))
-        && device.as_ref().is_none_or(|device| waiting.device.as_str() == device)
-        && account.as_ref().is_none_or(|account| parcel.route.accounts().iter().any(|a| a.as_str() == account))
-        && standing.is_none_or(|standing| parcel.standing.kind() == standing)
-        && since.is_none_or(|since| waiting.arrived >= since)
-        && before.is_none_or(|before| waiting.arrived < before)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use super::super::Offered;
-use super::super::fixture::{DAY, House, at, delivered, keeping, later, message, parcel};
+use super::super::fixture::{DAY, House, Said, at, delivered, keeping, later, message, parcel};
 use super::super::lane::READY;
 use super::super::resting::MOST;
 use super::super::store::{Filter, Page, StandingKind, Store};
@@ -351,29 +351,4 @@ async fn where_nothing_can_be_read_the_store_is_left_alone_for_a_while_and_nothi
         settle(lease, delivered()).await;
     }
     assert!(house.rows().is_empty());
-}
-
-/// What is written into the log on this thread.
-#[derive(Clone, Default)]
-struct Said(Arc<std::sync::Mutex<Vec<u8>>>);
-
-impl Said {
-    fn listen(&self) -> tracing::subscriber::DefaultGuard {
-        let said = self.clone();
-        tracing::subscriber::set_default(tracing_subscriber::fmt().with_writer(move || said.clone()).finish())
-    }
-
-    fn times(&self, text: &str) -> usize {
-        String::from_utf8_lossy(&self.0.lock().unwrap()).matches(text).count()
-    }
-}
-
-impl std::io::Write for Said {
-    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(octets)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }

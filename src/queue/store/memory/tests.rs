@@ -1,7 +1,6 @@
-//! What every engine promises, of the store without a disk.
+//! The store of the tests keeps what every engine promises, and does on top what a test wants of it.
 //!
-//! The queue is tested on it, so it is held to the same suite; and what only a test wants of it is shown here: that it
-//! fails, and holds commits back, when it is told to.
+//! The promises are those of the conformance suite; the rest is held back commits, failures, and a process that dies.
 
 use super::super::conformance::{self, Engine, made};
 use super::super::sample;
