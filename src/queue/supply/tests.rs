@@ -132,6 +132,26 @@ async fn mail_goes_to_the_next_account_and_back_and_nothing_is_written_for_that(
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_lay_ready_for_an_account_that_closes_goes_through_the_next() {
+    let house = House::started(keeping(), &["office", "backup"]);
+    for _ in 0..READY + 2 {
+        house.put("nas", "office,backup", 0).await;
+    }
+    let first = house.claim("office").await;
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    house.close("office", Cause::Account);
+    let mut ids = vec![first.message().id];
+    for _ in 0..=READY {
+        let lease = house.claimed("backup").await.expect("it is due, and this account can be used");
+        ids.push(lease.message().id);
+        settle(lease, delivered()).await;
+    }
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), READY + 2, "each of them once");
+}
+
+#[tokio::test(start_paused = true)]
 async fn while_the_store_fails_nothing_stored_is_handed_out() {
     let house = House::started(keeping(), &["office"]);
     house.put("nas", "office", 0).await;
