@@ -35,9 +35,9 @@ async fn stored_mail_is_handed_out_when_it_is_due_and_once() {
 #[tokio::test(start_paused = true)]
 async fn what_comes_while_a_courier_waits_is_handed_to_it() {
     let house = House::started(keeping(), &["office"]);
-    let claimed = async { tokio::join!(house.claim("office"), house.put("scanner", "office", 0)) };
+    let claimed = async { tokio::join!(house.claimed("office"), house.put("scanner", "office", 0)) };
     let (lease, id) = claimed.await;
-    assert_eq!(lease.message().id, id.message);
+    assert_eq!(lease.expect("at once").message().id, id.message);
 }
 
 #[tokio::test(start_paused = true)]
@@ -73,12 +73,14 @@ fn offer(house: &House) -> crate::queue::Offer {
 async fn what_somebody_took_after_it_was_found_due_is_not_brought() {
     let house = House::new(keeping(), &["office"]);
     let (taken, free) = (house.put("nas", "office", 0).await, house.put("nas", "office", 0).await);
+    let put_off = house.put("nas", "office", 3_600).await;
     let account = "office".into();
     let lane = house.core().lanes.get(&account).unwrap();
-    lane.hint(lane.orders().unwrap().0, [taken, free]);
+    lane.hint(lane.orders().unwrap().0, [taken, put_off, free]);
     assert!(house.core().out.take(taken), "a person removes it");
     assert!(house.core().bring(&account).unwrap().is_ok_and(|brought| brought.found));
     assert_eq!(lane.stored().0, 1, "the other one");
+    assert!(house.core().out.has(free) && !house.core().out.has(put_off));
 }
 
 #[tokio::test(start_paused = true)]
