@@ -186,6 +186,8 @@ pub fn start_with(config: &Config, common: Common) -> Result<App, StartError> {
     bury(config, &common);
     keeping::start(&queue, config)?;
     let desks = Desks::open(desks, &couriers);
+    // Whoever hears that the relay listens may ask it at once.
+    let control = control::open(&owner, config, &common, (&desks, &queue));
     let sessions = Sessions::default();
     let mut listening = Vec::new();
     let mut doors = Vec::new();
@@ -196,7 +198,6 @@ pub fn start_with(config: &Config, common: Common) -> Result<App, StartError> {
         doors.push(tokio::spawn(door.open(listener, sessions.clone())));
     }
     let grace = config.delivery.shutdown_grace;
-    let control = control::open(&owner, config, &common, (&desks, &queue));
     let ending = couriers.ending.clone();
     couriers.tasks.spawn(reminders::keep(config.accounts.clone(), common.clone(), desks.clone(), ending));
     let renewals = common.renewals;

@@ -15,8 +15,15 @@ use super::owner::{self, Owner};
 #[derive(Debug)]
 #[must_use = "dropped, it is given back"]
 pub struct Locked {
-    /// Held for its lock, which ends when it is closed.
-    _file: File,
+    file: File,
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // Closing would do, but for copies of the file in a program that is just being started. It cannot fail on a file
+        // that was locked.
+        let _ = self.file.unlock();
+    }
 }
 
 /// Pauses between two tries: short at first, because locks are held for a few writes.
@@ -33,7 +40,7 @@ pub fn lock(path: &Path, patience: Duration) -> io::Result<Option<Locked>> {
     let until = Instant::now() + patience;
     loop {
         match file.try_lock() {
-            Ok(()) => return Ok(Some(Locked { _file: file })),
+            Ok(()) => return Ok(Some(Locked { file })),
             Err(TryLockError::Error(error)) => return Err(error),
             Err(TryLockError::WouldBlock) if Instant::now() >= until => return Ok(None),
             Err(TryLockError::WouldBlock) => std::thread::sleep(pause),
@@ -66,6 +73,18 @@ fn open(path: &Path) -> io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A program that is being started has a copy of every file of its parent until it is loaded.
+    #[test]
+    fn it_ends_with_its_holder_and_not_with_the_last_copy_of_its_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.lock");
+        let held = lock(&path, Duration::ZERO).unwrap().unwrap();
+        let copy = held.file.try_clone().unwrap();
+        drop(held);
+        assert!(lock(&path, Duration::ZERO).unwrap().is_some());
+        drop(copy);
+    }
 
     #[test]
     fn one_at_a_time_until_it_is_dropped() {

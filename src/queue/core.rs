@@ -16,6 +16,7 @@ use super::lanes::Lanes;
 use super::lease::Lease;
 use super::parcel::{Owed, Parcel, ParcelId, Try};
 use super::recovery::Known;
+use super::resting::Resting;
 use super::room::Room;
 use super::store::{Condition, Store};
 use super::{AccountFacts, Keeping, Message, Outcome, Route, notice, schedule};
@@ -36,6 +37,7 @@ pub(super) struct Core {
     pub facts: Vec<AccountFacts>,
     pub lanes: Arc<Lanes>,
     pub out: Out,
+    pub resting: Resting,
     pub room: Room,
     /// Windows without a session, outcomes that could not be recorded at once.
     pub tasks: TaskTracker,

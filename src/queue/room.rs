@@ -95,6 +95,11 @@ impl Room {
         }
     }
 
+    /// Devices that were refused lately because they have their share.
+    pub fn with_their_share(&self) -> Vec<DeviceName> {
+        self.said().devices.keys().cloned().collect()
+    }
+
     fn said(&self) -> MutexGuard<'_, Said> {
         // A panic between lock and unlock cannot leave it half changed.
         self.said.lock().unwrap_or_else(PoisonError::into_inner)
@@ -112,10 +117,14 @@ impl Core {
         lack.map_or(Ok(()), |lack| Err(lack.refusal()))
     }
 
-    /// Whether the queue is nine tenths of what it may be.
-    pub(super) fn is_crowded(&self) -> bool {
-        let (messages, octets) = self.store.load(&DeviceName::from("")).all;
-        messages >= self.keeping.max_messages / 10 * 9 || octets >= self.keeping.max_size / 10 * 9
+    /// Whether the queue, or this device's half of it, is nine tenths of what it may be.
+    pub(super) fn is_crowded(&self, device: Option<&DeviceName>) -> bool {
+        let ((messages, octets), part) = match device {
+            None => (self.store.load(&DeviceName::from("")).all, 1),
+            Some(device) => (self.store.load(device).of_device, 2),
+        };
+        let nearly = |most: u64| most.div_ceil(part) / 10 * 9;
+        messages >= nearly(self.keeping.max_messages) || octets >= nearly(self.keeping.max_size)
     }
 
     /// Whether any mail is taken just now; says what has changed.

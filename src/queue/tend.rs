@@ -15,6 +15,7 @@ use super::parcel::{Parcel, ParcelId, Standing};
 use super::schedule::{self, Settled};
 use super::store::{Change, Filter, Page, StandingKind, Unreadable, Waiting};
 use super::{Message, Outcome, Route};
+use crate::ids::DeviceName;
 use crate::journal::{Event, Kept};
 
 /// The room and the holds that end by time are looked at so often.
@@ -39,9 +40,7 @@ impl Core {
             let _ = self.has_room();
             let now = self.clock.steady();
             if self.is_well() {
-                if self.is_crowded() {
-                    self.make_room().await;
-                }
+                self.make_room().await;
                 self.end_holds().await;
                 // What cannot be read now is looked at the next time.
                 let _ = self.end_unanswered().await;
@@ -120,16 +119,31 @@ impl Core {
         Some(Settled { parcel, finished: Vec::new(), is_finished: false })
     }
 
-    /// What failed and is kept for a look goes before any device is refused for want of room.
+    /// What failed and is kept for a look goes before any device is refused for want of room, and what one device left
+    /// of it before that one is refused for its share a second time.
     async fn make_room(self: &Arc<Self>) {
-        let failed = Filter { standing: Some(StandingKind::Failed), ..Filter::default() };
-        self.each(failed, |core, waiting| async move {
-            if core.is_crowded() {
-                core.end(waiting.parcel.id, |_, parcel| {
-                    let failed = matches!(parcel.standing, Standing::Failed { .. });
-                    failed.then(|| Settled { parcel, finished: Vec::new(), is_finished: true })
-                })
-                .await;
+        let devices = self.room.with_their_share().into_iter().map(Some);
+        for device in std::iter::once(None).chain(devices) {
+            if self.is_crowded(device.as_ref()) {
+                self.clear_failed(device).await;
+            }
+        }
+    }
+
+    /// The oldest first, as many as must.
+    async fn clear_failed(self: &Arc<Self>, device: Option<DeviceName>) {
+        let of = device.as_ref().map(ToString::to_string);
+        let failed = Filter { standing: Some(StandingKind::Failed), device: of, ..Filter::default() };
+        self.each(failed, |core, waiting| {
+            let device = device.clone();
+            async move {
+                if core.is_crowded(device.as_ref()) {
+                    core.end(waiting.parcel.id, |_, parcel| {
+                        let failed = matches!(parcel.standing, Standing::Failed { .. });
+                        failed.then(|| Settled { parcel, finished: Vec::new(), is_finished: true })
+                    })
+                    .await;
+                }
             }
         })
         .await;
@@ -202,8 +216,11 @@ impl Core {
             .ask(move || {
                 let parcel = core.store.parcels(id.message)?.into_iter().find(|parcel| parcel.id == id);
                 let Some(settled) = parcel.and_then(|parcel| judge(&core, parcel)) else { return Ok(None) };
-                // Of a message that cannot be read nobody can be told; the administrator sees it as failed.
-                let message = core.store.message(id.message).ok().flatten();
+                let message = match core.store.message(id.message) {
+                    // Nobody can be told; the administrator sees it as failed.
+                    Err(Unreadable::Damaged { .. }) => None,
+                    read => read?,
+                };
                 Ok(Some(core.as_changes(settled, message.as_deref())))
             })
             .await;

@@ -30,9 +30,10 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// The program with the scene's storage directory and one account, not yet started.
 pub fn posthouse(scene: &Scene, arguments: &[&str]) -> Command {
     let home = scene.directory.path();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // Where nobody else listens: a port that was free may be another test's by the time it is bound.
+    let address = std::net::TcpListener::bind("127.77.0.1:0").unwrap().local_addr().unwrap();
     let text = format!(
-        "[[listeners]]\nbind = [\"127.0.0.1:{port}\"]\n\
+        "[[listeners]]\nbind = [\"{address}\"]\n\
          [accounts.office]\nhost = \"127.0.0.1\"\nport = {}\nca_file = \"authority.pem\"\naddress = \"a@example.com\"\n\
          password = \"x\"\n[storage]\ndirectory = \"storage\"\n",
         scene.sandbox.implicit().port()
@@ -131,17 +132,11 @@ async fn an_ended_relay_leaves_no_socket_and_a_killed_one_stands_in_nobodys_way(
     scene.relay = elsewhere.relay;
     let mut serving = posthouse(&scene, &["serve"]).stderr(Stdio::piped()).spawn().unwrap();
     let mut log = BufReader::new(serving.stderr.take().unwrap()).lines();
-    while !log.next_line().await.unwrap().expect("it ended").contains("listening") {}
-    // The socket is opened after the listeners.
-    let running = async {
-        loop {
-            match control::running(&scene.config.storage).await {
-                Ok(running) => return running,
-                Err(_) => tokio::task::yield_now().await,
-            }
-        }
-    };
-    let running = tokio::time::timeout(PATIENCE, running).await.unwrap();
+    let mut said = String::new();
+    while !said.contains("listening") {
+        said.push_str(&log.next_line().await.unwrap().unwrap_or_else(|| panic!("it ended: {said}")));
+    }
+    let running = control::running(&scene.config.storage).await.unwrap();
     assert_eq!(Some(running.pid), serving.id());
     // SIGKILL: nothing is tidied up.
     serving.kill().await.unwrap();

@@ -8,6 +8,7 @@ use std::time::Duration;
 use posthouse::account::Encryption;
 use posthouse::account::book::Rule;
 use posthouse::app::control::{Told, tell_released};
+use posthouse::app::queue::files::Files;
 use posthouse::config::Config;
 use posthouse::net::clock::Clock;
 use posthouse::queue::{self, Keeping};
@@ -68,6 +69,21 @@ async fn a_refused_password_is_probed_without_mail_and_then_everything_goes_out(
     clock.advance(6 * HOUR);
     log.wait_for_line(&["account signs in again"]).await;
     arrived(&scene, 2).await;
+}
+
+#[tokio::test]
+async fn a_hold_is_seen_where_no_relay_runs() {
+    let (log, clock) = (Log::capture(), clock());
+    let scene = scene(&clock).await;
+    scene.sandbox.faults().plan(Stage::Auth, Fault::reply(535, "5.7.8 Not so"), Times::Once);
+    promised(&scene).await;
+    log.wait_for_line(&["account held", "next_try_s=300"]).await;
+    scene.relay.shut_down().await;
+    let files = Files::open(&scene.config).unwrap().expect("a queue");
+    let holds = files.holds().unwrap();
+    let hold = &holds[&scene.config.accounts[0].name];
+    assert_eq!((hold.code.as_str(), hold.since), ("password_refused", clock.now()));
+    assert!(hold.text.contains("password") && !hold.cure.is_empty(), "{hold:?}");
 }
 
 #[tokio::test]

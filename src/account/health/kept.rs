@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{EndsBy, HOUR, Health, Hold, Rhythm, State};
+use crate::account::status::HoldStatus;
 use crate::diagnosis::Diagnosis;
 use crate::net::clock::Moment;
 use crate::words::Cause;
@@ -54,6 +55,22 @@ impl Hold {
             cause: diagnosis.cause,
             sentence: diagnosis.sentence.clone().into_owned(),
             cure: diagnosis.cure.clone().into_owned(),
+        }
+    }
+}
+
+impl Kept {
+    /// What there is to be seen of it, while no relay knows better.
+    #[must_use]
+    pub fn status(&self) -> HoldStatus {
+        HoldStatus {
+            since: self.since,
+            until: self.until,
+            ends_by: Some(self.ends_by),
+            code: self.code.clone(),
+            cause: self.cause,
+            text: self.sentence.clone(),
+            cure: self.cure.clone(),
         }
     }
 }

@@ -55,7 +55,10 @@ impl Clerk {
     pub(super) async fn page(&self, ask: &Ask) -> Result<Page, Undone> {
         match &self.desk {
             Desk::Relay(storage) => relay::list(storage, ask).await.map_err(|why| unanswered(&why)),
-            Desk::Files(files) => looks::page(files.store(), ask.clone(), Holds::new()).await.map_err(broken),
+            Desk::Files(files) => {
+                let holds = files.holds().map_err(broken)?;
+                looks::page(files.store(), ask.clone(), holds).await.map_err(broken)
+            }
             Desk::Nothing => Ok(Page { rows: Vec::new(), matching: 0, holds: Holds::new() }),
         }
     }
@@ -72,7 +75,8 @@ impl Clerk {
         match &self.desk {
             Desk::Relay(storage) => relay::show(storage, id).await.map_err(|why| unanswered(&why)),
             Desk::Files(files) => {
-                looks::show(files.store(), id, Holds::new()).await.map_err(broken)?.ok_or_else(|| gone(id))
+                let holds = files.holds().map_err(broken)?;
+                looks::show(files.store(), id, holds).await.map_err(broken)?.ok_or_else(|| gone(id))
             }
             Desk::Nothing => Err(gone(id)),
         }

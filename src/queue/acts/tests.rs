@@ -235,3 +235,16 @@ async fn what_cannot_be_stored_is_not_done_and_not_kept_in_hand() {
     let none = Queue::proxy(["office".into()]).act(Order::Release { which: these(&[id]) }).await;
     assert_eq!(none, Err(ActError::NoQueue));
 }
+
+#[tokio::test]
+async fn what_is_damaged_can_be_removed_and_what_cannot_be_read_just_now_is_not_touched() {
+    let (memory, store) = store();
+    let (damaged, stuck) = (stored(&store, "fax", held(0)).await, stored(&store, "fax", held(0)).await);
+    memory.damage(damaged);
+    memory.trouble(stuck);
+    let remove = |id| Order::Remove { which: these(&[id]), reason: "its body is gone".into() };
+    assert_eq!(obeyed(&store, remove(damaged)).await.changed.len(), 1, "as the list advises");
+    let refused = act(&store, &remove(stuck), &Keeping::default(), at(NOW), &Journal::default()).await.unwrap_err();
+    assert!(refused.to_string().contains("cannot be read"), "{refused}");
+    assert!(stands(&store, stuck).is_some());
+}

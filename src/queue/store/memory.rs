@@ -34,8 +34,8 @@ struct Inner {
     remembered: HashMap<AccountName, Remembered>,
     /// How the next commits fail.
     failures: VecDeque<NotStored>,
-    /// Messages whose bodies are gone.
-    damaged: Vec<MessageId>,
+    /// Messages that cannot be read, and why.
+    unreadable: HashMap<MessageId, Unreadable>,
     gate: Gate,
     /// Commits that changed something.
     made: usize,
@@ -76,7 +76,17 @@ impl MemoryStore {
 
     /// The body of this message is gone.
     pub fn damage(&self, id: MessageId) {
-        self.lock().damaged.push(id);
+        self.lock().unreadable.insert(id, Unreadable::Damaged { detail: "its body is gone".to_owned() });
+    }
+
+    /// This message cannot be read for now.
+    pub fn trouble(&self, id: MessageId) {
+        self.lock().unreadable.insert(id, Unreadable::Passing { detail: "too many open files".to_owned() });
+    }
+
+    /// It can be read again.
+    pub fn heal(&self, id: MessageId) {
+        self.lock().unreadable.remove(&id);
     }
 
     /// From now on commits wait.
@@ -109,6 +119,7 @@ impl MemoryStore {
     }
 
     /// What the next process finds if this one dies now: another store, with the commits that were made and no others.
+    #[must_use]
     pub fn found_next(&self) -> Self {
         let inner = self.lock();
         let (messages, parcels) = (inner.messages.clone(), inner.parcels.clone());
@@ -294,8 +305,8 @@ impl Store for MemoryStore {
 
     fn message(&self, id: MessageId) -> Result<Option<Arc<Message>>, Unreadable> {
         let inner = self.lock();
-        if inner.damaged.contains(&id) {
-            return Err(Unreadable { detail: "its body is gone".to_owned() });
+        if let Some(problem) = inner.unreadable.get(&id) {
+            return Err(problem.clone());
         }
         Ok(inner.messages.get(&id).cloned())
     }

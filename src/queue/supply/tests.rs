@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::super::Offered;
 use super::super::fixture::{DAY, House, at, delivered, keeping, later, message, parcel};
 use super::super::lane::READY;
+use super::super::resting::MOST;
 use super::super::store::{Filter, Page, StandingKind, Store};
 use super::*;
 use crate::mail::envelope::Envelope;
@@ -314,4 +315,87 @@ async fn a_dot_that_could_not_be_recorded_is_not_asked_for_again_at_once() {
     drop(lease);
     assert!(house.claimed("office").await.is_none(), "the disk is as full as it was");
     assert!(house.claim("office").await.is_wanted(), "and tried again later");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_cannot_be_read_just_now_is_tried_again_and_said_once_while_the_others_go() {
+    let said = Said::default();
+    let _guard = said.listen();
+    let house = House::started(keeping(), &["office"]);
+    house.close("office", Cause::Network);
+    let stuck = house.put("nas", "office", -1).await;
+    house.store.trouble(stuck.message);
+    let good = house.put("nas", "office", 0).await;
+    house.open("office");
+    let lease = house.claim("office").await;
+    assert_eq!(lease.message().id, good.message);
+    settle(lease, delivered()).await;
+    for _ in 0..10 {
+        house.pass(60, 60).await;
+        assert!(house.claimed("office").await.is_none());
+        assert!(matches!(house.row(stuck).unwrap().standing, Standing::Due { .. }), "nobody is asked to look at it");
+        assert!(!house.core().out.has(stuck), "nobody has it in hand, a person can act on it");
+    }
+    assert_eq!(said.times("a stored message cannot be read just now"), 1);
+    house.store.heal(stuck.message);
+    house.pass(120, 60).await;
+    settle(house.claim("office").await, later()).await;
+    house.store.trouble(stuck.message);
+    house.pass(300, 60).await;
+    assert_eq!(said.times("a stored message cannot be read just now"), 2, "it is another trouble");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nothing_can_be_read_the_store_is_left_alone_for_a_while_and_nothing_is_held() {
+    let said = Said::default();
+    let _guard = said.listen();
+    let house = House::new(keeping(), &["office"]);
+    let mut ids = Vec::new();
+    for _ in 0..3 * MOST {
+        ids.push(house.put("nas", "office", 0).await);
+        house.store.trouble(ids[ids.len() - 1].message);
+    }
+    house.queue.start(Known::default());
+    house.pass(600, 60).await;
+    assert!(house.rows().iter().all(|row| matches!(row.parcel.standing, Standing::Due { .. })));
+    assert!(house.core().resting.len() <= MOST, "memory does not grow with the queue");
+    assert_eq!(said.times("a stored message cannot be read just now"), MOST);
+    for id in &ids {
+        house.store.heal(id.message);
+    }
+    for _ in 0..ids.len() {
+        let lease = loop {
+            match house.claimed("office").await {
+                Some(lease) => break lease,
+                None => house.clock.advance(60),
+            }
+        };
+        settle(lease, delivered()).await;
+    }
+    assert!(house.rows().is_empty());
+}
+
+/// What is written into the log on this thread.
+#[derive(Clone, Default)]
+struct Said(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl Said {
+    fn listen(&self) -> tracing::subscriber::DefaultGuard {
+        let said = self.clone();
+        tracing::subscriber::set_default(tracing_subscriber::fmt().with_writer(move || said.clone()).finish())
+    }
+
+    fn times(&self, text: &str) -> usize {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).matches(text).count()
+    }
+}
+
+impl std::io::Write for Said {
+    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(octets)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }

@@ -129,6 +129,24 @@ async fn failed_mail_makes_room_before_anybody_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn failed_mail_of_a_device_does_not_keep_it_from_being_heard() {
+    let house = House::started(Keeping { max_messages: 40, ..keeping() }, &["office"]);
+    let oldest = house.put_as("nas", "office", Standing::Failed { since: at(0) }).await;
+    for _ in 0..14 {
+        house.put_as("nas", "office", Standing::Failed { since: at(0) }).await;
+    }
+    for _ in 0..5 {
+        house.put("nas", "office", DAY / 48).await;
+    }
+    house.put_as("fax", "office", Standing::Failed { since: at(0) }).await;
+    assert!(house.queue.room(0, &"nas".into()).is_err(), "it has half of the queue");
+    house.pass(120, 60).await;
+    assert!(house.queue.room(0, &"nas".into()).is_ok());
+    assert_eq!(house.store.messages(), 18, "as many went as had to, and nobody else's");
+    assert!(house.row(oldest).is_none(), "the oldest first");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_clock_that_was_ahead_put_off_for_years_is_due_soon() {
     let house = House::new(keeping(), &["office"]);
     let years = house.put("nas", "office", 3000 * DAY).await;
@@ -141,4 +159,17 @@ async fn what_a_clock_that_was_ahead_put_off_for_years_is_due_soon() {
     };
     assert_eq!(due(hour), 3600);
     assert!(due(years) <= 4320 + 120, "{}", due(years));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_given_up_while_its_message_cannot_be_read_to_tell_its_sender() {
+    let house = House::started(Keeping { hold_for: Some(Duration::from_hours(24)), ..keeping() }, &["office"]);
+    let id = house.put_as("nas", "office", held(Some(at(60)))).await;
+    house.store.trouble(id.message);
+    house.pass(600, 60).await;
+    assert!(matches!(house.row(id).unwrap().standing, Standing::Held { .. }), "nobody could have been told");
+    assert!(!house.core().out.has(id));
+    house.store.heal(id.message);
+    house.pass(120, 60).await;
+    assert!(said(&house, id).starts_with("451 4.4.7 Held for"), "{}", said(&house, id));
 }

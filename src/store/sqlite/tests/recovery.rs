@@ -7,7 +7,7 @@ use std::fs;
 
 use super::*;
 use crate::queue::parcel::HeldBy;
-use crate::queue::store::{Filter, StandingKind};
+use crate::queue::store::{Filter, StandingKind, Unreadable};
 
 /// A directory with two large messages in it, as a crash leaves it.
 fn crashed() -> (Home, [MessageId; 2]) {
@@ -119,6 +119,28 @@ fn a_message_without_its_body_is_held_said_and_never_guessed() {
         made(store.commit(vec![Change::Update(sample::parcel(damaged, 0, "office", sample::due(1)))])).unwrap();
         assert!(is_there(&store, damaged));
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_body_that_cannot_be_opened_just_now_is_not_taken_for_a_damaged_one() {
+    let (home, [stuck, whole]) = crashed();
+    let path = home.path().join("spool").join(stuck.to_string());
+    let aside = home.path().join("aside");
+    fs::rename(&path, &aside).unwrap();
+    // Any error that says nothing of the file: a name that leads to itself.
+    std::os::unix::fs::symlink(&path, &path).unwrap();
+    let store = home.open();
+    assert!(is_there(&store, whole));
+    let problem = store.message(stuck).unwrap_err();
+    assert!(matches!(problem, Unreadable::Passing { .. }), "{problem:?}");
+    let held = Filter { standing: Some(StandingKind::Held), ..Filter::default() };
+    assert_eq!(store.list(&held, Page { after: None, limit: 9 }).unwrap(), []);
+    fs::remove_file(&path).unwrap();
+    let problem = store.message(stuck).unwrap_err();
+    assert!(matches!(problem, Unreadable::Damaged { .. }), "{problem:?}");
+    fs::rename(&aside, &path).unwrap();
+    assert!(is_there(&store, stuck));
 }
 
 #[test]
