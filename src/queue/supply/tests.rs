@@ -36,9 +36,9 @@ async fn stored_mail_is_handed_out_when_it_is_due_and_once() {
 #[tokio::test(start_paused = true)]
 async fn what_comes_while_a_courier_waits_is_handed_to_it() {
     let house = House::started(keeping(), &["office"]);
-    let claimed = async { tokio::join!(house.claim("office"), house.put("scanner", "office", 0)) };
+    let claimed = async { tokio::join!(house.claimed("office"), house.put("scanner", "office", 0)) };
     let (lease, id) = claimed.await;
-    assert_eq!(lease.message().id, id.message);
+    assert_eq!(lease.expect("at once").message().id, id.message);
 }
 
 #[tokio::test(start_paused = true)]
@@ -74,12 +74,14 @@ fn offer(house: &House) -> crate::queue::Offer {
 async fn what_somebody_took_after_it_was_found_due_is_not_brought() {
     let house = House::new(keeping(), &["office"]);
     let (taken, free) = (house.put("nas", "office", 0).await, house.put("nas", "office", 0).await);
+    let put_off = house.put("nas", "office", 3_600).await;
     let account = "office".into();
     let lane = house.core().lanes.get(&account).unwrap();
-    lane.hint(lane.orders().unwrap().0, [taken, free]);
+    lane.hint(lane.orders().unwrap().0, [taken, put_off, free]);
     assert!(house.core().out.take(taken), "a person removes it");
     assert!(house.core().bring(&account).unwrap().is_ok_and(|brought| brought.found));
     assert_eq!(lane.stored().0, 1, "the other one");
+    assert!(house.core().out.has(free) && !house.core().out.has(put_off));
 }
 
 #[tokio::test(start_paused = true)]
@@ -130,6 +132,26 @@ async fn mail_goes_to_the_next_account_and_back_and_nothing_is_written_for_that(
     three.sort();
     assert!(three[0] != three[1] && three[1] != three[2], "in one hand at a time");
     assert_eq!(house.store.commits(), written);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_lay_ready_for_an_account_that_closes_goes_through_the_next() {
+    let house = House::started(keeping(), &["office", "backup"]);
+    for _ in 0..READY + 2 {
+        house.put("nas", "office,backup", 0).await;
+    }
+    let first = house.claim("office").await;
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    house.close("office", Cause::Account);
+    let mut ids = vec![first.message().id];
+    for _ in 0..=READY {
+        let lease = house.claimed("backup").await.expect("it is due, and this account can be used");
+        ids.push(lease.message().id);
+        settle(lease, delivered()).await;
+    }
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), READY + 2, "each of them once");
 }
 
 #[tokio::test(start_paused = true)]

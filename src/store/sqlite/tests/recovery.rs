@@ -172,6 +172,12 @@ fn a_record_that_cannot_be_read_is_held_and_stops_nobody() {
         assert_eq!(waiting.reverse_path.to_string().to_lowercase(), "scanner@example.com");
         let Standing::Held { by: HeldBy::Damaged, why, .. } = &waiting.parcel.standing else { panic!("{waiting:?}") };
         assert!(why.sentence.contains("cannot be read"), "{why:?}");
+        if column == "parcel" {
+            let looks = rusqlite::Connection::open(home.path().join("queue.db")).unwrap();
+            let sql = "SELECT content FROM damaged WHERE message = ?1";
+            let beside: String = looks.query_row(sql, [bad.as_bytes()], |row| row.get(0)).unwrap();
+            assert!(beside.starts_with("{{"), "what stood there is kept: {beside}");
+        }
         made(store.commit(vec![finish(bad)])).unwrap();
         assert!(store.parcels(bad).unwrap().is_empty(), "a person may remove it");
     }
@@ -214,7 +220,10 @@ fn a_database_that_is_damaged_is_refused_and_left_as_it_is() {
     let whole = fs::read(&database).unwrap();
     let mut garbled = whole.clone();
     garbled[..100].fill(0x55);
-    for octets in [&whole[..whole.len() - 8192], &whole[..5000], &garbled] {
+    // Its first page is well; no table can be found.
+    let mut rootless = whole.clone();
+    rootless[8192..].fill(0x55);
+    for octets in [&whole[..whole.len() - 8192], &whole[..5000], &garbled, &rootless] {
         fs::write(&database, octets).unwrap();
         let said = refused(&home);
         assert!(said.contains("queue.db is damaged") && said.contains("safe place"), "{said}");
