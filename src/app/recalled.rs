@@ -37,10 +37,14 @@ impl Recalled {
     pub(super) fn of(&self, account: &Settings, config: &Config) -> Known {
         // One that was renamed is still the same at its provider.
         let mut names = std::iter::once(&account.name).chain(&account.renamed_from);
-        let remembered = names.find_map(|name| self.accounts.get(name)).cloned().unwrap_or_default();
+        let mut remembered = names.find_map(|name| self.accounts.get(name)).cloned().unwrap_or_default();
         let retry = match &config.queue {
             queue::Settings::Durable(keeping) => keeping.retry.clone(),
-            queue::Settings::Proxy { .. } => Keeping::default().retry,
+            queue::Settings::Proxy { .. } => {
+                // No mail waits for the try that would end it: the first one is that try.
+                remembered.hold = None;
+                Keeping::default().retry
+            }
         };
         Known { memory: Arc::clone(&self.memory), remembered, retry, window: config.queue.wait() }
     }

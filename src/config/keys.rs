@@ -224,7 +224,7 @@ pub(super) const ACCOUNT: &[Key] = &[
     value("proxy_password_file", Kind::Hidden).about("A file with the password for the proxy on one line"),
     value("allow_plaintext_credentials", Kind::Flag).about("Send the password without encryption too"),
     value("pipelining", Kind::Word(PIPELINING))
-        .about("What is sent without waiting for replies: nothing, one message's commands, or the next one's too"),
+        .about("What leaves without waiting for replies: nothing, a message's commands, the next one's too"),
     key("limits", Shape::Section(LIMITS)).about("What the provider puts up with"),
     key("sender", Shape::Section(SENDER)).about("Whom mail that Posthouse itself writes comes from"),
     list("may_send_as", Kind::Pattern).about("Senders of its mail that are real, beside those of its own domain"),
