@@ -24,7 +24,7 @@ pub type Open<'a> = &'a dyn Fn() -> Arc<dyn Engine>;
 
 /// Holds an engine to every promise, each on a fresh disk.
 pub fn keeps(fresh: impl Fn() -> Box<dyn Fn() -> Arc<dyn Engine>>) {
-    let promises: [fn(Open<'_>); 11] = [
+    let promises: [fn(Open<'_>); 12] = [
         what_was_stored_is_found_again,
         a_commit_is_made_whole_or_not_at_all,
         what_is_stored_again_stays_as_it_is,
@@ -33,6 +33,7 @@ pub fn keeps(fresh: impl Fn() -> Box<dyn Fn() -> Arc<dyn Engine>>) {
         what_is_not_there_is_not_changed,
         devices_take_turns,
         only_what_is_due_and_not_out_is_handed_out,
+        nothing_is_due_before_its_time,
         times_are_told_ahead,
         pages_follow_each_other_and_filters_all_hold,
         what_is_remembered_outlives_the_process,
@@ -250,6 +251,22 @@ fn only_what_is_due_and_not_out_is_handed_out(open: Open<'_>) {
         let unfinished = store.unfinished().unwrap();
         assert_eq!(unfinished.iter().map(|waiting| waiting.parcel.id.number).collect::<Vec<_>>(), [0, 3]);
         assert_eq!(store.routes().unwrap(), [route("backup"), route("office")]);
+    });
+}
+
+fn nothing_is_due_before_its_time(open: Open<'_>) {
+    let store = open();
+    let nanoseconds = |n| at(5) + std::time::Duration::from_nanos(n);
+    let (message, change) = stored("scanner", &[("office", Standing::Due { at: nanoseconds(1_500) })]);
+    commit(&store, vec![change]);
+    let (routes, but) = ([route("office")], HashSet::new());
+    twice(store, open, |store| {
+        let due = |now| {
+            let ask = super::Due { routes: &routes, now, but: &but, per_device: 9, limit: 9 };
+            store.due(&ask).unwrap().iter().map(|waiting| waiting.parcel.id).collect::<Vec<_>>()
+        };
+        assert_eq!(due(nanoseconds(1_400)), []);
+        assert_eq!(due(nanoseconds(2_500)), [id(message, 0)]);
     });
 }
 

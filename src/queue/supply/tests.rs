@@ -36,6 +36,7 @@ async fn stored_mail_is_handed_out_when_it_is_due_and_once() {
 #[tokio::test(start_paused = true)]
 async fn what_comes_while_a_courier_waits_is_handed_to_it() {
     let house = House::started(keeping(), &["office"]);
+    assert!(house.claimed("office").await.is_none(), "it has been looked, and nothing is there");
     let claimed = async { tokio::join!(house.claimed("office"), house.put("scanner", "office", 0)) };
     let (lease, id) = claimed.await;
     assert_eq!(lease.expect("at once").message().id, id.message);
