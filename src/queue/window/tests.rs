@@ -4,6 +4,7 @@
 
 mod ending;
 mod failover;
+mod locks;
 mod notes;
 mod rows;
 mod stored;
