@@ -1,4 +1,7 @@
 //! What an attempt brought and the disk would not take at once.
+//!
+//! It is recorded once there is room again, with its notice; and with no second one, should the first have been there all
+//! the while. The store is in memory, and time passes by itself.
 
 use std::time::Duration;
 

@@ -1,4 +1,7 @@
 //! Locks of a message and of a lane, taken by several threads at once: nobody waits for ever.
+//!
+//! A lane asks each message that lies in it under its own lock; so whoever holds a message's lock asks no lane. Real
+//! threads and real time: what is looked for is that it ends at all.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
