@@ -44,8 +44,7 @@ fn say(accounts: Vec<Account>, reminder: &mut Reminder, journal: &Journal, now: 
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
     use std::time::Duration;
 
     use tokio_util::task::TaskTracker;
@@ -58,7 +57,7 @@ mod tests {
     use crate::account::vault::tests::conformance::{put, record};
     use crate::account::vault::{Expected, Facts, Holder, Record};
     use crate::app::upstream;
-    use crate::journal::log;
+    use crate::journal::log::heard::Heard;
     use crate::net::clock::Clock;
     use crate::outbound::Known;
     use crate::outbound::{Couriers, Desk};
@@ -67,26 +66,6 @@ mod tests {
 
     /// Nobody is there; what tending asks of it fails at once.
     const ENDPOINT: &str = "https://127.0.0.1:1/token";
-
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Lines {
-        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(octets)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    impl Lines {
-        fn with(&self, words: &str) -> usize {
-            let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-            text.lines().filter(|line| line.contains(words)).count()
-        }
-    }
 
     fn account() -> Settings {
         let application = application(ENDPOINT);
@@ -127,10 +106,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_will_end_is_said_at_the_start_and_once_a_day() {
-        let (lines, clock) = (Lines::default(), Clock::set("2026-11-01T12:00:00Z".parse().unwrap()));
-        let writer = lines.clone();
-        let subscriber = log::subscriber(&log::Settings::default(), move || writer.clone(), false);
-        let _logging = tracing::subscriber::set_default(subscriber);
+        let (heard, clock) = (Heard::begin(), Clock::set("2026-11-01T12:00:00Z".parse().unwrap()));
         let common = common(&clock);
         let queue = Arc::new(Queue::proxy([account().name]));
         let desk = Desk::new(upstream(account(), &common).unwrap(), queue, common.journal.clone(), Known::default());
@@ -140,13 +116,13 @@ mod tests {
         let mut said = Vec::new();
         for _hour in 0..50 {
             tokio::time::sleep(Duration::from_mins(30)).await;
-            said.push(lines.with("code=\"google_testing\""));
+            said.push(heard.count(&["code=\"google_testing\""]));
             tokio::time::sleep(Duration::from_mins(30)).await;
             clock.advance(3600);
         }
         couriers.ending.cancel();
         assert_eq!([said[0], said[22], said[26], said[46], said[49]], [1, 1, 2, 2, 3], "{said:?}");
-        assert_eq!(lines.with("consent screen is in Testing"), 3);
-        assert_eq!(lines.with("Publish the application"), 3);
+        assert_eq!(heard.count(&["consent screen is in Testing"]), 3);
+        assert_eq!(heard.count(&["Publish the application"]), 3);
     }
 }

@@ -3,6 +3,7 @@
 //! Each line must find its row, each row must be shown by a line, and no row may speak for another's provider.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::known::{self, Row, entra, tokens};
 use super::{Context, Diagnosis, Failure, SignIn, TokenFailure, diagnose};
@@ -68,6 +69,20 @@ fn refusal(seen: &Seen) -> Option<TokenFailure> {
         endpoint: "https://127.0.0.1/token".into(),
         error: field("error"),
         description: field("error_description"),
+    })
+}
+
+/// As the exchange reads it: everything that is no OAuth error is odd, or a page for people.
+pub(crate) fn token_failure(seen: &Seen) -> TokenFailure {
+    refusal(seen).unwrap_or_else(|| {
+        let (answer, endpoint) = (seen.answer(), "https://127.0.0.1/token".to_owned());
+        let status = answer.status;
+        if answer.body.starts_with("<html>") {
+            return TokenFailure::Page { endpoint, status, title: String::new() };
+        }
+        let retry_after = answer.header.filter(|(name, _)| *name == "Retry-After");
+        let retry_after = retry_after.map(|(_, seconds)| Duration::from_secs(seconds.parse().expect(seconds)));
+        TokenFailure::Odd { endpoint, status, detail: answer.body.to_owned(), retry_after }
     })
 }
 

@@ -81,7 +81,7 @@ impl SpoolFile {
         let file = File::open(path)?;
         let facts = file.metadata()?;
         if !facts.is_file() {
-            return Err(io::Error::other("it is not a file"));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "it is not a file"));
         }
         Ok(Self::new(file, facts.len(), None))
     }

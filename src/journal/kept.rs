@@ -16,6 +16,8 @@ pub enum Kept<'a> {
     ShareUsedUp { device: &'a DeviceName, key: &'static str },
     /// One message waits for a person.
     MessageHeld { message: MessageId, diagnosis: &'a Diagnosis },
+    /// One message waits until it can be read; said once.
+    NotReadable { message: MessageId, detail: &'a str },
     /// Mail that waits for a person, or for an account that cannot be used; once a day for as long as that is so.
     StillHeld { parcels: u64, oldest: &'a str, why: &'a str },
     /// A person did this to a message.
@@ -39,6 +41,11 @@ impl Kept<'_> {
             Self::MessageHeld { message, diagnosis } => tracing::error!(
                 message_id = %message, code = diagnosis.code, cause = %diagnosis.cause, cure = %diagnosis.cure,
                 "message held: {}", diagnosis.sentence
+            ),
+            Self::NotReadable { message, detail } => tracing::warn!(
+                message_id = %message,
+                cure = "look at the disk, its rights and the limit of open files; it is tried again by itself",
+                "a stored message cannot be read just now and waits: {detail}"
             ),
             Self::StillHeld { parcels, oldest, why } => tracing::warn!(
                 parcels,

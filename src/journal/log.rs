@@ -3,6 +3,9 @@
 //! Also the panic hook: a panic is logged with its place; its text is shown only when it was written in the source,
 //! because a formatted one may hold anything.
 
+#[cfg(test)]
+pub(crate) mod heard;
+
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;

@@ -191,7 +191,7 @@ impl Queue {
         };
         // What is in our hand must be given back, whoever stops waiting.
         let acting = core.tasks.spawn(async move { actor.act(&order).await });
-        acting.await.unwrap_or_else(|error| Err(Unreadable { detail: error.to_string() }.into()))
+        acting.await.unwrap_or_else(|error| Err(Unreadable::passing(&error).into()))
     }
 }
 
@@ -241,13 +241,19 @@ impl Actor {
     ) -> Result<Batch, Unreadable> {
         let (actor, order) = (self.clone(), order.clone());
         let looked = tokio::task::spawn_blocking(move || look(&actor, &order)).await;
-        looked.unwrap_or_else(|error| Err(Unreadable { detail: error.to_string() }))
+        looked.unwrap_or_else(|error| Err(Unreadable::passing(&error)))
     }
 
     fn of_message(&self, id: MessageId, order: &Order) -> Result<Batch, Unreadable> {
-        let Some(message) = self.store.message(id)? else { return Ok(Batch::default()) };
+        let arrived = match self.store.message(id) {
+            Ok(None) => return Ok(Batch::default()),
+            Ok(Some(message)) => message.arrived,
+            // It can be removed or held, for which nobody asks when it came; it cannot be sent.
+            Err(Unreadable::Damaged { .. }) => self.now,
+            Err(problem) => return Err(problem),
+        };
         let parcels = self.store.parcels(id)?;
-        self.gather(parcels.iter().map(|parcel| (parcel.id, message.arrived)), order)
+        self.gather(parcels.iter().map(|parcel| (parcel.id, arrived)), order)
     }
 
     fn of_page(&self, filter: &Filter, after: Option<ParcelId>, order: &Order) -> Result<Batch, Unreadable> {

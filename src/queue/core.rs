@@ -16,6 +16,7 @@ use super::lanes::Lanes;
 use super::lease::Lease;
 use super::parcel::{Owed, Parcel, ParcelId, Try};
 use super::recovery::Known;
+use super::resting::Resting;
 use super::room::Room;
 use super::store::{Condition, Store};
 use super::{AccountFacts, Keeping, Message, Outcome, Route, notice, schedule};
@@ -36,6 +37,7 @@ pub(super) struct Core {
     pub facts: Vec<AccountFacts>,
     pub lanes: Arc<Lanes>,
     pub out: Out,
+    pub resting: Resting,
     pub room: Room,
     /// Whoever brings and tends what is stored, orders of people, windows without a session, and outcomes that are
     /// recorded without a courier.
@@ -195,3 +197,6 @@ impl Out {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,8 +3,8 @@
 //! The clock is set and moved by the test; a restart is another queue over the same store.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -184,5 +184,30 @@ pub fn parcel(id: ParcelId, route: &str, standing: Standing) -> Parcel {
         attempts: 0,
         tries: Vec::new(),
         held_s: 0,
+    }
+}
+
+/// What is written into the log on this thread.
+#[derive(Clone, Default)]
+pub struct Said(Arc<Mutex<Vec<u8>>>);
+
+impl Said {
+    pub fn listen(&self) -> tracing::subscriber::DefaultGuard {
+        let said = self.clone();
+        tracing::subscriber::set_default(tracing_subscriber::fmt().with_writer(move || said.clone()).finish())
+    }
+
+    pub fn times(&self, text: &str) -> usize {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).matches(text).count()
+    }
+}
+
+impl std::io::Write for Said {
+    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(octets)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }

@@ -23,6 +23,7 @@ pub mod parcel;
 mod part;
 mod proxy;
 mod recovery;
+mod resting;
 mod room;
 mod route;
 mod row;
@@ -55,6 +56,7 @@ pub use lease::{Dot, DotPermit, Lease};
 pub use message::{Kind, Message, Offered};
 pub use offer::{Offer, Told};
 pub use recovery::{Known, Reroute};
+use resting::Resting;
 use room::Room;
 pub use route::{NoAccount, Route};
 pub use settings::{AccountFacts, Keeping, Notices, NoticesTo, Settings, Uncertain};
@@ -134,6 +136,7 @@ impl Queue {
             facts: accounts,
             lanes,
             out: Out::default(),
+            resting: Resting::default(),
             room: Room::new(free),
             tasks: TaskTracker::new(),
             ending: CancellationToken::new(),

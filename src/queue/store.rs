@@ -14,6 +14,7 @@ pub mod sample;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -48,12 +49,35 @@ pub enum Condition {
     Failing { why: String },
 }
 
-/// Why something cannot be read.
+/// Why something cannot be read; each detail in words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the queue cannot be read: {detail}")]
-pub struct Unreadable {
-    /// In words.
-    pub detail: String,
+pub enum Unreadable {
+    /// Not just now: the system is short of something, somebody else has it, the disk does not answer. Nothing is known
+    /// of what was kept; it is asked for again.
+    #[error("the queue cannot be read: {detail}")]
+    Passing { detail: String },
+    /// What was kept is missing or is not what was kept. No time mends that.
+    #[error("what was kept in the queue is damaged: {detail}")]
+    Damaged { detail: String },
+}
+
+impl Unreadable {
+    /// What came between, whatever it says.
+    pub fn passing(error: &impl fmt::Display) -> Self {
+        Self::Passing { detail: error.to_string() }
+    }
+}
+
+impl From<io::Error> for Unreadable {
+    fn from(error: io::Error) -> Self {
+        let detail = error.to_string();
+        match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => {
+                Self::Damaged { detail }
+            }
+            _ => Self::Passing { detail },
+        }
+    }
 }
 
 /// Keeps what is owed. Everything but `commit` and `condition` blocks on the disk for a moment.

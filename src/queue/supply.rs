@@ -2,7 +2,8 @@
 //!
 //! Guarantees that a parcel is brought by one lane at a time and as the store has it at that moment (its id is out before
 //! it is read); that memory does not grow with the queue; that nothing is brought while the store takes no changes,
-//! because no dot could be permitted; and that a message that cannot be read is set aside and said, not tried for ever.
+//! because no dot could be permitted; that a damaged message is set aside and said, not tried for ever; and that one that
+//! only cannot be read just now is tried again, and stands in nobody's way.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use super::core::Core;
 use super::lane::{HINTS, Lane, Ready};
 use super::parcel::{HeldBy, Parcel, ParcelId, Standing, Why};
+use super::resting::Rest;
 use super::schedule;
 use super::store::{Change, Due, Unreadable};
 use crate::diagnosis::Diagnosis;
@@ -27,12 +29,14 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 const AFTER_TROUBLE: Duration = Duration::from_secs(10);
 
 /// What a look into the store brought.
-struct Brought {
-    /// Whether anything was due at all.
+pub(super) struct Brought {
+    /// Whether there may be more.
     found: bool,
-    /// In its place, why a message cannot be read.
+    /// Why a message will never be read.
     damaged: Vec<(Parcel, String)>,
-    /// If nothing was due, how long that stays so.
+    /// Why it cannot be read just now; what was said before is not among them.
+    waits: Vec<(ParcelId, String)>,
+    /// If not, how long that stays so.
     pause: Duration,
 }
 
@@ -65,6 +69,9 @@ impl Core {
                 // The store says itself what is wrong with it; `None`: nothing is wanted.
                 return if matches!(looked, Ok(None)) { LONGEST_PAUSE } else { AFTER_TROUBLE };
             };
+            for (id, detail) in &brought.waits {
+                self.journal.record(Event::Kept(Kept::NotReadable { message: id.message, detail }));
+            }
             let mut recorded = true;
             for (parcel, why) in brought.damaged {
                 recorded &= self.set_aside(parcel, &why).await;
@@ -80,30 +87,34 @@ impl Core {
 
     /// One step: names of what is due, or the messages of those that are known by name. Blocks on the disk. `None`: the
     /// lane is closed or has enough.
-    fn bring(&self, account: &AccountName) -> Option<Result<Brought, Unreadable>> {
+    pub(super) fn bring(&self, account: &AccountName) -> Option<Result<Brought, Unreadable>> {
         let lane = self.lanes.get(account)?;
         let (round, names) = lane.orders()?;
         if names.is_empty() {
             return Some(self.look_for(account, lane, round));
         }
-        let mut brought = Brought { found: true, damaged: Vec::new(), pause: Duration::ZERO };
+        let mut brought = Brought { found: true, damaged: Vec::new(), waits: Vec::new(), pause: Duration::ZERO };
         for id in names {
             // From here on nobody else changes it.
             if !self.out.take(id) {
                 continue;
             }
-            match self.read(id) {
+            match self.read(id).and_then(|read| self.rested(id, read)) {
                 Ok(Read::Ready(ready)) => {
                     if let Err(id) = lane.bring(round, *ready) {
                         self.out.back(id);
                     }
                 }
-                Ok(Read::NotDue) => self.out.back(id),
-                Ok(Read::Damaged(parcel, why)) => brought.damaged.push((*parcel, why)),
-                Err(problem) => {
+                Ok(Read::NotDue | Read::Waits) => self.out.back(id),
+                Ok(Read::NotNow(detail)) => {
                     self.out.back(id);
-                    brought.damaged.iter().for_each(|(parcel, _)| self.out.back(parcel.id));
-                    return Some(Err(problem));
+                    brought.waits.push((id, detail));
+                }
+                Ok(Read::Damaged(parcel, why)) => brought.damaged.push((*parcel, why)),
+                Err(_) => {
+                    // What has come so far counts; the rest is found again.
+                    self.out.back(id);
+                    return Some(Ok(Brought { found: false, pause: AFTER_TROUBLE, ..brought }));
                 }
             }
         }
@@ -112,11 +123,12 @@ impl Core {
 
     fn look_for(&self, account: &AccountName, lane: &Lane, round: u64) -> Result<Brought, Unreadable> {
         let (now, routes) = (self.clock.now(), self.lanes.served_by(account));
-        let mut brought = Brought { found: false, damaged: Vec::new(), pause: LONGEST_PAUSE };
+        let mut brought = Brought { found: false, damaged: Vec::new(), waits: Vec::new(), pause: LONGEST_PAUSE };
         if routes.is_empty() {
             return Ok(brought);
         }
-        let but = self.out.snapshot();
+        let mut but = self.out.snapshot();
+        but.extend(self.resting.now(self.clock.steady()));
         let due = self.store.due(&Due { routes: &routes, now, but: &but, per_device: PER_DEVICE, limit: HINTS })?;
         if due.is_empty() {
             if let Some(next) = self.store.next_due(&routes, now)? {
@@ -145,8 +157,22 @@ impl Core {
             }
             Ok(None) => Ok(Read::Damaged(Box::new(parcel), "its message is not there".into())),
             // If the store fails as a whole, it is not this message's fault.
-            Err(problem) if self.is_well() => Ok(Read::Damaged(Box::new(parcel), problem.detail)),
-            Err(problem) => Err(problem),
+            Err(problem) if !self.is_well() => Err(problem),
+            Err(Unreadable::Damaged { detail }) => Ok(Read::Damaged(Box::new(parcel), detail)),
+            Err(Unreadable::Passing { detail }) => Ok(Read::NotNow(detail)),
+        }
+    }
+
+    /// What cannot be read just now rests, and is said the first time. An error where too much cannot be read.
+    fn rested(&self, id: ParcelId, read: Read) -> Result<Read, Unreadable> {
+        let Read::NotNow(detail) = read else {
+            self.resting.end(id);
+            return Ok(read);
+        };
+        match self.resting.put(id, self.clock.steady()) {
+            Rest::Begun => Ok(Read::NotNow(detail)),
+            Rest::GoesOn => Ok(Read::Waits),
+            Rest::NoRoom => Err(Unreadable::Passing { detail }),
         }
     }
 
@@ -176,6 +202,10 @@ enum Read {
     /// Gone, or not due any more.
     NotDue,
     Damaged(Box<Parcel>, String),
+    /// Its message cannot be read just now.
+    NotNow(String),
+    /// The same, as is known.
+    Waits,
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ impl Core {
     }
 
     /// Gives up what was held for longer than `hold_for`.
-    async fn end_holds(self: &Arc<Self>) {
+    pub(super) async fn end_holds(self: &Arc<Self>) {
         loop {
             let core = Arc::clone(self);
             let over = self.ask(move || core.store.hold_over(core.clock.now(), PAGE)).await;
@@ -216,15 +216,22 @@ impl Core {
             .ask(move || {
                 let parcel = core.store.parcels(id.message)?.into_iter().find(|parcel| parcel.id == id);
                 let Some(settled) = parcel.and_then(|parcel| judge(&core, parcel)) else { return Ok(None) };
-                // Of a message that cannot be read nobody can be told; the administrator sees it as failed.
-                let message = core.store.message(id.message).ok().flatten();
-                Ok(Some(core.as_changes(settled, message.as_deref())))
+                let message = match core.store.message(id.message) {
+                    // Nobody can be told; the administrator sees it as failed.
+                    Err(Unreadable::Damaged { .. }) => None,
+                    read => read?,
+                };
+                Ok(Some(core.as_ending(settled, message)))
             })
             .await;
-        let done = match ended {
-            Some(changes) => self.store.commit(changes).await.is_ok(),
-            None => false,
-        };
+        let mut done = false;
+        if let Some(Ending { changes, message, alert }) = ended {
+            done = self.store.commit(changes).await.is_ok();
+            // An end that is not recorded is no end: it is tried again.
+            if let Some(message) = message.filter(|_| done) {
+                self.alert(&message, alert.as_ref());
+            }
+        }
         self.out.back(id);
         if done {
             // The notice waits on a route of its own.
@@ -233,18 +240,15 @@ impl Core {
         done
     }
 
-    /// An end as changes for one commit.
-    fn as_changes(&self, settled: Settled, message: Option<&Message>) -> Vec<Change> {
+    /// An end as changes for one commit, and what is to be said after it.
+    fn as_ending(&self, settled: Settled, message: Option<Arc<Message>>) -> Ending {
         let Settled { parcel, finished, is_finished } = settled;
         let kept = !is_finished;
         let ended: Vec<_> = finished.iter().map(|&i| (&parcel, &parcel.recipients[i])).collect();
-        let told = message.map(|message| self.tell(message, &ended, kept)).unwrap_or_default();
-        if let Some(message) = message {
-            self.alert(message, told.alert.as_ref());
-        }
+        let told = message.as_ref().map(|message| self.tell(message, &ended, kept)).unwrap_or_default();
         let mut changes: Vec<_> = told.notice.map(|(notice, to)| Change::Store(notice, to)).into_iter().collect();
         changes.push(if is_finished { Change::Finish(parcel.id) } else { Change::Update(parcel) });
-        changes
+        Ending { changes, message, alert: told.alert }
     }
 
     /// Says once a day what waits for a person or for an account.
@@ -306,6 +310,15 @@ impl Core {
     ) -> T {
         tokio::task::spawn_blocking(ask).await.ok().and_then(Result::ok).unwrap_or_default()
     }
+}
+
+/// The end of a parcel.
+struct Ending {
+    changes: Vec<Change>,
+    /// If it can be read.
+    message: Option<Arc<Message>>,
+    /// What is to be said of those who could not be told.
+    alert: Option<String>,
 }
 
 /// How many, since when.

@@ -80,7 +80,7 @@ fn is_held(process: u32, thread: &str) -> bool {
     threads.flatten().any(|entry| {
         let said = |file: &str| std::fs::read_to_string(entry.path().join(file)).unwrap_or_default();
         let is_in = |number: &&str| said("syscall").split(' ').next() == Some(number);
-        said("comm").trim_end() == thread && said("status").contains("State:\tt") && SYNCS.iter().any(|n| is_in(&n))
+        said("comm").trim_end() == thread && said("status").contains("State:\tt") && SYNCS.iter().any(is_in)
     })
 }
 

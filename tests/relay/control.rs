@@ -28,7 +28,7 @@ use crate::scene::{Log, Scene};
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The program with the scene's storage directory and one account, not yet started.
-fn posthouse(scene: &Scene, arguments: &[&str]) -> Command {
+pub fn posthouse(scene: &Scene, arguments: &[&str]) -> Command {
     let home = scene.directory.path();
     // Where nobody else listens: a port that was free may be another test's by the time it is bound.
     let address = std::net::TcpListener::bind("127.77.0.1:0").unwrap().local_addr().unwrap();
@@ -46,7 +46,7 @@ fn posthouse(scene: &Scene, arguments: &[&str]) -> Command {
     command
 }
 
-async fn run(mut command: Command) -> (i32, String) {
+pub async fn run(mut command: Command) -> (i32, String) {
     let ran = tokio::time::timeout(PATIENCE, command.output()).await.unwrap().unwrap();
     let Output { status, stdout, stderr } = ran;
     let printed = [stdout, stderr].concat();

@@ -33,9 +33,10 @@ async fn a_wrong_password_is_tried_once_however_many_mails_come() {
 
 #[tokio::test]
 async fn mails_that_come_while_the_first_is_being_refused_cost_no_attempt_of_their_own() {
+    let log = Log::with_transcripts();
     let scene = Scene::account(|account, _| {
         account.credential = Source::Password(Secret::new("mistyped".into()));
-        account.connections = 1;
+        account.connections = 3;
     })
     .await;
     let gate = Gate::new();
@@ -46,11 +47,14 @@ async fn mails_that_come_while_the_first_is_being_refused_cost_no_attempt_of_the
         devices.push(tokio::spawn(async move { device.mail().await }));
     }
     reached(&gate).await;
+    // All of them wait, and couriers without a line are free.
+    log.wait_for_lines(5, &["octets of body"]).await;
     gate.open();
     for device in devices {
         assert!(device.await.unwrap().starts_with(HELD));
     }
-    assert_eq!(scene.sandbox.counters().auth_attempts, 1);
+    let counters = scene.sandbox.counters();
+    assert_eq!((counters.connections, counters.auth_attempts), (1, 1));
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ use posthouse::queue::{self, Keeping};
 use posthouse::sandbox::Certificate;
 use posthouse::sandbox::fault::{Fault, Gate, Stage, Times};
 
+use crate::device::{RECIPIENT, SAMPLE};
 use crate::scene::{Log, Scene, add_account, provider, reached};
 
 const MINUTE: i64 = 60;
@@ -217,6 +218,38 @@ async fn without_a_queue_the_day_s_recipients_are_counted_across_a_restart_too()
     let scene = scene.restarted_at(&clock).await;
     assert!(scene.device().await.mail().await.starts_with("451 "));
     arrived(&scene, 1).await;
+}
+
+#[tokio::test]
+async fn a_relay_that_ends_in_order_has_counted_exactly() {
+    let clock = clock();
+    let scene = Scene::at(&clock, |config, _| {
+        durable(config);
+        config.accounts[0].recipients_per_day = Some(1_000);
+    })
+    .await;
+    assert!(scene.device().await.mail().await.starts_with("250 "));
+    arrived(&scene, 1).await;
+    let scene = scene.restarted_at(&clock).await;
+    let status = scene.relay.desks().status().await.remove(0).budget.expect("a limit");
+    assert_eq!((status.used, status.left), (1, 999), "and not the block that was written ahead");
+}
+
+#[tokio::test]
+async fn who_was_refused_is_not_one_of_the_day_s_recipients() {
+    let scene = Scene::at(&clock(), |config, _| {
+        durable(config);
+        config.accounts[0].recipients_per_day = Some(2);
+    })
+    .await;
+    let nobody = Fault::reply(550, "5.1.1 No such user");
+    scene.sandbox.faults().plan(Stage::RcptTo("nobody@example.com".into()), nobody, Times::Always);
+    let heard = scene.device().await.mail_to(&["nobody@example.com", RECIPIENT], SAMPLE).await;
+    assert!(heard.starts_with("250 2.0.0 Ok, but not for nobody@example.com"), "{heard}");
+    let used = async || scene.relay.desks().status().await.remove(0).budget.map(|budget| (budget.used, budget.left));
+    // The report to the sender is a mail like any other.
+    arrived(&scene, 2).await;
+    assert_eq!(used().await, Some((2, 0)));
 }
 
 #[tokio::test]

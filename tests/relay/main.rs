@@ -5,6 +5,8 @@
 //! looked at: nothing here knows how the relay is made inside.
 
 mod bodies;
+#[cfg(unix)]
+mod by_hand;
 mod certificates;
 #[cfg(unix)]
 mod control;

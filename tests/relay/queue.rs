@@ -76,8 +76,12 @@ impl House {
 
     /// What the program ended with and printed.
     async fn queue(&self, arguments: &[&str]) -> (i32, String, String) {
+        self.run(&[&["queue"], arguments].concat()).await
+    }
+
+    async fn run(&self, arguments: &[&str]) -> (i32, String, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_posthouse"));
-        command.arg("queue").args(arguments).current_dir(self.0.path());
+        command.args(arguments).current_dir(self.0.path());
         command.env_clear().env("HOME", self.0.path()).stdin(Stdio::null()).kill_on_drop(true);
         let ran = tokio::time::timeout(PATIENCE, command.output()).await.unwrap().unwrap();
         let text = |octets: Vec<u8>| String::from_utf8(octets).unwrap();
@@ -152,6 +156,14 @@ async fn an_export_is_the_mail_octet_for_octet_and_writes_over_nothing() {
     assert_eq!((code, std::fs::read(house.0.path().join("scan.eml")).unwrap()), (0, SAMPLE.to_vec()));
     let (code, _, err) = house.queue(&["export", &short(id), "--output", "scan.eml"]).await;
     assert!(code == 73 && err.contains("is there already"), "{code} {err}");
+}
+
+#[tokio::test]
+async fn the_check_says_where_the_queue_lies() {
+    let house = House::new();
+    let (_, out, err) = house.run(&["check"]).await;
+    let said = format!("{out}{err}");
+    assert!(said.contains("the queue lies in storage and takes up to 100000 messages"), "{said}");
 }
 
 #[tokio::test]

@@ -6,12 +6,14 @@
 use std::time::Duration;
 
 use posthouse::account::book::Rule;
+use posthouse::config::Config;
 use posthouse::mail::address::Address;
-use posthouse::queue::Settings;
-use posthouse::sandbox::Sandbox;
+use posthouse::queue::{Keeping, Settings};
 use posthouse::sandbox::fault::{Fault, Stage, Times};
+use posthouse::sandbox::{self, Offer, Sandbox};
 
 use crate::device::{RECIPIENT, SAMPLE};
+use crate::queued::on_disk;
 use crate::scene::{Log, Scene, add_account, provider};
 
 const TESTS: &str = "tests@example.org";
@@ -65,10 +67,14 @@ async fn the_rules_for_the_original_recipients_still_hold() {
 
 const ARCHIVE: &str = "archive@example.org";
 
+fn archive(config: &mut Config) {
+    config.queue = Settings::Durable(Box::default());
+    config.delivery.archive_to = Address::parse(ARCHIVE.as_bytes()).ok();
+}
+
 async fn archiving(redirect_to: Option<Address>) -> Scene {
     Scene::with(provider(), |config, _| {
-        config.queue = Settings::Durable(Box::default());
-        config.delivery.archive_to = Address::parse(ARCHIVE.as_bytes()).ok();
+        archive(config);
         config.delivery.redirect_to = redirect_to;
     })
     .await
@@ -102,6 +108,57 @@ async fn a_copy_of_every_mail_goes_to_the_archive_and_says_who_got_the_mail() {
         assert!(originals.iter().any(|original| original.text() == rest), "the rest is the mail itself");
     }
     scene.assert_no_breach();
+}
+
+#[tokio::test]
+async fn a_copy_asks_for_no_reports_and_has_none_of_the_sender_s_wishes() {
+    let offer = Offer::like_microsoft();
+    let scene = Scene::with(sandbox::Settings { offer, ..provider() }, |config, _| archive(config)).await;
+    let mut device = scene.device().await;
+    assert!(device.say("MAIL FROM:<scanner@sandbox.example> RET=FULL ENVID=scan-7").await.starts_with("250 "));
+    assert!(device.say("RCPT TO:<office@example.com> NOTIFY=SUCCESS,FAILURE").await.starts_with("250 "));
+    device.data(SAMPLE).await;
+    assert!(device.reply().await.starts_with("250 "));
+    arrived(&scene, 2).await;
+    let mails = scene.sandbox.mailbox().deliveries();
+    let copy = mails.iter().find(|mail| mail.addresses() == [ARCHIVE]).expect("a copy");
+    assert_eq!(copy.recipients[0].parameters, ["NOTIFY=NEVER"]);
+    let wishes = |given: &&String| given.starts_with("RET=") || given.starts_with("ENVID=");
+    assert_eq!(copy.mail_parameters.iter().find(wishes), None, "{:?}", copy.mail_parameters);
+}
+
+#[tokio::test]
+async fn a_copy_goes_the_way_of_its_own_address() {
+    let backup = Sandbox::start(provider()).await.unwrap();
+    let scene = Scene::with(provider(), |config, _| {
+        archive(config);
+        config.default_account = Some("office".into());
+        add_account(config, "backup", &backup);
+        let recipient = vec![ARCHIVE.into()];
+        config.routes = vec![Rule { recipient, accounts: vec!["backup".into()], ..Rule::default() }];
+    })
+    .await;
+    assert!(scene.device().await.mail().await.starts_with("250 "));
+    arrived(&scene, 1).await;
+    let copies = tokio::time::timeout(Duration::from_secs(20), backup.mailbox().wait_for(1)).await.expect("a copy");
+    assert_eq!(copies[0].addresses(), [ARCHIVE]);
+    assert_eq!(scene.sandbox.mailbox().count(), 1);
+}
+
+#[tokio::test]
+async fn a_copy_that_cannot_be_kept_is_told_to_the_log_and_the_mail_is_well() {
+    let log = Log::capture();
+    let scene = Scene::with(provider(), |config, _| {
+        archive(config);
+        let body = u64::try_from(SAMPLE.len()).unwrap();
+        config.queue = Settings::Durable(Box::new(Keeping { max_size: body, ..Keeping::default() }));
+    })
+    .await;
+    let mut device = scene.device().await;
+    assert!(device.mail().await.starts_with("250 "), "the device's own mail is well");
+    log.assert_line(&["ERROR", "the copy for the archive was not kept", "452 4.3.1"]);
+    scene.relay.shut_down().await;
+    assert_eq!(scene.sandbox.mailbox().count(), 1);
 }
 
 /// The provider knows nobody of this address.
@@ -142,6 +199,9 @@ async fn while_mail_is_redirected_there_are_no_copies() {
     let mut device = scene.device().await;
     assert!(device.mail().await.starts_with("250 "));
     assert!(device.mail().await.starts_with("250 "));
+    scene.relay.shut_down().await;
+    // A copy would be durable before the mail is answered, and lie there if it had not gone out.
+    assert_eq!(on_disk(&scene.config), []);
     let mails = scene.sandbox.mailbox().deliveries();
     assert!(mails.len() == 2 && mails.iter().all(|mail| mail.addresses() == [TESTS]), "{mails:?}");
 }

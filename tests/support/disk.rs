@@ -120,6 +120,29 @@ impl Disk {
         files.chain(names).filter(|line| *line != NEVER).collect()
     }
 
+    /// The lines at which this file was changed, each with the one at which that became durable; only what did.
+    pub fn made_durable(&self, path: &Path) -> Vec<(usize, usize)> {
+        let changes = self.file(path).map_or(&[][..], |file| &self.files[file].changes);
+        let durable = changes.iter().filter(|made| made.durable != NEVER);
+        durable.map(|made| (made.entered, made.durable)).collect()
+    }
+
+    /// As if no sync had ever reached this file.
+    pub fn forget_syncs_of(&mut self, path: &Path) {
+        if let Some(file) = self.file(path) {
+            self.files[file].changes.iter_mut().for_each(|made| made.durable = NEVER);
+        }
+    }
+
+    /// The file that has this name below the root.
+    fn file(&self, path: &Path) -> Option<usize> {
+        let path = self.root.join(path);
+        match self.directories.get(path.parent()?)?.now.get(path.file_name()?)? {
+            Entry::File(file) => Some(*file),
+            Entry::Directory => None,
+        }
+    }
+
     /// The lines of what a cut there may lose.
     pub fn unsynced(&self, cut: usize) -> BTreeSet<usize> {
         let files =

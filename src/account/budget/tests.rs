@@ -179,6 +179,8 @@ fn a_crash_costs_no_more_than_the_block_that_was_written_ahead() {
 fn what_is_being_written_ahead_is_in_whatever_else_is_written_meanwhile() {
     let mut story = Story::begin(1_000);
     let ahead = story.budget.write_ahead(5, story.moment());
+    let counted = |written: &Option<Written>| written.as_ref().map(|written| written.spans[0].1);
+    assert_eq!(counted(&ahead), Some(10), "one in a hundred");
     assert_eq!(Some(story.budget.write(story.moment())), ahead, "a hold that begins meanwhile, say");
     story.budget.reserved();
     assert_eq!(Some(story.budget.write(story.moment())), ahead);
@@ -230,6 +232,19 @@ fn a_smaller_limit_counts_what_went_out_before() {
     assert!(story.send(1).is_err());
     story.now += 25 * 3600;
     story.send(50).unwrap();
+}
+
+#[test]
+fn what_went_out_before_a_restart_counts_for_its_day_and_no_longer() {
+    let mut story = Story::begin(100);
+    story.send(100).unwrap();
+    story.now = 20 * 3600;
+    story.crash();
+    let wait = story.send(1).unwrap_err();
+    assert!((4 * 3600..=4 * 3600 + 601).contains(&wait), "{wait}");
+    story.now += wait;
+    story.crash();
+    story.send(100).unwrap();
 }
 
 #[test]

@@ -42,8 +42,7 @@ pub async fn find(store: &Arc<dyn Store>, digits: String) -> Result<Vec<MessageI
 pub async fn show(store: &Arc<dyn Store>, id: MessageId, holds: Holds) -> Result<Option<Shown>, Unreadable> {
     on_disk(store, move |store| {
         let Some(message) = store.message(id)? else { return Ok(None) };
-        let shown = Shown::new(&message, store.parcels(id)?, holds);
-        shown.map(Some).map_err(|error| Unreadable { detail: error.to_string() })
+        Ok(Some(Shown::new(&message, store.parcels(id)?, holds)?))
     })
     .await
 }
@@ -56,8 +55,8 @@ pub async fn body(store: &Arc<dyn Store>, id: MessageId, offset: u64) -> Result<
     on_disk(store, move |store| {
         let Some(message) = store.message(id)? else { return Ok(None) };
         let mut piece = Vec::new();
-        let read = message.body.read_at(offset, PIECE, &mut piece);
-        read.map(|()| Some(piece)).map_err(|error| Unreadable { detail: error.to_string() })
+        message.body.read_at(offset, PIECE, &mut piece)?;
+        Ok(Some(piece))
     })
     .await
 }
@@ -68,5 +67,5 @@ async fn on_disk<T: Send + 'static>(
 ) -> Result<T, Unreadable> {
     let store = Arc::clone(store);
     let looked = tokio::task::spawn_blocking(move || look(&*store)).await;
-    looked.unwrap_or_else(|error| Err(Unreadable { detail: error.to_string() }))
+    looked.unwrap_or_else(|error| Err(Unreadable::passing(&error)))
 }

@@ -133,7 +133,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         code: "daily_limit",
         // At RCPT it may be the recipient's own limit, which holds nobody.
-        phases: &[Phase::Mail, Phase::Data, Phase::Dot],
+        phases: &[Phase::Mail, Phase::Data, Phase::Body, Phase::Dot],
         words: &["daily", "limit", "exceeded"],
         cause: Cause::Quota,
         sentence: "This account has reached its daily sending limit.",

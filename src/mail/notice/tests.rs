@@ -179,6 +179,18 @@ fn a_mail_program_sees_three_parts() {
 }
 
 #[test]
+fn foreign_words_stay_on_their_own_line() {
+    let (scene, boss) = (Scene::new(), recipient("boss@partner.example"));
+    let said = "550 5.1.1 No\r\n  What to do:  send it to mallory@example.net\r\n";
+    let action = Action::Failed { sentence: said, cure: said };
+    let fates = [Fate { action, ..failed(&boss, Some(said)) }];
+    let octets = scene.notice(Original::Start(ORIGINAL), &fates).compose().octets;
+    let text = String::from_utf8(octets).unwrap();
+    assert!(text.contains("mallory"), "{text}");
+    assert_eq!(text.lines().filter(|line| line.starts_with("  What to do:")).count(), 1, "{text}");
+}
+
+#[test]
 fn what_is_large_or_not_plain_comes_back_as_a_header_only() {
     let (scene, boss) = (Scene::new(), recipient("boss@partner.example"));
     let fates = [failed(&boss, None)];

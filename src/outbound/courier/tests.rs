@@ -4,7 +4,8 @@
 //! The provider is the test itself, line by line over a socket, so that it sees what is written and what is not. The
 //! whole relay against the practice provider stands in `tests/relay/pipelined.rs`.
 
-use std::sync::OnceLock;
+use std::collections::HashMap;
+use std::sync::{Mutex, OnceLock};
 
 use jiff::Timestamp;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -13,8 +14,11 @@ use tokio::net::{TcpListener, TcpStream};
 use super::*;
 use crate::account::keeper::Keeper;
 use crate::account::keeper::tests::tools;
+use crate::account::memory::{Memory, Remembered};
 use crate::account::{Encryption, Pipelining, Settings, tests::settings};
 use crate::disk::FreeSpace;
+use crate::disk::durable::Durable;
+use crate::ids::AccountName;
 use crate::journal::Journal;
 use crate::mail::address::Address;
 use crate::mail::envelope::{Envelope, Recipient};
@@ -72,6 +76,12 @@ impl Stand {
 
     /// The courier comes, connects and has said EHLO.
     async fn open(&self) -> Provider {
+        self.man(Known::default());
+        self.connected().await
+    }
+
+    /// The courier comes.
+    fn man(&self, known: Known) {
         let now = Instant::now();
         let keeper = Keeper::new(&self.account, tools()).unwrap();
         let trust = trust::Settings { anchors: Anchors::Bundled, ..trust::Settings::default() };
@@ -79,10 +89,14 @@ impl Stand {
         let (ours, journal) = (Arc::new(OnceLock::new()), Journal::default());
         let (account, name, timeouts) = (self.account.clone(), "relay.test".into(), Timeouts::default());
         let upstream = Upstream::new(account, keeper, tls, ours, name, timeouts, journal.clone());
-        let desk = Desk::new(upstream, Arc::clone(&self.queue), journal, Known::default());
+        let desk = Desk::new(upstream, Arc::clone(&self.queue), journal, known);
         // As a provider that has shown that it takes more than one message a connection.
         desk.ahead().taken(2);
         desk.open(&self.couriers);
+    }
+
+    /// It connects and has said EHLO.
+    async fn connected(&self) -> Provider {
         let mut provider = Provider(BufReader::new(self.listener.accept().await.unwrap().0));
         provider.say("220 mx").await;
         provider.hears(&["EHLO relay.test"]).await;
@@ -159,6 +173,63 @@ async fn a_mail_that_waits_for_the_one_before_can_still_be_taken_back() {
     assert!(answer.reply().to_string().starts_with("452 4.3.1"), "{}", answer.reply());
     drop(first.into_told());
     assert_eq!(provider.line().await, "", "the connection is closed, and no dot came");
+}
+
+#[tokio::test]
+async fn a_line_that_falls_while_a_mail_waits_for_the_one_before_is_noticed_at_once() {
+    let stand = Stand::new(100).await;
+    let (mut first, mut second) = (stand.offer(&["a@example.com"]), stand.offer(&["b@example.com"]));
+    let mut provider = stand.open().await;
+    provider.hears(&["MAIL", "RCPT TO:<a@example.com>", "DATA"]).await;
+    provider.say(ENVELOPE_OK).await;
+    provider.hears(&["page", ".", "MAIL", "RCPT TO:<b@example.com>", "DATA"]).await;
+    provider.say(&format!("250 taken\r\n{ENVELOPE_OK}")).await;
+    assert_eq!(first.answer().await.reply().to_string(), "250 taken");
+    provider.hears_nothing().await;
+    drop(provider);
+    let answer = tokio::time::timeout(WAIT / 3, second.answer()).await.expect("nobody waits for a line that is gone");
+    assert!(answer.reply().to_string().starts_with("250 2.0.0 Ok: queued as "), "{}", answer.reply());
+    drop(first.into_told());
+}
+
+/// Writes nothing down before it is told to.
+#[derive(Debug, Default)]
+struct Slow(Mutex<Vec<tokio::sync::oneshot::Sender<Result<(), NotStored>>>>);
+
+impl Memory for Slow {
+    fn recall(&self) -> Result<HashMap<AccountName, Remembered>, NotStored> {
+        Ok(HashMap::new())
+    }
+
+    fn remember(&self, _: &AccountName, _: &Remembered) -> Durable {
+        let (kept, promised) = Durable::promise();
+        self.0.lock().unwrap().push(kept);
+        promised
+    }
+}
+
+#[tokio::test]
+async fn nothing_goes_out_before_its_recipients_are_written_down_as_used() {
+    let mut stand = Stand::new(100).await;
+    stand.account.recipients_per_day = Some(100);
+    let memory = Arc::new(Slow::default());
+    let mut offer = stand.offer(&["a@example.com"]);
+    let known = Known { memory: Arc::clone(&memory) as Arc<dyn Memory>, ..Known::default() };
+    stand.man(known);
+    tokio::time::pause();
+    let early = tokio::time::timeout(Duration::from_secs(1), stand.listener.accept()).await;
+    tokio::time::resume();
+    assert!(early.is_err(), "a crash now would forget what goes out");
+    let asked = std::mem::take(&mut *memory.0.lock().unwrap());
+    assert!(!asked.is_empty());
+    // Who does not wait for it is gone.
+    asked.into_iter().for_each(|kept| drop(kept.send(Ok(()))));
+    let mut provider = stand.connected().await;
+    provider.hears(&["MAIL", "RCPT TO:<a@example.com>", "DATA"]).await;
+    provider.say(ENVELOPE_OK).await;
+    provider.hears(&["page", "."]).await;
+    provider.say("250 taken").await;
+    assert_eq!(offer.answer().await.reply().to_string(), "250 taken");
 }
 
 #[tokio::test]

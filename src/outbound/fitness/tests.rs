@@ -63,7 +63,9 @@ fn a_held_account_is_probed_and_its_provider_not_tried_beside_that() {
     story.fails(Stage::Password, Cause::Account);
     story.goes_away();
     assert_eq!((story.shut(), story.duty()), (Some(Shut::Held), None));
-    story.later(5 * MINUTE);
+    story.later(2 * MINUTE);
+    assert_eq!(story.duty(), None, "the provider would be tried by now, were it not for the hold");
+    story.later(3 * MINUTE);
     assert_eq!(story.duty(), Some(Duty::SignIn));
     story.0.health.signed_in(story.now());
     assert_eq!((story.shut(), story.duty()), (Some(Shut::Away), Some(Duty::Reach)), "the rest is still true");

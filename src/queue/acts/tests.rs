@@ -7,10 +7,11 @@ use std::time::Duration;
 use super::*;
 use crate::disk::FreeSpace;
 use crate::ids::AttemptId;
+use crate::journal::log::heard::Heard;
 use crate::mail::address::Address;
 use crate::mail::envelope::Recipient;
 use crate::net::clock::Clock;
-use crate::queue::fixture;
+use crate::queue::fixture::{self, House, keeping};
 use crate::queue::parcel::{HeldBy, Owed, Said, Standing, State, Why};
 use crate::queue::store::memory::MemoryStore;
 use crate::queue::{AccountFacts, Message, Route};
@@ -209,6 +210,35 @@ async fn what_a_courier_has_in_hand_is_left_alone_and_said() {
     assert!(queue.core().unwrap().out.snapshot().is_empty(), "what was in our hand was given back");
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_is_released_or_retried_goes_to_a_courier_at_once() {
+    let house = House::started(keeping(), &["office"]);
+    let held = house.put_as("nas", "office", held(0)).await.message;
+    let later = house.put("nas", "office", 3_600).await.message;
+    assert!(house.claimed("office").await.is_none());
+    house.queue.act(Order::Release { which: these(&[held]) }).await.unwrap();
+    assert_eq!(house.claimed("office").await.expect("it is due").message().id, held);
+    house.queue.act(Order::Retry { which: these(&[later]) }).await.unwrap();
+    assert_eq!(house.claimed("office").await.expect("it is due").message().id, later);
+}
+
+#[tokio::test]
+async fn what_a_person_did_stands_in_the_journal_with_the_reason() {
+    let (_, store) = store();
+    let (id, log) = (stored(&store, "fax", Standing::Due { at: at(0) }).await, Heard::begin());
+    obeyed(&store, Order::Retry { which: these(&[id]) }).await;
+    obeyed(&store, Order::Hold { which: these(&[id]), reason: "ask the boss".into() }).await;
+    obeyed(&store, Order::Release { which: these(&[id]) }).await;
+    obeyed(&store, Order::Remove { which: these(&[id]), reason: "a mistake".into() }).await;
+    let name = id.to_string();
+    for words in [["tried at once by hand", ""], ["held by hand", "ask the boss"], ["released by hand", ""]] {
+        assert_eq!(log.count(&[&name, words[0], words[1]]), 1, "{words:?}");
+    }
+    assert_eq!(log.count(&[&name, "removed by hand", "a mistake"]), 1);
+    obeyed(&store, Order::Remove { which: these(&[id]), reason: "once more".into() }).await;
+    assert_eq!(log.count(&["once more"]), 0, "what was not done is not said");
+}
+
 #[tokio::test]
 async fn what_cannot_be_stored_is_not_done_and_not_kept_in_hand() {
     let (memory, store) = store();
@@ -221,4 +251,17 @@ async fn what_cannot_be_stored_is_not_done_and_not_kept_in_hand() {
     assert!(queue.core().unwrap().out.snapshot().is_empty());
     let none = Queue::proxy(["office".into()]).act(Order::Release { which: these(&[id]) }).await;
     assert_eq!(none, Err(ActError::NoQueue));
+}
+
+#[tokio::test]
+async fn what_is_damaged_can_be_removed_and_what_cannot_be_read_just_now_is_not_touched() {
+    let (memory, store) = store();
+    let (damaged, stuck) = (stored(&store, "fax", held(0)).await, stored(&store, "fax", held(0)).await);
+    memory.damage(damaged);
+    memory.trouble(stuck);
+    let remove = |id| Order::Remove { which: these(&[id]), reason: "its body is gone".into() };
+    assert_eq!(obeyed(&store, remove(damaged)).await.changed.len(), 1, "as the list advises");
+    let refused = act(&store, &remove(stuck), &Keeping::default(), at(NOW), &Journal::default()).await.unwrap_err();
+    assert!(refused.to_string().contains("cannot be read"), "{refused}");
+    assert!(stands(&store, stuck).is_some());
 }

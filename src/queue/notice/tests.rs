@@ -9,7 +9,6 @@ use super::*;
 use crate::ids::SessionId;
 use crate::mail::display_name::DisplayName;
 use crate::mail::pattern::Pattern;
-use crate::queue::body::Draft;
 use crate::queue::parcel::{Said, Try, Why};
 use crate::words::Cause;
 
@@ -96,8 +95,6 @@ fn notice(to: &str, route: &str) -> Decided {
 
 impl Scene {
     fn message(&self) -> Message {
-        let mut draft = Draft::new(std::path::Path::new("unused"));
-        draft.write(self.content.clone()).unwrap();
         Message {
             id: "00000000-0000-7000-8000-000000000001".parse().unwrap(),
             session: SessionId::new(),
@@ -110,7 +107,7 @@ impl Scene {
                 ret: self.ret,
                 envid: None,
             },
-            body: draft.finish().1.stamp(String::new()),
+            body: Body::from_memory(self.content.clone()),
             eight_bit: false,
             eight_bit_header: false,
             arrived: "2026-11-22T08:05:00Z".parse().unwrap(),

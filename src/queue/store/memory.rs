@@ -5,8 +5,12 @@
 //! has happened. Commits can be held back ([`MemoryStore::hold`]), made to fail ([`MemoryStore::fail_next`]) and
 //! counted. Guarantees the same as every engine (the conformance suite runs against it), but for durability.
 
+mod filter;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
@@ -33,9 +37,11 @@ struct Inner {
     remembered: HashMap<AccountName, Remembered>,
     /// How the next commits fail.
     failures: VecDeque<NotStored>,
-    /// Messages whose bodies are gone.
-    damaged: Vec<MessageId>,
+    /// Messages that cannot be read, and why.
+    unreadable: HashMap<MessageId, Unreadable>,
     gate: Gate,
+    /// What happens right after the next look into the queue.
+    after_look: Option<Then>,
     /// Commits that changed something.
     made: usize,
 }
@@ -46,6 +52,15 @@ enum Gate {
     #[default]
     Open,
     Closed(VecDeque<Held>),
+}
+
+/// What a test does between a look and what follows from it.
+struct Then(Box<dyn FnOnce() + Send>);
+
+impl fmt::Debug for Then {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Then")
+    }
 }
 
 /// A commit that is held back.
@@ -75,7 +90,30 @@ impl MemoryStore {
 
     /// The body of this message is gone.
     pub fn damage(&self, id: MessageId) {
-        self.lock().damaged.push(id);
+        self.lock().unreadable.insert(id, Unreadable::Damaged { detail: "its body is gone".to_owned() });
+    }
+
+    /// This message cannot be read for now.
+    pub fn trouble(&self, id: MessageId) {
+        self.lock().unreadable.insert(id, Unreadable::Passing { detail: "too many open files".to_owned() });
+    }
+
+    /// It can be read again.
+    pub fn heal(&self, id: MessageId) {
+        self.lock().unreadable.remove(&id);
+    }
+
+    /// Does this right after the next look at parcels, before who looked hears of them: they are of another time then.
+    pub fn after_look(&self, then: impl FnOnce() + Send + 'static) {
+        self.lock().after_look = Some(Then(Box::new(then)));
+    }
+
+    fn looked<T>(&self, found: T) -> Result<T, Unreadable> {
+        let then = self.lock().after_look.take();
+        if let Some(Then(then)) = then {
+            then();
+        }
+        Ok(found)
     }
 
     /// From now on commits wait.
@@ -108,6 +146,7 @@ impl MemoryStore {
     }
 
     /// What the next process finds if this one dies now: another store, with the commits that were made and no others.
+    #[must_use]
     pub fn found_next(&self) -> Self {
         let inner = self.lock();
         let (messages, parcels) = (inner.messages.clone(), inner.parcels.clone());
@@ -118,8 +157,8 @@ impl MemoryStore {
     /// Resolves when so many commits were asked for since the beginning, held back ones included.
     pub async fn asked_for(&self, commits: usize) {
         let mut asked = self.asked.subscribe();
-        // The sender lives as long as `self`.
-        let _ = asked.wait_for(|asked| *asked >= commits).await;
+        let waiting = tokio::time::timeout(Duration::from_hours(1), asked.wait_for(|asked| *asked >= commits));
+        assert!(waiting.await.is_ok(), "nobody asked for commit number {commits}");
     }
 
     /// How many commits were made so far: 0 means that nothing ever touched the disk.
@@ -257,7 +296,7 @@ impl Store for MemoryStore {
             turns.extend(devices.iter_mut().filter_map(VecDeque::pop_front));
         }
         turns.truncate(ask.limit);
-        Ok(turns)
+        self.looked(turns)
     }
 
     fn next_due(&self, routes: &[Route], after: Timestamp) -> Result<Option<Timestamp>, Unreadable> {
@@ -282,32 +321,38 @@ impl Store for MemoryStore {
         let mut over: Vec<Waiting> = inner.parcels.values().filter(over).map(|parcel| inner.waiting(parcel)).collect();
         over.sort_by_key(end);
         over.truncate(limit);
-        Ok(over)
+        drop(inner);
+        self.looked(over)
     }
 
     fn unfinished(&self) -> Result<Vec<Waiting>, Unreadable> {
         let inner = self.lock();
         let sending = inner.parcels.values().filter(|parcel| matches!(parcel.standing, Standing::Sending { .. }));
-        Ok(sending.map(|parcel| inner.waiting(parcel)).collect())
+        let sending: Vec<Waiting> = sending.map(|parcel| inner.waiting(parcel)).collect();
+        drop(inner);
+        self.looked(sending)
     }
 
     fn message(&self, id: MessageId) -> Result<Option<Arc<Message>>, Unreadable> {
         let inner = self.lock();
-        if inner.damaged.contains(&id) {
-            return Err(Unreadable { detail: "its body is gone".to_owned() });
+        if let Some(problem) = inner.unreadable.get(&id) {
+            return Err(problem.clone());
         }
         Ok(inner.messages.get(&id).cloned())
     }
 
     fn parcels(&self, id: MessageId) -> Result<Vec<Parcel>, Unreadable> {
-        Ok(of(&self.lock().parcels, id).cloned().collect())
+        let all: Vec<Parcel> = of(&self.lock().parcels, id).cloned().collect();
+        self.looked(all)
     }
 
     fn list(&self, filter: &Filter, page: Page) -> Result<Vec<Waiting>, Unreadable> {
         let inner = self.lock();
         let behind = inner.parcels.values().filter(|parcel| page.after.is_none_or(|after| parcel.id > after));
         let all = behind.map(|parcel| inner.waiting(parcel));
-        Ok(all.filter(|waiting| admits(filter, waiting)).take(page.limit).collect())
+        let some: Vec<Waiting> = all.filter(|waiting| filter::admits(filter, waiting)).take(page.limit).collect();
+        drop(inner);
+        self.looked(some)
     }
 
     fn load(&self, device: &DeviceName) -> Load {
@@ -344,20 +389,6 @@ impl Memory for MemoryStore {
         let _ = kept.send(Ok(()));
         promised
     }
-}
-
-/// Whether everything the filter gives holds.
-fn admits(filter: &Filter, waiting: &Waiting) -> bool {
-    let Filter { from, to, device, account, standing, since, before } = filter;
-    let holds = |text: &str, part: &str| text.to_lowercase().contains(&part.to_lowercase());
-    let parcel = &waiting.parcel;
-    from.as_ref().is_none_or(|from| holds(&waiting.reverse_path.to_string(), from))
-        && to.as_ref().is_none_or(|to| parcel.recipients.iter().any(|r| holds(r.recipient.address.as_str(), to)))
-        && device.as_ref().is_none_or(|device| waiting.device.as_str() == device)
-        && account.as_ref().is_none_or(|account| parcel.route.accounts().iter().any(|a| a.as_str() == account))
-        && standing.is_none_or(|standing| parcel.standing.kind() == standing)
-        && since.is_none_or(|since| waiting.arrived >= since)
-        && before.is_none_or(|before| waiting.arrived < before)
 }
 
 #[cfg(test)]

@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use super::super::Offered;
-use super::super::fixture::{DAY, House, at, delivered, keeping, later, message, parcel};
+use super::super::fixture::{DAY, House, Said, at, delivered, keeping, later, message, parcel};
 use super::super::lane::READY;
+use super::super::resting::MOST;
 use super::super::store::{Filter, Page, StandingKind, Store};
 use super::*;
 use crate::mail::envelope::Envelope;
@@ -35,9 +36,9 @@ async fn stored_mail_is_handed_out_when_it_is_due_and_once() {
 #[tokio::test(start_paused = true)]
 async fn what_comes_while_a_courier_waits_is_handed_to_it() {
     let house = House::started(keeping(), &["office"]);
-    let claimed = async { tokio::join!(house.claim("office"), house.put("scanner", "office", 0)) };
+    let claimed = async { tokio::join!(house.claimed("office"), house.put("scanner", "office", 0)) };
     let (lease, id) = claimed.await;
-    assert_eq!(lease.message().id, id.message);
+    assert_eq!(lease.expect("at once").message().id, id.message);
 }
 
 #[tokio::test(start_paused = true)]
@@ -73,12 +74,14 @@ fn offer(house: &House) -> crate::queue::Offer {
 async fn what_somebody_took_after_it_was_found_due_is_not_brought() {
     let house = House::new(keeping(), &["office"]);
     let (taken, free) = (house.put("nas", "office", 0).await, house.put("nas", "office", 0).await);
+    let put_off = house.put("nas", "office", 3_600).await;
     let account = "office".into();
     let lane = house.core().lanes.get(&account).unwrap();
-    lane.hint(lane.orders().unwrap().0, [taken, free]);
+    lane.hint(lane.orders().unwrap().0, [taken, put_off, free]);
     assert!(house.core().out.take(taken), "a person removes it");
     assert!(house.core().bring(&account).unwrap().is_ok_and(|brought| brought.found));
     assert_eq!(lane.stored().0, 1, "the other one");
+    assert!(house.core().out.has(free) && !house.core().out.has(put_off));
 }
 
 #[tokio::test(start_paused = true)]
@@ -129,6 +132,26 @@ async fn mail_goes_to_the_next_account_and_back_and_nothing_is_written_for_that(
     three.sort();
     assert!(three[0] != three[1] && three[1] != three[2], "in one hand at a time");
     assert_eq!(house.store.commits(), written);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_lay_ready_for_an_account_that_closes_goes_through_the_next() {
+    let house = House::started(keeping(), &["office", "backup"]);
+    for _ in 0..READY + 2 {
+        house.put("nas", "office,backup", 0).await;
+    }
+    let first = house.claim("office").await;
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    house.close("office", Cause::Account);
+    let mut ids = vec![first.message().id];
+    for _ in 0..=READY {
+        let lease = house.claimed("backup").await.expect("it is due, and this account can be used");
+        ids.push(lease.message().id);
+        settle(lease, delivered()).await;
+    }
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), READY + 2, "each of them once");
 }
 
 #[tokio::test(start_paused = true)]
@@ -292,4 +315,62 @@ async fn a_dot_that_could_not_be_recorded_is_not_asked_for_again_at_once() {
     drop(lease);
     assert!(house.claimed("office").await.is_none(), "the disk is as full as it was");
     assert!(house.claim("office").await.is_wanted(), "and tried again later");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_cannot_be_read_just_now_is_tried_again_and_said_once_while_the_others_go() {
+    let said = Said::default();
+    let _guard = said.listen();
+    let house = House::started(keeping(), &["office"]);
+    house.close("office", Cause::Network);
+    let stuck = house.put("nas", "office", -1).await;
+    house.store.trouble(stuck.message);
+    let good = house.put("nas", "office", 0).await;
+    house.open("office");
+    let lease = house.claim("office").await;
+    assert_eq!(lease.message().id, good.message);
+    settle(lease, delivered()).await;
+    for _ in 0..10 {
+        house.pass(60, 60).await;
+        assert!(house.claimed("office").await.is_none());
+        assert!(matches!(house.row(stuck).unwrap().standing, Standing::Due { .. }), "nobody is asked to look at it");
+        assert!(!house.core().out.has(stuck), "nobody has it in hand, a person can act on it");
+    }
+    assert_eq!(said.times("a stored message cannot be read just now"), 1);
+    house.store.heal(stuck.message);
+    house.pass(120, 60).await;
+    settle(house.claim("office").await, later()).await;
+    house.store.trouble(stuck.message);
+    house.pass(300, 60).await;
+    assert_eq!(said.times("a stored message cannot be read just now"), 2, "it is another trouble");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nothing_can_be_read_the_store_is_left_alone_for_a_while_and_nothing_is_held() {
+    let said = Said::default();
+    let _guard = said.listen();
+    let house = House::new(keeping(), &["office"]);
+    let mut ids = Vec::new();
+    for _ in 0..3 * MOST {
+        ids.push(house.put("nas", "office", 0).await);
+        house.store.trouble(ids[ids.len() - 1].message);
+    }
+    house.queue.start(Known::default());
+    house.pass(600, 60).await;
+    assert!(house.rows().iter().all(|row| matches!(row.parcel.standing, Standing::Due { .. })));
+    assert!(house.core().resting.len() <= MOST, "memory does not grow with the queue");
+    assert_eq!(said.times("a stored message cannot be read just now"), MOST);
+    for id in &ids {
+        house.store.heal(id.message);
+    }
+    for _ in 0..ids.len() {
+        let lease = loop {
+            match house.claimed("office").await {
+                Some(lease) => break lease,
+                None => house.clock.advance(60),
+            }
+        };
+        settle(lease, delivered()).await;
+    }
+    assert!(house.rows().is_empty());
 }

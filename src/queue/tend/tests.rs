@@ -3,6 +3,7 @@
 //! Days pass in steps of half an hour, and everybody has a turn after each.
 
 use super::*;
+use crate::journal::log::heard::Heard;
 use crate::queue::fixture::{DAY, House, at, keeping};
 use crate::queue::parcel::{HeldBy, State, Why};
 use crate::queue::settings::Keeping;
@@ -33,6 +34,33 @@ async fn a_hold_ends_by_its_time_and_one_without_never() {
     assert_eq!(said(&house, timed), "451 4.4.7 Held for 1 day: by hand");
     house.pass(60 * DAY, DAY).await;
     assert!(matches!(house.row(kept).unwrap().standing, Standing::Held { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_held_is_said_once_a_day() {
+    let (house, log) = (House::started(keeping(), &["office", "away", "held"]), Heard::begin());
+    house.pass(120, 60).await;
+    house.close("away", Cause::Network);
+    house.close("held", Cause::Account);
+    house.put_as("nas", "office", held(None)).await;
+    house.put("nas", "away", 0).await;
+    house.put("nas", "held", 0).await;
+    house.put("nas", "held", 0).await;
+    let said = || {
+        let [by_itself, account] = ["messages held by themselves", "account held: because"]
+            .map(|why| log.count(&["mail is held", why, "oldest=\"1970-01-01T00:02:00Z\""]));
+        assert_eq!(log.count(&["account away"]), 0, "what only the network keeps is no hold");
+        (by_itself, account)
+    };
+    house.pass(DAY - 2 * STEP, STEP).await;
+    assert_eq!(said(), (0, 0));
+    house.pass(3 * STEP, STEP).await;
+    assert_eq!(said(), (1, 1));
+    assert_eq!(log.count(&["account held: because", "parcels=2"]), 1);
+    house.pass(DAY - 3 * STEP, STEP).await;
+    assert_eq!(said(), (1, 1), "and not with every look");
+    house.pass(3 * STEP, STEP).await;
+    assert_eq!(said(), (2, 2));
 }
 
 #[tokio::test(start_paused = true)]
@@ -131,4 +159,17 @@ async fn what_a_clock_that_was_ahead_put_off_for_years_is_due_soon() {
     };
     assert_eq!(due(hour), 3600);
     assert!(due(years) <= 4320 + 120, "{}", due(years));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_given_up_while_its_message_cannot_be_read_to_tell_its_sender() {
+    let house = House::started(Keeping { hold_for: Some(Duration::from_hours(24)), ..keeping() }, &["office"]);
+    let id = house.put_as("nas", "office", held(Some(at(60)))).await;
+    house.store.trouble(id.message);
+    house.pass(600, 60).await;
+    assert!(matches!(house.row(id).unwrap().standing, Standing::Held { .. }), "nobody could have been told");
+    assert!(!house.core().out.has(id));
+    house.store.heal(id.message);
+    house.pass(120, 60).await;
+    assert!(said(&house, id).starts_with("451 4.4.7 Held for"), "{}", said(&house, id));
 }

@@ -2,6 +2,7 @@
 //!
 //! The store is in memory and can be held back or made to fail; time stands still unless a test moves it.
 
+mod crossed;
 mod ending;
 mod failover;
 mod locks;
@@ -45,6 +46,9 @@ struct Waiting {
 
 const WAIT: Duration = Duration::from_secs(15);
 
+/// Longer than anything waits: so that what never comes fails a test and does not stop it.
+const LONG: Duration = Duration::from_hours(1);
+
 impl House {
     fn new() -> Self {
         Self::on(Arc::default())
@@ -70,7 +74,10 @@ impl House {
     }
 
     fn offer_for(&self, recipients: &str, wait: Duration) -> Waiting {
-        let offered = mail(recipients);
+        self.offer_this(mail(recipients), wait)
+    }
+
+    fn offer_this(&self, offered: Offered, wait: Duration) -> Waiting {
         let id = offered.message.id;
         let offer = self.queue.offer(offered, wait, tokio::time::Instant::now().into_std()).unwrap();
         Waiting { id, offer }
@@ -78,7 +85,9 @@ impl House {
 
     /// A courier of this account takes the next parcel.
     async fn claim(&self, account: &str) -> Lease {
-        self.queue.claim(&account.into()).await
+        let account = account.into();
+        let claimed = tokio::time::timeout(LONG, self.queue.claim(&account)).await;
+        claimed.expect("something is to be handed out")
     }
 
     /// Whether a courier of this account would find anything.
@@ -100,7 +109,8 @@ impl House {
 impl Waiting {
     /// What the device hears.
     async fn hears(&mut self) -> String {
-        match self.offer.answer().await {
+        let answer = tokio::time::timeout(LONG, self.offer.answer()).await;
+        match answer.expect("an answer, whatever it is") {
             Answer::Accepted(proof) => proof.reply().to_string(),
             Answer::Refused(refusal, _) => refusal.reply().to_string(),
         }

@@ -116,6 +116,39 @@ mod tests {
     use crate::mail::envelope::Sender;
 
     #[test]
+    fn each_wish_for_reports_is_passed_on_as_it_was_given_and_only_where_it_is_understood() {
+        let (offered, plain) = (Extensions { dsn: true, ..Extensions::default() }, Extensions::default());
+        let mail = |ret, envid: Option<&str>, offered: &Extensions| {
+            let (reverse_path, envid) = (ReversePath::Null, envid.map(Into::into));
+            let sender = Sender { reverse_path, declared_size: None, smtputf8: false, ret, envid };
+            let envelope = Arc::new(Envelope { sender, recipients: vec![] });
+            let order = Order { envelope, size: 1, eight_bit: false, utf8_header: false, all_or_nothing: true };
+            order.mail_line(offered)
+        };
+        assert_eq!(mail(Some(Return::Full), Some("scan+2B7"), &offered), "MAIL FROM:<> RET=FULL ENVID=scan+2B7");
+        assert_eq!(mail(Some(Return::Headers), None, &offered), "MAIL FROM:<> RET=HDRS");
+        assert_eq!(mail(None, None, &offered), "MAIL FROM:<>");
+        assert_eq!(mail(Some(Return::Full), Some("scan"), &plain), "MAIL FROM:<>");
+        let rcpt = |notify, orcpt: Option<&str>, offered: &Extensions| {
+            let address = Address::parse(b"a@example.net").unwrap();
+            rcpt_line(&Recipient { address, notify, orcpt: orcpt.map(Into::into) }, offered)
+        };
+        let on = |success, failure, delay| Some(Notify::On { success, failure, delay });
+        for (notify, words) in [
+            (Some(Notify::Never), "NEVER"),
+            (on(true, false, false), "SUCCESS"),
+            (on(false, true, false), "FAILURE"),
+            (on(false, false, true), "DELAY"),
+            (on(true, true, true), "SUCCESS,FAILURE,DELAY"),
+        ] {
+            let line = format!("RCPT TO:<a@example.net> NOTIFY={words} ORCPT=rfc822;b@example.net");
+            assert_eq!(rcpt(notify, Some("rfc822;b@example.net"), &offered), line);
+            assert_eq!(rcpt(notify, Some("rfc822;b@example.net"), &plain), "RCPT TO:<a@example.net>");
+        }
+        assert_eq!(rcpt(None, None, &offered), "RCPT TO:<a@example.net>");
+    }
+
+    #[test]
     fn a_foreign_word_cannot_become_a_second_command() {
         let sender = Sender {
             reverse_path: ReversePath::Null,

@@ -315,12 +315,13 @@ pub(super) fn ready(session: Session, wire: &mut Wire, now: Instant) -> Stage {
     Stage::Ready { session, next: Phase::Mail }
 }
 
-/// RFC 5321 §4.5.3.1.10: a client treats 552 to RCPT as 452, since old servers mean "too many recipients" by it.
+/// RFC 5321 §4.5.3.1.10: a client treats 552 to RCPT as 452, since old servers mean "too many recipients" by it. One that
+/// says it means something else, too big a message (RFC 1870 §6.4) or a full mailbox, means it for good.
 fn too_many_is_temporary(reply: Reply) -> Reply {
     match reply {
-        Reply { code: 552, enhanced, text } => {
-            let enhanced = enhanced.map(|Enhanced(_, subject, detail)| Enhanced(4, subject, detail));
-            Reply { code: 452, enhanced, text }
+        Reply { code: 552, enhanced: None, text } => Reply { code: 452, enhanced: None, text },
+        Reply { code: 552, enhanced: Some(Enhanced(_, 5, 3)), text } => {
+            Reply { code: 452, enhanced: Some(Enhanced(4, 5, 3)), text }
         }
         other => other,
     }

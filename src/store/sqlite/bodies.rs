@@ -22,7 +22,7 @@ use crate::disk::{self, spool};
 use crate::failpoint;
 use crate::ids::MessageId;
 use crate::queue::Message;
-use crate::queue::store::{Change, Condition, NotStored};
+use crate::queue::store::{Change, Condition, NotStored, Unreadable};
 
 /// What a caller wants, and whom to tell.
 #[derive(Debug)]
@@ -206,7 +206,10 @@ impl Intake {
             Ok(()) => kept.push(id),
             // It was kept before, for a commit of which nobody knew how it ended. Only what was synced has that name.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                read::whole_file(&path, file.size()).map_err(Trouble::Mistake)?;
+                read::whole_file(&path, file.size()).map_err(|problem| match problem {
+                    Unreadable::Damaged { detail } => Trouble::Mistake(detail),
+                    Unreadable::Passing { detail } => Trouble::Disk(detail),
+                })?;
             }
             Err(error) => return Err(error.into()),
         }

@@ -200,7 +200,7 @@ impl Store for Sqlite {
 impl Memory for Sqlite {
     fn recall(&self) -> Result<HashMap<AccountName, Remembered>, NotStored> {
         let recalled = self.readers.ask(read::recall);
-        recalled.map_err(|Unreadable { detail }| NotStored::Failing { detail })
+        recalled.map_err(|problem| NotStored::Failing { detail: problem.to_string() })
     }
 
     fn remember(&self, account: &AccountName, what: &Remembered) -> Durable {

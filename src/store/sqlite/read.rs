@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Rows, Statement, named_params, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Rows, Statement, named_params, params};
 
 use super::rows::{self, Facts, WAITING, waiting};
 use super::schema;
@@ -46,7 +46,7 @@ impl Readers {
             *slot = Some(connection);
             Ok(answer)
         });
-        answer.map_err(|error| Unreadable { detail: error.to_string() })
+        answer.map_err(|error| unreadable(&error))
     }
 
     /// Keeps everybody from reading meanwhile.
@@ -141,7 +141,7 @@ impl Read {
     pub(super) fn open(self, id: MessageId, spool: &Path) -> Result<Message, Unreadable> {
         let Self { facts, device, front, spooled } = self;
         let file = spooled.map(|size| whole_file(&spool.join(id.to_string()), size)).transpose();
-        let file = file.map_err(|detail| Unreadable { detail })?;
+        let file = file?;
         Ok(Message {
             id,
             session: facts.session,
@@ -157,12 +157,31 @@ impl Read {
 }
 
 /// A kept file, as long as it was when it was kept; else what is wrong with it.
-pub(super) fn whole_file(path: &Path, size: u64) -> Result<SpoolFile, String> {
+pub(super) fn whole_file(path: &Path, size: u64) -> Result<SpoolFile, Unreadable> {
     match SpoolFile::open(path) {
         Ok(file) if file.size() == size => Ok(file),
-        Ok(file) => Err(format!("{} has {} octets instead of {size}", path.display(), file.size())),
-        Err(error) => Err(format!("{} cannot be opened: {error}", path.display())),
+        Ok(file) => Err(Unreadable::Damaged {
+            detail: format!("{} has {} octets instead of {size}", path.display(), file.size()),
+        }),
+        Err(error) => {
+            let detail = format!("{} cannot be opened: {error}", path.display());
+            Err(std::io::Error::new(error.kind(), detail).into())
+        }
     }
+}
+
+/// Of a database that is no database, and of rows that are not what was written, nothing more is to be had. Everything
+/// else may pass: a lock, a limit, a disk that did not answer.
+fn unreadable(error: &rusqlite::Error) -> Unreadable {
+    use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, Utf8Error};
+    let detail = error.to_string();
+    let is_damaged = match error {
+        FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..) | Utf8Error(..) => true,
+        error => {
+            matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+        }
+    };
+    if is_damaged { Unreadable::Damaged { detail } } else { Unreadable::Passing { detail } }
 }
 
 /// Conditions that are not given are NULL, and hold.

@@ -19,6 +19,7 @@ use crate::disk::{Owner, Ownership, private_directory};
 use crate::ids::MessageId;
 use crate::queue::Route;
 use crate::queue::parcel::{HeldBy, Standing, Why};
+use crate::queue::store::Unreadable;
 use crate::words::Cause;
 
 /// Puts directories and files in order.
@@ -90,7 +91,8 @@ fn hold_damaged(storage: &Path, connection: &Connection) -> rusqlite::Result<()>
     let mut damaged = Vec::new();
     while let Some(row) = rows.next()? {
         let id = MessageId::from_bytes(row.get(0)?);
-        if let Err(detail) = read::whole_file(&bodies::path(storage, id), row.get(1)?) {
+        // What only cannot be looked at just now is looked at when its turn to be sent comes.
+        if let Err(Unreadable::Damaged { detail }) = read::whole_file(&bodies::path(storage, id), row.get(1)?) {
             damaged.push((id, detail));
         }
     }

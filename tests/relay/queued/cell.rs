@@ -28,7 +28,9 @@ pub enum At {
     Greeting,
     Ehlo,
     StartTls,
+    /// TLS from the first octet.
     Handshake,
+    HandshakeBehindStartTls,
     EhloInsideTls,
     /// AUTH LOGIN, its first `334`.
     UserPrompt,
@@ -87,43 +89,58 @@ const GARBAGE: &[u8] = b"\x00\xff what?\r\n";
 
 /// Plays it, and holds it against what must follow.
 pub async fn play(cell: Play, ends: Ends, follows: &Follows) {
-    let Play { at, how, told } = cell;
+    // Shown if it fails, wherever that is.
+    println!("{cell:?}");
     let (log, clock, gate) = (Log::capture(), Clock::set("2026-11-22T08:00:00Z".parse().unwrap()), Gate::new());
     let scene = scene(cell, &clock).await;
     cell.plan(&scene.sandbox, &gate);
-    let mut device = scene.device().await;
-    device.envelope(&[RECIPIENT]).await;
-    device.data(&body(at)).await;
-    let hangs = how == How::Hangs && at != At::Quit;
-    if hangs {
-        reached(&gate).await;
-        use_up_patience(&log).await;
-    }
-    let heard = device.reply().await;
+    let heard = tried(cell, &scene, &gate, &log).await;
     assert!(heard.starts_with(follows.heard), "{cell:?}: {heard}");
-    if told == Told::Queued {
+    if cell.told == Told::Queued {
         log.wait_for_line(&[end_of_attempt(ends)]).await;
+    }
+    if let Some(words) = cell.failure() {
+        log.wait_for_line(&["failure=\"", words]).await;
     }
     assert_stands(cell, follows, &scene, &clock).await;
 
-    let scene = if hangs || at == At::Connect { restarted(scene, &clock).await } else { scene };
+    let starts_anew = cell.uses_up_patience() || cell.at == At::Connect;
+    let scene = if starts_anew { restarted(scene, &clock).await } else { scene };
     if let Some(minutes) = follows.again {
         clock.advance(minutes * 60);
     }
-    let first = usize::from(how == How::TakesAndCloses);
+    let first = usize::from(cell.how == How::TakesAndCloses);
     let all = first + follows.copies + follows.notices;
     let _ = delivered(&scene.sandbox, all as u64).await;
     if follows.again.is_some() || follows.notices > 0 {
         log.wait_for_line(&["delivered from the queue"]).await;
     }
     let (sandbox, left) = ended(cell, scene, &gate).await;
-    let arrived = sandbox.mailbox().deliveries();
-    let copies = arrived.iter().filter(|it| it.addresses() == [RECIPIENT]).count();
-    let notices = arrived.iter().filter(|it| it.reverse_path.is_empty() && it.addresses() == [SENDER]);
-    assert!(notices.clone().all(|it| it.text().contains("554 5.3.0 Not at all")), "{cell:?}: {notices:?}");
-    assert_eq!((copies, notices.count(), arrived.len()), (first + follows.copies, follows.notices, all), "{cell:?}");
+    assert_arrived(cell, &sandbox, (first + follows.copies, follows.notices));
     let failed = if follows.stands == Stands::Failed { vec![StandingKind::Failed] } else { Vec::new() };
     assert_eq!(left, failed, "{cell:?}: at the end");
+}
+
+/// A mail is handed over, and tried: what its device hears.
+async fn tried(cell: Play, scene: &Scene, gate: &Gate, log: &Log) -> String {
+    let mut device = scene.device().await;
+    device.envelope(&[RECIPIENT]).await;
+    device.data(&body(cell.at)).await;
+    if cell.uses_up_patience() {
+        reached(gate).await;
+        use_up_patience(log).await;
+    }
+    device.reply().await
+}
+
+/// So many copies of the mail, so many notices that say why, and nothing else.
+fn assert_arrived(cell: Play, sandbox: &Sandbox, wanted: (usize, usize)) {
+    let all = sandbox.mailbox().deliveries();
+    let copies = all.iter().filter(|it| it.addresses() == [RECIPIENT]).count();
+    let notices = all.iter().filter(|it| it.reverse_path.is_empty() && it.addresses() == [SENDER]);
+    assert!(notices.clone().all(|it| it.text().contains("554 5.3.0 Not at all")), "{cell:?}: {all:?}");
+    assert_eq!((copies, notices.count()), wanted, "{cell:?}: copies and notices");
+    assert_eq!(all.len(), wanted.0 + wanted.1, "{cell:?}: {all:?}");
 }
 
 /// What the log says when an attempt of a stored mail is over.
@@ -174,6 +191,10 @@ fn body(at: At) -> Vec<u8> {
 /// So much time passes that nobody waits any longer for a provider that is silent. Where a body was still being written
 /// it may be waited for anew: hence more than once.
 async fn use_up_patience(log: &Log) {
+    // What the provider said before it fell silent lies in the socket: the relay reads that first, a step at a time.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
     for _ in 0..5 {
         tokio::time::pause();
         tokio::time::advance(2 * PATIENCE + Duration::from_secs(1)).await;
@@ -192,13 +213,12 @@ async fn assert_stands(cell: Play, follows: &Follows, scene: &Scene, clock: &Clo
     let page = list(&scene.config.storage, &ask).await.unwrap();
     let mails: Vec<&Row> = page.rows.iter().filter(|row| row.to.iter().any(|to| to.as_str() == RECIPIENT)).collect();
     match (&follows.stands, &mails[..]) {
-        (Stands::Nothing, []) => {}
         (Stands::Due { seconds: (from, to), attempts }, [Row { open: 1, standing: Standing::Due { at }, .. }]) => {
             let due = at.duration_since(clock.now()).as_secs();
             assert!((*from..=*to).contains(&due), "{cell:?}: due in {due} s");
             assert_eq!(mails[0].attempts, *attempts, "{cell:?}");
         }
-        (Stands::Failed, [Row { open: 0, standing: Standing::Failed { .. }, .. }]) => {}
+        (Stands::Nothing, []) | (Stands::Failed, [Row { open: 0, standing: Standing::Failed { .. }, .. }]) => {}
         (wanted, rows) => panic!("{cell:?}: {wanted:?} is not {rows:#?}"),
     }
     let causes: Vec<_> = mails.iter().filter_map(|row| Some(row.last.as_ref()?.why.cause)).collect();
@@ -228,10 +248,39 @@ async fn ended(cell: Play, scene: Scene, gate: &Gate) -> (Sandbox, Vec<StandingK
 }
 
 impl Play {
+    /// Whether the relay has nothing to go by in the attempt but its own patience.
+    fn uses_up_patience(self) -> bool {
+        self.how == How::Hangs && self.at != At::Quit
+    }
+
+    /// How the log names the place at which the attempt failed, if it did.
+    fn failure(self) -> Option<&'static str> {
+        Some(match self.at {
+            At::TokenEndpoint if self.how == How::Hangs => "\"credential: ",
+            At::TokenEndpoint => "\"https://",
+            At::Connect => "\"connect to ",
+            At::Greeting => "\"greeting: ",
+            At::Ehlo | At::EhloInsideTls => "\"EHLO: ",
+            At::StartTls => "STARTTLS: ",
+            At::Handshake => "\"TLS with ",
+            // Octets in clear may be there before the handshake begins.
+            At::HandshakeBehindStartTls => "TLS",
+            At::UserPrompt | At::PasswordPrompt | At::PasswordVerdict | At::TokenInvitation | At::TokenVerdict => {
+                "\"AUTH: "
+            }
+            At::Mail => "\"MAIL: ",
+            At::Recipient => "\"RCPT: ",
+            At::Data => "\"DATA: ",
+            At::LongBody => "\"body: ",
+            At::ShortBody | At::Dot => "\"end of data: ",
+            At::Quit => return None,
+        })
+    }
+
     /// An account that comes to this stage.
     fn account(self, account: &mut account::Settings, sandbox: &Sandbox) {
         match self.at {
-            At::Ehlo | At::StartTls | At::Handshake | At::EhloInsideTls => {
+            At::Ehlo | At::StartTls | At::HandshakeBehindStartTls | At::EhloInsideTls => {
                 account.encryption = Encryption::StartTls;
                 account.port = sandbox.starttls().port();
             }
@@ -256,7 +305,7 @@ impl Play {
             At::Greeting => plan(Stage::Greeting, fault),
             At::Ehlo => plan(Stage::Ehlo, fault),
             At::StartTls => plan(Stage::StartTls, fault),
-            At::Handshake => plan(Stage::TlsHandshake, fault),
+            At::Handshake | At::HandshakeBehindStartTls => plan(Stage::TlsHandshake, fault),
             At::EhloInsideTls => {
                 passes(Stage::Ehlo);
                 plan(Stage::Ehlo, fault);

@@ -70,18 +70,20 @@ async fn delivered(sandbox: &Sandbox, deliveries: u64) -> Vec<String> {
     all.iter().map(|delivery| delivery.addresses().join(" ")).collect()
 }
 
-/// Ends the relay and reads what lies in its queue: who is still owed something.
+/// Ends the relay and reads what lies in its queue: who is still owed something. What is finished has gone.
 async fn kept(scene: Scene) -> Vec<String> {
     let Scene { relay, config, directory, .. } = scene;
     relay.shut_down().await;
     let all = on_disk(&config);
     drop(directory);
+    let is_owed = |waiting: &Waiting| waiting.parcel.recipients.iter().any(|owed| owed.state.is_open());
+    assert!(all.iter().all(is_owed), "{all:?}");
     let open = all.iter().flat_map(|waiting| &waiting.parcel.recipients).filter(|owed| owed.state.is_open());
     open.map(|owed| owed.recipient.address.to_string()).collect()
 }
 
 /// What lies in the queue of a relay that has ended.
-fn on_disk(config: &Config) -> Vec<Waiting> {
+pub fn on_disk(config: &Config) -> Vec<Waiting> {
     let owner = Ownership::take(&config.storage.directory).unwrap();
     let store = Sqlite::open(&owner).unwrap();
     let all = store.list(&Filter::default(), Page { after: None, limit: 100 }).unwrap();

@@ -6,7 +6,7 @@ use posthouse::journal::Journal;
 use posthouse::smtp::client::Timeouts;
 
 use super::*;
-use crate::scene::{add_account, relay_to};
+use crate::scene::{Log, add_account, relay_to};
 
 /// Nobody listens there.
 async fn deserted() -> u16 {
@@ -26,19 +26,7 @@ async fn with_no_wait_the_device_hears_at_once_that_it_is_queued() {
 
 #[tokio::test]
 async fn a_device_that_hangs_up_after_the_end_of_data_changes_nothing() {
-    let scene = scene().await;
-    let gate = waits(&scene, Stage::Mail);
-    let mut device = scene.device().await;
-    device.envelope(&[RECIPIENT]).await;
-    device.data(SAMPLE).await;
-    reached(&gate).await;
-    drop(device);
-    gate.open();
-    assert_eq!(delivered(&scene.sandbox, 1).await, [RECIPIENT]);
-}
-
-#[tokio::test]
-async fn a_device_that_hung_up_and_a_provider_that_is_silent_is_kept() {
+    let log = Log::capture();
     let scene = scene_with(Keeping { wait: WAIT, ..keeping() }).await;
     let gate = waits(&scene, Stage::Mail);
     let mut device = scene.device().await;
@@ -46,7 +34,24 @@ async fn a_device_that_hung_up_and_a_provider_that_is_silent_is_kept() {
     device.data(SAMPLE).await;
     reached(&gate).await;
     drop(device);
-    // The end of the relay ends the window, whether or not it is over.
+    log.wait_for_line(&["kept in the queue"]).await;
+    once(&scene, Stage::Data, Fault::reply(451, "4.7.1 Greylisted"));
+    gate.open();
+    assert_eq!(delivered(&scene.sandbox, 1).await, [RECIPIENT], "at the second attempt");
+    assert_eq!(kept(scene).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_device_that_hung_up_and_a_provider_that_is_silent_is_kept() {
+    let log = Log::capture();
+    let scene = scene_with(Keeping { wait: WAIT, ..keeping() }).await;
+    let gate = waits(&scene, Stage::Mail);
+    let mut device = scene.device().await;
+    device.envelope(&[RECIPIENT]).await;
+    device.data(SAMPLE).await;
+    reached(&gate).await;
+    drop(device);
+    log.wait_for_line(&["kept in the queue", "the time its device waits is over"]).await;
     assert_eq!(kept(scene).await, [RECIPIENT]);
 }
 
@@ -67,6 +72,30 @@ async fn the_end_of_the_relay_stores_what_is_under_way_and_says_so() {
         assert_queued(&heard);
         assert_eq!(left, [RECIPIENT], "{stage:?}");
     }
+}
+
+#[tokio::test]
+async fn the_end_of_the_relay_stores_what_no_courier_has_yet() {
+    let log = Log::with_transcripts();
+    let scene = Scene::with(provider(), |config, _| {
+        durable(config, keeping());
+        config.accounts[0].connections = 1;
+        config.delivery.shutdown_grace = WAIT;
+    })
+    .await;
+    let gate = waits(&scene, Stage::Greeting);
+    let (mut first, mut second) = (scene.device().await, scene.device().await);
+    for (device, to) in [(&mut first, RECIPIENT), (&mut second, "second@example.com")] {
+        device.envelope(&[to]).await;
+        device.data(SAMPLE).await;
+    }
+    reached(&gate).await;
+    // Written down when its data has ended.
+    log.wait_for_lines(2, &["octets of body"]).await;
+    let (left, one, other) = tokio::join!(kept(scene), first.reply(), second.reply());
+    assert_queued(&one);
+    assert_queued(&other);
+    assert_eq!(left, [RECIPIENT, "second@example.com"]);
 }
 
 #[tokio::test]

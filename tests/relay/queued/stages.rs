@@ -120,6 +120,8 @@ stages! {
     starttls:           StartTls            => Away       Away       Away       Away       Away;
     // Who answers, and not with TLS, does not fit the configuration; a handshake that is cut is the network's.
     handshake:          Handshake           => Unfit      Unfit      Away       Away       Unfit;
+    handshake_behind:   HandshakeBehindStartTls
+                                            => Unfit      Unfit      Away       Away       Unfit;
     ehlo_inside_tls:    EhloInsideTls       => Away       Away       Away       Away       Away;
     user_prompt:        UserPrompt          => Throttled  Held       Away       Away       Away;
     password_prompt:    PasswordPrompt      => Throttled  Held       Away       Away       Away;

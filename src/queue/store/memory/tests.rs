@@ -1,4 +1,6 @@
 //! The store of the tests keeps what every engine promises, and does on top what a test wants of it.
+//!
+//! The promises are those of the conformance suite; the rest is held back commits, failures, and a process that dies.
 
 use super::super::conformance::{self, Engine, made};
 use super::super::sample;

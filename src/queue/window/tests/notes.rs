@@ -6,6 +6,8 @@
 use std::sync::atomic::AtomicU64;
 
 use super::*;
+use crate::journal::log::heard::Heard;
+use crate::mail::envelope::Notify;
 
 #[tokio::test(start_paused = true)]
 async fn a_dot_that_was_permitted_is_waited_for_and_its_reply_counts() {
@@ -79,11 +81,12 @@ async fn with_no_wait_nobody_waits_and_250_is_said_after_the_commit() {
 
 #[tokio::test(start_paused = true)]
 async fn where_every_account_of_the_route_is_closed_nobody_waits() {
-    let house = House::new();
+    let (house, log) = (House::new(), Heard::begin());
     let began = now();
     house.queue.close(&"office".into(), why(Cause::Account));
     let mut mail = house.offer("a@x");
     assert_eq!(mail.hears().await, mail.queued());
+    assert_eq!(log.count(&["kept in the queue", "because"]), 1, "whoever reads the log sees why");
     assert_eq!(now(), began);
     let State::Open { last: Some(said) } = &house.parcels(&mail)[0].recipients[0].state else { panic!() };
     assert_eq!(said.why.sentence, "because", "whoever looks at the queue sees why");
@@ -95,20 +98,28 @@ async fn an_account_that_closes_while_a_device_waits_ends_its_wait() {
     let house = House::new();
     let began = now();
     let mut mail = house.offer("a@x");
-    house.queue.close(&"office".into(), why(Cause::Account));
-    assert_eq!(mail.hears().await, mail.queued());
+    let closes = async {
+        settled_down().await;
+        house.queue.close(&"office".into(), why(Cause::Account));
+    };
+    let (heard, ()) = tokio::join!(mail.hears(), closes);
+    assert_eq!(heard, mail.queued());
     assert_eq!(now(), began);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_closed_account_does_not_keep_the_recipients_of_another_from_their_window() {
-    let house = House::new();
+    let (house, began) = (House::new(), now());
     house.queue.close(&"office".into(), why(Cause::Account));
     let mut mail = house.offer("a@x b@x>backup");
-    let courier = settles(house.claim("backup").await, [delivered()]);
-    assert_eq!(mail.hears().await, mail.queued());
+    let taken = async {
+        tokio::time::sleep(WAIT / 2).await;
+        settles(house.claim("backup").await, [delivered()]).await.unwrap();
+    };
+    let (heard, ()) = tokio::join!(mail.hears(), taken);
+    assert_eq!(heard, mail.queued());
+    assert_eq!(now() - began, WAIT / 2, "the other one has its window, and nobody waits for the closed one");
     assert_eq!(house.states(&mail), ["a@x open"], "what the provider has is not stored");
-    courier.await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -247,6 +258,25 @@ async fn a_message_for_which_there_is_no_room_is_452_only_if_it_must_be_stored()
     settles(house.claim("office").await, [later()]);
     assert_eq!(mail.hears().await, "452 4.3.1 The message cannot be stored, try again later");
     assert_eq!(house.store.messages(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asked_to_hear_of_success_is_told_in_a_commit_before_250() {
+    let house = House::new();
+    let mut offered = mail("a@x b@x");
+    let recipients = &mut Arc::get_mut(&mut offered.envelope).expect("nobody else has it").recipients;
+    recipients[0].notify = Some(Notify::On { success: true, failure: true, delay: false });
+    let mut mail = house.offer_this(offered, WAIT);
+    let lease = house.claim("office").await;
+    house.store.hold();
+    settles(lease, [delivered(), delivered()]);
+    tokio::select! {
+        heard = mail.hears() => panic!("{heard} before the report was durable"),
+        () = house.store.asked_for(1) => {}
+    }
+    house.store.release();
+    assert_eq!(mail.hears().await, "250 2.6.0 taken as 7", "the provider's own words");
+    assert_eq!((house.store.messages(), house.states(&mail)), (1, Vec::new()), "the report, and nothing else");
 }
 
 #[tokio::test(start_paused = true)]

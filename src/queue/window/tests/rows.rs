@@ -4,6 +4,7 @@
 //! made counts, too: what the provider has costs none.
 
 use super::*;
+use crate::journal::log::heard::Heard;
 
 #[tokio::test(start_paused = true)]
 async fn all_delivered_is_the_provider_s_250_and_nothing_touches_the_disk() {
@@ -19,9 +20,10 @@ async fn all_delivered_is_the_provider_s_250_and_nothing_touches_the_disk() {
 #[tokio::test(start_paused = true)]
 async fn all_never_is_the_most_frequent_5xx_with_the_names_and_nothing_on_disk() {
     let house = House::new();
-    let mut mail = house.offer("a@x b@x c@x");
-    settles(house.claim("office").await, [never(550), never(553), never(550)]);
-    assert_eq!(mail.hears().await, "550 5.1.1 a@x, c@x: No such user (sent to nobody)");
+    let mut mail = house.offer("a@x b@x c@x>backup d@x>backup");
+    settles(house.claim("office").await, [never(553), never(550)]);
+    settles(house.claim("backup").await, [never(550), never(554)]);
+    assert_eq!(mail.hears().await, "550 5.1.1 b@x, c@x: No such user (sent to nobody)");
     mail.was_told();
     assert_eq!(house.store.commits(), 0, "the device knows, and tells whoever it likes");
 }
@@ -89,7 +91,7 @@ async fn what_cannot_be_stored_is_452_and_nothing_of_it_goes_out_later() {
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_stored_and_went_out_to_some_is_451() {
     for rest in [later(), uncertain(), never(550)] {
-        let house = House::new();
+        let (house, log) = (House::new(), Heard::begin());
         let mut mail = house.offer("a@x b@x");
         let lease = house.claim("office").await;
         house.store.fail_next(full());
@@ -99,5 +101,6 @@ async fn what_cannot_be_stored_and_went_out_to_some_is_451() {
         mail.was_told();
         courier.await.unwrap();
         assert_eq!(house.store.messages(), 0);
+        assert_eq!(log.count(&["partly delivered: to 1 of 2 recipients"]), 1, "whoever reads the log knows");
     }
 }

@@ -82,7 +82,9 @@ async fn what_waits_in_a_lane_when_it_is_stored_is_the_store_s() {
     assert_eq!(mail.hears().await, mail.queued());
     let ready = house.store.parcels(mail.id).unwrap();
     assert_eq!(ready.len(), 1);
-    assert!(due(&ready[0]), "and not in memory: that would grow with the queue");
+    assert!(due(&ready[0]));
+    house.queue.core().unwrap().look(&ready[0].route);
+    assert!(!house.has_work_for("office"), "and not the lane's as well: memory would grow with the queue");
 }
 
 #[tokio::test(start_paused = true)]

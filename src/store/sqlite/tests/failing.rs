@@ -44,6 +44,7 @@ fn everybody_hears_of_it_and_nothing_is_taken_until_a_trial_is_durable() {
             assert!(matches!(made(second), Err(NotStored::Failing { .. })));
             let (later, change) = home.mail(size);
             assert!(made(store.commit(vec![change])).is_err());
+            assert!(!home.names("spool").contains(&later.to_string()), "the trial must not meet one put there anew");
             assert!(made(store.remember(&"office".into(), &Remembered::default())).is_err());
             assert!(store.message(before).unwrap().is_some(), "what was promised can be read all the while");
             well(&store);

@@ -60,6 +60,12 @@ impl Home {
         (id, Change::Store(Arc::new(message), vec![parcel]))
     }
 
+    /// How many rows a table has.
+    fn rows(&self, table: &str) -> u64 {
+        let looks = rusqlite::Connection::open(self.path().join(NAME)).unwrap();
+        looks.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+    }
+
     /// Names of files in a directory below this one.
     fn names(&self, below: &str) -> Vec<String> {
         let entries = std::fs::read_dir(self.path().join(below)).unwrap().map(Result::unwrap);
@@ -278,6 +284,7 @@ proptest! {
             prop_assert_eq!(ours.is_ok(), theirs.is_ok(), "{:?}", steps);
         }
         same(&store, &model, 6);
+        prop_assert_eq!(home.rows("body"), home.rows("message"), "no octets stay behind a message that is finished");
         drop(store);
         same(&home.open(), &model, 6);
         same(&home.crashed().open(), &model, 6);

@@ -7,7 +7,7 @@ use std::fs;
 
 use super::*;
 use crate::queue::parcel::HeldBy;
-use crate::queue::store::{Filter, StandingKind};
+use crate::queue::store::{Filter, StandingKind, Unreadable};
 
 /// A directory with two large messages in it, as a crash leaves it.
 fn crashed() -> (Home, [MessageId; 2]) {
@@ -121,6 +121,28 @@ fn a_message_without_its_body_is_held_said_and_never_guessed() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_body_that_cannot_be_opened_just_now_is_not_taken_for_a_damaged_one() {
+    let (home, [stuck, whole]) = crashed();
+    let path = home.path().join("spool").join(stuck.to_string());
+    let aside = home.path().join("aside");
+    fs::rename(&path, &aside).unwrap();
+    // Any error that says nothing of the file: a name that leads to itself.
+    std::os::unix::fs::symlink(&path, &path).unwrap();
+    let store = home.open();
+    assert!(is_there(&store, whole));
+    let problem = store.message(stuck).unwrap_err();
+    assert!(matches!(problem, Unreadable::Passing { .. }), "{problem:?}");
+    let held = Filter { standing: Some(StandingKind::Held), ..Filter::default() };
+    assert_eq!(store.list(&held, Page { after: None, limit: 9 }).unwrap(), []);
+    fs::remove_file(&path).unwrap();
+    let problem = store.message(stuck).unwrap_err();
+    assert!(matches!(problem, Unreadable::Damaged { .. }), "{problem:?}");
+    fs::rename(&aside, &path).unwrap();
+    assert!(is_there(&store, stuck));
+}
+
 #[test]
 fn a_record_that_cannot_be_read_is_held_and_stops_nobody() {
     for (column, standing) in [("parcel", sample::due(1)), ("message", sample::due(1)), ("parcel", sample::sending())] {
@@ -150,6 +172,12 @@ fn a_record_that_cannot_be_read_is_held_and_stops_nobody() {
         assert_eq!(waiting.reverse_path.to_string().to_lowercase(), "scanner@example.com");
         let Standing::Held { by: HeldBy::Damaged, why, .. } = &waiting.parcel.standing else { panic!("{waiting:?}") };
         assert!(why.sentence.contains("cannot be read"), "{why:?}");
+        if column == "parcel" {
+            let looks = rusqlite::Connection::open(home.path().join("queue.db")).unwrap();
+            let sql = "SELECT content FROM damaged WHERE message = ?1";
+            let beside: String = looks.query_row(sql, [bad.as_bytes()], |row| row.get(0)).unwrap();
+            assert!(beside.starts_with("{{"), "what stood there is kept: {beside}");
+        }
         made(store.commit(vec![finish(bad)])).unwrap();
         assert!(store.parcels(bad).unwrap().is_empty(), "a person may remove it");
     }
@@ -192,7 +220,10 @@ fn a_database_that_is_damaged_is_refused_and_left_as_it_is() {
     let whole = fs::read(&database).unwrap();
     let mut garbled = whole.clone();
     garbled[..100].fill(0x55);
-    for octets in [&whole[..whole.len() - 8192], &whole[..5000], &garbled] {
+    // Its first page is well; no table can be found.
+    let mut rootless = whole.clone();
+    rootless[8192..].fill(0x55);
+    for octets in [&whole[..whole.len() - 8192], &whole[..5000], &garbled, &rootless] {
         fs::write(&database, octets).unwrap();
         let said = refused(&home);
         assert!(said.contains("queue.db is damaged") && said.contains("safe place"), "{said}");
