@@ -1,7 +1,8 @@
 //! One message on its way in: its body is gathered, stamped, offered, and the device hears the one answer.
 //!
-//! Guarantees that a body is always read to its true end before it is answered, and that a device that hangs up takes
-//! its message with it as long as that is possible, unless it had sent everything ahead (a script).
+//! Guarantees that a body is always read to its true end before it is answered. Where nothing is kept a device that hangs
+//! up takes its message with it as long as that is possible, unless it had sent everything ahead (a script); where there
+//! is a queue the message goes on without it.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -13,7 +13,7 @@ use super::core::Core;
 use super::parcel::{Parcel, ParcelId};
 use super::schedule::{self, Refused};
 use super::store::{Change, Filter, NotStored, Page, StandingKind, Store, Unreadable};
-use super::{Keeping, Queue};
+use super::{Keeping, Queue, Route};
 use crate::ids::MessageId;
 use crate::journal::{Event, Journal, Kept};
 
@@ -142,6 +142,14 @@ impl Hands {
     fn back(&self, id: ParcelId) {
         if let Self::Couriers(core) = self {
             core.out.back(id);
+        }
+    }
+
+    /// Since when no hold has kept mail from all accounts of this route; nothing while one does, or nobody delivers.
+    fn usable_since(&self, route: &Route) -> Option<Timestamp> {
+        match self {
+            Self::Couriers(core) => core.lanes.usable_since(route),
+            Self::Nobody => None,
         }
     }
 }
@@ -277,7 +285,10 @@ impl Actor {
             self.hands.back(id);
             return Ok(());
         };
-        match done_to(order, parcel.clone(), arrived, self.now, &self.keeping) {
+        // What it has waited for its accounts is written down before it is due at another time: it is no lifetime.
+        let usable_since = self.hands.usable_since(&parcel.route).unwrap_or(self.now);
+        let counted = schedule::claimed(parcel.clone(), self.now, usable_since);
+        match done_to(order, counted, arrived, self.now, &self.keeping) {
             Ok(change) => {
                 batch.parcels.push(parcel);
                 batch.changes.push(change);

@@ -39,7 +39,8 @@ pub(super) struct Core {
     pub out: Out,
     pub resting: Resting,
     pub room: Room,
-    /// Windows without a session, outcomes that could not be recorded at once.
+    /// Whoever brings and tends what is stored, orders of people, windows without a session, and outcomes that are
+    /// recorded without a courier.
     pub tasks: TaskTracker,
     /// Cancelled when the relay ends: no device waits any longer.
     pub ending: CancellationToken,
@@ -83,8 +84,9 @@ impl Core {
         let ended: Vec<_> = ended.iter().map(|(parcel, owed)| notice::Ended::new(parcel, owed)).collect();
         let told = notice::of(message, &ended, &terms);
         for parcel in told.notice.iter().flat_map(|(_, parcels)| parcels) {
-            // It may go where no mail has gone before: only a route that is known is looked for in the store.
-            self.lanes.look(&parcel.route);
+            // It may go where no mail has gone before: only a route that is known is looked for in the store. Nobody is
+            // woken before it lies there, and no lane is asked: whoever calls may hold the lock of a ticket.
+            self.lanes.know(&parcel.route);
         }
         told
     }

@@ -140,12 +140,17 @@ impl Lanes {
         self.by_account.values().flat_map(Lane::send_back).collect()
     }
 
-    /// Something of this route may be due now or later: whoever brings it looks.
-    pub fn look(&self, route: &Route) {
+    /// Something of this route is going to be stored. Takes no lock of a lane: those are taken before the ticket's.
+    pub fn know(&self, route: &Route) {
         let known = self.routes().contains(route);
         if !known {
             self.routes().insert(route.clone());
         }
+    }
+
+    /// Something of this route may be due now or later: whoever brings it looks.
+    pub fn look(&self, route: &Route) {
+        self.know(route);
         if let Some(lane) = self.first_open(route).and_then(|account| self.by_account.get(account)) {
             lane.want();
         }

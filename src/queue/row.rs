@@ -139,10 +139,23 @@ impl Row {
             if condition.wait_for(|now| *now == Condition::Well).await.is_err() {
                 return;
             }
+            let Some(lies_there) = self.lies_there(&ending.settled).await else { continue };
+            if lies_there {
+                return self.say(ending, account);
+            }
             if self.core.store.commit(ending.changes()).await.is_ok() {
                 return self.say(ending, account);
             }
         }
+    }
+
+    /// Whether the commit that was said to have failed lies on the disk after all: its notice may have gone out since,
+    /// and would be stored a second time. Nobody else changes the parcel. Nothing where it cannot be read.
+    async fn lies_there(&self, settled: &schedule::Settled) -> Option<bool> {
+        let (core, id) = (Arc::clone(&self.core), self.id);
+        let parcels = tokio::task::spawn_blocking(move || core.store.parcels(id.message)).await.ok()?.ok()?;
+        let stands = parcels.iter().find(|parcel| parcel.id == id);
+        Some(stands == Some(&settled.parcel).filter(|_| !settled.is_finished))
     }
 
     fn parcel(&self) -> MutexGuard<'_, Option<Parcel>> {
@@ -198,3 +211,6 @@ fn standing(parcel: &Parcel) -> journal::Standing {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

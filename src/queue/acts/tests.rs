@@ -90,6 +90,23 @@ async fn what_is_retried_is_due_at_once_and_a_hold_does_not_count_as_its_time() 
     assert_eq!((held.standing, held.held_s), (Standing::Due { at: at(NOW) }, 5 + 600));
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_waited_for_a_held_account_is_not_given_up_because_a_person_had_a_hand_in_it() {
+    for order in [|which| Order::Retry { which }, |which| Order::Hold { which, reason: "not now".into() }] {
+        let house = fixture::House::started(fixture::keeping(), &["office"]);
+        house.close("office", Cause::Account);
+        let id = house.put("fax", "office", 0).await;
+        house.clock.advance(6 * fixture::DAY);
+        for order in [order(these(&[id.message])), Order::Release { which: these(&[id.message]) }] {
+            house.queue.act(order).await.unwrap();
+        }
+        house.open("office");
+        house.claim("office").await.settle(vec![fixture::later()], None).await;
+        let standing = house.row(id).unwrap().standing;
+        assert!(matches!(standing, Standing::Due { .. }), "after its first attempt: {standing:?}");
+    }
+}
+
 #[tokio::test]
 async fn what_failed_is_owed_again_with_its_time_before_it() {
     let (_, store) = store();

@@ -2,6 +2,7 @@
 //!
 //! The store is in memory and can be held back or made to fail; time stands still unless a test moves it.
 
+mod crossed;
 mod ending;
 mod failover;
 mod locks;

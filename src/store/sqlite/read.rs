@@ -1,7 +1,7 @@
 //! Reading: a few connections of their own, so that nobody who looks stands in the writer's way.
 //!
-//! Every question is answered from one snapshot, and finds its rows by an index; only `list` and `stock` go through
-//! the queue, and never through the bodies. As long as one of these connections is open, what a failed commit left in
+//! Every question is answered from one snapshot, and finds its rows by an index; only `list`, `count`, `find` and
+//! `stock` go through the queue, and never through the bodies. As long as one of these connections is open, what a failed commit left in
 //! the log beyond the last promised one is invisible to all and overwritten by the next.
 
 use std::collections::HashMap;
