@@ -2,9 +2,10 @@
 //!
 //! The clock is set and moved by the test; a restart is another queue over the same store.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -189,22 +190,53 @@ pub fn parcel(id: ParcelId, route: &str, standing: Standing) -> Parcel {
 
 /// What is written into the log on this thread.
 #[derive(Clone, Default)]
-pub struct Said(Arc<Mutex<Vec<u8>>>);
+pub struct Said(Arc<Mutex<String>>);
 
 impl Said {
-    pub fn listen(&self) -> tracing::subscriber::DefaultGuard {
-        let said = self.clone();
-        tracing::subscriber::set_default(tracing_subscriber::fmt().with_writer(move || said.clone()).finish())
+    pub fn listen(&self) -> Listening {
+        let said = Arc::clone(&self.0);
+        listen(move |text| said.lock().unwrap().push_str(text))
     }
 
     pub fn times(&self, text: &str) -> usize {
-        String::from_utf8_lossy(&self.0.lock().unwrap()).matches(text).count()
+        self.0.lock().unwrap().matches(text).count()
     }
 }
 
-impl std::io::Write for Said {
+/// Hears what is written into the log on this thread, until the guard goes.
+pub fn listen(ear: impl FnMut(&str) + 'static) -> Listening {
+    static LOG: Once = Once::new();
+    // One log for all threads: one for each would now and then miss what another thread said first.
+    LOG.call_once(|| tracing_subscriber::fmt().with_ansi(false).with_writer(|| Log).init());
+    EAR.set(Some(Box::new(ear)));
+    Listening(())
+}
+
+type Ear = Box<dyn FnMut(&str)>;
+
+thread_local! {
+    static EAR: Cell<Option<Ear>> = const { Cell::new(None) };
+}
+
+/// Nobody listens any more when this is dropped.
+pub struct Listening(());
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        EAR.set(None);
+    }
+}
+
+struct Log;
+
+impl std::io::Write for Log {
     fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(octets)
+        // Not there while it hears: it may do what is written into the log.
+        if let Some(mut ear) = EAR.take() {
+            ear(&String::from_utf8_lossy(octets));
+            EAR.set(Some(ear));
+        }
+        Ok(octets.len())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {

@@ -48,20 +48,21 @@ async fn a_courier_does_not_get_what_was_held_after_it_was_found_due() {
     let house = House::new(keeping(), &["office"]);
     let id = house.put("nas", "office", 0).await;
     meanwhile(&house, id, held(None));
-    house.queue.start(Known::default());
-    // The look of the recovery comes first and is not meant.
-    assert!(house.claimed("office").await.is_none());
+    let account = "office".into();
+    assert!(house.core().bring(&account).unwrap().is_ok(), "it was found");
+    assert!(house.core().bring(&account).unwrap().is_ok());
     assert_eq!(house.row(id).unwrap().standing, held(None));
+    assert_eq!(house.core().lanes.get(&account).unwrap().stored().0, 0);
     assert!(!house.core().out.has(id));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_hold_that_was_ended_after_it_was_found_over_gives_nothing_up() {
-    let house = House::started(Keeping { hold_for: Some(Duration::from_hours(24)), ..keeping() }, &["office"]);
-    tokio::time::sleep(Duration::from_millis(10)).await;
+    let house = House::new(Keeping { hold_for: Some(Duration::from_hours(24)), ..keeping() }, &["office"]);
     let id = house.put_as("nas", "office", held(Some(30))).await;
     meanwhile(&house, id, Standing::Due { at: at(DAY) });
-    house.pass(60, 60).await;
+    house.clock.advance(60);
+    house.core().end_holds().await;
     let row = house.row(id).unwrap();
     assert_eq!(row.standing, Standing::Due { at: at(DAY) });
     assert!(row.recipients[0].state.is_open(), "a person has released it");
@@ -69,21 +70,11 @@ async fn a_hold_that_was_ended_after_it_was_found_over_gives_nothing_up() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_came_after_a_dot_was_found_without_one_counts() {
-    let house = House::started(keeping(), &["office"]);
-    tokio::time::sleep(Duration::from_millis(10)).await;
+    let house = House::new(keeping(), &["office"]);
     let id = house.put_as("nas", "office", sending()).await;
-    // Nothing is held: the first look of a minute finds nothing, the next one is for dots.
     let failed = Standing::Failed { since: at(0) };
-    let (core, store, then) = (Arc::clone(house.core()), Arc::clone(&house.store), failed.clone());
-    house.store.after_look(move || {
-        let again = Arc::clone(&store);
-        store.after_look(move || {
-            assert!(core.out.take(id), "nobody has it yet");
-            change(&again, id, then);
-            core.out.back(id);
-        });
-    });
-    house.pass(60, 60).await;
+    meanwhile(&house, id, failed.clone());
+    house.core().end_unanswered().await.unwrap();
     assert_eq!(house.row(id).unwrap().standing, failed, "as its courier left it");
 }
 

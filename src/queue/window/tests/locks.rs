@@ -6,6 +6,7 @@
 use std::sync::mpsc;
 
 use super::*;
+use crate::queue::fixture::listen;
 
 fn ends(story: impl Future<Output = ()> + Send + 'static) {
     let (ended, ending) = mpsc::channel();
@@ -24,8 +25,10 @@ fn a_stored_part_that_is_given_back_ends_while_the_next_part_of_its_message_lies
         // More recipients than one transaction takes.
         let mut mail = house.offer("a@x b@x c@x d@x");
         let lease = house.claim("office").await;
+        // Right when it lies in the store, before the lanes are looked through.
+        let mut lease = Some(lease);
+        let _listening = listen(move |_| lease.take().into_iter().for_each(Lease::give_back));
         assert_eq!(mail.hears().await, mail.queued());
-        lease.give_back();
         assert_eq!(house.states(&mail), ["a@x open", "b@x open", "c@x open", "d@x open"]);
         let out = house.queue.core().unwrap().out.snapshot();
         assert!(out.is_empty(), "whoever brings stored mail may have it: {out:?}");
