@@ -38,7 +38,7 @@ Exit codes:
   74  the output could not be written, or the queue not be read or written
   75  something was not done: a message is being sent just now, or a relay is running that does not answer
   77  the relay that is running answers only its own user and root
-  78  the configuration is wrong
+  78  the configuration is wrong, or has none of the accounts of a message
 
 With --json one object is printed. `relay` says who told it (`version`, `pid`, `since`); it is null when no relay
 answered, and `why_without_relay` then says why. A message has a part for each way its recipients go.
@@ -48,7 +48,7 @@ answered, and `why_without_relay` then says why. A message has a part for each w
           the first), `attempts` and `last` (`reply`, `why`)
   show    the message, its `header`, and `parts` with `recipients` (`address`, `state`: open, delivered, never, removed)
           and `tries` (`id`, `account`, `at`, `ended`, `why`)
-  others  `changed` and `under_way`, lists of ids
+  others  `changed`, `under_way` and `without_account`, lists of ids
 `why` has `code`, `cause`, `sentence` and `cure`. Times are RFC 3339 in UTC. What is not known is null.";
 
 /// Flags of `posthouse queue`.

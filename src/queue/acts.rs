@@ -49,6 +49,9 @@ pub struct Acted {
     pub changed: Vec<ParcelId>,
     /// Not with these, which are being sent just now.
     pub under_way: Vec<ParcelId>,
+    /// Not with these, because none of their accounts is configured.
+    #[serde(default)]
+    pub without_account: Vec<ParcelId>,
 }
 
 /// Why something was not done, or not with all; each text is one sentence.
@@ -84,6 +87,10 @@ impl Order {
             Self::Release { .. } => ("released", ""),
             Self::Remove { reason, .. } => ("removed", reason),
         }
+    }
+
+    fn wants_it_sent(&self) -> bool {
+        matches!(self, Self::Retry { .. } | Self::Release { .. })
     }
 
     /// Whether a retry means what stands so.
@@ -145,6 +152,14 @@ impl Hands {
         }
     }
 
+    /// Whether anybody could carry what goes this way. Where nobody delivers, the next start sees to it.
+    fn can_carry(&self, route: &Route) -> bool {
+        match self {
+            Self::Couriers(core) => route.accounts().iter().any(|account| core.lanes.get(account).is_some()),
+            Self::Nobody => true,
+        }
+    }
+
     /// Since when no hold has kept mail from all accounts of this route; nothing while one does, or nobody delivers.
     fn usable_since(&self, route: &Route) -> Option<Timestamp> {
         match self {
@@ -171,6 +186,7 @@ struct Batch {
     parcels: Vec<Parcel>,
     changes: Vec<Change>,
     under_way: Vec<ParcelId>,
+    without_account: Vec<ParcelId>,
     /// Where the next batch begins; nothing after the last.
     next: Option<ParcelId>,
 }
@@ -285,6 +301,11 @@ impl Actor {
             self.hands.back(id);
             return Ok(());
         };
+        if order.wants_it_sent() && !self.hands.can_carry(&parcel.route) {
+            self.hands.back(id);
+            batch.without_account.push(id);
+            return Ok(());
+        }
         // What it has waited for its accounts is written down before it is due at another time: it is no lifetime.
         let usable_since = self.hands.usable_since(&parcel.route).unwrap_or(self.now);
         let counted = schedule::claimed(parcel.clone(), self.now, usable_since);
@@ -302,8 +323,9 @@ impl Actor {
     }
 
     async fn commit(&self, batch: Batch, order: &Order, acted: &mut Acted) -> Result<(), ActError> {
-        let Batch { parcels, changes, under_way, .. } = batch;
+        let Batch { parcels, changes, under_way, without_account, .. } = batch;
         acted.under_way.extend(under_way);
+        acted.without_account.extend(without_account);
         if changes.is_empty() {
             return Ok(());
         }

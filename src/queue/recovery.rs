@@ -107,10 +107,10 @@ impl Core {
         let now = self.clock.now();
         let left = blocking(move || {
             let found = core.store.unfinished()?;
-            Ok(core.revised(found, |w| {
+            core.revised(found, |w| {
                 let sending = matches!(w.parcel.standing, Standing::Sending { .. });
                 sending.then(|| schedule::recovered(w.parcel.clone(), w.arrived, now, &core.keeping, chance()))
-            }))
+            })
         })
         .await?;
         let count = left.len();
@@ -118,21 +118,28 @@ impl Core {
     }
 
     /// Those that are to be changed, as they are to be, and out: nobody else changes them between look and commit.
-    fn revised(&self, found: Vec<Waiting>, change: impl Fn(&Waiting) -> Option<Parcel>) -> Vec<Parcel> {
+    fn revised(
+        &self,
+        found: Vec<Waiting>,
+        change: impl Fn(&Waiting) -> Option<Parcel>,
+    ) -> Result<Vec<Parcel>, Unreadable> {
         let mut all = Vec::new();
         for listed in found {
             let id = listed.parcel.id;
             if change(&listed).is_none() || !self.out.take(id) {
                 continue;
             }
-            let parcels = self.store.parcels(id.message).unwrap_or_default();
+            // All or none: what is passed over now would be looked for by nobody.
+            let parcels = self.store.parcels(id.message).inspect_err(|_| {
+                all.iter().map(|parcel: &Parcel| parcel.id).chain([id]).for_each(|id| self.out.back(id));
+            })?;
             let now = parcels.into_iter().find(|parcel| parcel.id == id);
             match now.and_then(|parcel| change(&Waiting { parcel, ..listed })) {
                 Some(parcel) => all.push(parcel),
                 None => self.out.back(id),
             }
         }
-        all
+        Ok(all)
     }
 
     /// Changes what is to be changed of everything the filter finds.
@@ -150,7 +157,7 @@ impl Core {
             let (last, changed) = blocking(move || {
                 let listed = core.store.list(&filter, page)?;
                 let last = listed.last().map(|waiting| waiting.parcel.id);
-                Ok((last, core.revised(listed, |waiting| change(&core, waiting, &known))))
+                Ok((last, core.revised(listed, |waiting| change(&core, waiting, &known))?))
             })
             .await?;
             found.held += changed.iter().filter(|parcel| !is_due(parcel)).count();

@@ -11,6 +11,7 @@ use super::clerk::Clerk;
 use super::which::Which;
 use super::{EX_TEMPFAIL, EX_USAGE, Undone, json};
 use crate::app::queue::Ask;
+use crate::cli::sysexits::EX_CONFIG;
 use crate::queue::acts::{self, Acted, Order};
 use crate::queue::parcel::ParcelId;
 
@@ -85,7 +86,11 @@ fn messages(ids: &[ParcelId]) -> u64 {
 }
 
 fn said(acted: &Acted, what: &str, clerk: &Clerk, as_json: bool) -> (String, u8) {
-    let code = if acted.under_way.is_empty() { 0 } else { EX_TEMPFAIL };
+    let code = match acted {
+        Acted { without_account, .. } if !without_account.is_empty() => EX_CONFIG,
+        Acted { under_way, .. } if !under_way.is_empty() => EX_TEMPFAIL,
+        _ => 0,
+    };
     if as_json {
         return (format!("{:#}\n", json::acted(acted, clerk.source())), code);
     }
@@ -93,6 +98,11 @@ fn said(acted: &Acted, what: &str, clerk: &Clerk, as_json: bool) -> (String, u8)
     if !acted.under_way.is_empty() {
         let left = counted(messages(&acted.under_way));
         text.extend(["Being sent just now and left alone: ", &left, ". Try again in a moment.\n"]);
+    }
+    if !acted.without_account.is_empty() {
+        let left = counted(messages(&acted.without_account));
+        let cure = ". Configure one of them, or name the new one in its `renamed_from`, and start the relay anew.\n";
+        text.extend(["None of their accounts is configured, left alone: ", &left, cure]);
     }
     (text, code)
 }

@@ -86,7 +86,14 @@ pub(super) fn acted(acted: &Acted, source: &Source) -> Value {
         ids.dedup();
         ids
     };
-    told(source, json!({ "changed": ids(&acted.changed), "under_way": ids(&acted.under_way) }))
+    told(
+        source,
+        json!({
+            "changed": ids(&acted.changed),
+            "under_way": ids(&acted.under_way),
+            "without_account": ids(&acted.without_account),
+        }),
+    )
 }
 
 fn kind(kind: Kind) -> (&'static str, Value) {

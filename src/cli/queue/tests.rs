@@ -185,9 +185,11 @@ fn programs_read_the_same_under_names_that_stay() {
     tells("queue/list_json", &format!("{:#}\n", json::page(&page(), &relay())));
     tells("queue/show_json", &format!("{:#}\n", json::shown(&shown(vec![tried()], Kind::Mail), &files())));
     let ids = |numbers: &[(u8, u16)]| numbers.iter().map(|&(n, number)| ParcelId { message: id(n), number }).collect();
-    let acted = Acted { changed: ids(&[(1, 0), (1, 1), (2, 0)]), under_way: ids(&[(3, 0)]) };
+    let changed = ids(&[(1, 0), (1, 1), (2, 0)]);
+    let acted = Acted { changed, under_way: ids(&[(3, 0)]), without_account: ids(&[(4, 0)]) };
     let told = json::acted(&acted, &files());
     assert_eq!(told["changed"], serde_json::json!([id(1), id(2)]), "a message once, whatever parts it has");
+    assert_eq!(told["without_account"], serde_json::json!([id(4)]));
     assert_eq!((&told["under_way"], &told["relay"]), (&serde_json::json!([id(3)]), &serde_json::Value::Null));
 }
 

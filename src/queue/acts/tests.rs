@@ -107,6 +107,21 @@ async fn what_waited_for_a_held_account_is_not_given_up_because_a_person_had_a_h
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn mail_that_no_account_of_today_could_take_is_not_made_due() {
+    let house = fixture::House::started(fixture::keeping(), &["office"]);
+    let standing = |by| Standing::Held { since: at(0), until: None, by, why: why() };
+    let id = house.put_as("fax", "gone", standing(HeldBy::NoAccount)).await;
+    for order in [|which| Order::Release { which }, |which| Order::Retry { which }] {
+        let acted = house.queue.act(order(these(&[id.message]))).await.unwrap();
+        assert_eq!((acted.changed, acted.without_account), (vec![], vec![id]));
+        assert!(matches!(house.row(id).unwrap().standing, Standing::Held { by: HeldBy::NoAccount, .. }));
+        assert!(!house.core().out.has(id));
+    }
+    let acted = house.queue.act(Order::Remove { which: these(&[id.message]), reason: "old".into() }).await.unwrap();
+    assert_eq!(acted.changed, [id]);
+}
+
 #[tokio::test]
 async fn what_failed_is_owed_again_with_its_time_before_it() {
     let (_, store) = store();

@@ -74,6 +74,23 @@ async fn mail_without_an_account_is_held_until_one_is_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_at_first_is_looked_at_again() {
+    let house = House::new(keeping(), &["office"]);
+    let (sent, id) = (house.put_as("nas", "office", sending("office", 0)).await, house.put("nas", "office", 0).await);
+    for id in [sent, id] {
+        house.store.trouble_with_parcels(id.message);
+        let renamed = HashMap::from([("office".into(), "main".into())]);
+        let again = House::over(Arc::clone(&house.store), house.clock.clone(), keeping(), &["main"]);
+        again.queue.start(Known { renamed, ..Known::default() });
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        again.store.heal(id.message);
+        again.pass(60, 60).await;
+        assert_eq!((route(&again, sent), route(&again, id)), ("main".into(), "main".into()));
+        again.queue.end_windows();
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn all_pages_are_looked_through() {
     let house = House::new(keeping(), &["office"]);
     for _ in 0..=PAGE * 2 {

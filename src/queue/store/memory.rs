@@ -7,7 +7,7 @@
 
 mod filter;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -39,6 +39,8 @@ struct Inner {
     failures: VecDeque<NotStored>,
     /// Messages that cannot be read, and why.
     unreadable: HashMap<MessageId, Unreadable>,
+    /// Messages whose parcels cannot be read for now.
+    unread_parcels: HashSet<MessageId>,
     gate: Gate,
     /// What happens right after the next look into the queue.
     after_look: Option<Then>,
@@ -98,9 +100,16 @@ impl MemoryStore {
         self.lock().unreadable.insert(id, Unreadable::Passing { detail: "too many open files".to_owned() });
     }
 
+    /// The parcels of this message cannot be read for now; that there are some can.
+    pub fn trouble_with_parcels(&self, id: MessageId) {
+        self.lock().unread_parcels.insert(id);
+    }
+
     /// It can be read again.
     pub fn heal(&self, id: MessageId) {
-        self.lock().unreadable.remove(&id);
+        let mut inner = self.lock();
+        inner.unreadable.remove(&id);
+        inner.unread_parcels.remove(&id);
     }
 
     /// Does this right after the next look at parcels, before who looked hears of them: they are of another time then.
@@ -342,6 +351,9 @@ impl Store for MemoryStore {
     }
 
     fn parcels(&self, id: MessageId) -> Result<Vec<Parcel>, Unreadable> {
+        if self.lock().unread_parcels.contains(&id) {
+            return Err(Unreadable::Passing { detail: "too many open files".to_owned() });
+        }
         let all: Vec<Parcel> = of(&self.lock().parcels, id).cloned().collect();
         self.looked(all)
     }
