@@ -237,7 +237,9 @@ async fn nothing_goes_out_before_its_recipients_are_written_down_as_used() {
     let asked = std::mem::take(&mut *memory.0.lock().unwrap());
     assert!(!asked.is_empty());
     // Who does not wait for it is gone.
-    asked.into_iter().for_each(|kept| drop(kept.send(Ok(()))));
+    for kept in asked {
+        drop(kept.send(Ok(())));
+    }
     let mut provider = stand.connected().await;
     provider.hears(&["MAIL", "RCPT TO:<a@example.com>", "DATA"]).await;
     provider.say(ENVELOPE_OK).await;
