@@ -176,6 +176,20 @@ async fn a_mail_that_waits_for_the_one_before_can_still_be_taken_back() {
 }
 
 #[tokio::test]
+async fn a_mail_that_is_taken_back_frees_its_courier_though_the_provider_is_silent() {
+    let stand = Stand::new(100).await;
+    let mut offer = stand.offer(&["a@example.com"]);
+    let mut provider = stand.open().await;
+    provider.hears(&["MAIL", "RCPT TO:<a@example.com>", "DATA"]).await;
+    stand.store.fail_next(NotStored::Full { detail: "no room".into() });
+    stand.queue.end_windows();
+    let answer = offer.answer().await;
+    assert!(answer.reply().to_string().starts_with("452 4.3.1"), "{}", answer.reply());
+    let last = tokio::time::timeout(WAIT / 3, provider.line()).await.expect("nobody waits for what nobody wants");
+    assert_eq!(last, "", "the connection is closed, and no dot came");
+}
+
+#[tokio::test]
 async fn a_line_that_falls_while_a_mail_waits_for_the_one_before_is_noticed_at_once() {
     let stand = Stand::new(100).await;
     let (mut first, mut second) = (stand.offer(&["a@example.com"]), stand.offer(&["b@example.com"]));
@@ -223,7 +237,9 @@ async fn nothing_goes_out_before_its_recipients_are_written_down_as_used() {
     let asked = std::mem::take(&mut *memory.0.lock().unwrap());
     assert!(!asked.is_empty());
     // Who does not wait for it is gone.
-    asked.into_iter().for_each(|kept| drop(kept.send(Ok(()))));
+    for kept in asked {
+        drop(kept.send(Ok(())));
+    }
     let mut provider = stand.connected().await;
     provider.hears(&["MAIL", "RCPT TO:<a@example.com>", "DATA"]).await;
     provider.say(ENVELOPE_OK).await;
