@@ -15,7 +15,7 @@ use crate::queue::fixture::{DAY, House, Said, at, keeping, message, why};
 use crate::queue::parcel::{HeldBy, Standing, Why};
 use crate::queue::store::memory::MemoryStore;
 use crate::queue::store::{Change, Filter};
-use crate::queue::{Answer, Known, Offered, fixture};
+use crate::queue::{Answer, Offered, fixture};
 use crate::smtp::reply::Refusal;
 use crate::words::Cause;
 

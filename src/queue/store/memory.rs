@@ -117,12 +117,12 @@ impl MemoryStore {
         self.lock().after_look = Some(Then(Box::new(then)));
     }
 
-    fn looked<T>(&self, found: T) -> Result<T, Unreadable> {
+    fn looked<T>(&self, found: T) -> T {
         let then = self.lock().after_look.take();
         if let Some(Then(then)) = then {
             then();
         }
-        Ok(found)
+        found
     }
 
     /// From now on commits wait.
@@ -305,7 +305,7 @@ impl Store for MemoryStore {
             turns.extend(devices.iter_mut().filter_map(VecDeque::pop_front));
         }
         turns.truncate(ask.limit);
-        self.looked(turns)
+        Ok(self.looked(turns))
     }
 
     fn next_due(&self, routes: &[Route], after: Timestamp) -> Result<Option<Timestamp>, Unreadable> {
@@ -331,7 +331,7 @@ impl Store for MemoryStore {
         over.sort_by_key(end);
         over.truncate(limit);
         drop(inner);
-        self.looked(over)
+        Ok(self.looked(over))
     }
 
     fn unfinished(&self) -> Result<Vec<Waiting>, Unreadable> {
@@ -339,7 +339,7 @@ impl Store for MemoryStore {
         let sending = inner.parcels.values().filter(|parcel| matches!(parcel.standing, Standing::Sending { .. }));
         let sending: Vec<Waiting> = sending.map(|parcel| inner.waiting(parcel)).collect();
         drop(inner);
-        self.looked(sending)
+        Ok(self.looked(sending))
     }
 
     fn message(&self, id: MessageId) -> Result<Option<Arc<Message>>, Unreadable> {
@@ -355,7 +355,7 @@ impl Store for MemoryStore {
             return Err(Unreadable::Passing { detail: "too many open files".to_owned() });
         }
         let all: Vec<Parcel> = of(&self.lock().parcels, id).cloned().collect();
-        self.looked(all)
+        Ok(self.looked(all))
     }
 
     fn list(&self, filter: &Filter, page: Page) -> Result<Vec<Waiting>, Unreadable> {
@@ -364,7 +364,7 @@ impl Store for MemoryStore {
         let all = behind.map(|parcel| inner.waiting(parcel));
         let some: Vec<Waiting> = all.filter(|waiting| filter::admits(filter, waiting)).take(page.limit).collect();
         drop(inner);
-        self.looked(some)
+        Ok(self.looked(some))
     }
 
     fn load(&self, device: &DeviceName) -> Load {
