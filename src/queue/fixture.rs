@@ -52,7 +52,7 @@ pub fn later() -> Outcome {
     Outcome::Later(None, why(Cause::Network))
 }
 
-fn facts(name: &str) -> AccountFacts {
+pub fn facts(name: &str) -> AccountFacts {
     AccountFacts {
         name: name.into(),
         recipients_per_message: 100,

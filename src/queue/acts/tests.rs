@@ -14,7 +14,7 @@ use crate::net::clock::Clock;
 use crate::queue::fixture::{self, House, keeping};
 use crate::queue::parcel::{HeldBy, Owed, Said, Standing, State, Why};
 use crate::queue::store::memory::MemoryStore;
-use crate::queue::{AccountFacts, Message, Route};
+use crate::queue::{Message, Route};
 use crate::words::Cause;
 
 fn at(seconds: i64) -> Timestamp {
@@ -197,10 +197,9 @@ async fn after_a_crash_what_may_have_gone_out_is_left_to_the_relay_or_removed() 
 
 /// A durable queue on this store, without couriers.
 fn queue(store: &Arc<dyn Store>) -> Queue {
-    let facts = Vec::<AccountFacts>::new();
     Queue::durable(
         Keeping::default(),
-        facts,
+        vec![fixture::facts("office")],
         Arc::clone(store),
         Clock::default(),
         Journal::default(),

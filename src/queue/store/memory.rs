@@ -5,6 +5,7 @@
 //! has happened. Commits can be held back ([`MemoryStore::hold`]), made to fail ([`MemoryStore::fail_next`]) and
 //! counted. Guarantees the same as every engine (the conformance suite runs against it), but for durability.
 
+mod accounts;
 mod filter;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -16,7 +17,7 @@ use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
 
 use super::{Change, Condition, Due, Durable, Filter, Load, NotStored, Page, Stock, Store, Unreadable, Waiting};
-use crate::account::memory::{Memory, Remembered};
+use crate::account::memory::Remembered;
 use crate::ids::{AccountName, DeviceName, MessageId};
 use crate::queue::parcel::{Parcel, ParcelId, Standing};
 use crate::queue::{Message, Route};
@@ -387,19 +388,6 @@ impl Store for MemoryStore {
             *octets += message.body.size();
         }
         Ok(stock)
-    }
-}
-
-impl Memory for MemoryStore {
-    fn recall(&self) -> Result<HashMap<AccountName, Remembered>, NotStored> {
-        Ok(self.lock().remembered.clone())
-    }
-
-    fn remember(&self, account: &AccountName, what: &Remembered) -> Durable {
-        let (kept, promised) = Durable::promise();
-        self.lock().remembered.insert(account.clone(), what.clone());
-        let _ = kept.send(Ok(()));
-        promised
     }
 }
 
