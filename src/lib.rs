@@ -57,7 +57,12 @@
 //!    the device hears `250`: as parcels ([`queue::parcel`]), the recipients of a message that go out together.
 //! 2. A parcel that is due is handed to a courier of the first account of its route that can be used; what happens after
 //!    an attempt is decided in [`queue::schedule`], and told to a human by [`queue::notice`].
-//! 3. `posthouse queue` looks ([`app::queue`]) and acts ([`queue::acts`]), through the running relay or as the owner of
+//! 3. What is committed before a dot is written is that it may have gone out; a stored parcel that was only claimed was
+//!    certainly not sent. What was in its window and is delivered is never on the disk, unless a report of that is owed.
+//! 4. A device waits for all parcels of its message, but not one for another's account: a second after the first may have
+//!    gone out, what is left is stored. When the relay ends, windows end too, and only who waits for the reply to a dot
+//!    is waited for.
+//! 5. `posthouse queue` looks ([`app::queue`]) and acts ([`queue::acts`]), through the running relay or as the owner of
 //!    the directory.
 //!
 //! # The way of a sign-in

@@ -114,7 +114,7 @@ pub fn last_said(parcel: &Parcel) -> Option<Said> {
     let said = |state: &State| match state {
         State::Open { last } => last.clone(),
         State::Never { said, .. } => Some(said.clone()),
-        State::Delivered { .. } | State::Removed { .. } => None,
+        State::Delivered { .. } => None,
     };
     let open = parcel.recipients.iter().filter(|owed| owed.state.is_open()).find_map(|owed| said(&owed.state));
     open.or_else(|| parcel.recipients.iter().find_map(|owed| said(&owed.state)))

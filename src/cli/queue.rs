@@ -46,7 +46,7 @@ answered, and `why_without_relay` then says why. A message has a part for each w
           first ten), `recipients`, `open`, `size`, `arrived`, `route`, `state` (due, sending, held, failed),
           `next_attempt`, `held` (`since`, `until`, `by`, `why`), `account_hold` (if all its accounts are held: that of
           the first), `attempts` and `last` (`reply`, `why`)
-  show    the message, its `header`, and `parts` with `recipients` (`address`, `state`: open, delivered, never, removed)
+  show    the message, its `header`, and `parts` with `recipients` (`address`, `state`: open, delivered, never)
           and `tries` (`id`, `account`, `at`, `ended`, `why`)
   others  `changed`, `under_way` and `without_account`, lists of ids
 `why` has `code`, `cause`, `sentence` and `cure`. Times are RFC 3339 in UTC. What is not known is null.";

@@ -247,7 +247,7 @@ fn fate<'a>(ended: &Ended<'a>, terms: &Terms<'a>) -> Option<Fate<'a>> {
             (action, *at, said.reply.as_deref())
         }
         State::Delivered { at, reply, .. } => (Action::Relayed, *at, Some(reply.as_str())),
-        State::Open { .. } | State::Removed { .. } => return None,
+        State::Open { .. } => return None,
     };
     let server = ended.by.and_then(|name| terms.account(name)).map(|account| account.host.as_str());
     Some(Fate { recipient: &ended.owed.recipient, action, at, server, reply })

@@ -124,8 +124,6 @@ pub enum State {
     },
     /// Never; told or not as the notices are configured.
     Never { at: Timestamp, said: Said },
-    /// A person took it off.
-    Removed { at: Timestamp, reason: String },
 }
 
 impl State {

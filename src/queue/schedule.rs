@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use hands::{Refused, give_up_held, hold, release, remove, retry, set_aside};
+pub use hands::{Refused, give_up_held, hold, release, retry, set_aside};
 
 use super::parcel::{HeldBy, Owed, Parcel, Said, Standing, State, TRIES_KEPT, Try, Why};
 use super::settings::{Keeping, Uncertain};

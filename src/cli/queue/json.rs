@@ -63,14 +63,13 @@ fn part(parcel: &Parcel, holds: &Holds) -> Value {
 
 fn recipient(owed: &Owed) -> Value {
     let Owed { recipient, state } = owed;
-    let (state, at, reply, reason, said) = match state {
-        State::Open { last } => ("open", None, last.as_ref().and_then(|said| said.reply.as_ref()), None, last.as_ref()),
-        State::Delivered { at, reply, .. } => ("delivered", Some(at), Some(reply), None, None),
-        State::Never { at, said } => ("never", Some(at), said.reply.as_ref(), None, Some(said)),
-        State::Removed { at, reason } => ("removed", Some(at), None, Some(reason), None),
+    let (state, at, reply, said) = match state {
+        State::Open { last } => ("open", None, last.as_ref().and_then(|said| said.reply.as_ref()), last.as_ref()),
+        State::Delivered { at, reply, .. } => ("delivered", Some(at), Some(reply), None),
+        State::Never { at, said } => ("never", Some(at), said.reply.as_ref(), Some(said)),
     };
     json!({
-        "address": recipient.address, "state": state, "at": at, "reply": reply, "reason": reason,
+        "address": recipient.address, "state": state, "at": at, "reply": reply,
         "why": said.map(|said| why(&said.why)), "notify": recipient.notify, "orcpt": recipient.orcpt,
     })
 }

@@ -120,7 +120,6 @@ pub(super) fn recipient(state: &State, now: Timestamp) -> String {
         State::Open { last: said } => format!("waiting; {}", last(said.as_ref())),
         State::Delivered { at, reply, .. } => format!("delivered {}: {}", away(*at, now), plain(reply)),
         State::Never { at, said } => format!("failed {}: {}", away(*at, now), last(Some(said))),
-        State::Removed { at, reason } => format!("removed {}: {}", away(*at, now), plain(reason)),
     }
 }
 

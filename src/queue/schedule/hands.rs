@@ -1,4 +1,4 @@
-//! What a person does to a parcel: hold, release, try now, take a recipient off; and what ends a hold by itself. Pure.
+//! What a person does to a parcel: hold, release, try now; and what ends a hold by itself. Pure.
 //!
 //! Guarantees that time in a hold does not count towards `max_queue_lifetime`, whatever ended it, and that a parcel
 //! whose dot may be on its way is not touched. Writes nothing down: the caller journals what was done and why.
@@ -6,7 +6,6 @@
 use jiff::Timestamp;
 
 use super::{after, close_if_done, give_up, held_by, in_words, is_open};
-use crate::mail::address::Address;
 use crate::queue::parcel::{HeldBy, Parcel, Said, Standing, State, Why};
 use crate::queue::schedule::Settled;
 use crate::queue::settings::Keeping;
@@ -18,9 +17,6 @@ pub enum Refused {
     /// An attempt has it.
     #[error("is being sent right now")]
     BeingSent,
-    /// There is no such message, or it is finished.
-    #[error("is not in the queue (any more)")]
-    NotThere,
     /// It failed for good; nothing of it is waiting.
     #[error("has failed for good; `retry` tries it again, `remove` takes it out")]
     Failed,
@@ -30,9 +26,6 @@ pub enum Refused {
     /// It must be released first.
     #[error("is held; `release` ends the hold and sends it")]
     Held,
-    /// No recipient of this address is still open.
-    #[error("has no such recipient that is still open")]
-    NoSuchRecipient,
 }
 
 /// Holds it until a person releases it, or `hold_for` is over.
@@ -86,26 +79,6 @@ pub fn retry(mut parcel: Parcel, arrived: Timestamp, now: Timestamp) -> Result<P
     }
     parcel.standing = Standing::Due { at: now };
     Ok(parcel)
-}
-
-/// Takes one recipient off that is still open; the rest goes on as it was.
-pub fn remove(
-    mut parcel: Parcel,
-    recipient: &Address,
-    reason: &str,
-    now: Timestamp,
-    keeping: &Keeping,
-) -> Result<Settled, Refused> {
-    if matches!(parcel.standing, Standing::Sending { .. }) {
-        return Err(Refused::BeingSent);
-    }
-    let found = parcel.recipients.iter_mut().filter(|owed| is_open(owed) && owed.recipient.address == *recipient);
-    let found = found.map(|owed| owed.state = State::Removed { at: now, reason: reason.into() }).count();
-    if found == 0 {
-        return Err(Refused::NoSuchRecipient);
-    }
-    let is_finished = close_if_done(&mut parcel, now, keeping);
-    Ok(Settled { parcel, finished: Vec::new(), is_finished })
 }
 
 /// `hold_for` is over: what is open of it is given up.

@@ -245,20 +245,6 @@ fn a_hold_that_lasted_too_long_is_given_up() {
     assert_eq!((finished, is_finished), (vec![0], false));
 }
 
-#[test]
-fn a_recipient_that_is_taken_off_leaves_the_others_as_they_were() {
-    let keeping = Keeping::default();
-    let address = Address::parse(b"r1@x.example").unwrap();
-    let left = remove(parcel(2), &address, "gone", at(5), &keeping).unwrap();
-    assert!(left.parcel.recipients[0].state.is_open() && !left.is_finished);
-    assert_eq!(remove(left.parcel, &address, "gone", at(5), &keeping), Err(Refused::NoSuchRecipient));
-    assert!(
-        remove(Parcel { recipients: parcel(2).recipients[1..].to_vec(), ..parcel(1) }, &address, "", at(5), &keeping)
-            .unwrap()
-            .is_finished
-    );
-}
-
 fn any_outcome() -> impl Strategy<Value = Outcome> {
     prop_oneof![
         Just(delivered()),

@@ -132,7 +132,6 @@ fn states(parcels: &[Parcel]) -> Vec<String> {
         State::Open { .. } => "open",
         State::Delivered { .. } => "delivered",
         State::Never { .. } => "never",
-        State::Removed { .. } => "removed",
     };
     owed.map(|owed| format!("{} {}", owed.recipient.address, state(&owed.state))).collect()
 }
