@@ -99,6 +99,19 @@ async fn later_hold_and_uncertain_are_451() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn mail_whose_account_closes_hears_whether_it_is_held_or_out_of_reach() {
+    let held = "451 4.7.0 Not sent, the account cannot be used: because";
+    let away = "451 4.4.0 Not sent, try again later: because";
+    for (cause, heard) in [(Cause::Account, held), (Cause::Quota, held), (Cause::Config, held), (Cause::Network, away)]
+    {
+        let (queue, mut offer) = offered(&["a@x"]);
+        queue.close(&"office".into(), why(cause));
+        let Answer::Refused(refusal, _) = offer.answer().await else { panic!("nobody took it") };
+        assert_eq!(refusal.reply().to_string(), heard, "{cause:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn when_the_window_ends_before_the_dot_nothing_can_go_out() {
     let (queue, mut offer) = offered(&["a@x"]);
     let lease = queue.claim(&"office".into()).await;

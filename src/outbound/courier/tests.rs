@@ -12,8 +12,8 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::account::keeper::Keeper;
 use crate::account::keeper::tests::tools;
+use crate::account::keeper::{Keeper, Tools};
 use crate::account::memory::{Memory, Remembered};
 use crate::account::{Encryption, Pipelining, Settings, tests::settings};
 use crate::disk::FreeSpace;
@@ -82,8 +82,12 @@ impl Stand {
 
     /// The courier comes.
     fn man(&self, known: Known) {
+        self.man_at(known, Clock::default());
+    }
+
+    fn man_at(&self, known: Known, clock: Clock) {
         let now = Instant::now();
-        let keeper = Keeper::new(&self.account, tools()).unwrap();
+        let keeper = Keeper::new(&self.account, Tools { clock, ..tools() }).unwrap();
         let trust = trust::Settings { anchors: Anchors::Bundled, ..trust::Settings::default() };
         let tls = ClientTls::load(&trust, now).unwrap();
         let (ours, journal) = (Arc::new(OnceLock::new()), Journal::default());
@@ -220,6 +224,23 @@ impl Memory for Slow {
         self.0.lock().unwrap().push(kept);
         promised
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_the_clock_is_set_what_is_used_of_the_day_is_written_anew() {
+    let mut stand = Stand::new(100).await;
+    stand.account.recipients_per_day = Some(100);
+    let (memory, clock) = (Arc::new(Slow::default()), Clock::set(Timestamp::UNIX_EPOCH));
+    let known = Known { memory: Arc::clone(&memory) as Arc<dyn Memory>, ..Known::default() };
+    stand.man_at(known, clock.clone());
+    let an_hour_later = async || {
+        tokio::time::sleep(Duration::from_hours(1)).await;
+        std::mem::take(&mut *memory.0.lock().unwrap()).len()
+    };
+    an_hour_later().await;
+    assert_eq!(an_hour_later().await, 0, "nothing has changed");
+    clock.step(7 * 3600);
+    assert_eq!(an_hour_later().await, 1, "the next run would take it for used seven hours earlier");
 }
 
 #[tokio::test]
