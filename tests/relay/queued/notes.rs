@@ -6,6 +6,7 @@ use posthouse::journal::Journal;
 use posthouse::smtp::client::Timeouts;
 
 use super::*;
+use crate::device::SENDER;
 use crate::scene::{Log, add_account, relay_to};
 
 /// Nobody listens there.
@@ -122,6 +123,21 @@ async fn what_was_stored_goes_out_after_a_restart() {
     let scene = scene.restarted(|_| {}).await;
     assert_eq!(delivered(&scene.sandbox, 1).await, [RECIPIENT]);
     assert_eq!(kept(scene).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_device_with_its_share_of_the_queue_hears_so_at_mail_until_its_mail_is_gone() {
+    let scene = scene_with(Keeping { wait: Duration::ZERO, max_messages: 2, ..keeping() }).await;
+    let gate = waits(&scene, Stage::Mail);
+    assert_queued(&scene.device().await.mail().await);
+    let mut device = scene.device().await;
+    let heard = device.say(&format!("MAIL FROM:<{SENDER}>")).await;
+    assert_eq!(heard, "452 4.3.1 Too much mail of this device is waiting, try again later");
+    gate.open();
+    delivered(&scene.sandbox, 1).await;
+    // It is gone from the queue a moment after the provider has it.
+    let taken = async { while !device.say(&format!("MAIL FROM:<{SENDER}>")).await.starts_with("250 ") {} };
+    tokio::time::timeout(WAIT, taken).await.expect("there is room again");
 }
 
 #[tokio::test]
