@@ -1,8 +1,8 @@
 //! A courier at work: one message after the other, over one connection that is kept warm between them.
 //!
 //! Guarantees that a line that had rested and is no longer good is replaced once, at once, and is no attempt; that a
-//! message nobody waits for any more is not sent; that on one line a dot is written only when the message before is
-//! settled; and that it has at most one message behind the one it carries, which is in nobody's way: it takes it only
+//! message nobody waits for any more is not sent; that a dot is written only when what was sent before is settled, be it
+//! on another line; and that it has at most one message behind the one it carries, which is in nobody's way: it takes it only
 //! when no other courier of the account is free, and gives it back when the line falls.
 
 use std::sync::Arc;
@@ -28,6 +28,9 @@ use crate::upstream::{ConnectError, Line, Progress};
 /// How long a sign-in may go on when the message it was for has been withdrawn.
 const AFTERWARDS: Duration = Duration::from_secs(30);
 
+/// So many messages that never came to a dot may be settled while the next is begun; then the disk is waited for.
+const UNSETTLED: usize = 8;
+
 /// One courier and what it has in its hands.
 pub(super) struct Courier {
     pub desk: Arc<Desk>,
@@ -50,14 +53,14 @@ pub(super) struct Courier {
 pub(super) struct Settling(Vec<(MessageId, bool, JoinHandle<()>)>);
 
 impl Settling {
-    /// Waits for everything but the parcels of this message that wait for the next one of it.
+    /// Waits for everything but the parcels of this message that wait for the next one of it. Who stops waiting has the
+    /// next one wait for the same.
     pub(super) async fn done_but(&mut self, message: MessageId) {
-        let waits = |&(of, alone, _): &(MessageId, bool, JoinHandle<()>)| of != message || alone;
-        let (others, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.0).into_iter().partition(waits);
-        self.0 = rest;
-        for (_, _, task) in others {
+        while let Some(next) = self.0.iter().position(|&(of, alone, _)| of != message || alone) {
+            let ended = (&mut self.0[next].2).await;
+            self.0.remove(next);
             // As if it had been done here: a courier that fails inside is replaced.
-            if let Err(error) = task.await
+            if let Err(error) = ended
                 && error.is_panic()
             {
                 std::panic::resume_unwind(error.into_panic());
@@ -247,7 +250,9 @@ impl Courier {
     /// Ends a lease. What comes next on the line goes on meanwhile, up to its dot.
     async fn end(&mut self, lease: Lease, outcomes: Vec<Outcome>, tried: Option<Try>) {
         let (message, alone) = (lease.message().id, lease.settles_alone());
-        self.settling.done_but(message).await;
+        if self.settling.0.len() >= UNSETTLED {
+            self.settling.done_but(message).await;
+        }
         let settling = async move {
             lease.settle(outcomes, tried).await;
             failpoint::hit("courier.settled");

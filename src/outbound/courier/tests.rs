@@ -210,6 +210,29 @@ async fn a_line_that_falls_while_a_mail_waits_for_the_one_before_is_noticed_at_o
     drop(first.into_told());
 }
 
+#[tokio::test]
+async fn the_next_dot_waits_on_another_line_too() {
+    let stand = Stand::new(100).await;
+    let (mut first, mut second) = (stand.offer(&["a@example.com"]), stand.offer(&["b@example.com"]));
+    let mut provider = stand.open().await;
+    provider.hears(&["MAIL", "RCPT TO:<a@example.com>", "DATA"]).await;
+    provider.say(ENVELOPE_OK).await;
+    provider.hears(&["page", ".", "MAIL", "RCPT TO:<b@example.com>", "DATA"]).await;
+    provider.say(&format!("250 taken\r\n{ENVELOPE_OK}")).await;
+    assert_eq!(first.answer().await.reply().to_string(), "250 taken");
+    provider.hears_nothing().await;
+    // The first is not settled before its device has heard of it; the line of the second falls meanwhile.
+    drop(provider);
+    assert!(second.answer().await.reply().to_string().starts_with("250 2.0.0 Ok: queued as "));
+    let _third = stand.offer(&["c@example.com"]);
+    let mut provider = stand.connected().await;
+    provider.hears(&["MAIL", "RCPT TO:<c@example.com>", "DATA"]).await;
+    provider.say(ENVELOPE_OK).await;
+    provider.hears_nothing().await;
+    drop(first.into_told());
+    provider.hears(&["page", "."]).await;
+}
+
 /// Writes nothing down before it is told to.
 #[derive(Debug, Default)]
 struct Slow(Mutex<Vec<tokio::sync::oneshot::Sender<Result<(), NotStored>>>>);
