@@ -3,6 +3,7 @@
 //! Looks at both ends and at the queue between them: while the relay runs as `posthouse queue` would, and on its disk
 //! when it has ended. Holds no expectation of its own.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use posthouse::account::{self, Encryption, Mechanism};
@@ -14,6 +15,7 @@ use posthouse::queue::store::StandingKind;
 use posthouse::sandbox::fault::TokenFault;
 use posthouse::smtp::client::Timeouts;
 use posthouse::smtp::sasl;
+use socket2::{Domain, Type};
 
 use super::stages::{Ends, Follows, Stands};
 use super::*;
@@ -92,7 +94,8 @@ pub async fn play(cell: Play, ends: Ends, follows: &Follows) {
     // Shown if it fails, wherever that is.
     println!("{cell:?}");
     let (log, clock, gate) = (Log::capture(), Clock::set("2026-11-22T08:00:00Z".parse().unwrap()), Gate::new());
-    let scene = scene(cell, &clock).await;
+    let silence = (cell.at == At::Connect && cell.how == How::Hangs).then(Silence::new);
+    let scene = scene(cell, &clock, silence.as_ref()).await;
     cell.plan(&scene.sandbox, &gate);
     let heard = tried(cell, &scene, &gate, &log).await;
     assert!(heard.starts_with(follows.heard), "{cell:?}: {heard}");
@@ -127,7 +130,10 @@ async fn tried(cell: Play, scene: &Scene, gate: &Gate, log: &Log) -> String {
     device.envelope(&[RECIPIENT]).await;
     device.data(&body(cell.at)).await;
     if cell.uses_up_patience() {
-        reached(gate).await;
+        // Where nobody answers a connection nobody says that it was tried.
+        if cell.at != At::Connect {
+            reached(gate).await;
+        }
         use_up_patience(log).await;
     }
     device.reply().await
@@ -153,9 +159,12 @@ fn end_of_attempt(ends: Ends) -> &'static str {
 }
 
 /// A relay whose device waits for the outcome, or for nothing.
-async fn scene(cell: Play, clock: &Clock) -> Scene {
+async fn scene(cell: Play, clock: &Clock, silence: Option<&Silence>) -> Scene {
     let wait = if cell.told == Told::Queued { Duration::ZERO } else { Duration::from_hours(1) };
-    let nowhere = nobody_listens().await;
+    let nowhere = match silence {
+        Some(silence) => silence.port,
+        None => nobody_listens().await,
+    };
     Scene::patient(clock, Timeouts::each(PATIENCE), |config, sandbox| {
         durable(config, Keeping { wait, ..Keeping::default() });
         cell.account(&mut config.accounts[0], sandbox);
@@ -164,6 +173,29 @@ async fn scene(cell: Play, clock: &Clock) -> Scene {
         }
     })
     .await
+}
+
+/// A port that answers no connection: it has all it takes.
+struct Silence {
+    port: u16,
+    _taken: [socket2::Socket; 3],
+}
+
+impl Silence {
+    fn new() -> Self {
+        let socket = || socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let (listener, taken) = (socket(), [socket(), socket()]);
+        listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        listener.listen(0).unwrap();
+        let address = listener.local_addr().unwrap();
+        for socket in &taken {
+            // The second one waits, as everybody behind it does.
+            socket.set_nonblocking(true).unwrap();
+            let _ = socket.connect(&address);
+        }
+        let [first, second] = taken;
+        Self { port: address.as_socket().unwrap().port(), _taken: [listener, first, second] }
+    }
 }
 
 async fn nobody_listens() -> u16 {
@@ -258,6 +290,7 @@ impl Play {
         Some(match self.at {
             At::TokenEndpoint if self.how == How::Hangs => "\"credential: ",
             At::TokenEndpoint => "\"https://",
+            At::Connect if self.how == How::Hangs => "no answer in 20 s",
             At::Connect => "\"connect to ",
             At::Greeting => "\"greeting: ",
             At::Ehlo | At::EhloInsideTls => "\"EHLO: ",

@@ -154,10 +154,11 @@ fn both(at: At, how: How, ends: Ends) {
     }
 }
 
-/// Nobody listens where the provider should be.
+/// Nobody listens where the provider should be, or nobody answers there.
 #[test]
 fn connect() {
     both(At::Connect, How::Closes, Ends::Away);
+    both(At::Connect, How::Hangs, Ends::Away);
 }
 
 /// The provider has it and nobody can know: the one case in which it arrives twice (RFC 1047).
