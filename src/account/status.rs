@@ -132,6 +132,14 @@ pub struct BreakerStatus {
     pub cure: String,
 }
 
+/// It bars the way as a hold does that a probe ends.
+impl From<BreakerStatus> for HoldStatus {
+    fn from(breaker: BreakerStatus) -> Self {
+        let BreakerStatus { since, until, code, text, cure } = breaker;
+        Self { since, until, ends_by: Some(EndsBy::Probe), code, cause: Cause::Network, text, cure }
+    }
+}
+
 /// A pace slower than the configuration allows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ThrottleStatus {

@@ -13,7 +13,8 @@ use crate::account::book::Origin;
 use crate::config::Config;
 use crate::disk::{FreeSpace, Ownership};
 use crate::ids::ListenerName;
-use crate::queue::store::{Filter, StandingKind, Store, Unreadable};
+use crate::journal::{Event, Journal};
+use crate::queue::store::{Filter, StandingKind, Store};
 use crate::queue::{AccountFacts, Known, Queue, Reroute, Route, Settings};
 use crate::store::sqlite::Sqlite;
 
@@ -30,7 +31,10 @@ pub(super) fn open(
     let store = Arc::new(Sqlite::open(owner)?);
     let queue = match &config.queue {
         Settings::Proxy { .. } => {
-            nothing_owed(&*store)?;
+            match owed(&*store)? {
+                0 => {}
+                mails => return Err(StartError::Owed { mails }),
+            }
             Queue::proxy(config.accounts.iter().map(|account| account.name.clone()))
         }
         Settings::Durable(keeping) => Queue::durable(
@@ -43,18 +47,28 @@ pub(super) fn open(
             FreeSpace::on(owner.directory()),
         ),
     };
+    if config.delivery.redirect_to.is_some() {
+        say_not_redirected(&*store, &common.journal)?;
+    }
     Ok((Arc::new(queue), store))
 }
 
-/// A pure proxy delivers nothing that was promised before. What has failed is kept for a human, not owed.
-fn nothing_owed(store: &dyn Store) -> Result<(), StartError> {
-    let count = |standing| store.count(&Filter { standing, ..Filter::default() });
-    let owed = || Ok::<_, Unreadable>(count(None)?.saturating_sub(count(Some(StandingKind::Failed))?));
-    match owed() {
-        Ok(0) => Ok(()),
-        Ok(mails) => Err(StartError::Owed { mails }),
-        Err(error) => Err(StartError::Unknown(error)),
+/// How many mails are promised and not delivered. What has failed is kept for a human, not owed.
+fn owed(store: &dyn Store) -> Result<u64, StartError> {
+    let count = |standing| store.count(&Filter { standing, ..Filter::default() }).map_err(StartError::Unknown);
+    Ok(count(None)?.saturating_sub(count(Some(StandingKind::Failed))?))
+}
+
+/// Where mail goes elsewhere for a trial, what was promised before goes where it was written to all the same.
+fn say_not_redirected(store: &dyn Store, journal: &Journal) -> Result<(), StartError> {
+    let mails = owed(store)?;
+    if mails > 0 {
+        let text = format!(
+            "mail lies in the queue ({mails}): what came before `delivery.redirect_to` was set goes to whom it was written to; `posthouse queue hold --all` keeps it back"
+        );
+        journal.record(Event::Risk { text: &text });
     }
+    Ok(())
 }
 
 /// Begins to hand out what is stored, once what an earlier run left behind is in order.

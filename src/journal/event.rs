@@ -14,11 +14,23 @@ use crate::diagnosis::{Diagnosis, Failure, TlsProblem};
 use crate::disk::durable::NotStored;
 use crate::ids::{AccountName, DeviceName, ListenerName, MessageId};
 use crate::mail::address::Address;
-use crate::mail::envelope::Envelope;
+use crate::mail::envelope::{Envelope, ReversePath};
 use crate::smtp::quirk::Quirk;
 use crate::smtp::reply::Reply;
 use crate::smtp::server::{Ending, Intruder};
 use crate::words::{Cause, Phase};
+
+/// A stored message, as far as it is told of.
+#[derive(Debug)]
+pub struct Stored<'a> {
+    pub message: MessageId,
+    /// `mail`, `notice` or `copy`.
+    pub kind: &'static str,
+    pub device: &'a DeviceName,
+    pub from: &'a ReversePath,
+    /// Recipients, as [`named`] has them.
+    pub to: String,
+}
 
 /// What happened.
 #[derive(Debug)]
@@ -66,7 +78,7 @@ pub enum Event<'a> {
     /// The device was told that its message is kept, and why it is not with the provider yet.
     Queued { message: MessageId, device: &'a DeviceName, standing: Standing, why: &'a str },
     /// An attempt of a stored message is over and recorded.
-    Settled { message: MessageId, device: &'a DeviceName, account: &'a AccountName, standing: Standing },
+    Settled { mail: Stored<'a>, account: &'a AccountName, reply: Option<&'a str>, standing: Standing },
     /// A message could not be stored; its device is told so.
     NotStored { message: MessageId, problem: &'a NotStored },
     /// The outcome of an attempt could not be recorded yet.
@@ -169,7 +181,7 @@ impl Event<'_> {
             Self::Queued { message, device, standing: Standing { delivered, never, open, .. }, why } => {
                 tracing::info!(message_id = %message, %device, open, delivered, never, why, "kept in the queue");
             }
-            Self::Settled { message, device, account, standing } => {
+            Self::Settled { mail: Stored { message, kind, device, from, to }, account, reply, standing } => {
                 let Standing { delivered, never, open, next } = *standing;
                 let next = next.filter(|_| open > 0).map(|next| next.to_string());
                 let what = match (open, never) {
@@ -179,7 +191,11 @@ impl Event<'_> {
                     _ if delivered > 0 => "delivered from the queue to some, still owed to others",
                     _ => "still owed",
                 };
-                tracing::info!(message_id = %message, %device, %account, delivered, never, open, next, "{what}");
+                if never > 0 {
+                    tracing::warn!(message_id = %message, kind, %device, %from, to, %account, reply, delivered, never, open, next, "{what}");
+                } else {
+                    tracing::info!(message_id = %message, kind, %device, %from, to, %account, reply, delivered, never, open, next, "{what}");
+                }
             }
             Self::NotStored { message, problem } => tracing::error!(
                 message_id = %message,
@@ -258,7 +274,7 @@ impl Event<'_> {
             }
             Self::Stamped { message, fields } => tracing::debug!(message_id = %message, fields, "fields added"),
             Self::Redirected { message, to, envelope } => {
-                tracing::info!(message_id = %message, %to, original = recipients(envelope), "redirected");
+                tracing::info!(message_id = %message, %to, original = named(envelope.recipients.iter().map(|recipient| &recipient.address)), "redirected");
             }
             Self::NotArchived { message, reply } => tracing::error!(
                 message_id = %message, reply = reply.to_string(),
@@ -312,7 +328,7 @@ impl MessageLine<'_> {
     fn log(&self) {
         let Self { message, device, envelope, size, reply, took, .. } = self;
         let from = &envelope.sender.reverse_path;
-        let to = recipients(envelope);
+        let to = named(envelope.recipients.iter().map(|recipient| &recipient.address));
         let account = self.account.map_or("-", AccountName::as_str);
         let took_ms = millis(*took);
         let (positive, reply) = (reply.is_positive(), reply.to_string());
@@ -334,10 +350,12 @@ impl MessageLine<'_> {
 }
 
 /// At most ten by name.
-fn recipients(envelope: &Envelope) -> String {
-    let mut text = envelope.recipients.iter().take(10).map(|r| r.address.as_str()).collect::<Vec<_>>().join(",");
-    if envelope.recipients.len() > 10 {
-        text.extend([" and ", &(envelope.recipients.len() - 10).to_string(), " more"]);
+#[must_use]
+pub fn named<'a>(addresses: impl ExactSizeIterator<Item = &'a Address>) -> String {
+    let more = addresses.len().saturating_sub(10);
+    let mut text = addresses.take(10).map(Address::as_str).collect::<Vec<_>>().join(",");
+    if more > 0 {
+        text.extend([" and ", &more.to_string(), " more"]);
     }
     text
 }

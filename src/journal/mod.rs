@@ -19,7 +19,7 @@ use crate::ids::DeviceName;
 use crate::smtp::quirk::Quirk;
 use crate::smtp::trace::{Side, Trace};
 
-pub use event::{Event, MessageLine, Standing};
+pub use event::{Event, MessageLine, Standing, Stored, named};
 pub use kept::Kept;
 use live::Live;
 pub use pace::Pace;

@@ -128,6 +128,14 @@ impl Desk {
         });
     }
 
+    /// A person wants mail to go out now: a provider that was not reached is tried at once.
+    pub(super) fn reach_again(&self) {
+        self.update(|fitness, _| {
+            fitness.reach_again();
+            None
+        });
+    }
+
     /// A person has signed the account out: no token in memory outlives that.
     pub(super) fn signed_out(&self) {
         self.upstream.keeper().forget();

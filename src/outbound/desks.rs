@@ -41,6 +41,12 @@ impl Desks {
         self.0.get(account).map(|desk| desk.release()).is_some()
     }
 
+    /// A person wants mail to go out now: no provider is waited for because it was not reached before. What holds an
+    /// account still does.
+    pub fn reach_again(&self) {
+        self.0.values().for_each(|desk| desk.reach_again());
+    }
+
     /// Before the end: what is reserved in budgets and not used counts no more.
     pub async fn remember_exactly(&self) {
         for desk in self.0.values() {

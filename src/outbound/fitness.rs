@@ -173,6 +173,11 @@ impl Fitness {
         self.fits_at.filter(|until| now < *until)
     }
 
+    /// A person says that the provider may be there again. What it has asked for itself still holds.
+    pub(super) fn reach_again(&mut self) {
+        self.breaker.answered();
+    }
+
     /// A person wants the account to be tried at once.
     pub(super) fn forgive(&mut self) {
         self.breaker.answered();

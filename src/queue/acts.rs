@@ -89,7 +89,9 @@ impl Order {
         }
     }
 
-    fn wants_it_sent(&self) -> bool {
+    /// Whether it is to go out.
+    #[must_use]
+    pub fn wants_it_sent(&self) -> bool {
         matches!(self, Self::Retry { .. } | Self::Release { .. })
     }
 

@@ -48,6 +48,18 @@ pub enum Kind {
     Copy { of: MessageId },
 }
 
+impl Kind {
+    /// For the log and for programs; never changes.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Mail => "mail",
+            Self::Notice { .. } => "notice",
+            Self::Copy { .. } => "copy",
+        }
+    }
+}
+
 /// What the door hands over.
 #[derive(Debug)]
 pub struct Offered {

@@ -130,6 +130,16 @@ impl State {
     /// Nothing was said against it yet.
     pub const NEW: Self = Self::Open { last: None };
 
+    /// What the provider said last, if it said anything.
+    #[must_use]
+    pub fn reply(&self) -> Option<&str> {
+        match self {
+            Self::Delivered { reply, .. } => Some(reply),
+            Self::Open { last: Some(said) } | Self::Never { said, .. } => said.reply.as_deref(),
+            Self::Open { last: None } => None,
+        }
+    }
+
     /// Whether it is still to be delivered.
     #[must_use]
     pub fn is_open(&self) -> bool {

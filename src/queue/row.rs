@@ -125,10 +125,14 @@ impl Row {
             self.core.lanes.look_everywhere();
         }
         self.core.alert(&self.message, told.alert.as_ref());
-        let (message, device, standing) = (self.message.id, &self.message.device, standing(&settled.parcel));
         // It may have another route now than the one it came by.
         self.core.look(&settled.parcel.route);
-        self.core.journal.record(Event::Settled { message, device, account, standing });
+        let Message { id, kind, device, sender, .. } = &*self.message;
+        let recipients = &settled.parcel.recipients;
+        let to = journal::named(recipients.iter().map(|owed| &owed.recipient.address));
+        let mail = journal::Stored { message: *id, kind: kind.word(), device, from: &sender.reverse_path, to };
+        let reply = recipients.iter().find_map(|owed| owed.state.reply());
+        self.core.journal.record(Event::Settled { mail, account, reply, standing: standing(&settled.parcel) });
     }
 
     async fn record_late(&self, ending: &Ending, account: &AccountName) {

@@ -52,6 +52,9 @@ async fn what_waits_for_an_hour_goes_out_at_once_when_a_person_says_so() {
     told(&scene, &["retry", &id]).await;
     arrived(&scene, 1).await;
     log.assert_line(&[&id, "tried at once by hand"]);
+    // Whoever reads the log later finds it by its recipient, with the provider's word.
+    let words = ["INFO", "delivered from the queue", &id, "kind=\"mail\"", RECIPIENT, "250 2.0.0 Ok: taken as 1"];
+    log.wait_for_line(&words).await;
 
     let id = queued(&scene, RECIPIENT).await;
     told(&scene, &["hold", &id, "--reason", "ask the boss"]).await;
@@ -60,6 +63,22 @@ async fn what_waits_for_an_hour_goes_out_at_once_when_a_person_says_so() {
     told(&scene, &["release", &id]).await;
     arrived(&scene, 2).await;
     log.assert_line(&[&id, "released by hand"]);
+}
+
+#[tokio::test]
+async fn a_provider_that_is_back_is_tried_at_once_when_a_person_says_so() {
+    let log = Log::capture();
+    let scene = scene().await;
+    scene.sandbox.faults().plan(Stage::Greeting, Fault::Close, Times::Count(3));
+    for _ in 0..3 {
+        assert!(scene.device().await.mail().await.starts_with("250 2.0.0 Ok: queued as "));
+    }
+    log.wait_for_line(&["provider cannot be reached"]).await;
+    let left = told(&scene, &["list"]).await;
+    assert!(left.contains("waits for account office, not reached"), "{left}");
+    assert!(left.contains("Account office is not reached: "), "{left}");
+    told(&scene, &["retry", "--all"]).await;
+    arrived(&scene, 3).await;
 }
 
 #[tokio::test]

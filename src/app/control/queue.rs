@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Office, Refused, Unanswered, odd, read};
+use crate::account::status::HoldStatus;
 use crate::app::queue::{Ask, Holds, Page, Shown, looks};
 use crate::ids::MessageId;
 use crate::net::control::{Method, ask, tell};
@@ -64,10 +65,16 @@ async fn serve_body(
 }
 
 async fn serve_act(State(office): State<Arc<Office>>, Json(order): Json<Order>) -> Result<Json<Acted>, Denied> {
-    office.queue.act(order).await.map(Json).map_err(|error| match error {
+    let wants_it_sent = order.wants_it_sent();
+    let acted = office.queue.act(order).await.map_err(|error| match error {
         ActError::NoQueue => nothing_kept(),
         error => broken(error),
-    })
+    })?;
+    if wants_it_sent && !acted.changed.is_empty() {
+        // Who says so knows that the line is mended, or finds out.
+        office.desks.reach_again();
+    }
+    Ok(Json(acted))
 }
 
 /// Why there is no answer.
@@ -95,10 +102,14 @@ fn broken(error: impl Display) -> Denied {
     Denied(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
 }
 
-/// The accounts that are held just now.
+/// The accounts that take nothing just now: held, or not reached.
 async fn holds(office: &Office) -> Holds {
-    let held = office.desks.status().await.into_iter();
-    held.filter_map(|status| Some((status.account.as_str().into(), status.hold?))).collect()
+    let all = office.desks.status().await.into_iter();
+    all.filter_map(|status| {
+        let barred = status.hold.or_else(|| status.breaker.map(HoldStatus::from))?;
+        Some((status.account.as_str().into(), barred))
+    })
+    .collect()
 }
 
 /// A page of the list.

@@ -96,11 +96,11 @@ pub(super) fn acted(acted: &Acted, source: &Source) -> Value {
 }
 
 fn kind(kind: Kind) -> (&'static str, Value) {
-    match kind {
-        Kind::Mail => ("mail", Value::Null),
-        Kind::Notice { of } => ("notice", json!(of)),
-        Kind::Copy { of } => ("copy", json!(of)),
-    }
+    let of = match kind {
+        Kind::Mail => Value::Null,
+        Kind::Notice { of } | Kind::Copy { of } => json!(of),
+    };
+    (kind.word(), of)
 }
 
 fn state(standing: &Standing) -> &'static str {

@@ -74,7 +74,8 @@ pub(super) fn text(page: &Page, is_filtered: bool, source: &Source, width: Optio
         .holds
         .iter()
         .map(|(account, hold)| {
-            format!("Account {account} is held: {} What to do: {}\n", plain(&hold.text), plain(&hold.cure))
+            let word = words::in_word(hold);
+            format!("Account {account} is {word}: {} What to do: {}\n", plain(&hold.text), plain(&hold.cure))
         })
         .collect();
     format!("{lines}\n{} of {} shown.\n{}{origin}", page.rows.len(), page.matching, held.concat())

@@ -10,6 +10,7 @@ use crate::app::queue::Holds;
 use crate::ids::MessageId;
 use crate::queue::Route;
 use crate::queue::parcel::{HeldBy, Said, Standing, State};
+use crate::words::Cause;
 
 /// So many digits at the end of an id tell messages apart.
 const DIGITS: usize = 10;
@@ -36,12 +37,19 @@ fn accounts(route: &Route) -> String {
     }
 }
 
+/// What keeps an account from taking anything.
+pub(super) fn in_word(hold: &HoldStatus) -> &'static str {
+    if hold.cause == Cause::Network { "not reached" } else { "held" }
+}
+
 /// In a few words.
 pub(super) fn state(standing: &Standing, route: &Route, holds: &Holds, now: Timestamp) -> String {
     match standing {
-        Standing::Due { .. } if barred(route, holds).is_some() => format!("waits for {}, held", accounts(route)),
-        Standing::Due { at } if *at <= now => "goes out now".into(),
-        Standing::Due { at } => format!("next attempt {}", away(*at, now)),
+        Standing::Due { at } => match barred(route, holds) {
+            Some(hold) => format!("waits for {}, {}", accounts(route), in_word(hold)),
+            None if *at <= now => "goes out now".into(),
+            None => format!("next attempt {}", away(*at, now)),
+        },
         Standing::Sending { .. } => "is being sent".into(),
         Standing::Held { until: Some(until), by, .. } => format!("held {}, ends {}", reason(*by), away(*until, now)),
         Standing::Held { until: None, by, .. } => format!("held {}", reason(*by)),
@@ -64,7 +72,7 @@ pub(super) fn next(standing: &Standing, route: &Route, holds: &Holds, now: Times
     match standing {
         Standing::Due { at } => match barred(route, holds) {
             Some(hold) => vec![
-                format!("Waits for {}, held since {}.", accounts(route), both(hold.since, now)),
+                format!("Waits for {}, {} since {}.", accounts(route), in_word(hold), both(hold.since, now)),
                 format!("Why: {}", plain(&hold.text)),
                 format!("What to do: {}", plain(&hold.cure)),
                 format!("It is tried again {}; once that works, this goes out.", both(hold.until, now)),
@@ -88,7 +96,7 @@ pub(super) fn next(standing: &Standing, route: &Route, holds: &Holds, now: Times
             ]
         }
         Standing::Failed { since } => vec![
-            format!("Failed {}. Whoever was to be told was told; it is kept for you.", both(*since, now)),
+            format!("Failed {}. It is kept for you; the log says who was told.", both(*since, now)),
             "To save it: `posthouse queue export`; to be rid of it: `posthouse queue remove`.".into(),
         ],
     }

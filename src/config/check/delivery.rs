@@ -95,7 +95,8 @@ fn elsewhere(section: &Section<'_>, is_queued: bool, delivery: &mut Delivery) {
     delivery.redirect_to = section.get("redirect_to", values::address);
     delivery.archive_to = section.get("archive_to", values::address);
     if let Some(address) = &delivery.redirect_to {
-        let complaint = Complaint::new(format!("every mail goes to {address}, and none to whom it was written to"));
+        let complaint =
+            Complaint::new(format!("every mail that comes goes to {address}, and none to whom it was written to"));
         section.warning(
             "redirect_to",
             complaint.hint("this is for trials; take the key out before anybody relies on the mail"),

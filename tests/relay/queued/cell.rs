@@ -100,7 +100,8 @@ pub async fn play(cell: Play, ends: Ends, follows: &Follows) {
     let heard = tried(cell, &scene, &gate, &log).await;
     assert!(heard.starts_with(follows.heard), "{cell:?}: {heard}");
     if cell.told == Told::Queued {
-        log.wait_for_line(&[end_of_attempt(ends)]).await;
+        let level = if ends == Ends::Never { "WARN" } else { "INFO" };
+        log.wait_for_line(&[level, end_of_attempt(ends), "kind=\"mail\"", RECIPIENT]).await;
     }
     if let Some(words) = cell.failure() {
         log.wait_for_line(&["failure=\"", words]).await;

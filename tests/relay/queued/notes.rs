@@ -161,6 +161,23 @@ async fn a_relay_without_a_queue_does_not_leave_promised_mail_behind() {
 }
 
 #[tokio::test]
+async fn mail_that_was_queued_before_a_trial_goes_where_it_was_written_to_and_that_is_said() {
+    let scene = scene_with(Keeping { wait: Duration::ZERO, ..keeping() }).await;
+    let gate = waits(&scene, Stage::Mail);
+    assert_queued(&scene.device().await.mail().await);
+    reached(&gate).await;
+    let Scene { sandbox, relay, mut config, directory } = scene;
+    relay.shut_down().await;
+    let log = Log::capture();
+    config.delivery.redirect_to = Some(posthouse::mail::address::Address::parse(b"tests@example.com").unwrap());
+    let relay = app::start(&config, Journal::default(), Timeouts::default()).unwrap();
+    log.assert_line(&["mail lies in the queue (1)", "delivery.redirect_to"]);
+    assert_eq!(delivered(&sandbox, 1).await, [RECIPIENT]);
+    relay.shut_down().await;
+    drop(directory);
+}
+
+#[tokio::test]
 async fn one_mail_may_go_several_ways() {
     let other = Sandbox::start(provider()).await.unwrap();
     let scene = Scene::with(provider(), |config, _| {
