@@ -90,7 +90,7 @@ pub(super) fn duration(value: &Value) -> Read<Duration> {
     };
     let text = match value {
         Value::Integer(0) => return Ok(Duration::ZERO),
-        Value::Integer(_) => return Err(complaint().hint("add a unit: ms, s, m or h")),
+        Value::Integer(_) => return Err(complaint().hint("add a unit: ms, s, m, h or d")),
         Value::Text(text) => text.trim(),
         _ => return Err(complaint()),
     };
@@ -102,7 +102,7 @@ pub(super) fn duration(value: &Value) -> Read<Duration> {
         "h" => 3_600_000,
         "d" => 86_400_000,
         "" if number == 0 => 1,
-        "" => return Err(complaint().hint("add a unit: ms, s, m or h")),
+        "" => return Err(complaint().hint("add a unit: ms, s, m, h or d")),
         unit if unit.contains(|c: char| c.is_ascii_digit()) => {
             return Err(complaint().hint("one number and one unit: \"90m\" instead of \"1h30m\" or \"1.5h\""));
         }
