@@ -39,7 +39,7 @@ impl Ask {
     pub const MOST: usize = 500;
 }
 
-/// What holds an account, by account.
+/// What keeps an account from taking anything, by account.
 pub type Holds = BTreeMap<AccountName, HoldStatus>;
 
 /// What is to be seen of the queue.
@@ -49,7 +49,7 @@ pub struct Page {
     pub rows: Vec<Row>,
     /// How many there are that the filter lets through, on all pages.
     pub matching: u64,
-    /// Accounts that are held.
+    /// Accounts that take nothing just now: held, or not reached.
     pub holds: Holds,
 }
 
@@ -141,7 +141,7 @@ pub struct Shown {
     pub header: String,
     /// Its parcels, in their order.
     pub parcels: Vec<Parcel>,
-    /// Accounts that are held.
+    /// Accounts that take nothing just now: held, or not reached.
     pub holds: Holds,
 }
 

@@ -44,8 +44,8 @@ With --json one object is printed. `relay` says who told it (`version`, `pid`, `
 answered, and `why_without_relay` then says why. A message has a part for each way its recipients go.
   list    `shown`, `matching` and `parts`: `id`, `part`, `kind` (mail, notice, copy), `of`, `device`, `from`, `to` (the
           first ten), `recipients`, `open`, `size`, `arrived`, `route`, `state` (due, sending, held, failed),
-          `next_attempt`, `held` (`since`, `until`, `by`, `why`), `account_hold` (if all its accounts are held: that of
-          the first), `attempts` and `last` (`reply`, `why`)
+          `next_attempt`, `held` (`since`, `until`, `by`, `why`), `account_hold` (if none of its accounts takes mail:
+          why the first does not), `attempts` and `last` (`reply`, `why`)
   show    the message, its `header`, and `parts` with `recipients` (`address`, `state`: open, delivered, never)
           and `tries` (`id`, `account`, `at`, `ended`, `why`)
   others  `changed`, `under_way` and `without_account`, lists of ids

@@ -1,9 +1,9 @@
 //! A courier at work: one message after the other, over one connection that is kept warm between them.
 //!
 //! Guarantees that a line that had rested and is no longer good is replaced once, at once, and is no attempt; that a
-//! message nobody waits for any more is not sent; that a dot is written only when what was sent before is settled, be it
-//! on another line; and that it has at most one message behind the one it carries, which is in nobody's way: it takes it only
-//! when no other courier of the account is free, and gives it back when the line falls.
+//! message nobody waits for any more is not sent; that a dot is written only when what was sent before is settled, be
+//! it on another line; and that it has at most one message behind the one it carries, which is in nobody's way: it takes
+//! it only when no other courier of the account is free, and gives it back when the line falls.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -41,7 +41,7 @@ pub(super) struct Courier {
     line: Option<Line>,
     /// The message whose envelope went out behind the dot of the one before.
     pub ahead: Option<Task>,
-    /// What went out before on this line and is being settled.
+    /// What went out before, on this line or one that has fallen, and is being settled.
     pub settling: Settling,
     /// A block of body; kept between messages, so that its memory is not asked for again each time.
     pub block: Vec<u8>,

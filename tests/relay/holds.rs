@@ -35,6 +35,19 @@ async fn scene(clock: &Clock) -> Scene {
     Scene::at(clock, |config, _| durable(config)).await
 }
 
+/// An account that hears with its first mail, which is promised, that it has sent enough for the day.
+async fn at_its_daily_limit(clock: &Clock) -> Scene {
+    let scene = Scene::at(clock, |config, _| {
+        durable(config);
+        config.accounts[0].provider = Some("gmail".into());
+    })
+    .await;
+    let limit = Fault::reply(550, "5.4.5 Daily user sending limit exceeded.");
+    scene.sandbox.faults().plan(Stage::Mail, limit, Times::Once);
+    promised(&scene).await;
+    scene
+}
+
 /// A mail is handed over and promised.
 async fn promised(scene: &Scene) {
     let heard = scene.device().await.mail().await;
@@ -89,14 +102,7 @@ async fn a_hold_is_seen_where_no_relay_runs() {
 #[tokio::test]
 async fn a_daily_limit_is_waited_out_and_then_one_mail_goes_first() {
     let (log, clock) = (Log::capture(), clock());
-    let scene = Scene::at(&clock, |config, _| {
-        durable(config);
-        config.accounts[0].provider = Some("gmail".into());
-    })
-    .await;
-    let limit = Fault::reply(550, "5.4.5 Daily user sending limit exceeded.");
-    scene.sandbox.faults().plan(Stage::Mail, limit, Times::Once);
-    promised(&scene).await;
+    let scene = at_its_daily_limit(&clock).await;
     log.wait_for_line(&["account held", "cause=quota", "next_try_s=3600"]).await;
     promised(&scene).await;
     promised(&scene).await;
@@ -169,14 +175,7 @@ async fn while_the_first_account_is_held_mail_goes_through_the_next_and_comes_ba
 #[tokio::test]
 async fn a_hold_outlives_a_restart_and_a_person_ends_it_at_once() {
     let (log, clock) = (Log::capture(), clock());
-    let scene = Scene::at(&clock, |config, _| {
-        durable(config);
-        config.accounts[0].provider = Some("gmail".into());
-    })
-    .await;
-    let limit = Fault::reply(550, "5.4.5 Daily user sending limit exceeded.");
-    scene.sandbox.faults().plan(Stage::Mail, limit, Times::Once);
-    promised(&scene).await;
+    let scene = at_its_daily_limit(&clock).await;
     log.wait_for_line(&["account held", "next_try_s=3600"]).await;
     clock.advance(20 * MINUTE);
     let scene = scene.restarted_at(&clock).await;

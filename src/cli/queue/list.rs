@@ -1,6 +1,6 @@
 //! `posthouse queue list`: a line for each part of a message, the oldest first, and how many there are.
 //!
-//! Reads no more than is shown. Under the lines it says which accounts are held, and who told all this.
+//! Reads no more than is shown. Under the lines it says which accounts take nothing, and who told all this.
 
 use jiff::Timestamp;
 

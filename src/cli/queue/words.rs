@@ -21,7 +21,7 @@ pub(super) fn short(id: MessageId) -> String {
     id[id.len().saturating_sub(DIGITS)..].to_owned()
 }
 
-/// The hold of the first account, if none of the route can be used.
+/// What keeps the first account, if none of the route can be used.
 pub(super) fn barred<'a>(route: &Route, holds: &'a Holds) -> Option<&'a HoldStatus> {
     let mut of_route = route.accounts().iter().map(|account| holds.get(account));
     let first = of_route.next()??;

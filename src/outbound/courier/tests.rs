@@ -140,15 +140,21 @@ impl Provider {
 
 const ENVELOPE_OK: &str = "250 ok\r\n250 ok\r\n354 go";
 
-#[tokio::test]
-async fn the_next_dot_waits_until_the_mail_before_is_settled() {
+/// The provider has the first mail and has said so, nobody has told its device, and the second waits for its dot.
+async fn one_taken_and_one_behind() -> (Stand, Provider, [Offer; 2]) {
     let stand = Stand::new(100).await;
-    let (mut first, mut second) = (stand.offer(&["a@example.com"]), stand.offer(&["b@example.com"]));
+    let offers = [stand.offer(&["a@example.com"]), stand.offer(&["b@example.com"])];
     let mut provider = stand.open().await;
     provider.hears(&["MAIL", "RCPT TO:<a@example.com>", "DATA"]).await;
     provider.say(ENVELOPE_OK).await;
     provider.hears(&["page", ".", "MAIL", "RCPT TO:<b@example.com>", "DATA"]).await;
     provider.say(&format!("250 taken\r\n{ENVELOPE_OK}")).await;
+    (stand, provider, offers)
+}
+
+#[tokio::test]
+async fn the_next_dot_waits_until_the_mail_before_is_settled() {
+    let (_stand, mut provider, [mut first, mut second]) = one_taken_and_one_behind().await;
     // Nobody has told the first device yet.
     provider.hears_nothing().await;
     assert_eq!(first.answer().await.reply().to_string(), "250 taken");
@@ -161,13 +167,7 @@ async fn the_next_dot_waits_until_the_mail_before_is_settled() {
 
 #[tokio::test]
 async fn a_mail_that_waits_for_the_one_before_can_still_be_taken_back() {
-    let stand = Stand::new(100).await;
-    let (mut first, mut second) = (stand.offer(&["a@example.com"]), stand.offer(&["b@example.com"]));
-    let mut provider = stand.open().await;
-    provider.hears(&["MAIL", "RCPT TO:<a@example.com>", "DATA"]).await;
-    provider.say(ENVELOPE_OK).await;
-    provider.hears(&["page", ".", "MAIL", "RCPT TO:<b@example.com>", "DATA"]).await;
-    provider.say(&format!("250 taken\r\n{ENVELOPE_OK}")).await;
+    let (stand, mut provider, [mut first, mut second]) = one_taken_and_one_behind().await;
     assert_eq!(first.answer().await.reply().to_string(), "250 taken");
     provider.hears_nothing().await;
     // The second device gives up waiting while nobody has told the first one, and the disk is full.
@@ -195,13 +195,7 @@ async fn a_mail_that_is_taken_back_frees_its_courier_though_the_provider_is_sile
 
 #[tokio::test]
 async fn a_line_that_falls_while_a_mail_waits_for_the_one_before_is_noticed_at_once() {
-    let stand = Stand::new(100).await;
-    let (mut first, mut second) = (stand.offer(&["a@example.com"]), stand.offer(&["b@example.com"]));
-    let mut provider = stand.open().await;
-    provider.hears(&["MAIL", "RCPT TO:<a@example.com>", "DATA"]).await;
-    provider.say(ENVELOPE_OK).await;
-    provider.hears(&["page", ".", "MAIL", "RCPT TO:<b@example.com>", "DATA"]).await;
-    provider.say(&format!("250 taken\r\n{ENVELOPE_OK}")).await;
+    let (_stand, mut provider, [mut first, mut second]) = one_taken_and_one_behind().await;
     assert_eq!(first.answer().await.reply().to_string(), "250 taken");
     provider.hears_nothing().await;
     drop(provider);
@@ -212,13 +206,7 @@ async fn a_line_that_falls_while_a_mail_waits_for_the_one_before_is_noticed_at_o
 
 #[tokio::test]
 async fn the_next_dot_waits_on_another_line_too() {
-    let stand = Stand::new(100).await;
-    let (mut first, mut second) = (stand.offer(&["a@example.com"]), stand.offer(&["b@example.com"]));
-    let mut provider = stand.open().await;
-    provider.hears(&["MAIL", "RCPT TO:<a@example.com>", "DATA"]).await;
-    provider.say(ENVELOPE_OK).await;
-    provider.hears(&["page", ".", "MAIL", "RCPT TO:<b@example.com>", "DATA"]).await;
-    provider.say(&format!("250 taken\r\n{ENVELOPE_OK}")).await;
+    let (stand, mut provider, [mut first, mut second]) = one_taken_and_one_behind().await;
     assert_eq!(first.answer().await.reply().to_string(), "250 taken");
     provider.hears_nothing().await;
     // The first is not settled before its device has heard of it; the line of the second falls meanwhile.
