@@ -5,10 +5,12 @@
 //! documented rule and is reported to the caller by name.
 
 pub mod address;
+pub mod change;
 pub mod display_name;
 pub mod envelope;
 pub mod header;
 pub mod notice;
 pub mod pattern;
+pub mod pieces;
 pub mod sample;
 pub mod stamp;
