@@ -19,6 +19,7 @@ pub mod origin;
 mod password;
 mod program;
 pub mod provider;
+pub mod senders;
 pub mod signin;
 pub mod status;
 mod tokens;
