@@ -13,4 +13,5 @@ pub mod notice;
 pub mod pattern;
 pub mod pieces;
 pub mod sample;
+pub mod sender;
 pub mod stamp;
