@@ -12,6 +12,7 @@ pub mod header;
 pub mod notice;
 pub mod pattern;
 pub mod pieces;
+pub mod rewrite;
 pub mod sample;
 pub mod sender;
 pub mod stamp;

@@ -12,7 +12,7 @@ use super::display_name::DisplayName;
 use super::envelope::ReversePath;
 use super::pattern::{self, Pattern};
 
-pub(super) use header::edit;
+pub(super) use header::{edit, mailbox_text};
 
 /// What is done about senders that are not the account's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -133,7 +133,7 @@ impl Reading {
 }
 
 /// The name that these tokens spell; comments count where there is nothing else.
-fn name_of<'t, 'a: 't>(tokens: impl IntoIterator<Item = &'t Token<'a>>) -> Option<String> {
+pub fn name_of<'t, 'a: 't>(tokens: impl IntoIterator<Item = &'t Token<'a>>) -> Option<String> {
     let (mut words, mut comments) = (String::new(), String::new());
     for token in tokens {
         match token {
