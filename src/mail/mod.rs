@@ -9,6 +9,7 @@ pub mod change;
 pub mod display_name;
 pub mod envelope;
 pub mod header;
+pub mod mime;
 pub mod notice;
 pub mod pattern;
 pub mod pieces;
