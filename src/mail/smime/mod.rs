@@ -6,6 +6,7 @@
 //! ever in memory for that. Guarantees that what goes out is, octet for octet, what was digested, if the caller streams
 //! the same pieces twice. Encrypts nothing, and trusts nobody: whether a chain is believed is for the recipient.
 
+pub mod chain;
 pub mod choose;
 pub mod facts;
 pub mod identity;
