@@ -13,5 +13,6 @@ pub mod mime;
 pub mod notice;
 pub mod pattern;
 pub mod pieces;
+pub mod repair;
 pub mod sample;
 pub mod stamp;
