@@ -138,6 +138,9 @@ pub(super) const LEVEL: &[&str] = &["error", "warn", "info", "debug", "trace"];
 /// `log.format`
 pub(super) const FORMAT: &[&str] = &["auto", "text", "json"];
 
+/// `log.mask`
+pub(super) const MASK: &[&str] = &["addresses", "subjects", "attachments"];
+
 /// The whole file.
 pub(super) const ROOT: &[Key] = &[
     value("hostname", Kind::Host).about("The name this machine gives itself towards devices"),
@@ -149,6 +152,7 @@ pub(super) const ROOT: &[Key] = &[
     key("routes", Shape::Each(ROUTE)).about("Which mail goes through which account; the first one that fits decides"),
     key("accounts", Shape::Named(ACCOUNT)).about("Where mail goes, and how to sign in there"),
     key("providers", Shape::Named(providers::PROVIDER)).about("Providers of your own, and changes to known ones"),
+    key("fixups", Shape::Section(FIXUPS)).about("What is added to mail and repaired in it while it comes in"),
     key("delivery", Shape::Section(DELIVERY)).about("How mail is passed on"),
     key("sessions", Shape::Section(SESSIONS)).about("Limits on the connections of devices"),
     key("storage", Shape::Section(STORAGE)).about("Where Posthouse keeps its own files"),
@@ -271,6 +275,13 @@ const DELIVERY: &[Key] = &[
         .about("How long mail on its way may go on when Posthouse stops, at most 5m"),
 ];
 
+const FIXUPS: &[Key] = &[
+    value("date", Kind::Flag).about("Add Date where it is missing"),
+    value("message_id", Kind::Flag).about("Add Message-ID where it is missing"),
+    value("nul", Kind::Flag).about("Take NUL octets out"),
+    value("long_lines", Kind::Flag).about("Break lines over 998 octets"),
+];
+
 const SESSIONS: &[Key] = &[
     value("max", Kind::Number(1, 100_000)).about("Connections of devices at the same time, in all"),
     value("per_device", Kind::Number(1, 100_000)).about("Connections of one device at the same time, at most max"),
@@ -290,6 +301,7 @@ const STORAGE: &[Key] = &[
 const LOG: &[Key] = &[
     value("level", Kind::Word(LEVEL)).about("How much is written; debug shows the lines of each session"),
     value("format", Kind::Word(FORMAT)).about("For people (auto, text) or for machines (json)"),
+    list("mask", Kind::Word(MASK)).about("What is left out of the lines about mail"),
 ];
 
 /// Other words for some values, as mail programs say them: the key, the word, and what it means.

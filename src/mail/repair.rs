@@ -53,9 +53,9 @@ impl Gathering {
     pub fn push(&mut self, chunk: Vec<u8>) -> Option<usize> {
         if !self.settings.nul || memchr::memchr(0, &chunk).is_none() {
             if self.octets.is_empty() {
-                self.octets = chunk
+                self.octets = chunk;
             } else {
-                self.octets.extend_from_slice(&chunk)
+                self.octets.extend_from_slice(&chunk);
             }
             return self.end();
         }
