@@ -20,6 +20,7 @@ mod password;
 mod program;
 pub mod provider;
 pub mod signin;
+pub mod smime;
 pub mod status;
 mod tokens;
 pub mod vault;
@@ -67,6 +68,8 @@ pub struct Settings {
     pub address: Option<String>,
     /// `[accounts.NAME.sender]`
     pub sender: Sender,
+    /// `[accounts.NAME.smime]`: with what its mail is signed, if at all.
+    pub smime: Option<smime::Settings>,
     /// Which SASL mechanism. Default: auto.
     pub mechanism: Mechanism,
     /// Where the credential comes from.
@@ -259,6 +262,7 @@ pub(crate) mod tests {
             null_sender: true,
             may_send_as: Vec::new(),
             size: None,
+            smime: None,
             password_spaces: PasswordSpaces::Kept,
         }
     }

@@ -8,6 +8,7 @@
 mod lookup;
 mod oauth;
 pub(super) mod providers;
+pub(super) mod smime;
 
 pub use lookup::{all, with_later};
 pub(super) use lookup::{find, homes, is_one_letter_off, kinds, nearest, nearest_word, slips};
@@ -228,7 +229,7 @@ pub(super) const ACCOUNT: &[Key] = &[
     key("limits", Shape::Section(LIMITS)).about("What the provider puts up with"),
     key("sender", Shape::Section(SENDER)).about("Whom mail that Posthouse itself writes comes from"),
     list("may_send_as", Kind::Pattern).about("Senders of its mail that are real, beside those of its own domain"),
-    later("smime", "mail is sent as the device made it; leave this key out"),
+    key("smime", Shape::Section(smime::SMIME)).about("Sign its mail, so that recipients see who it is from (S/MIME)"),
 ];
 
 const SENDER: &[Key] = &[

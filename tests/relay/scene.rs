@@ -232,6 +232,7 @@ pub fn account(sandbox: &Sandbox, authority: &Path) -> account::Settings {
         pipelining: Pipelining::default(),
         may_send_as: Vec::new(),
         size: None,
+        smime: None,
         password_spaces: PasswordSpaces::Kept,
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::super::{Config, Loaded};
 use super::page::Page;
-use super::{Effective, Origins, oauth, providers, words};
+use super::{Effective, Origins, oauth, providers, signing, words};
 use crate::account::book::Rule;
 use crate::account::oauth::Grant;
 use crate::account::{self, CommandLine, Encryption, Source};
@@ -100,6 +100,9 @@ fn account<'a>(settings: &account::Settings, origins: &'a Origins) -> Vec<Page<'
         sender.put_some("name", settings.sender.name.as_ref().map(DisplayName::as_str));
         sender.put_some("address", settings.sender.address.as_ref().map(Address::as_str));
         pages.push(sender);
+    }
+    if let Some(smime) = &settings.smime {
+        pages.extend(signing::pages(smime, &header, &path, origins));
     }
     if let Some(grant) = grant {
         let mut page = Page::new(&format!("[{header}.oauth]"), &format!("{path}.oauth"), origins);
