@@ -11,6 +11,7 @@ use std::time::Instant;
 use super::password;
 use crate::mail::pattern::Pattern;
 use crate::mail::smime::choose::Held;
+use crate::mail::smime::facts::Facts;
 use crate::mail::smime::identity::{Identity, IdentityError, Material};
 use crate::net::trust::Followed;
 use crate::pem::PemError;
@@ -135,6 +136,12 @@ impl Signing {
 impl Settings {
     fn read(&self) -> Result<Arc<[Held<Identity>]>, SmimeError> {
         self.identities.iter().map(IdentityFile::hold).collect()
+    }
+
+    /// What the certificates of those identities say that can be read now. Blocks on the disk.
+    #[must_use]
+    pub fn certificates(&self) -> Vec<Facts> {
+        self.identities.iter().filter_map(|file| Some(file.read().ok()?.facts().clone())).collect()
     }
 
     fn files(&self) -> Vec<PathBuf> {

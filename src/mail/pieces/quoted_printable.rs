@@ -1,7 +1,8 @@
 //! Text as quoted-printable (RFC 2045 §6.7), as it comes.
 //!
 //! Guarantees that how the octets were cut makes no difference, that CRLF stays a line ending and any other CR or LF is
-//! encoded, that no line is longer than 76 or ends in a blank, and that none begins with a dot (RFC 2049 §3).
+//! encoded, that no line is longer than 76 or ends in a blank, and that none begins with a dot (RFC 2049 §3) or, where it
+//! is the rest of a longer one, like the boundary of a multipart.
 
 /// Characters of a line before the `=` of a soft break.
 const LINE: usize = 75;
@@ -84,9 +85,8 @@ impl Encoder {
     }
 
     fn plain(&mut self, octet: u8, out: &mut Vec<u8>) {
-        self.make_room(1, out);
-        // A soft break may have put it at the beginning of a line.
-        if octet == b'.' && self.column == 0 {
+        // At the beginning of a line that is ours alone nothing may stand that means something there.
+        if self.make_room(1, out) && matches!(octet, b'.' | b'-') {
             return self.encoded(octet, out);
         }
         self.column += 1;
@@ -99,10 +99,13 @@ impl Encoder {
         out.extend_from_slice(&[b'=', HEX[usize::from(octet >> 4)], HEX[usize::from(octet & 15)]]);
     }
 
-    fn make_room(&mut self, characters: usize, out: &mut Vec<u8>) {
-        if self.column + characters > LINE {
+    /// Breaks the line if it has to be.
+    fn make_room(&mut self, characters: usize, out: &mut Vec<u8>) -> bool {
+        let full = self.column + characters > LINE;
+        if full {
             out.push(b'=');
             self.end_line(out);
         }
+        full
     }
 }

@@ -69,6 +69,8 @@ fn text_stays_as_readable_as_it_can_be() {
     assert_eq!(encoded(b"a\rb\nc \r"), "a=0Db=0Ac =0D");
     assert_eq!(encoded(&[b'x'; 80]), format!("{}=\r\nxxxxx", "x".repeat(75)));
     assert_eq!(encoded(&[[b'x'; 75].as_slice(), b".y"].concat()), format!("{}=\r\n=2Ey", "x".repeat(75)));
+    // What was no boundary in the text is none now.
+    assert_eq!(encoded(&[[b'x'; 75].as_slice(), b"--b\r\n-"].concat()), format!("{}=\r\n=2D-b\r\n-", "x".repeat(75)));
 }
 
 #[test]
