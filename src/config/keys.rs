@@ -8,6 +8,7 @@
 mod lookup;
 mod oauth;
 pub(super) mod providers;
+pub(super) mod smime;
 
 pub use lookup::{all, with_later};
 pub(super) use lookup::{find, homes, is_one_letter_off, kinds, nearest, nearest_word, slips};
@@ -241,7 +242,7 @@ pub(super) const ACCOUNT: &[Key] = &[
     value("received", Kind::Word(RECEIVED)).about("How much the trace tells of your own network"),
     value("header_charset", Kind::Name).about("What raw text beyond ASCII is in when it is not UTF-8"),
     key("headers", Shape::Section(HEADERS)).about("Fields that are added, set or removed, and the subject"),
-    later("smime", "mail is sent as the device made it; leave this key out"),
+    key("smime", Shape::Section(smime::SMIME)).about("Sign its mail, so that recipients see who it is from (S/MIME)"),
 ];
 
 const SENDER: &[Key] = &[

@@ -242,6 +242,7 @@ pub fn account(sandbox: &Sandbox, authority: &Path) -> account::Settings {
         may_send_as: Vec::new(),
         allowance: Allowance::default(),
         size: None,
+        smime: None,
         password_spaces: PasswordSpaces::Kept,
     }
 }

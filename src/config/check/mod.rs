@@ -2,9 +2,9 @@
 //! one file it needs, a device's password, is read through a function it is given.
 //!
 //! Each part of the configuration has its page: [`listeners`], [`devices`], [`accounts`], [`oauth`], [`proxy`],
-//! [`trust`], [`content`], [`limits`], [`names`], [`notices`], [`routes`], [`delivery`]; [`between`] looks at what fits each other
-//! across them, [`risks`] at what is dangerous although it fits. Guarantees: without an error among the findings the
-//! result is usable as it is.
+//! [`trust`], [`content`], [`smime`], [`limits`], [`names`], [`notices`], [`routes`], [`delivery`];
+//! [`between`] looks at what fits each other across them, [`risks`] at what is dangerous although it fits. Guarantees:
+//! without an error among the findings the result is usable as it is.
 
 mod accounts;
 mod between;
@@ -22,6 +22,7 @@ mod risks;
 mod routes;
 mod scopes;
 mod sender;
+mod smime;
 mod trust;
 
 pub(super) use accounts::encryption;

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::super::{Config, Loaded};
 use super::page::Page;
-use super::{Effective, Origins, content, oauth, providers, words};
+use super::{Effective, Origins, content, oauth, providers, signing, words};
 use crate::account::book::Rule;
 use crate::account::oauth::Grant;
 use crate::account::{self, CommandLine, Encryption, Source};
@@ -108,6 +108,9 @@ fn account<'a>(settings: &account::Settings, origins: &'a Origins) -> Vec<Page<'
     sender.put_some("address", settings.sender.address.as_ref().map(Address::as_str));
     pages.push(sender);
     content::fill(&mut pages, settings, &header, &path, origins);
+    if let Some(smime) = &settings.smime {
+        pages.extend(signing::pages(smime, &header, &path, origins));
+    }
     if let Some(grant) = grant {
         let mut page = Page::new(&format!("[{header}.oauth]"), &format!("{path}.oauth"), origins);
         oauth::fill(&mut page, grant);
