@@ -19,6 +19,7 @@ pub mod origin;
 mod password;
 mod program;
 pub mod provider;
+pub mod senders;
 pub mod signin;
 pub mod status;
 mod tokens;
@@ -35,6 +36,7 @@ use crate::ids::AccountName;
 use crate::mail::address::Address;
 use crate::mail::display_name::DisplayName;
 use crate::mail::pattern::Pattern;
+use crate::mail::sender::{self, Allowance, Policy};
 use crate::net::proxy::Proxies;
 use crate::net::trust;
 use crate::secret::Secret;
@@ -85,8 +87,10 @@ pub struct Settings {
     pub recipients_per_day: Option<u32>,
     /// `limits.null_sender`: whether it takes `MAIL FROM:<>`, with which notices go out. Default: it does.
     pub null_sender: bool,
-    /// `may_send_as`: senders that are real beside those of the account's own domain.
+    /// `may_send_as`: senders that are real, and that the provider takes, beside those of the account's own domain.
     pub may_send_as: Vec<Pattern>,
+    /// Which senders the provider takes, as far as its preset knows.
+    pub allowance: Allowance,
     /// Octets of the largest message the provider takes; `None`: what it says in EHLO, or no limit. A listener tells
     /// its devices the largest size of the accounts it can reach.
     pub size: Option<u64>,
@@ -94,9 +98,11 @@ pub struct Settings {
     pub password_spaces: PasswordSpaces,
 }
 
-/// Whom mail that Posthouse itself writes comes from. Mail of a device keeps its own sender in this version.
+/// Whom mail comes from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sender {
+    /// `sender.policy`: what becomes of senders that devices write.
+    pub policy: Policy,
     /// `sender.name`: what stands beside the address.
     pub name: Option<DisplayName>,
     /// `sender.address`; default: the account's address.
@@ -115,6 +121,26 @@ impl Settings {
     pub fn recipients_at_once(&self) -> usize {
         let per_day = self.recipients_per_day.and_then(|most| usize::try_from(most).ok());
         self.recipients_per_message.min(per_day.unwrap_or(usize::MAX))
+    }
+
+    /// The address that mail of this account is sent from, where one is known.
+    #[must_use]
+    pub fn sender_address(&self) -> Option<Address> {
+        let own = || Address::parse(self.address.as_deref()?.as_bytes()).ok();
+        self.sender.address.clone().or_else(own)
+    }
+
+    /// The policy for senders; nothing where the account has no address that could stand in for them.
+    #[must_use]
+    pub fn sender_policy(&self) -> Option<sender::Settings> {
+        Some(sender::Settings {
+            policy: self.sender.policy,
+            address: self.sender_address()?,
+            name: self.sender.name.clone(),
+            allowance: self.allowance,
+            may_send_as: self.may_send_as.clone(),
+            null_sender: self.null_sender,
+        })
     }
 
     /// What of it changes the meaning of a failure.
@@ -258,6 +284,7 @@ pub(crate) mod tests {
             recipients_per_day: None,
             null_sender: true,
             may_send_as: Vec::new(),
+            allowance: Allowance::default(),
             size: None,
             password_spaces: PasswordSpaces::Kept,
         }

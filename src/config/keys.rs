@@ -129,6 +129,8 @@ pub(super) const ROOTS: &[&str] = &["system", "bundled"];
 pub(super) const MECHANISM: &[&str] = &["auto", "xoauth2", "oauthbearer", "plain", "login", "cram_md5", "none"];
 /// `accounts.pipelining`
 pub(super) const PIPELINING: &[&str] = &["off", "message", "messages"];
+/// `accounts.sender.policy`
+pub(super) const SENDER_POLICY: &[&str] = &["keep", "fix", "force"];
 /// `delivery.uncertain`
 pub(super) const UNCERTAIN: &[&str] = &["retry", "hold"];
 /// `notices.to`
@@ -226,18 +228,15 @@ pub(super) const ACCOUNT: &[Key] = &[
     value("pipelining", Kind::Word(PIPELINING))
         .about("What leaves without waiting for replies: nothing, a message's commands, the next one's too"),
     key("limits", Shape::Section(LIMITS)).about("What the provider puts up with"),
-    key("sender", Shape::Section(SENDER)).about("Whom mail that Posthouse itself writes comes from"),
-    list("may_send_as", Kind::Pattern).about("Senders of its mail that are real, beside those of its own domain"),
+    key("sender", Shape::Section(SENDER)).about("Whom mail comes from"),
+    list("may_send_as", Kind::Pattern).about("Senders of its mail that the provider takes and that are real, beside its own"),
     later("smime", "mail is sent as the device made it; leave this key out"),
 ];
 
 const SENDER: &[Key] = &[
+    value("policy", Kind::Word(SENDER_POLICY)).about("What becomes of senders that devices write"),
     value("name", Kind::Phrase).about("The name beside the address, at most 100 characters"),
     value("address", Kind::Mail).about("The address, if it is not that of the account"),
-    later(
-        "policy",
-        "mail of a device keeps its own sender in this version; make the device send from an address the provider accepts",
-    ),
 ];
 
 const LIMITS: &[Key] = &[

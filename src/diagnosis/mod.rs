@@ -15,6 +15,7 @@ mod recalled;
 mod said;
 #[cfg(test)]
 pub(crate) mod seen;
+mod sender;
 mod smtp;
 mod tls;
 mod token;
@@ -26,6 +27,7 @@ use jiff::Timestamp;
 
 pub use self::network::{ConnectProblem, DnsProblem};
 pub use self::proxy::{ProxyFailure, ProxyOrigin, ProxyProblem};
+pub use self::sender::refuses_sender;
 use crate::ids::AccountName;
 pub use crate::smtp::client::CannotCarry;
 use crate::smtp::client::Fault;

@@ -1,15 +1,17 @@
 //! The header of a message, read for what the relay must know and never rebuilt.
 //!
-//! `mail-parser` gives the fields and where they stand; nothing else of it is used, and a message it stumbles over is
-//! passed on as it is (a parser's fault never loses a mail). Only the header block is read: what stands in a MIME part
-//! is not a message header, whatever it looks like.
+//! [`block`] finds the fields and where they stand, [`parser`] tells what a value says, and [`splice`] edits. Only the
+//! header block is read: what stands in a MIME part is not a message header, whatever it looks like.
 
+pub mod block;
 pub mod glance;
+pub mod mailbox;
+pub mod parser;
+pub mod splice;
+pub mod token;
+pub mod written;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::LazyLock;
-
-use mail_parser::{HeaderName, MessageParser};
+use block::Block;
 
 /// Largest header block that is taken, octets.
 pub const LIMIT: usize = 1024 * 1024;
@@ -31,10 +33,6 @@ pub struct Header {
     /// An octet above 127 stands in it.
     pub eight_bit: bool,
 }
-
-/// Values are of no interest, only names; a map that is not empty makes the parser take our default for the rest.
-static PARSER: LazyLock<MessageParser> =
-    LazyLock::new(|| MessageParser::new().ignore_header(HeaderName::Subject).default_header_ignore());
 
 /// Where the header block ends: behind its empty line, or `None` if that has not come. Line endings are CRLF already.
 /// `from` is where to begin looking; what stands before it was looked at before.
@@ -61,17 +59,12 @@ pub fn read(block: &[u8]) -> Header {
     if !header.begins_with_field {
         return header;
     }
-    let parsed = catch_unwind(AssertUnwindSafe(|| PARSER.parse_headers(block)));
-    let Ok(Some(message)) = parsed else {
-        // Unknown is treated as present: nothing is added to a header that cannot be read.
-        return Header { has_date: true, has_message_id: true, ..header };
-    };
-    for field in message.headers() {
-        match field.name {
-            HeaderName::Received => header.received += 1,
-            HeaderName::From => header.from += 1,
-            HeaderName::Date => header.has_date = true,
-            HeaderName::MessageId => header.has_message_id = true,
+    for field in Block::read(block).fields() {
+        match field.name.to_ascii_lowercase().as_str() {
+            "received" => header.received += 1,
+            "from" => header.from += 1,
+            "date" => header.has_date = true,
+            "message-id" => header.has_message_id = true,
             _ => {}
         }
     }

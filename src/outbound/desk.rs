@@ -21,6 +21,7 @@ use crate::account::status::Status;
 use crate::disk::durable::{Durable, NotStored};
 use crate::ids::AccountName;
 use crate::journal::{Event as Happened, Journal, Pace};
+use crate::mail::address::Address;
 use crate::net::clock::{Clock, Moment};
 use crate::queue::Queue;
 use crate::upstream::Upstream;
@@ -116,7 +117,19 @@ impl Desk {
     pub(super) fn signed_in(&self) {
         self.upstream.keeper().forget();
         self.go_first();
-        self.update(|fitness, now| fitness.health.signed_in(now));
+        self.update(|fitness, now| {
+            fitness.refused_senders.forget();
+            fitness.health.signed_in(now)
+        });
+    }
+
+    /// The provider does not take mail of these senders.
+    pub(super) fn refuses(&self, senders: Vec<Address>) {
+        let now = self.clock().moment();
+        let mut fitness = self.fitness();
+        fitness.refused_senders.learn(senders, now.wall);
+        // Nobody waits for it: whoever does not know it learns it again.
+        drop(self.remember(&mut fitness, now, None));
     }
 
     /// A person wants it tried now, whatever is known against it.
@@ -124,6 +137,7 @@ impl Desk {
         self.go_first();
         self.update(|fitness, now| {
             fitness.forgive();
+            fitness.refused_senders.forget();
             fitness.health.signed_in(now)
         });
     }
@@ -234,7 +248,8 @@ impl Desk {
     pub(super) fn remember(&self, fitness: &mut Fitness, now: Moment, budget: Option<Written>) -> Durable {
         let budget = budget.or_else(|| fitness.budget.as_mut().map(|budget| budget.write(now)));
         let hold = fitness.health.hold().map(|hold| hold.keep(now));
-        let what = Remembered { starttls_seen: fitness.starttls_seen, hold, budget };
+        let refused_senders = fitness.refused_senders.clone();
+        let what = Remembered { starttls_seen: fitness.starttls_seen, hold, budget, refused_senders };
         self.memory.remember(self.account(), &what)
     }
 

@@ -58,6 +58,13 @@ pub fn of_spared() -> Outcome {
     Outcome::Later(None, diagnosis)
 }
 
+/// The outcome of a refusal that means a sender as the device wrote it, where the account's policy is to fix what the
+/// provider refuses: it goes out again with a sender the account may use.
+#[must_use]
+pub fn of_foreign_sender(diagnosis: Diagnosis) -> Outcome {
+    Outcome::Later(None, diagnosis)
+}
+
 /// A known reply may be permanent although its code says 4yz; the device must not try again then.
 fn permanent(refusal: Refusal) -> Refusal {
     let Reply { code, enhanced, text } = refusal.into_reply();

@@ -16,6 +16,7 @@ use posthouse::app::{self, App, Common, StartError};
 use posthouse::config::{Config, Delivery};
 use posthouse::inbound::settings::{Caps, DeviceAuth, Limits, LineEndings, ListenerSettings, ListenerTls};
 use posthouse::journal::{Journal, log};
+use posthouse::mail::sender::Allowance;
 use posthouse::net::clock::Clock;
 use posthouse::net::proxy::Proxies;
 use posthouse::net::trust;
@@ -231,6 +232,7 @@ pub fn account(sandbox: &Sandbox, authority: &Path) -> account::Settings {
         null_sender: true,
         pipelining: Pipelining::default(),
         may_send_as: Vec::new(),
+        allowance: Allowance::default(),
         size: None,
         password_spaces: PasswordSpaces::Kept,
     }

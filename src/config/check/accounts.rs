@@ -10,6 +10,7 @@ use crate::config::keys;
 use crate::config::section::{self, Section};
 use crate::config::tree::{Origin, Value};
 use crate::config::values;
+use crate::mail::sender::Allowance;
 use crate::smtp::sasl::Mechanism as Sasl;
 
 /// An account and where its parts stand.
@@ -71,6 +72,7 @@ fn read_one(name: &str, section: &Section<'_>, surroundings: &Surroundings<'_>, 
         may_send_as: section
             .list("may_send_as", values::pattern)
             .map_or_else(Vec::new, |list| list.into_iter().map(|(pattern, _)| pattern).collect()),
+        allowance: preset.map_or(Allowance::default(), |preset| preset.sender.allowance()),
         size: limits.as_ref().and_then(provider::size),
     };
     sign_in(section, &settings);

@@ -1,11 +1,10 @@
 //! What a person would recognise a message by: its subject, its date, its Message-ID.
 //!
-//! Read by `mail-parser` from any octets; a header it stumbles over shows nothing. What comes back is one line without
-//! control characters each, cut where it is long, so that nothing in it can begin a line of its own.
+//! Read from any octets; what cannot be read shows nothing. What comes back is one line without control characters each,
+//! cut where it is long, so that nothing in it can begin a line of its own.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use mail_parser::{HeaderName, MessageParser};
+use super::block::Block;
+use super::parser;
 
 /// Characters of a subject that are shown at most.
 const LONGEST: usize = 200;
@@ -24,21 +23,13 @@ pub struct Glance {
 /// Looks at a header block, which may be cut off anywhere.
 #[must_use]
 pub fn glance(block: &[u8]) -> Glance {
-    let parse = || {
-        let message = MessageParser::default().parse_headers(block)?;
-        let date = message.header_raw(HeaderName::Date);
-        let id = message.message_id().filter(|id| id.len() <= 250 && id.contains('@'));
-        Some(Glance {
-            subject: message.subject().and_then(|subject| shown(subject, LONGEST)),
-            date: date.and_then(|date| shown(date, 60)),
-            message_id: id.filter(|id| id.bytes().all(is_of_an_id)).map(str::to_owned),
-        })
-    };
-    catch_unwind(AssertUnwindSafe(parse)).ok().flatten().unwrap_or_default()
-}
-
-fn is_of_an_id(octet: u8) -> bool {
-    octet.is_ascii_graphic() && !matches!(octet, b'<' | b'>' | b'(' | b')' | b'"' | b'\\')
+    let block = Block::read(block);
+    let text = |name| block.first(name).map(|field| parser::text(field.value));
+    Glance {
+        subject: text("Subject").and_then(|subject| shown(&subject, LONGEST)),
+        date: text("Date").and_then(|date| shown(&date, 60)),
+        message_id: block.first("Message-ID").and_then(|field| parser::message_id(field.value)),
+    }
 }
 
 /// One line of at most so many characters; nothing if nothing is to be seen.
