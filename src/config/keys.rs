@@ -229,7 +229,8 @@ pub(super) const ACCOUNT: &[Key] = &[
         .about("What leaves without waiting for replies: nothing, a message's commands, the next one's too"),
     key("limits", Shape::Section(LIMITS)).about("What the provider puts up with"),
     key("sender", Shape::Section(SENDER)).about("Whom mail comes from"),
-    list("may_send_as", Kind::Pattern).about("Senders of its mail that the provider takes and that are real, beside its own"),
+    list("may_send_as", Kind::Pattern)
+        .about("Senders of its mail that the provider takes and that are real, beside its own"),
     later("smime", "mail is sent as the device made it; leave this key out"),
 ];
 

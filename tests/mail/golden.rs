@@ -33,7 +33,7 @@ pub fn show(seen: &Seen) -> String {
     for violation in &seen.violations {
         writeln!(page, "\nthe provider complains of {:?}", violation.rule).unwrap();
     }
-    in_words(page, seen)
+    in_words(page, seen).replace("C: \n", "C:\n")
 }
 
 fn heard(said: &Said) -> String {
@@ -58,7 +58,8 @@ fn is_told(line: &Value) -> bool {
 }
 
 fn told(line: &Value) -> String {
-    let mut text = format!("{} {}\n", line["level"].as_str().unwrap().to_lowercase(), line["message"].as_str().unwrap());
+    let mut text =
+        format!("{} {}\n", line["level"].as_str().unwrap().to_lowercase(), line["message"].as_str().unwrap());
     for (name, value) in line.as_object().unwrap() {
         // On loopback a device is called after its listener.
         let nameless = name == "device" && value.as_str().is_some_and(|device| device.ends_with("/loopback"));
@@ -70,14 +71,15 @@ fn told(line: &Value) -> String {
 }
 
 fn got(delivery: &Delivery) -> String {
-    let mut text = format!("EHLO {}\nMAIL FROM:<{}>", delivery.helo_name, delivery.reverse_path);
+    let shown = |address: &str| escaped(address.as_bytes());
+    let mut text = format!("EHLO {}\nMAIL FROM:<{}>", delivery.helo_name, shown(&delivery.reverse_path));
     for parameter in &delivery.mail_parameters {
         let exact = *parameter == format!("SIZE={}", delivery.bytes.len());
         text.extend([" ", if exact { "SIZE=(exact)" } else { parameter }]);
     }
     for recipient in &delivery.recipients {
         let parameters = recipient.parameters.iter().fold(String::new(), |text, one| text + " " + one);
-        write!(text, "\nRCPT TO:<{}>{parameters}", recipient.address).unwrap();
+        write!(text, "\nRCPT TO:<{}>{parameters}", shown(&recipient.address)).unwrap();
     }
     lines(&delivery.bytes).iter().fold(text + "\n", |text, line| text + "|" + line + "\n")
 }
@@ -164,6 +166,9 @@ mod tests {
 
     #[test]
     fn octets_are_shown_as_they_are_written() {
-        assert_eq!(lines(b"a \tb \r\n\xe4\0\\{\r\n\r\nxxxxxxxxxxxxxxxxxxxxxx"), ["a \\tb\\x20", "\\xE4\\0\\\\\\{", "", "{x*22}\\+"]);
+        assert_eq!(
+            lines(b"a \tb \r\n\xe4\0\\{\r\n\r\nxxxxxxxxxxxxxxxxxxxxxx"),
+            ["a \\tb\\x20", "\\xE4\\0\\\\\\{", "", "{x*22}\\+"]
+        );
     }
 }

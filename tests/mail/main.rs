@@ -40,7 +40,8 @@ fn corpus() -> Vec<Mail> {
     paths.sort();
     let read = |path: PathBuf| {
         let name = path.strip_prefix(&root).unwrap().with_extension("").display().to_string();
-        let script = Script::parse(&std::fs::read_to_string(&path).unwrap()).unwrap_or_else(|why| panic!("{name}: {why}"));
+        let script =
+            Script::parse(&std::fs::read_to_string(&path).unwrap()).unwrap_or_else(|why| panic!("{name}: {why}"));
         Mail { name, path, script }
     };
     paths.into_iter().map(read).collect()
@@ -54,7 +55,10 @@ fn play(corpus: &[Mail]) -> BTreeMap<&str, Seen> {
     }
     std::thread::scope(|scope| {
         let threads: Vec<_> = stages.values().map(|mails| scope.spawn(move || stage::play(mails))).collect();
-        threads.into_iter().flat_map(|thread| thread.join().unwrap_or_else(|why| std::panic::resume_unwind(why))).collect()
+        threads
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap_or_else(|why| std::panic::resume_unwind(why)))
+            .collect()
     })
 }
 

@@ -7,8 +7,8 @@ use crate::config::finding::Complaint;
 use crate::config::section::Section;
 use crate::config::tree::Value;
 use crate::config::values;
-use crate::mail::sender::Policy;
 use crate::mail::display_name::{DisplayName, DisplayNameError};
+use crate::mail::sender::Policy;
 
 /// What of it is written; the account's address stands in where there is none.
 pub(super) fn read(account: &Section<'_>) -> Sender {
