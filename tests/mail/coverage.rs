@@ -122,6 +122,8 @@ pub const COVERED: &[(&str, &str)] = &[
     ("sender-on-a-machine", "senders such as root@nas"),
     ("sender-fixed", "a sender the account may not be"),
     ("sender-allowed", "a sender the account may be"),
+    ("sender-kept", "an account that keeps every sender"),
+    ("sender-forced", "an account with one sender for all"),
     ("sender-listed", "an alias in may_send_as"),
     ("sender-learned", "a sender the provider refuses, which nobody knew"),
 ];

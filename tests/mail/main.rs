@@ -20,7 +20,7 @@ use script::Script;
 use stage::Seen;
 
 /// How many mails there are at least.
-const MAILS: usize = 75;
+const MAILS: usize = 100;
 
 /// One file.
 struct Mail {
