@@ -35,7 +35,10 @@ use crate::diagnosis::{Context, SignIn};
 use crate::ids::AccountName;
 use crate::mail::address::Address;
 use crate::mail::display_name::DisplayName;
+use crate::mail::header::parser::Charset;
 use crate::mail::pattern::Pattern;
+use crate::mail::rewrite::rule::{HeaderRule, SubjectRule};
+use crate::mail::rewrite::{Fixups, Received, Rules};
 use crate::mail::sender::{self, Allowance, Policy};
 use crate::net::proxy::Proxies;
 use crate::net::trust;
@@ -69,6 +72,16 @@ pub struct Settings {
     pub address: Option<String>,
     /// `[accounts.NAME.sender]`
     pub sender: Sender,
+    /// `[accounts.NAME.fixups]`: which repairs are done. Default: all.
+    pub fixups: Fixups,
+    /// `received`: how much `Received` tells of the own network. Default: all of it.
+    pub received: Received,
+    /// `header_charset`: what 8-bit text is in that is not UTF-8 and says nothing. Default: windows-1252.
+    pub header_charset: Charset,
+    /// `[accounts.NAME.headers]`: fields that are added, set or removed.
+    pub headers: Vec<HeaderRule>,
+    /// `headers.subject`, `headers.subject_prefix`.
+    pub subject: Option<SubjectRule>,
     /// Which SASL mechanism. Default: auto.
     pub mechanism: Mechanism,
     /// Where the credential comes from.
@@ -128,6 +141,19 @@ impl Settings {
     pub fn sender_address(&self) -> Option<Address> {
         let own = || Address::parse(self.address.as_deref()?.as_bytes()).ok();
         self.sender.address.clone().or_else(own)
+    }
+
+    /// What becomes of the header of its mail.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        Rules {
+            sender: self.sender_policy(),
+            fixups: self.fixups,
+            received: self.received,
+            charset: self.header_charset.clone(),
+            headers: self.headers.clone(),
+            subject: self.subject.clone(),
+        }
     }
 
     /// The policy for senders; nothing where the account has no address that could stand in for them.
@@ -274,6 +300,11 @@ pub(crate) mod tests {
             username: None,
             address: Some("scanner@example.com".into()),
             sender: Sender::default(),
+            fixups: Fixups::default(),
+            received: Received::default(),
+            header_charset: Charset::default(),
+            headers: Vec::new(),
+            subject: None,
             mechanism: Mechanism::Auto,
             credential: Source::None,
             allow_plaintext_credentials: false,

@@ -131,6 +131,8 @@ pub(super) const MECHANISM: &[&str] = &["auto", "xoauth2", "oauthbearer", "plain
 pub(super) const PIPELINING: &[&str] = &["off", "message", "messages"];
 /// `accounts.sender.policy`
 pub(super) const SENDER_POLICY: &[&str] = &["keep", "fix", "force"];
+/// `accounts.received`
+pub(super) const RECEIVED: &[&str] = &["full", "minimal"];
 /// `delivery.uncertain`
 pub(super) const UNCERTAIN: &[&str] = &["retry", "hold"];
 /// `notices.to`
@@ -231,6 +233,10 @@ pub(super) const ACCOUNT: &[Key] = &[
     key("sender", Shape::Section(SENDER)).about("Whom mail comes from"),
     list("may_send_as", Kind::Pattern)
         .about("Senders of its mail that the provider takes and that are real, beside its own"),
+    key("fixups", Shape::Section(FIXUPS)).about("Repairs of mail that goes through this account; all are on"),
+    value("received", Kind::Word(RECEIVED)).about("How much the trace tells of your own network"),
+    value("header_charset", Kind::Name).about("What raw text beyond ASCII is in when it is not UTF-8"),
+    key("headers", Shape::Section(HEADERS)).about("Fields that are added, set or removed, and the subject"),
     later("smime", "mail is sent as the device made it; leave this key out"),
 ];
 
@@ -238,6 +244,24 @@ const SENDER: &[Key] = &[
     value("policy", Kind::Word(SENDER_POLICY)).about("What becomes of senders that devices write"),
     value("name", Kind::Phrase).about("The name beside the address, at most 100 characters"),
     value("address", Kind::Mail).about("The address, if it is not that of the account"),
+];
+
+const FIXUPS: &[Key] = &[
+    value("broken_from", Kind::Flag).about("Write a From anew that not every program reads alike"),
+    value("undisclosed", Kind::Flag).about("Add To: undisclosed-recipients:; where nobody is named"),
+    value("bcc", Kind::Flag).about("Take Bcc out"),
+    value("return_path", Kind::Flag).about("Take Return-Path out"),
+    value("mime_version", Kind::Flag).about("Add MIME-Version where it is missing"),
+    value("encoded_words", Kind::Flag).about("Encode raw text beyond ASCII in the header"),
+    value("eight_bit_body", Kind::Flag).about("Encode an 8-bit body for a provider that does not take it"),
+];
+
+const HEADERS: &[Key] = &[
+    list("add", Kind::Hidden).about("Fields to add, such as \"X-Site: Basel\""),
+    list("set", Kind::Hidden).about("Fields that replace all of their name"),
+    list("remove", Kind::Name).about("Names of fields to take out"),
+    value("subject", Kind::Hidden).about("The subject, in place of the device's"),
+    value("subject_prefix", Kind::Hidden).about("What stands before the device's subject, once"),
 ];
 
 const LIMITS: &[Key] = &[

@@ -1,12 +1,17 @@
 //! Whether a refusal means the sender: then the same mail may pass with another one.
 //!
-//! Says yes for the known replies that say so, and for any permanent refusal of MAIL that says nothing else: there is
-//! not much besides the sender that a server could mean there. Decides nothing about the mail.
+//! Says yes for the known replies that say so, and for a permanent refusal of MAIL that says nothing else: there is not
+//! much besides the sender that a server could mean there. Decides nothing about the mail.
 
-use super::{Diagnosis, Failure};
-use crate::words::Phase;
+use super::Diagnosis;
 
-/// The rows of the table of known replies that mean the sender.
+/// A refusal of MAIL that no row of the table knows.
+pub(super) const UNKNOWN: &str = "sender_refused";
+
+/// What RFC 5321 §4.3.2 has for a sender; not the codes for size or syntax.
+pub(super) const REPLIES: &[u16] = &[550, 551, 553, 554];
+
+/// The codes that mean the sender.
 const CODES: &[&str] = &[
     "microsoft_send_as_denied",
     "microsoft_no_send_as_permission",
@@ -19,33 +24,31 @@ const CODES: &[&str] = &[
     "ses_address_not_verified",
     "sendgrid_sender_not_verified",
     "sendgrid_sender_identity",
+    "sender_rejected",
+    UNKNOWN,
 ];
 
-/// Of an unknown refusal of MAIL: the codes RFC 5321 §4.3.2 has for the sender, not those for size or syntax.
-const MAIL: &[u16] = &[550, 551, 553, 554];
-
-/// Whether this failure, so judged, means the sender of the message.
-#[must_use]
-pub fn refuses_sender(failure: &Failure, diagnosis: &Diagnosis) -> bool {
-    let at_mail = match failure {
-        Failure::Reply { phase: Phase::Mail, reply } => MAIL.contains(&reply.code),
-        _ => false,
-    };
-    CODES.contains(&diagnosis.code) || at_mail && diagnosis.code == "refused"
+impl Diagnosis {
+    /// Whether the sender is what was refused.
+    #[must_use]
+    pub fn refuses_sender(&self) -> bool {
+        CODES.contains(&self.code)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnosis::{Context, diagnose, known};
+    use crate::diagnosis::{Context, Failure, diagnose, known};
     use crate::smtp::reply::Reply;
+    use crate::words::Phase;
 
     #[test]
     fn each_code_is_one_of_the_table_and_every_sender_of_the_table_is_here() {
-        for code in CODES {
+        for code in CODES.iter().filter(|code| **code != UNKNOWN) {
             assert!(known::rows().any(|row| row.code == *code), "{code} is no row");
         }
-        for row in known::rows().filter(|row| row.code.contains("_sender_")) {
+        for row in known::rows().filter(|row| row.code.contains("sender_")) {
             let spam = row.code == "google_unauthenticated_sender" || row.code == "microsoft_bad_outbound_sender";
             assert!(spam || CODES.contains(&row.code), "{} means the sender", row.code);
         }
@@ -55,10 +58,11 @@ mod tests {
     fn an_unknown_refusal_means_the_sender_only_at_mail_and_only_when_nothing_else_can_be_meant() {
         let means_sender = |phase, code, text: &'static str| {
             let failure = Failure::Reply { phase, reply: Reply::bare(code, text) };
-            refuses_sender(&failure, &diagnose(&failure, Context::default()))
+            diagnose(&failure, Context::default()).refuses_sender()
         };
-        assert!(means_sender(Phase::Mail, 550, "5.7.1 Sender not allowed here"));
+        assert!(means_sender(Phase::Mail, 550, "5.7.1 Not allowed here"));
         assert!(means_sender(Phase::Mail, 553, "no"));
+        assert!(means_sender(Phase::Recipient, 553, "5.7.1 <a@b>: Sender address rejected: not owned by user c"));
         assert!(!means_sender(Phase::Mail, 552, "too big"));
         assert!(!means_sender(Phase::Mail, 451, "later"));
         assert!(!means_sender(Phase::Recipient, 550, "no such user"));

@@ -14,6 +14,7 @@ use crate::diagnosis::{Diagnosis, Failure, TlsProblem};
 use crate::disk::durable::NotStored;
 use crate::ids::{AccountName, DeviceName, ListenerName, MessageId};
 use crate::mail::address::Address;
+use crate::mail::change::Change;
 use crate::mail::envelope::{Envelope, ReversePath};
 use crate::smtp::quirk::Quirk;
 use crate::smtp::reply::Reply;
@@ -91,6 +92,8 @@ pub enum Event<'a> {
     Unheard { message: MessageId, device: &'a DeviceName, reply: &'a Reply },
     /// What somebody should be told by mail and cannot.
     Alert { message: MessageId, text: &'a str },
+    /// A message goes out otherwise than it is stored. The span of the attempt says which, and through which account.
+    Changed { changes: &'a [Change] },
     /// A connection to a provider is ready. The span of the attempt says which account and message.
     Connected { detail: &'a str, took: Duration },
     /// A handshake in which nothing was verified (`verify = "none"`); shouted for each connection.
@@ -156,7 +159,8 @@ impl Event<'_> {
             | Self::Risk { .. } => {
                 self.log_house();
             }
-            Self::Connected { .. }
+            Self::Changed { .. }
+            | Self::Connected { .. }
             | Self::Unverified { .. }
             | Self::NoAnswer { .. }
             | Self::AttemptFailed { .. }
@@ -290,6 +294,10 @@ impl Event<'_> {
 
     fn log_upstream(&self) {
         match self {
+            Self::Changed { changes } => {
+                let list: Vec<String> = changes.iter().map(Change::to_string).collect();
+                tracing::info!(changes = list.join("; "), "changed for the provider");
+            }
             Self::Connected { detail, took } => {
                 tracing::debug!(detail, took_ms = millis(*took), "connected to the provider");
             }

@@ -51,6 +51,9 @@ pub struct Fixups {
     pub mime_version: bool,
     /// Raw text beyond ASCII becomes encoded words (RFC 2047), in parameters percent signs (RFC 2231).
     pub encoded_words: bool,
+    /// A body of 8-bit text is encoded for a provider that does not take it (RFC 6152 §3): not here, but by whoever sends
+    /// the body ([`super::mime::seven_bit`]).
+    pub eight_bit_body: bool,
 }
 
 impl Fixups {
@@ -62,6 +65,7 @@ impl Fixups {
         return_path: false,
         mime_version: false,
         encoded_words: false,
+        eight_bit_body: false,
     };
 }
 
@@ -74,6 +78,7 @@ impl Default for Fixups {
             return_path: true,
             mime_version: true,
             encoded_words: true,
+            eight_bit_body: true,
         }
     }
 }
@@ -81,8 +86,8 @@ impl Default for Fixups {
 /// The settings of one account.
 #[derive(Debug, Clone)]
 pub struct Rules {
-    /// Who a mail may say it is from.
-    pub sender: sender::Settings,
+    /// Who a mail may say it is from; nothing where the account has no address that could stand in.
+    pub sender: Option<sender::Settings>,
     /// Which repairs are done.
     pub fixups: Fixups,
     /// How much `Received` tells.
@@ -96,9 +101,9 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// The defaults, for this account.
+    /// The defaults, with this policy.
     #[must_use]
-    pub fn of(sender: sender::Settings) -> Self {
+    pub fn of(sender: Option<sender::Settings>) -> Self {
         Self {
             sender,
             fixups: Fixups::default(),
@@ -129,7 +134,8 @@ pub struct Rewritten {
 pub fn rewrite(block: &[u8], reverse_path: &ReversePath, rules: &Rules, refused: &[Address]) -> Rewritten {
     let mut changes = Vec::new();
     let mut path = reverse_path.clone();
-    if let Some((other, change)) = sender::reverse_path(&rules.sender, refused, reverse_path) {
+    let policy = rules.sender.as_ref();
+    if let Some((other, change)) = policy.and_then(|policy| sender::reverse_path(policy, refused, reverse_path)) {
         path = other;
         changes.push(change);
     }
@@ -161,8 +167,10 @@ impl Draft<'_> {
         let Rules { fixups, charset, .. } = rules;
         self.step(fixups.return_path, fields::return_path);
         self.step(fixups.bcc, fields::bcc);
-        let edited = sender::edit(&self.block, &rules.sender, refused, charset, &mut self.changes);
-        self.take(edited);
+        if let Some(policy) = &rules.sender {
+            let edited = sender::edit(&self.block, policy, refused, charset, &mut self.changes);
+            self.take(edited);
+        }
         self.step(fixups.broken_from, |page| from::repair(page, charset));
         self.step(fixups.encoded_words, |page| eight_bit::encode(page, charset));
         self.step(fixups.mime_version, fields::mime_version);

@@ -69,10 +69,16 @@ impl Settings {
         }
     }
 
+    /// Whether this is the account's own address.
+    #[must_use]
+    pub fn is_own(&self, address: &Address) -> bool {
+        same(address, &self.address)
+    }
+
     /// Whether mail from this address is taken. A sender the provider refused before is not, whatever else is said.
     #[must_use]
     pub fn may_send_as(&self, address: &Address, refused: &[Address]) -> bool {
-        if same(address, &self.address) {
+        if self.is_own(address) {
             return true;
         }
         if refused.iter().any(|refused| same(refused, address)) {

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, watch};
 
 use super::Couriers;
 use super::ahead::Ahead;
+use super::compose::Composer;
 use super::fitness::{Fitness, Gate};
 use crate::account::Settings;
 use crate::account::budget::Written;
@@ -31,6 +32,7 @@ use crate::words::Phase;
 #[derive(Debug)]
 pub struct Desk {
     pub(super) upstream: Upstream,
+    pub(super) composer: Arc<Composer>,
     fitness: Mutex<Fitness>,
     pub(super) first: FirstSignIn,
     ahead: Mutex<Ahead>,
@@ -95,8 +97,9 @@ impl Desk {
         let fitness = Mutex::new(Fitness::new(limits, retry, window, &remembered, now));
         let (first, ahead) = (FirstSignIn::default(), Mutex::default());
         let (held, changed) = (Notify::new(), watch::Sender::new(()));
+        let composer = Arc::new(Composer::new(&upstream.settings));
         let (writing, forgets) = (tokio::sync::Mutex::new(()), AtomicBool::new(false));
-        Self { upstream, fitness, first, ahead, held, changed, writing, memory, forgets, queue, journal }
+        Self { upstream, composer, fitness, first, ahead, held, changed, writing, memory, forgets, queue, journal }
     }
 
     /// Puts as many couriers to work as the account allows connections. They work until `ending` is cancelled.
@@ -121,6 +124,11 @@ impl Desk {
             fitness.refused_senders.forget();
             fitness.health.signed_in(now)
         });
+    }
+
+    /// Senders it does not take mail of.
+    pub(super) fn refused_senders(&self) -> Vec<Address> {
+        self.fitness().refused_senders.at(self.clock().moment().wall)
     }
 
     /// The provider does not take mail of these senders.

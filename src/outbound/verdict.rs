@@ -16,7 +16,7 @@ use crate::words::Cause;
 /// | quota | hold | the account is held for as long as the provider says, else for an hour, doubled to a day |
 /// | throttle | later | fewer connections and messages a minute where it concerns the account (`throttle`) |
 /// | message | never | – |
-/// | config | hold | the account is held until server and configuration fit |
+/// | config | hold | the account is held until server and configuration fit; of what only the message lacks, the message |
 /// | network | later | the third in a row opens the account's breaker |
 /// | uncertain | uncertain | – |
 #[must_use]
@@ -24,9 +24,12 @@ pub fn of_failure(failure: &Failure, diagnosis: Diagnosis) -> Outcome {
     let refusal = match failure {
         Failure::Reply { reply, .. } => Refusal::try_from(reply.clone()).ok(),
         Failure::CannotCarry(why) => Some(cannot_carry(*why)),
+        Failure::Unsendable(_) => Some(Refusal::new(554, 6, 3, diagnosis.sentence.clone())),
         _ => None,
     };
     match (diagnosis.cause, refusal) {
+        // What only this message lacks is no reason to hold the others.
+        (Cause::Config, _) if matches!(failure, Failure::Unsendable(_)) => Outcome::HoldMessage(diagnosis),
         (Cause::Account | Cause::Quota | Cause::Config, _) => Outcome::Hold(diagnosis),
         (Cause::Uncertain, _) => Outcome::Uncertain(diagnosis),
         (Cause::Throttle | Cause::Network, _) => Outcome::Later(None, diagnosis),

@@ -16,6 +16,8 @@ use posthouse::app::{self, App, Common, StartError};
 use posthouse::config::{Config, Delivery};
 use posthouse::inbound::settings::{Caps, DeviceAuth, Limits, LineEndings, ListenerSettings, ListenerTls};
 use posthouse::journal::{Journal, log};
+use posthouse::mail::header::parser::Charset;
+use posthouse::mail::rewrite::{Fixups, Received};
 use posthouse::mail::sender::Allowance;
 use posthouse::net::clock::Clock;
 use posthouse::net::proxy::Proxies;
@@ -222,6 +224,11 @@ pub fn account(sandbox: &Sandbox, authority: &Path) -> account::Settings {
         username: None,
         address: Some(sandbox.settings().username.clone()),
         sender: account::Sender::default(),
+        fixups: Fixups::default(),
+        received: Received::default(),
+        header_charset: Charset::default(),
+        headers: Vec::new(),
+        subject: None,
         mechanism: Mechanism::Auto,
         credential: Source::Password(sandbox.settings().password.clone()),
         allow_plaintext_credentials: false,

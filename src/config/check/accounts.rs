@@ -2,7 +2,7 @@
 //!
 //! Guarantees one credential at most per account, and none that could never be sent. Reads no file.
 
-use super::{Aside, Surroundings, names, oauth, provider, proxy, scopes, sender, trust};
+use super::{Aside, Surroundings, content, names, oauth, provider, proxy, scopes, sender, trust};
 use crate::account::{CommandLine, Encryption, Mechanism, Pipelining, Settings, Source};
 use crate::config::files::NamedFile;
 use crate::config::finding::Complaint;
@@ -60,6 +60,11 @@ fn read_one(name: &str, section: &Section<'_>, surroundings: &Surroundings<'_>, 
         username,
         address,
         sender: sender::read(section),
+        fixups: content::fixups(section),
+        received: content::received(section),
+        header_charset: section.get("header_charset", content::charset).unwrap_or_default(),
+        headers: content::headers(section),
+        subject: content::subject(section),
         mechanism: mechanism(section),
         credential,
         allow_plaintext_credentials: section.get("allow_plaintext_credentials", values::flag).unwrap_or(false),

@@ -7,8 +7,10 @@
 //!
 //! [`Address::parse`]: crate::mail::address::Address::parse
 
+use super::block::Block;
 use super::parser;
 use super::token::{Token, tokens, unquoted};
+use crate::mail::address::Address;
 
 /// Who is named.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,6 +28,15 @@ pub struct Reading {
     pub mailboxes: Vec<Mailbox>,
     /// What is wrong with the writing, for people; the first thing, if there are several.
     pub broken: Option<&'static str>,
+}
+
+/// Who a header says the mail is from: the first mailbox in `From` that is an address.
+#[must_use]
+pub fn author(block: &[u8]) -> Option<Address> {
+    let from = Block::read(block).first("From")?;
+    let value = from.unfolded();
+    let mailboxes = read(std::str::from_utf8(&value).ok()?).mailboxes;
+    mailboxes.iter().find_map(|mailbox| Address::parse(mailbox.address.as_deref()?.as_bytes()).ok())
 }
 
 /// Reads the value of a field, on one line.

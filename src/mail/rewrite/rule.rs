@@ -55,6 +55,22 @@ impl HeaderRule {
         Ok(Self { name: field_name(name)?, act: Act::Set(field_value(name, value)?) })
     }
 
+    /// Which fields.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// `add`, `set` or `remove`.
+    #[must_use]
+    pub fn verb(&self) -> &'static str {
+        match self.act {
+            Act::Add(_) => "add",
+            Act::Set(_) => "set",
+            Act::Remove => "remove",
+        }
+    }
+
     /// All fields of this name are taken out.
     pub fn remove(name: &str) -> Result<Self, RuleError> {
         Ok(Self { name: field_name(name)?, act: Act::Remove })

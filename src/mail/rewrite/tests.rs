@@ -9,7 +9,7 @@ use rule::{Line, RuleError};
 
 fn account(policy: Policy) -> Rules {
     let address = Address::parse(b"office@example.com").unwrap();
-    Rules::of(Settings { policy, allowance: Allowance::Own, ..Settings::of(address) })
+    Rules::of(Some(Settings { policy, allowance: Allowance::Own, ..Settings::of(address) }))
 }
 
 /// An account that lets senders be.
