@@ -39,8 +39,10 @@ pub struct Stage {
 pub enum Trait {
     /// It does not offer this extension.
     Without(String),
-    /// Mail of this sender, in envelope and From, and of nobody else.
+    /// Mail of this sender, in envelope and From, and of nobody else: it says so at the end, in Microsoft's words.
     TakesOnly(String),
+    /// The same of the envelope alone: it says so at MAIL, in words of its own.
+    TakesOnlyAtMail(String),
     /// No mail without a sender.
     TakesNoNullSender,
     /// It shows its mechanisms in the old form as well, `AUTH=`.
@@ -155,7 +157,10 @@ impl Trait {
             return Ok(Self::Without(name.to_owned()));
         }
         match (text, text.strip_prefix("takes only ")) {
-            (_, Some(address)) => Ok(Self::TakesOnly(address.to_owned())),
+            (_, Some(address)) => Ok(match address.strip_suffix(" at MAIL") {
+                Some(address) => Self::TakesOnlyAtMail(address.to_owned()),
+                None => Self::TakesOnly(address.to_owned()),
+            }),
             ("takes no null sender", _) => Ok(Self::TakesNoNullSender),
             ("shows AUTH= as well", _) => Ok(Self::AuthEquals),
             _ => Err(format!("no provider {text}")),

@@ -122,8 +122,9 @@ fn provider(stage: &Stage) -> Settings {
         match wanted {
             Trait::Without(name) => settings.offer = offer.without(&extension(name)),
             Trait::AuthEquals => settings.offer = offer.with(Extension::AuthEquals(vec![Mechanism::XOAuth2])),
-            Trait::TakesOnly(address) => settings.manners.senders = only(address, true),
-            Trait::TakesNoNullSender => settings.manners.senders = only(&settings.username, false),
+            Trait::TakesOnly(address) => settings.manners.senders = only(address, true, RefusedAt::End),
+            Trait::TakesOnlyAtMail(address) => settings.manners.senders = only(address, true, RefusedAt::Mail),
+            Trait::TakesNoNullSender => settings.manners.senders = only(&settings.username, false, RefusedAt::End),
         }
     }
     settings
@@ -140,10 +141,14 @@ fn extension(name: &str) -> Extension {
     }
 }
 
-fn only(address: &str, null_sender: bool) -> Senders {
-    let lines = vec!["This sender is not yours".to_owned()];
-    let refusal = Refusal { code: 550, enhanced: "5.7.1".into(), lines };
-    Senders::Only { addresses: vec![address.to_owned()], null_sender, at: RefusedAt::End, refusal }
+fn only(address: &str, null_sender: bool, at: RefusedAt) -> Senders {
+    let refusal =
+        |code, enhanced: &str, words: &str| Refusal { code, enhanced: enhanced.into(), lines: vec![words.to_owned()] };
+    let refusal = match at {
+        RefusedAt::Mail => refusal(550, "5.7.1", "This sender is not yours"),
+        RefusedAt::End => refusal(554, "5.2.252", "SendAsDenied; the account is not allowed to send as this sender"),
+    };
+    Senders::Only { addresses: vec![address.to_owned()], null_sender, at, refusal }
 }
 
 /// What the relay logs on this thread, as JSON.
