@@ -167,11 +167,13 @@ impl Reader {
             (State::DotCr, b'\r') => self.state = State::Cr(2),
             (State::DotCr, 0) => self.state = State::CrNul(1),
             (State::DotCr, _) => self.after_bare_cr(1, octet, out),
-            (State::Cr(CR_RUN) | State::CrNul(CR_RUN), b'\r') => {
-                self.state = State::Cr(CR_RUN);
-                self.bare_cr(out);
+            (State::Cr(CR_RUN), b'\r') => self.bare_cr(out),
+            (State::Cr(count), b'\r') => self.state = State::Cr(count + 1),
+            // Telnet's CR NUL before a line ending: counted, and no line of its own.
+            (State::CrNul(count), b'\r') => {
+                self.endings.bare_cr += 1;
+                self.state = State::Cr(count);
             }
-            (State::Cr(count) | State::CrNul(count), b'\r') => self.state = State::Cr(count + 1),
             (State::Cr(count), 0) => self.state = State::CrNul(count),
             (State::CrNul(count), _) => {
                 self.after_bare_cr(count, 0, out);
