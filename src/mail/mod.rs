@@ -1,5 +1,5 @@
-//! What a message is: addresses, the envelope, the header as bytes, the stamps and signatures we put on it,
-//! a sample, and the notice that something was not delivered.
+//! What a message is: addresses, the envelope, the header as bytes, the stamps and signatures we put on it, what an
+//! account changes in it, what its body is made of, a sample, and the notice that something was not delivered.
 //!
 //! Pure: no socket, file, clock or environment. Message bytes are the device's own; whatever this room changes is a
 //! documented rule and is reported to the caller by name.

@@ -214,9 +214,13 @@ impl Page<'_> {
     fn may_change(&mut self, name: &str, rule: Rule) -> bool {
         let covered = self.protection.covers(name);
         if covered {
-            self.tell(Rule::Signature, format!("a signature covers {name}, so {} was not applied", rule.word()));
+            self.tell_covered(name, rule);
         }
         !covered
+    }
+
+    fn tell_covered(&mut self, name: &str, rule: Rule) {
+        self.tell(Rule::Signature, format!("a signature covers {name}, so {} was not applied", rule.word()));
     }
 }
 

@@ -93,6 +93,9 @@ impl Reading {
         }
         let mailbox = match angle {
             Some(angle) => {
+                if entry.iter().filter(|t| matches!(t, Token::Angle(_))).count() > 1 {
+                    self.complain("two addresses without a comma between them");
+                }
                 if phrase.iter().any(|t| matches!(t, Token::Word(text) if text.contains('@'))) {
                     self.complain("an @ in the name that is not quoted");
                 }
@@ -216,6 +219,7 @@ mod tests {
             ("\"Scanner <a@b>", one("Scanner", "a@b"), "a quote"),
             ("Scanner <a@b", one("Scanner", "a@b"), "an angle"),
             ("Scanner 2 a@b", one("Scanner 2", "a@b"), "a name"),
+            ("<a@b> <c@d>", one("", "a@b"), "two addresses"),
         ] {
             let reading = read(value);
             assert_eq!(seen(value), expected, "{value}");

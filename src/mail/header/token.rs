@@ -1,7 +1,11 @@
 //! The value of a structured field in tokens: words, quoted strings, comments, angle brackets (RFC 5322 §3.2, §3.4).
 //!
 //! Guarantees for any text that the tokens put together are that text. A quote or a comment that is not closed is part of
-//! a word, so that one stray character does not swallow an address.
+//! a word, so that one stray character does not swallow an address. No text is looked through more than a few times,
+//! whatever it is.
+
+/// An address of RFC 5321 §4.1.3, without its brackets, octets.
+const LONGEST_LITERAL: usize = 60;
 
 /// One token, as it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,12 +41,8 @@ impl<'a> Token<'a> {
 
 /// The tokens of a value on one line.
 pub fn tokens(value: &str) -> impl Iterator<Item = Token<'_>> {
-    let mut rest = value;
-    std::iter::from_fn(move || {
-        let (token, after) = next(rest)?;
-        rest = after;
-        Some(token)
-    })
+    let mut reader = Reader { rest: value, quotes: true, comments: true };
+    std::iter::from_fn(move || reader.next())
 }
 
 /// What stands in a quoted string or a comment, its escapes resolved (RFC 5322 §3.2.4).
@@ -61,25 +61,42 @@ pub fn unquoted(text: &str) -> String {
     plain
 }
 
-fn next(text: &str) -> Option<(Token<'_>, &str)> {
-    let first = text.chars().next()?;
-    let cut = |end: usize| text.split_at(end);
-    let closed = match first {
-        '"' => end_of_quoted(text).map(|end| (Token::Quoted(cut(end).0), end)),
-        '(' => end_of_comment(text).map(|end| (Token::Comment(cut(end).0), end)),
-        '<' => Some((Token::Angle(cut(end_of_angle(text)).0), end_of_angle(text))),
-        ',' | ';' | ':' => Some((Token::Special(cut(1).0), 1)),
-        ' ' | '\t' => {
-            let end = text.len() - text.trim_start_matches([' ', '\t']).len();
-            Some((Token::Blank(cut(end).0), end))
-        }
-        _ => None,
-    };
-    let (token, end) = closed.unwrap_or_else(|| {
-        let end = end_of_word(text, first);
-        (Token::Word(cut(end).0), end)
-    });
-    Some((token, cut(end).1))
+struct Reader<'a> {
+    rest: &'a str,
+    /// No quote was seen yet that is not closed; behind such a one there is none to look for.
+    quotes: bool,
+    /// The same for comments.
+    comments: bool,
+}
+
+impl<'a> Reader<'a> {
+    fn next(&mut self) -> Option<Token<'a>> {
+        let text = self.rest;
+        let first = text.chars().next()?;
+        let (kind, end): (fn(&'a str) -> Token<'a>, usize) = match first {
+            '"' if self.quotes => match end_of_quoted(text) {
+                Some(end) => (Token::Quoted, end),
+                None => {
+                    self.quotes = false;
+                    (Token::Word, end_of_word(text, first))
+                }
+            },
+            '(' if self.comments => match end_of_comment(text) {
+                Some(end) => (Token::Comment, end),
+                None => {
+                    self.comments = false;
+                    (Token::Word, end_of_word(text, first))
+                }
+            },
+            '<' => (Token::Angle, end_of_angle(text)),
+            ',' | ';' | ':' => (Token::Special, 1),
+            ' ' | '\t' => (Token::Blank, text.len() - text.trim_start_matches([' ', '\t']).len()),
+            _ => (Token::Word, end_of_word(text, first)),
+        };
+        let (token, rest) = text.split_at(end);
+        self.rest = rest;
+        Some(kind(token))
+    }
 }
 
 /// Behind the closing quote.
@@ -114,11 +131,14 @@ fn end_of_comment(text: &str) -> Option<usize> {
 
 /// Behind the bracket that closes, or the end.
 fn end_of_angle(text: &str) -> usize {
-    let mut at = 1;
+    let (mut at, mut quotes) = (1, true);
     while let Some(c) = text[at..].chars().next() {
         at += match c {
             '>' => return at + 1,
-            '"' => end_of_quoted(&text[at..]).unwrap_or(1),
+            '"' if quotes => end_of_quoted(&text[at..]).unwrap_or_else(|| {
+                quotes = false;
+                1
+            }),
             _ => c.len_utf8(),
         };
     }
@@ -131,12 +151,18 @@ fn end_of_word(text: &str, first: char) -> usize {
     while let Some(c) = text[at..].chars().next() {
         match c {
             ' ' | '\t' | '"' | '(' | '<' | ',' | ';' | ':' => break,
-            // The colons of `[IPv6:…]` are its own.
-            '[' => at += text[at..].find([']', ' ', ',']).filter(|&end| text[at + end..].starts_with(']')).unwrap_or(1),
+            '[' => at += literal(&text[at..]),
             _ => at += c.len_utf8(),
         }
     }
     at
+}
+
+/// The colons of `[IPv6:…]` are its own (RFC 5321 §4.1.3); its bracket alone if it is no such thing.
+fn literal(text: &str) -> usize {
+    let plain = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b':' | b'.' | b'-');
+    let inner = text.bytes().skip(1).take(LONGEST_LITERAL).take_while(plain).count();
+    if text[1 + inner..].starts_with(']') { inner + 2 } else { 1 }
 }
 
 #[cfg(test)]
@@ -171,6 +197,15 @@ mod tests {
             [Token::Word("\"Scan"), Token::Blank(" "), Token::Word("(2"), Token::Blank(" "), Token::Angle("<a@b>")]
         );
         assert_eq!(tokens("<a@b").collect::<Vec<_>>(), [Token::Angle("<a@b")]);
+    }
+
+    #[test]
+    fn a_long_text_of_things_that_are_not_closed_is_read_at_once() {
+        for piece in ["\"\\", "(", "[", "<\"\\", "(\\", "[a:"] {
+            let text = piece.repeat(500_000);
+            // With a look to the end for each it would take minutes.
+            assert_eq!(tokens(&text).map(|token| token.as_str().len()).sum::<usize>(), text.len());
+        }
     }
 
     proptest! {

@@ -56,9 +56,12 @@ const OTHER_STRUCTURED: [&str; 14] = [
 /// A piece of a parameter that is longer than a line, octets (RFC 2231 §3).
 const PIECE: usize = 55;
 
+/// So many names of fields are told.
+const MOST_TOLD: usize = 20;
+
 pub(super) fn encode(page: &mut Page<'_>, charset: &Charset) -> Option<Vec<u8>> {
     let mut splice = Splice::new(page.block);
-    let mut encoded: Vec<String> = Vec::new();
+    let (mut encoded, mut covered): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
     for field in page.block.fields().filter(|field| !field.value.is_ascii()) {
         let name = field.name.to_ascii_lowercase();
         if OTHER_STRUCTURED.contains(&name.as_str()) || name.starts_with("arc-") {
@@ -73,14 +76,23 @@ pub(super) fn encode(page: &mut Page<'_>, charset: &Charset) -> Option<Vec<u8>> 
         };
         // What only has an address beyond ASCII cannot be made better.
         let better = written.octets().is_ascii() || non_ascii(written.octets()) < non_ascii(field.value);
-        if better && page.may_change(field.name, Rule::EncodedWords) {
+        let names = if !better {
+            continue;
+        } else if page.protection.covers(field.name) {
+            &mut covered
+        } else {
             splice.replace(&field, &written);
-            encoded.push(field.name.to_owned());
+            &mut encoded
+        };
+        if names.len() < MOST_TOLD && !names.contains(&field.name) {
+            names.push(field.name);
         }
     }
     if !encoded.is_empty() {
-        encoded.truncate(20);
         page.tell(Rule::EncodedWords, format!("in {}", encoded.join(", ")));
+    }
+    for name in covered {
+        page.tell_covered(name, Rule::EncodedWords);
     }
     splice.finish()
 }

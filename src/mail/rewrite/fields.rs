@@ -13,9 +13,11 @@ use crate::mail::header::written::Written;
 /// What an earlier delivery left: RFC 5321 §4.4, and the first line of a mailbox file, behind which some servers see text.
 pub(super) fn return_path(page: &mut Page<'_>) -> Option<Vec<u8>> {
     let mut splice = Splice::new(page.block);
+    if page.block.mailbox_lines().next().is_some() {
+        page.tell(Rule::ReturnPath, "the From line of a mailbox file was taken out");
+    }
     for line in page.block.mailbox_lines() {
         splice.remove(line);
-        page.tell(Rule::ReturnPath, "the From line of a mailbox file was taken out");
     }
     remove(page, &mut splice, "Return-Path", Rule::ReturnPath);
     splice.finish()

@@ -28,11 +28,15 @@ pub(super) fn header(page: &mut Page<'_>, rule: &HeaderRule) -> Option<Vec<u8>> 
                 Some(first) => splice.replace(first, &written(value)),
                 None => splice.insert(Place::End, &written(value)),
             }
-            present.iter().skip(1).for_each(|further| splice.remove(further.whole.clone()));
+            for further in present.iter().skip(1) {
+                splice.remove(further.whole.clone());
+            }
             "was set"
         }
         Act::Remove => {
-            present.iter().for_each(|field| splice.remove(field.whole.clone()));
+            for field in &present {
+                splice.remove(field.whole.clone());
+            }
             "was taken out"
         }
     };

@@ -67,8 +67,10 @@ impl Editor<'_> {
         let further: Vec<Field<'_>> = fields.collect();
         for field in &further {
             self.splice.remove(field.whole.clone());
+        }
+        if let Some(field) = further.first() {
             let shown = one_line(&self.text(field), SHOWN);
-            self.tell(Rule::From, format!("a further one was taken out: {shown}"));
+            self.tell(Rule::From, format!("there were {}, the second was {shown}", further.len() + 1));
         }
         let original = self.text(&from);
         let authors = mailbox::read(&original).mailboxes;
@@ -82,14 +84,15 @@ impl Editor<'_> {
     /// Whether the policy lets these authors be.
     fn stays(&self, authors: &[Mailbox]) -> bool {
         match (self.settings.policy, authors) {
-            (_, []) => false,
             (Policy::Force, [author]) => {
                 let name = self.settings.name.as_ref().map(DisplayName::as_str);
                 address(author).is_some_and(|address| same(&address, &self.settings.address))
                     && name.is_none_or(|name| author.name.as_deref() == Some(name))
             }
             (Policy::Force, _) => false,
-            (Policy::Keep | Policy::Fix, authors) => authors.iter().all(|author| self.is_allowed(author)),
+            (Policy::Keep | Policy::Fix, authors) => {
+                !authors.is_empty() && authors.iter().all(|author| self.is_allowed(author))
+            }
         }
     }
 
@@ -148,17 +151,16 @@ impl Editor<'_> {
             [sender] => address(sender).is_some_and(|address| same(&address, own)),
             _ => false,
         };
-        let mut good = false;
-        for field in &present {
-            if !good && stays(self, field) {
-                good = true;
-                continue;
-            }
+        let good = present.iter().position(|field| stays(self, field));
+        let bad = || present.iter().enumerate().filter(|(i, _)| Some(*i) != good).map(|(_, field)| field);
+        for field in bad() {
             self.splice.remove(field.whole.clone());
-            let was = one_line(&self.text(field), SHOWN);
+        }
+        if let Some(first) = bad().next() {
+            let was = one_line(&self.text(first), SHOWN);
             self.tell(Rule::Sender, format!("{was} was taken out"));
         }
-        if authors == Authors::Several && !good {
+        if authors == Authors::Several && good.is_none() {
             self.splice.insert(Place::End, &Written::structured("Sender", &format!("<{own}>")));
             self.tell(Rule::Sender, format!("became {own}, because From names several"));
         }

@@ -1,4 +1,7 @@
 //! The sender policy, as stories: what a device wrote, what the provider gets, and what the log says.
+//!
+//! The account's provider takes its own address alone, unless a story says otherwise. The last one is told of any `From`
+//! at all.
 
 use super::*;
 use crate::mail::header::block::Block;

@@ -15,13 +15,14 @@ use super::*;
 use crate::account::keeper::tests::tools;
 use crate::account::keeper::{Keeper, Tools};
 use crate::account::memory::{Memory, Remembered};
-use crate::account::{Encryption, Pipelining, Settings, tests::settings};
+use crate::account::{self, Encryption, Pipelining, Settings, tests::settings};
 use crate::disk::FreeSpace;
 use crate::disk::durable::Durable;
 use crate::ids::AccountName;
 use crate::journal::Journal;
 use crate::mail::address::Address;
 use crate::mail::envelope::{Envelope, Recipient};
+use crate::mail::sender::Policy;
 use crate::net::clock::Clock;
 use crate::net::trust::{self, Anchors, ClientTls};
 use crate::outbound::Known;
@@ -52,8 +53,10 @@ impl Stand {
         let (host, port) = ("127.0.0.1".into(), listener.local_addr().unwrap().port());
         let (encryption, connections) = (Encryption::None, 1);
         let pipelining = Pipelining::Messages;
+        // What it sends is what was offered.
+        let sender = account::Sender { policy: Policy::Keep, ..account::Sender::default() };
         let account =
-            Settings { host, port, encryption, connections, recipients_per_message, pipelining, ..settings() };
+            Settings { host, port, encryption, connections, recipients_per_message, pipelining, sender, ..settings() };
         let store = Arc::new(MemoryStore::default());
         let facts = vec![AccountFacts::from(&account)];
         let (clock, journal) = (Clock::default(), Journal::default());
