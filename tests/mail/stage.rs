@@ -183,7 +183,7 @@ impl Log {
 }
 
 fn settings() -> log::Settings {
-    log::Settings { level: tracing::Level::DEBUG, format: log::Format::Json }
+    log::Settings { level: tracing::Level::DEBUG, format: log::Format::Json, masks: Masks::default() }
 }
 
 #[derive(Clone)]

@@ -17,7 +17,7 @@ use posthouse::config::{Config, Delivery};
 use posthouse::inbound::settings::{Caps, DeviceAuth, Fixups, Limits, LineEndings, ListenerSettings, ListenerTls};
 use posthouse::journal::{Journal, log};
 use posthouse::mail::header::parser::Charset;
-use posthouse::mail::rewrite::{Fixups, Received};
+use posthouse::mail::rewrite::{self, Received};
 use posthouse::mail::sender::Allowance;
 use posthouse::net::clock::Clock;
 use posthouse::net::proxy::Proxies;
@@ -225,7 +225,7 @@ pub fn account(sandbox: &Sandbox, authority: &Path) -> account::Settings {
         username: None,
         address: Some(sandbox.settings().username.clone()),
         sender: account::Sender::default(),
-        fixups: Fixups::default(),
+        fixups: rewrite::Fixups::default(),
         received: Received::default(),
         header_charset: Charset::default(),
         headers: Vec::new(),
