@@ -15,7 +15,7 @@
 //!
 //! | room | what it is for |
 //! |---|---|
-//! | ground: [`ids`], [`words`], [`secret`], [`redact`], [`disk`], [`failpoint`], [`pem`] | identities, the words of a delivery, secrets and how to find them in what comes back, files and whose they are |
+//! | ground: [`ids`], [`words`], [`secret`], [`redact`], [`disk`], [`failpoint`], [`pem`], [`x509`] | identities, the words of a delivery, secrets and how to find them in what comes back, files and whose they are |
 //! | [`mail`] | what a message is: address, pattern, envelope, header, the stamps on top (pure) |
 //! | [`smtp`] | the language and both dialogues, without a socket (pure) |
 //! | [`diagnosis`] | what a failure means: cause, sentence, cure (pure) |
@@ -106,6 +106,7 @@ pub mod pem;
 pub mod redact;
 pub mod secret;
 pub mod words;
+pub mod x509;
 
 pub mod mail;
 pub mod smtp;

@@ -29,8 +29,15 @@ pub enum PemError {
 /// # Errors
 /// When the file cannot be read, is damaged, or holds no certificate.
 pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, PemError> {
-    let bytes = read(path)?;
-    let found = rustls_pemfile::certs(&mut bytes.as_slice())
+    certificates_in(&read(path)?, path)
+}
+
+/// All certificates of a text that was read from this file already.
+///
+/// # Errors
+/// When the text is damaged, or holds no certificate.
+pub fn certificates_in(bytes: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>, PemError> {
+    let found = rustls_pemfile::certs(&mut &*bytes)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|source| PemError::Damaged { path: path.into(), source })?;
     if found.is_empty() {

@@ -15,7 +15,7 @@ use reader::{Reading, Said, Spot};
 const FLOORS: &[&[&str]] = &[
     &["ids", "words", "secret", "failpoint"],
     &["redact", "disk"],
-    &["pem"],
+    &["pem", "x509"],
     &["mail"],
     &["smtp"],
     &["diagnosis"],
@@ -35,6 +35,7 @@ const FLOORS: &[&[&str]] = &[
 const SECRET_READERS: &[(&str, &str)] = &[
     ("secret", "it is the secret"),
     ("redact/mod", "to find it in what comes back"),
+    ("mail/smime/pkcs12", "to open the file with an identity's key"),
     ("smtp/sasl", "to put it into a SASL response, and to compare a device's password"),
     ("smtp/client/wire", "to write the response to the provider"),
     ("net/proxy/socks5", "to log in at the proxy"),
@@ -99,7 +100,9 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("rustls_pemfile", &["pem"]),
     ("toml", &["config"]),
     ("toml_edit", &["config"]),
-    ("aws_lc_rs", &["store/file/seal", "account/oauth/assertion", "sandbox/oauth/assertion"]),
+    ("aws_lc_rs", &["store/file/seal", "account/oauth/assertion", "sandbox/oauth/assertion", "mail/smime"]),
+    ("p12_keystore", &["mail/smime"]),
+    ("cms", &["mail/smime"]),
 ];
 
 const LONGEST_FILE: usize = 400;

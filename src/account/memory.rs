@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::senders::RefusedSenders;
 use super::{budget, health};
 use crate::disk::durable::{Durable, NotStored};
 use crate::ids::AccountName;
@@ -27,6 +28,9 @@ pub struct Remembered {
     /// Recipients of the last 24 hours, and those reserved.
     #[serde(deserialize_with = "if_understood")]
     pub budget: Option<budget::Written>,
+    /// Senders its provider does not take.
+    #[serde(deserialize_with = "if_understood")]
+    pub refused_senders: RefusedSenders,
 }
 
 /// Keeps what is remembered.

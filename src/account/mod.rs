@@ -19,6 +19,7 @@ pub mod origin;
 mod password;
 mod program;
 pub mod provider;
+pub mod senders;
 pub mod signin;
 pub mod status;
 mod tokens;
@@ -34,7 +35,11 @@ use crate::diagnosis::{Context, SignIn};
 use crate::ids::AccountName;
 use crate::mail::address::Address;
 use crate::mail::display_name::DisplayName;
+use crate::mail::header::parser::Charset;
 use crate::mail::pattern::Pattern;
+use crate::mail::rewrite::rule::{HeaderRule, SubjectRule};
+use crate::mail::rewrite::{Fixups, Received, Rules};
+use crate::mail::sender::{self, Allowance, Policy};
 use crate::net::proxy::Proxies;
 use crate::net::trust;
 use crate::secret::Secret;
@@ -67,6 +72,16 @@ pub struct Settings {
     pub address: Option<String>,
     /// `[accounts.NAME.sender]`
     pub sender: Sender,
+    /// `[accounts.NAME.fixups]`: which repairs are done. Default: all.
+    pub fixups: Fixups,
+    /// `received`: how much `Received` tells of the own network. Default: all of it.
+    pub received: Received,
+    /// `header_charset`: what 8-bit text is in that is not UTF-8 and says nothing. Default: windows-1252.
+    pub header_charset: Charset,
+    /// `[accounts.NAME.headers]`: fields that are added, set or removed.
+    pub headers: Vec<HeaderRule>,
+    /// `headers.subject`, `headers.subject_prefix`.
+    pub subject: Option<SubjectRule>,
     /// Which SASL mechanism. Default: auto.
     pub mechanism: Mechanism,
     /// Where the credential comes from.
@@ -85,8 +100,10 @@ pub struct Settings {
     pub recipients_per_day: Option<u32>,
     /// `limits.null_sender`: whether it takes `MAIL FROM:<>`, with which notices go out. Default: it does.
     pub null_sender: bool,
-    /// `may_send_as`: senders that are real beside those of the account's own domain.
+    /// `may_send_as`: senders that are real, and that the provider takes, beside those of the account's own domain.
     pub may_send_as: Vec<Pattern>,
+    /// Which senders the provider takes, as far as its preset knows.
+    pub allowance: Allowance,
     /// Octets of the largest message the provider takes; `None`: what it says in EHLO, or no limit. A listener tells
     /// its devices the largest size of the accounts it can reach.
     pub size: Option<u64>,
@@ -94,9 +111,11 @@ pub struct Settings {
     pub password_spaces: PasswordSpaces,
 }
 
-/// Whom mail that Posthouse itself writes comes from. Mail of a device keeps its own sender in this version.
+/// Whom mail comes from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sender {
+    /// `sender.policy`: what becomes of senders that devices write.
+    pub policy: Policy,
     /// `sender.name`: what stands beside the address.
     pub name: Option<DisplayName>,
     /// `sender.address`; default: the account's address.
@@ -115,6 +134,39 @@ impl Settings {
     pub fn recipients_at_once(&self) -> usize {
         let per_day = self.recipients_per_day.and_then(|most| usize::try_from(most).ok());
         self.recipients_per_message.min(per_day.unwrap_or(usize::MAX))
+    }
+
+    /// The address that mail of this account is sent from, where one is known.
+    #[must_use]
+    pub fn sender_address(&self) -> Option<Address> {
+        let own = || Address::parse(self.address.as_deref()?.as_bytes()).ok();
+        self.sender.address.clone().or_else(own)
+    }
+
+    /// What becomes of the header of its mail.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        Rules {
+            sender: self.sender_policy(),
+            fixups: self.fixups,
+            received: self.received,
+            charset: self.header_charset.clone(),
+            headers: self.headers.clone(),
+            subject: self.subject.clone(),
+        }
+    }
+
+    /// The policy for senders; nothing where the account has no address that could stand in for them.
+    #[must_use]
+    pub fn sender_policy(&self) -> Option<sender::Settings> {
+        Some(sender::Settings {
+            policy: self.sender.policy,
+            address: self.sender_address()?,
+            name: self.sender.name.clone(),
+            allowance: self.allowance,
+            may_send_as: self.may_send_as.clone(),
+            null_sender: self.null_sender,
+        })
     }
 
     /// What of it changes the meaning of a failure.
@@ -248,6 +300,11 @@ pub(crate) mod tests {
             username: None,
             address: Some("scanner@example.com".into()),
             sender: Sender::default(),
+            fixups: Fixups::default(),
+            received: Received::default(),
+            header_charset: Charset::default(),
+            headers: Vec::new(),
+            subject: None,
             mechanism: Mechanism::Auto,
             credential: Source::None,
             allow_plaintext_credentials: false,
@@ -258,6 +315,7 @@ pub(crate) mod tests {
             recipients_per_day: None,
             null_sender: true,
             may_send_as: Vec::new(),
+            allowance: Allowance::default(),
             size: None,
             password_spaces: PasswordSpaces::Kept,
         }

@@ -4,6 +4,7 @@
 //! anything else than what holds. On paper it is TOML that can be used again: secrets, and what could hold one, stand
 //! there as remarks and are for the reader to fill in; so does what is only decided when the relay runs.
 
+mod content;
 mod oauth;
 mod page;
 mod pages;

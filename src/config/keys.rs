@@ -129,6 +129,10 @@ pub(super) const ROOTS: &[&str] = &["system", "bundled"];
 pub(super) const MECHANISM: &[&str] = &["auto", "xoauth2", "oauthbearer", "plain", "login", "cram_md5", "none"];
 /// `accounts.pipelining`
 pub(super) const PIPELINING: &[&str] = &["off", "message", "messages"];
+/// `accounts.sender.policy`
+pub(super) const SENDER_POLICY: &[&str] = &["keep", "fix", "force"];
+/// `accounts.received`
+pub(super) const RECEIVED: &[&str] = &["full", "minimal"];
 /// `delivery.uncertain`
 pub(super) const UNCERTAIN: &[&str] = &["retry", "hold"];
 /// `notices.to`
@@ -152,7 +156,7 @@ pub(super) const ROOT: &[Key] = &[
     key("routes", Shape::Each(ROUTE)).about("Which mail goes through which account; the first one that fits decides"),
     key("accounts", Shape::Named(ACCOUNT)).about("Where mail goes, and how to sign in there"),
     key("providers", Shape::Named(providers::PROVIDER)).about("Providers of your own, and changes to known ones"),
-    key("fixups", Shape::Section(FIXUPS)).about("What is added to mail and repaired in it while it comes in"),
+    key("fixups", Shape::Section(INTAKE_FIXUPS)).about("What is added to mail and repaired in it while it comes in"),
     key("delivery", Shape::Section(DELIVERY)).about("How mail is passed on"),
     key("sessions", Shape::Section(SESSIONS)).about("Limits on the connections of devices"),
     key("storage", Shape::Section(STORAGE)).about("Where Posthouse keeps its own files"),
@@ -230,18 +234,38 @@ pub(super) const ACCOUNT: &[Key] = &[
     value("pipelining", Kind::Word(PIPELINING))
         .about("What leaves without waiting for replies: nothing, a message's commands, the next one's too"),
     key("limits", Shape::Section(LIMITS)).about("What the provider puts up with"),
-    key("sender", Shape::Section(SENDER)).about("Whom mail that Posthouse itself writes comes from"),
-    list("may_send_as", Kind::Pattern).about("Senders of its mail that are real, beside those of its own domain"),
+    key("sender", Shape::Section(SENDER)).about("Whom mail comes from"),
+    list("may_send_as", Kind::Pattern)
+        .about("Senders of its mail that the provider takes and that are real, beside its own"),
+    key("fixups", Shape::Section(FIXUPS)).about("Repairs of mail that goes through this account; all are on"),
+    value("received", Kind::Word(RECEIVED)).about("How much the trace tells of your own network"),
+    value("header_charset", Kind::Name).about("What raw text beyond ASCII is in when it is not UTF-8"),
+    key("headers", Shape::Section(HEADERS)).about("Fields that are added, set or removed, and the subject"),
     later("smime", "mail is sent as the device made it; leave this key out"),
 ];
 
 const SENDER: &[Key] = &[
+    value("policy", Kind::Word(SENDER_POLICY)).about("What becomes of senders that devices write"),
     value("name", Kind::Phrase).about("The name beside the address, at most 100 characters"),
     value("address", Kind::Mail).about("The address, if it is not that of the account"),
-    later(
-        "policy",
-        "mail of a device keeps its own sender in this version; make the device send from an address the provider accepts",
-    ),
+];
+
+const FIXUPS: &[Key] = &[
+    value("broken_from", Kind::Flag).about("Write a From anew that not every program reads alike"),
+    value("undisclosed", Kind::Flag).about("Add To: undisclosed-recipients:; where nobody is named"),
+    value("bcc", Kind::Flag).about("Take Bcc out"),
+    value("return_path", Kind::Flag).about("Take Return-Path out"),
+    value("mime_version", Kind::Flag).about("Add MIME-Version where it is missing"),
+    value("encoded_words", Kind::Flag).about("Encode raw text beyond ASCII in the header"),
+    value("eight_bit_body", Kind::Flag).about("Encode an 8-bit body for a provider that does not take it"),
+];
+
+const HEADERS: &[Key] = &[
+    list("add", Kind::Hidden).about("Fields to add, such as \"X-Site: Basel\""),
+    list("set", Kind::Hidden).about("Fields that replace all of their name"),
+    list("remove", Kind::Name).about("Names of fields to take out"),
+    value("subject", Kind::Hidden).about("The subject, in place of the device's"),
+    value("subject_prefix", Kind::Hidden).about("What stands before the device's subject, once"),
 ];
 
 const LIMITS: &[Key] = &[
@@ -275,7 +299,7 @@ const DELIVERY: &[Key] = &[
         .about("How long mail on its way may go on when Posthouse stops, at most 5m"),
 ];
 
-const FIXUPS: &[Key] = &[
+const INTAKE_FIXUPS: &[Key] = &[
     value("date", Kind::Flag).about("Add Date where it is missing"),
     value("message_id", Kind::Flag).about("Add Message-ID where it is missing"),
     value("nul", Kind::Flag).about("Take NUL octets out"),

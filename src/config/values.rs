@@ -26,7 +26,7 @@ use super::tree::Value;
 
 type Read<T> = Result<T, Complaint>;
 
-fn text<'a>(value: &'a Value, expected: &str) -> Read<&'a str> {
+pub(super) fn text<'a>(value: &'a Value, expected: &str) -> Read<&'a str> {
     match value {
         Value::Text(text) => Ok(text),
         _ => Err(Complaint::new(format!("expected {expected} in quotes")).hint("put the value in quotes: \"…\"")),

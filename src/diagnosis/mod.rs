@@ -15,6 +15,7 @@ mod recalled;
 mod said;
 #[cfg(test)]
 pub(crate) mod seen;
+mod sender;
 mod smtp;
 mod tls;
 mod token;
@@ -66,6 +67,8 @@ pub enum Failure {
     NoMechanism { offered: String, wanted: String },
     /// The server cannot carry this message; known before MAIL.
     CannotCarry(CannotCarry),
+    /// It could not be made into what this account may send; known before MAIL.
+    Unsendable(Unsendable),
     /// The configured host leads back to one of our own listeners.
     SelfLoop { host: String, port: u16 },
     /// The token endpoint, or the program that prints tokens, failed.
@@ -175,6 +178,15 @@ pub enum DiscoveryProblem {
     Unfit { detail: String },
 }
 
+/// Why a message cannot be made into what an account may send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unsendable {
+    /// The provider takes no 8-bit text, and this cannot be encoded without breaking something.
+    EightBit { why: String },
+    /// It is to be signed, and cannot be.
+    NotSigned { why: String },
+}
+
 /// Why what is kept of a sign-in cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeptFailure {
@@ -267,7 +279,7 @@ impl Failure {
                 Phase::StartTls
             }
             Self::WouldSendInClear { .. } | Self::NoMechanism { .. } => Phase::Auth,
-            Self::CannotCarry(_) => Phase::Mail,
+            Self::CannotCarry(_) | Self::Unsendable(_) => Phase::Mail,
             Self::Token(_) | Self::Password { .. } | Self::Kept(_) => Phase::Credential,
         }
     }
@@ -309,6 +321,7 @@ fn judge(failure: &Failure, context: Context<'_>) -> Diagnosis {
         Failure::WouldSendInClear { host } => ours::would_send_in_clear(host),
         Failure::NoMechanism { offered, wanted } => ours::no_mechanism(offered, wanted),
         Failure::CannotCarry(why) => ours::cannot_carry(*why),
+        Failure::Unsendable(why) => ours::unsendable(why),
         Failure::SelfLoop { host, port } => network::self_loop(host, *port),
         Failure::Token(failure) => token::judge(failure, context),
         Failure::Password { detail } => ours::password(detail),

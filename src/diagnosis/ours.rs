@@ -3,7 +3,7 @@
 //! The refusals keep promise 3 (no credential without the protection the account asks for), so they are the
 //! configuration's; a message the server cannot carry is the message's own.
 
-use super::{CannotCarry, Diagnosis};
+use super::{CannotCarry, Diagnosis, Unsendable};
 use crate::words::Cause;
 
 pub(super) fn starttls_not_offered(host: &str) -> Diagnosis {
@@ -61,6 +61,23 @@ pub(super) fn cannot_carry(why: CannotCarry) -> Diagnosis {
             Cause::Message,
             "An address is not plain ASCII and the provider does not take that.",
             "Use addresses in plain ASCII.",
+        ),
+    }
+}
+
+pub(super) fn unsendable(why: &Unsendable) -> Diagnosis {
+    match why {
+        Unsendable::EightBit { why } => Diagnosis::new(
+            "message_8bit_not_encodable",
+            Cause::Message,
+            format!("The message holds 8-bit text, the provider does not take that, and it cannot be encoded: {why}."),
+            "Let the device encode its mail as quoted-printable or base64, or send it through an account whose provider takes 8-bit text.",
+        ),
+        Unsendable::NotSigned { why } => Diagnosis::new(
+            "message_not_signed",
+            Cause::Config,
+            format!("The message is to be signed (S/MIME) and cannot be: {why}."),
+            "Give this account an identity for that sender (`posthouse check --certificates` shows what there is), then `posthouse queue release`; with `smime.without = \"send_unsigned\"` such mail goes out unsigned.",
         ),
     }
 }

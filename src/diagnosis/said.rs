@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::{DiscoveryProblem, Failure, KeptFailure, TlsProblem, TokenFailure};
+use super::{DiscoveryProblem, Failure, KeptFailure, TlsProblem, TokenFailure, Unsendable};
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -24,6 +24,8 @@ impl fmt::Display for Failure {
             Self::WouldSendInClear { host } => write!(f, "no TLS with {host}, no credential was sent"),
             Self::NoMechanism { offered, wanted } => write!(f, "AUTH offers {offered}, needed is {wanted}"),
             Self::CannotCarry(why) => why.fmt(f),
+            Self::Unsendable(Unsendable::EightBit { why }) => write!(f, "8-bit text cannot be encoded: {why}"),
+            Self::Unsendable(Unsendable::NotSigned { why }) => write!(f, "not signed: {why}"),
             Self::SelfLoop { host, port } => write!(f, "{host} port {port} is this relay"),
             Self::Token(failure) => failure.fmt(f),
             Self::Password { detail } => f.write_str(detail),

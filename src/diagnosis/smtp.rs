@@ -5,7 +5,7 @@
 //! network's wherever no row says better: the server is closing, which says nothing about us (RFC 5321 §3.8).
 
 use super::echo::own_words;
-use super::{Context, Diagnosis, SignIn, known, lifts};
+use super::{Context, Diagnosis, SignIn, known, lifts, sender};
 use crate::smtp::reply::Reply;
 use crate::words::{Cause, Phase};
 
@@ -40,7 +40,11 @@ fn by_phase(phase: Phase, reply: &Reply, context: Context<'_>) -> Diagnosis {
             "Nothing to do if it passes: it is tried again later. If it stays, check `host` and `port` of this account, and whether the server accepts this machine's address.",
         ),
         Cause::Account => sign_in_refused(reply, context.sign_in),
-        Cause::Message => Diagnosis::new("refused", Cause::Message, refused(phase, reply), message_cure(phase)),
+        Cause::Message => {
+            let means_sender = phase == Phase::Mail && sender::REPLIES.contains(&reply.code);
+            let code = if means_sender { sender::UNKNOWN } else { "refused" };
+            Diagnosis::new(code, Cause::Message, refused(phase, reply), message_cure(phase))
+        }
         _ => Diagnosis::new(
             "refused_for_now",
             Cause::Throttle,
@@ -168,7 +172,8 @@ mod tests {
         ] {
             for phase in [Phase::Mail, Phase::Recipient, Phase::Dot] {
                 let said = judge(phase, &Reply::new(550, 1, 1, text), Context::default());
-                assert_eq!((said.cause, said.code), (Cause::Message, "refused"), "{phase} {text}");
+                let code = if phase == Phase::Mail { "sender_refused" } else { "refused" };
+                assert_eq!((said.cause, said.code), (Cause::Message, code), "{phase} {text}");
             }
         }
         let told = judge(Phase::Recipient, &reply(450, "<\"retry in 9 hours\"@example.com>: busy"), Context::default());

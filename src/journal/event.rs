@@ -96,6 +96,8 @@ pub enum Event<'a> {
     Unheard { message: MessageId, device: &'a DeviceName, reply: &'a Reply },
     /// What somebody should be told by mail and cannot.
     Alert { message: MessageId, text: &'a str },
+    /// A message goes out otherwise than it is stored. The span of the attempt says which, and through which account.
+    Changed { changes: &'a [Change] },
     /// A connection to a provider is ready. The span of the attempt says which account and message.
     Connected { detail: &'a str, took: Duration },
     /// A handshake in which nothing was verified (`verify = "none"`); shouted for each connection.
@@ -142,7 +144,8 @@ impl Event<'_> {
             | Self::Risk { .. } => {
                 self.log_house();
             }
-            Self::Connected { .. }
+            Self::Changed { .. }
+            | Self::Connected { .. }
             | Self::Unverified { .. }
             | Self::NoAnswer { .. }
             | Self::AttemptFailed { .. }
@@ -282,6 +285,13 @@ impl Event<'_> {
 
     fn log_upstream(&self, masks: Masks) {
         match self {
+            Self::Changed { changes } => {
+                // A detail may name people, or a subject.
+                let masked = masks.addresses || masks.subjects;
+                let one = |change: &Change| if masked { change.rule.word().to_owned() } else { change.to_string() };
+                let list: Vec<String> = changes.iter().map(one).collect();
+                tracing::info!(changes = list.join("; "), "changed for the provider");
+            }
             Self::Connected { detail, took } => {
                 tracing::debug!(detail, took_ms = millis(*took), "connected to the provider");
             }

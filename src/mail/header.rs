@@ -5,8 +5,10 @@
 
 pub mod block;
 pub mod glance;
+pub mod mailbox;
 pub mod parser;
 pub mod splice;
+pub mod token;
 pub mod written;
 
 use block::Block;

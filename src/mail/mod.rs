@@ -1,5 +1,5 @@
-//! What a message is: addresses, the envelope, the header as bytes, the stamps we put on it, a sample, and
-//! the notice that something was not delivered.
+//! What a message is: addresses, the envelope, the header as bytes, the stamps and signatures we put on it,
+//! a sample, and the notice that something was not delivered.
 //!
 //! Pure: no socket, file, clock or environment. Message bytes are the device's own; whatever this room changes is a
 //! documented rule and is reported to the caller by name.
@@ -14,5 +14,8 @@ pub mod notice;
 pub mod pattern;
 pub mod pieces;
 pub mod repair;
+pub mod rewrite;
 pub mod sample;
+pub mod sender;
+pub mod smime;
 pub mod stamp;

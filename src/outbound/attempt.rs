@@ -1,19 +1,22 @@
 //! One message over one line: MAIL to the reply to the dot.
 //!
-//! Streams the body in blocks of 64 KiB from the courier's one buffer, the last one and the dot in one write; where the
-//! next message waits already its envelope goes with them (RFC 2920 §3.1). Guarantees that the dot is written only with
+//! Streams the composed message in blocks of 64 KiB from the courier's one buffer, the last one and the dot in one write;
+//! where the next message waits already its envelope goes with them (RFC 2920 §3.1). Guarantees that the dot is written only with
 //! the queue's permission and after the message before on this line was settled, and that what was heard becomes one
 //! outcome per recipient.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::compose::{CannotCompose, Composed, Work};
 use super::courier::{Courier, Task};
 use super::findings::Findings;
-use crate::diagnosis::{CannotCarry, Failure};
+use crate::diagnosis::{CannotCarry, Failure, Unsendable};
 use crate::failpoint;
+use crate::journal::Event as Happened;
+use crate::mail::pieces::Cursor;
 use crate::queue::{DotPermit, Lease};
-use crate::smtp::client::{Event, Order, Refused};
+use crate::smtp::client::{Event, Refused};
 use crate::smtp::reply::{Refusal, Reply};
 use crate::upstream::Line;
 use crate::words::Phase;
@@ -67,6 +70,7 @@ impl Ended {
 /// What stops an attempt before the reply to the dot.
 enum Stop {
     CannotCarry(CannotCarry),
+    Unsendable(Unsendable),
     Refused(Refused),
     Broken(Failure),
     Withdrawn(Phase),
@@ -78,11 +82,64 @@ impl From<Failure> for Stop {
     }
 }
 
+impl From<CannotCompose> for Stop {
+    fn from(cannot: CannotCompose) -> Self {
+        match cannot {
+            CannotCompose::Read(error) => Self::Broken(unreadable(&error)),
+            CannotCompose::Unsendable(why) => Self::Unsendable(why),
+        }
+    }
+}
+
+fn unreadable(error: &std::io::Error) -> Failure {
+    Failure::Io { phase: Phase::Body, detail: format!("the spool file cannot be read: {error}") }
+}
+
 impl Courier {
     /// Carries the message of a task over this line. What waits behind its dot afterwards is in `self.ahead`.
     pub(super) async fn carry(&mut self, task: &Task, line: &mut Line) -> Ended {
+        let fresh;
+        let composed = if let Some(ahead) = &task.ahead {
+            ahead
+        } else {
+            fresh = match self.compose(task, line).await {
+                Ok(composed) => composed,
+                Err(stop) => return self.ended(task, Err(stop), Vec::new()),
+            };
+            &fresh
+        };
         let mut refused = Vec::new();
-        let end = self.try_carry(task, line, &mut refused).await;
+        let end = self.try_carry(task, composed, line, &mut refused).await;
+        let mut ended = self.ended(task, end, refused);
+        if let Ended::Answered(findings) = &mut ended
+            && findings.refuses_sender()
+            && !composed.foreign.is_empty()
+        {
+            self.desk.refuses(composed.foreign.clone());
+            findings.sender_may_change();
+        }
+        ended
+    }
+
+    /// Makes of the stored message what this account may send to this server.
+    async fn compose(&self, task: &Task, line: &mut Line) -> Result<Composed, Stop> {
+        let work = Work::new(&task.lease, line.client().offered(), self.desk.refused_senders());
+        let composer = Arc::clone(&self.desk.composer);
+        let composed = if composer.is_quick(&work) {
+            composer.compose(&work)?
+        } else {
+            let composing = tokio::task::spawn_blocking(move || composer.compose(&work));
+            match composing.await {
+                Ok(composed) => composed?,
+                // As if it had been done here: a courier that fails inside is replaced.
+                Err(error) => std::panic::resume_unwind(error.into_panic()),
+            }
+        };
+        Ok(composed)
+    }
+
+    /// What it came to, for each recipient.
+    fn ended(&self, task: &Task, end: Result<Reply, Stop>, refused: Vec<(usize, Refusal)>) -> Ended {
         let context = self.desk.upstream.settings.context();
         let all = task.lease.envelope().recipients.len();
         let failed = |refused, failure| Findings::failed(all, refused, failure, context);
@@ -96,6 +153,7 @@ impl Courier {
                 Refused::Data(refusal) => failed(refused, said(Phase::Data, refusal.into_reply())),
             }),
             Err(Stop::CannotCarry(why)) => Ended::Answered(failed(refused, Failure::CannotCarry(why))),
+            Err(Stop::Unsendable(why)) => Ended::Answered(failed(refused, Failure::Unsendable(why))),
             Err(Stop::Broken(failure)) => Ended::Broken(failed(refused, failure)),
             Err(Stop::Withdrawn(phase)) => Ended::Withdrawn(phase),
         }
@@ -105,12 +163,16 @@ impl Courier {
     async fn try_carry(
         &mut self,
         task: &Task,
+        composed: &Composed,
         line: &mut Line,
         refused: &mut Vec<(usize, Refusal)>,
     ) -> Result<Reply, Stop> {
-        if !task.ahead {
+        if !composed.changes.is_empty() {
+            self.desk.journal.record(Happened::Changed { changes: &composed.changes });
+        }
+        if task.ahead.is_none() {
             line.begin();
-            line.client().transfer(order(&task.lease), Instant::now()).map_err(Stop::CannotCarry)?;
+            line.client().transfer(composed.order.clone(), Instant::now()).map_err(Stop::CannotCarry)?;
         }
         loop {
             match wanted(&task.lease, line).await? {
@@ -123,24 +185,17 @@ impl Courier {
             }
         }
         self.desk.ahead().taken(line.messages());
-        self.stream(task, line).await?;
+        self.stream(task, composed, line).await?;
         self.dot_answered(line).await
     }
 
     /// Hands the body over, and with its last block the dot.
-    async fn stream(&mut self, task: &Task, line: &mut Line) -> Result<(), Stop> {
+    async fn stream(&mut self, task: &Task, composed: &Composed, line: &mut Line) -> Result<(), Stop> {
         let (lease, body) = (&task.lease, &task.lease.message().body);
-        let mut offset = 0;
-        loop {
-            // Inline on purpose: a hop to a blocking thread per block costs more than the read from the page cache.
-            body.read_at(offset, BLOCK, &mut self.block).map_err(|error| Failure::Io {
-                phase: Phase::Body,
-                detail: format!("the spool file cannot be read: {error}"),
-            })?;
-            offset += self.block.len() as u64;
-            if offset >= body.size() {
-                break;
-            }
+        let mut cursor = Cursor::new(&composed.pieces);
+        // Inline on purpose: a hop to a blocking thread per block costs more than the read from the page cache.
+        let mut read = |offset, octets: &mut [u8]| body.read_exact_at(offset, octets);
+        while cursor.fill(BLOCK, &mut self.block, &mut read).map_err(|error| unreadable(&error))? {
             line.client().body(&self.block, Instant::now());
             while wanted(lease, line).await? != Event::More {}
         }
@@ -150,10 +205,10 @@ impl Courier {
         let now = Instant::now();
         line.client().body(&self.block, now);
         line.client().finish(now);
-        if let Some(next) = next {
-            if line.client().follow(order(&next.lease), now) {
+        if let Some((next, composed)) = next {
+            if line.client().follow(composed.order.clone(), now) {
                 line.begin();
-                self.ahead = Some(next);
+                self.ahead = Some(next.sent_ahead(composed));
                 failpoint::hit("courier.sent-ahead");
             } else {
                 next.lease.give_back();
@@ -219,17 +274,5 @@ async fn wanted(lease: &Lease, line: &mut Line) -> Result<Event, Stop> {
         biased;
         event = line.next() => Ok(event?),
         () = lease.withdrawn() => Err(Stop::Withdrawn(line.client().phase())),
-    }
-}
-
-/// The message as the client is asked to carry it.
-fn order(lease: &Lease) -> Order {
-    let message = lease.message();
-    Order {
-        envelope: Arc::clone(lease.envelope()),
-        size: message.body.size(),
-        eight_bit: message.eight_bit,
-        utf8_header: message.eight_bit_header,
-        all_or_nothing: lease.is_all_or_nothing(),
     }
 }

@@ -14,6 +14,7 @@ use tracing::{Instrument, Span};
 
 use super::Couriers;
 use super::attempt::Ended;
+use super::compose::{Composed, Work};
 use super::desk::Desk;
 use super::findings::Findings;
 use super::leave::Leave;
@@ -73,19 +74,24 @@ impl Settling {
 pub(super) struct Task {
     pub lease: Lease,
     pub id: AttemptId,
-    /// Whether its envelope is on the line already.
-    pub ahead: bool,
+    /// As it was composed when its envelope went out, if that is on the line already.
+    pub ahead: Option<Composed>,
     span: Span,
 }
 
 impl Task {
-    fn new(lease: Lease, ahead: bool) -> Self {
+    fn new(lease: Lease) -> Self {
         let (id, message) = (AttemptId::new(), lease.message());
         // Never a child of the attempt whose dot it rides behind.
         let span = tracing::info_span!(
             parent: None, "attempt", %id, account = %lease.account(), message_id = %message.id, session = %message.session
         );
-        Self { lease, id, ahead, span }
+        Self { lease, id, ahead: None, span }
+    }
+
+    /// Its envelope is on the line, for what was composed.
+    pub(super) fn sent_ahead(self, composed: Composed) -> Self {
+        Self { ahead: Some(composed), ..self }
     }
 }
 
@@ -125,10 +131,10 @@ impl Courier {
         }
         let (desk, number) = (&self.desk, self.number);
         loop {
-            let Some(warm) = &mut self.line else { return Task::new(desk.claim(number).await, false) };
+            let Some(warm) = &mut self.line else { return Task::new(desk.claim(number).await) };
             tokio::select! {
                 biased;
-                lease = desk.claim(number) => return Task::new(lease, false),
+                lease = desk.claim(number) => return Task::new(lease),
                 () = warm.idle() => {
                     self.block = Vec::new();
                     if let Some(old) = self.line.take() {
@@ -140,11 +146,21 @@ impl Courier {
         }
     }
 
-    /// The next message, if its envelope may leave behind the dot that is about to be written.
-    pub(super) fn next_ahead(&self, line: &Line) -> Option<Task> {
-        let may = line.takes_another() && self.desk.may_send_ahead(line.messages() + 1);
-        let lease = may.then(|| self.desk.queue.try_claim(self.desk.account())).flatten()?;
-        Some(Task::new(lease, true))
+    /// The next message, if its envelope may leave behind the dot that is about to be written. One that cannot be
+    /// composed at once waits for its own turn.
+    pub(super) fn next_ahead(&self, line: &mut Line) -> Option<(Task, Composed)> {
+        let desk = &self.desk;
+        let may = line.takes_another() && desk.may_send_ahead(line.messages() + 1);
+        let lease = may.then(|| desk.queue.try_claim(desk.account())).flatten()?;
+        let work = Work::new(&lease, line.client().offered(), desk.refused_senders());
+        let composed = desk.composer.is_quick(&work).then(|| desk.composer.compose(&work));
+        match composed {
+            Some(Ok(composed)) => Some((Task::new(lease), composed)),
+            _ => {
+                lease.give_back();
+                None
+            }
+        }
     }
 
     /// Nothing was said of it but its envelope: anybody may carry it.
@@ -167,16 +183,17 @@ impl Courier {
             Some(mut warm) => {
                 let ended = self.carry(&task, &mut warm).await;
                 warm.write_down(&desk.journal);
-                if !ended.is_stale(task.ahead) {
+                let ahead = task.ahead.is_some();
+                if !ended.is_stale(ahead) {
                     return self.conclude(task, leave, ended, warm).await;
                 }
                 desk.ahead().ended_at(warm.messages());
-                if task.ahead && ended.lost_ahead() {
+                if ahead && ended.lost_ahead() {
                     desk.ahead().pause(Instant::now());
                 }
                 // The provider had given the line up while it was idle, or behind the message before: not an attempt.
                 tracing::debug!("the connection was no longer good, connecting anew");
-                Task { ahead: false, ..task }
+                Task { ahead: None, ..task }
             }
         };
         let mut line = match self.connect(&task, &leave).await {

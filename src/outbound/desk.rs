@@ -12,6 +12,7 @@ use tokio::sync::{Notify, watch};
 
 use super::Couriers;
 use super::ahead::Ahead;
+use super::compose::Composer;
 use super::fitness::{Fitness, Gate};
 use crate::account::Settings;
 use crate::account::budget::Written;
@@ -21,6 +22,7 @@ use crate::account::status::Status;
 use crate::disk::durable::{Durable, NotStored};
 use crate::ids::AccountName;
 use crate::journal::{Event as Happened, Journal, Pace};
+use crate::mail::address::Address;
 use crate::net::clock::{Clock, Moment};
 use crate::queue::Queue;
 use crate::upstream::Upstream;
@@ -30,6 +32,7 @@ use crate::words::Phase;
 #[derive(Debug)]
 pub struct Desk {
     pub(super) upstream: Upstream,
+    pub(super) composer: Arc<Composer>,
     fitness: Mutex<Fitness>,
     pub(super) first: FirstSignIn,
     ahead: Mutex<Ahead>,
@@ -94,8 +97,9 @@ impl Desk {
         let fitness = Mutex::new(Fitness::new(limits, retry, window, &remembered, now));
         let (first, ahead) = (FirstSignIn::default(), Mutex::default());
         let (held, changed) = (Notify::new(), watch::Sender::new(()));
+        let composer = Arc::new(Composer::new(&upstream.settings));
         let (writing, forgets) = (tokio::sync::Mutex::new(()), AtomicBool::new(false));
-        Self { upstream, fitness, first, ahead, held, changed, writing, memory, forgets, queue, journal }
+        Self { upstream, composer, fitness, first, ahead, held, changed, writing, memory, forgets, queue, journal }
     }
 
     /// Puts as many couriers to work as the account allows connections. They work until `ending` is cancelled.
@@ -116,7 +120,24 @@ impl Desk {
     pub(super) fn signed_in(&self) {
         self.upstream.keeper().forget();
         self.go_first();
-        self.update(|fitness, now| fitness.health.signed_in(now));
+        self.update(|fitness, now| {
+            fitness.refused_senders.forget();
+            fitness.health.signed_in(now)
+        });
+    }
+
+    /// Senders it does not take mail of.
+    pub(super) fn refused_senders(&self) -> Vec<Address> {
+        self.fitness().refused_senders.at(self.clock().moment().wall)
+    }
+
+    /// The provider does not take mail of these senders.
+    pub(super) fn refuses(&self, senders: Vec<Address>) {
+        let now = self.clock().moment();
+        let mut fitness = self.fitness();
+        fitness.refused_senders.learn(senders, now.wall);
+        // Nobody waits for it: whoever does not know it learns it again.
+        drop(self.remember(&mut fitness, now, None));
     }
 
     /// A person wants it tried now, whatever is known against it.
@@ -124,6 +145,7 @@ impl Desk {
         self.go_first();
         self.update(|fitness, now| {
             fitness.forgive();
+            fitness.refused_senders.forget();
             fitness.health.signed_in(now)
         });
     }
@@ -234,7 +256,8 @@ impl Desk {
     pub(super) fn remember(&self, fitness: &mut Fitness, now: Moment, budget: Option<Written>) -> Durable {
         let budget = budget.or_else(|| fitness.budget.as_mut().map(|budget| budget.write(now)));
         let hold = fitness.health.hold().map(|hold| hold.keep(now));
-        let what = Remembered { starttls_seen: fitness.starttls_seen, hold, budget };
+        let refused_senders = fitness.refused_senders.clone();
+        let what = Remembered { starttls_seen: fitness.starttls_seen, hold, budget, refused_senders };
         self.memory.remember(self.account(), &what)
     }
 

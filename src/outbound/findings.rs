@@ -44,6 +44,22 @@ impl Findings {
         Self { outcomes, failure, taken: None }
     }
 
+    /// The sender that was refused can be replaced, so it was not the last word.
+    pub fn sender_may_change(&mut self) {
+        for outcome in &mut self.outcomes {
+            if let Outcome::Never(_, diagnosis) = outcome
+                && diagnosis.refuses_sender()
+            {
+                *outcome = verdict::of_foreign_sender(diagnosis.clone());
+            }
+        }
+    }
+
+    /// Whether a sender was refused.
+    pub fn refuses_sender(&self) -> bool {
+        self.failure.as_ref().is_some_and(|(_, diagnosis)| diagnosis.refuses_sender())
+    }
+
     /// How the attempt reads later; `dsn`: whether the provider took over to report on it.
     pub fn tried(&self, id: AttemptId, account: AccountName, at: Timestamp, dsn: bool) -> Try {
         let ended = match (&self.taken, &self.failure) {

@@ -10,6 +10,7 @@ use crate::account::breaker::Breaker;
 use crate::account::budget::Budget;
 use crate::account::health::{EndsBy, Health};
 use crate::account::memory::Remembered;
+use crate::account::senders::RefusedSenders;
 use crate::account::status::{BreakerStatus, BudgetStatus, Status, ThrottleStatus};
 use crate::diagnosis::Diagnosis;
 use crate::net::clock::Moment;
@@ -29,6 +30,8 @@ pub(super) struct Fitness {
     window: Duration,
     /// STARTTLS was offered once.
     pub starttls_seen: bool,
+    /// What a sender policy of `fix` goes by.
+    pub refused_senders: RefusedSenders,
     /// Couriers that have a line, or are making one: the longest seated first.
     seated: Vec<usize>,
     /// What the queue and the couriers were told last.
@@ -107,6 +110,7 @@ impl Fitness {
             fits_at: None,
             window,
             starttls_seen: known.starttls_seen,
+            refused_senders: known.refused_senders.clone(),
             seated: Vec::new(),
             told: Told::default(),
         }

@@ -7,6 +7,7 @@
 
 mod ahead;
 mod attempt;
+mod compose;
 mod courier;
 mod desk;
 mod desks;

@@ -16,7 +16,7 @@ use crate::words::Cause;
 /// | quota | hold | the account is held for as long as the provider says, else for an hour, doubled to a day |
 /// | throttle | later | fewer connections and messages a minute where it concerns the account (`throttle`) |
 /// | message | never | – |
-/// | config | hold | the account is held until server and configuration fit |
+/// | config | hold | the account is held until server and configuration fit; of what only the message lacks, the message |
 /// | network | later | the third in a row opens the account's breaker |
 /// | uncertain | uncertain | – |
 #[must_use]
@@ -24,9 +24,12 @@ pub fn of_failure(failure: &Failure, diagnosis: Diagnosis) -> Outcome {
     let refusal = match failure {
         Failure::Reply { reply, .. } => Refusal::try_from(reply.clone()).ok(),
         Failure::CannotCarry(why) => Some(cannot_carry(*why)),
+        Failure::Unsendable(_) => Some(Refusal::new(554, 6, 3, diagnosis.sentence.clone())),
         _ => None,
     };
     match (diagnosis.cause, refusal) {
+        // What only this message lacks is no reason to hold the others.
+        (Cause::Config, _) if matches!(failure, Failure::Unsendable(_)) => Outcome::HoldMessage(diagnosis),
         (Cause::Account | Cause::Quota | Cause::Config, _) => Outcome::Hold(diagnosis),
         (Cause::Uncertain, _) => Outcome::Uncertain(diagnosis),
         (Cause::Throttle | Cause::Network, _) => Outcome::Later(None, diagnosis),
@@ -55,6 +58,13 @@ pub fn of_spared() -> Outcome {
         "another recipient of this message was refused, so it was sent to nobody",
         "correct or remove the refused recipient and send again",
     );
+    Outcome::Later(None, diagnosis)
+}
+
+/// The outcome of a refusal that means a sender as the device wrote it, where the account's policy is to fix what the
+/// provider refuses: it goes out again with a sender the account may use.
+#[must_use]
+pub fn of_foreign_sender(diagnosis: Diagnosis) -> Outcome {
     Outcome::Later(None, diagnosis)
 }
 

@@ -214,18 +214,29 @@ impl Body {
         let left = usize::try_from(self.size().saturating_sub(offset)).unwrap_or(usize::MAX);
         // Not cleared before: a buffer that is used again need not be zeroed again.
         buffer.resize(left.min(limit), 0);
+        self.read_exact_at(offset, buffer)
+    }
+
+    /// Fills `octets` from `offset`.
+    ///
+    /// # Errors
+    /// When there are not so many, or the spool file cannot be read.
+    pub fn read_exact_at(&self, offset: u64, octets: &mut [u8]) -> io::Result<()> {
+        if octets.is_empty() {
+            return Ok(());
+        }
         let stamp = usize::try_from(offset).ok().and_then(|offset| self.stamp.get(offset..)).unwrap_or_default();
-        let (stamped, rest) = buffer.split_at_mut(stamp.len().min(limit));
+        let (stamped, rest) = octets.split_at_mut(stamp.len().min(octets.len()));
         stamped.copy_from_slice(&stamp[..stamped.len()]);
         let start = offset.saturating_sub(self.stamp.len() as u64);
         match &*self.content {
             Content::Memory(content) => {
-                let start = usize::try_from(start).unwrap_or(usize::MAX).min(content.len());
-                rest.copy_from_slice(&content[start..start + rest.len()]);
+                let there = usize::try_from(start).ok().and_then(|start| content.get(start..start + rest.len()));
+                rest.copy_from_slice(there.ok_or(io::ErrorKind::UnexpectedEof)?);
+                Ok(())
             }
-            Content::Spool(file) => file.read_exact_at(rest, start)?,
+            Content::Spool(file) => file.read_exact_at(rest, start),
         }
-        Ok(())
     }
 }
 

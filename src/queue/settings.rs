@@ -131,12 +131,11 @@ pub struct AccountFacts {
 
 impl From<&account::Settings> for AccountFacts {
     fn from(account: &account::Settings) -> Self {
-        let own = account.address.as_ref().and_then(|address| Address::parse(address.as_bytes()).ok());
         Self {
             name: account.name.clone(),
             recipients_per_message: account.recipients_at_once(),
             takes_null_sender: account.null_sender,
-            address: account.sender.address.clone().or(own),
+            address: account.sender_address(),
             sender_name: account.sender.name.clone(),
             may_send_as: account.may_send_as.clone(),
             host: account.host.clone(),

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::chance::Chance;
-use crate::judge::{Evidence, Verdict, judge};
+use crate::judge::{Evidence, Kill, Verdict, judge};
 use crate::ledger::Ledger;
 use crate::load::{self, Load};
 use crate::points;
@@ -50,6 +50,20 @@ pub struct Report {
     pub not_reached: Vec<String>,
 }
 
+impl Report {
+    /// Everything that must not be.
+    pub fn findings(&self) -> impl Iterator<Item = String> {
+        let never =
+            self.hits.iter().filter(|(_, count)| **count == 0).map(|(name, _)| format!("{name} was never passed"));
+        self.verdict
+            .lost
+            .iter()
+            .map(|lost| format!("lost: {lost}"))
+            .chain(self.verdict.wrong.iter().cloned())
+            .chain(never)
+    }
+}
+
 /// When to kill.
 enum Moment {
     /// While at least one device waits for its answer.
@@ -80,7 +94,7 @@ struct Campaign {
     waiting: watch::Receiver<usize>,
     names: Vec<String>,
     defect: Option<&'static str>,
-    kills: Vec<Timestamp>,
+    kills: Vec<Kill>,
     delivered: HashMap<String, Vec<Timestamp>>,
     not_reached: Vec<String>,
 }
@@ -197,7 +211,7 @@ impl Campaign {
             }
         }
         let log = relay.kill().await;
-        self.kills.push(Timestamp::now());
+        self.kills.push(self.provider.kill());
         self.serving.send_replace(None);
         delivered(&log, &mut self.delivered);
     }

@@ -2,11 +2,12 @@
 //!
 //! A repeat is in order only where SMTP cannot know: the relay was killed between the provider's final reply and the
 //! record of it. On one connection the next mail goes out only after the last one was settled, so of the arrivals on
-//! one connection only the last can be such a case, and only if the relay's log does not call it delivered.
+//! one connection only the last can be such a case, and only if the relay's log does not call it delivered. Which
+//! process brought an arrival is known by its connection, not by the time: what a dead one wrote is read later.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::ledger::{Answer, Mail, To};
 use crate::provider::{About, Arrival};
@@ -32,15 +33,20 @@ pub struct Evidence<'a> {
     pub mails: &'a BTreeMap<u64, (Mail, Answer)>,
     pub arrivals: &'a [Arrival],
     /// In order.
-    pub kills: &'a [Timestamp],
+    pub kills: &'a [Kill],
     /// When the relay's log called a message of this id delivered.
     pub delivered: &'a HashMap<String, Vec<Timestamp>>,
     /// How many connections the account may have.
     pub connections: usize,
 }
 
-/// The octets of a dead process may still be on their way for as long.
-const AFTERGLOW: SignedDuration = SignedDuration::from_millis(500);
+/// The end of one process.
+#[derive(Debug, Clone, Copy)]
+pub struct Kill {
+    pub at: Timestamp,
+    /// Connections the provider had taken until then: those that brought anything were made while the process lived.
+    pub connections: u64,
+}
 
 pub fn judge(evidence: &Evidence) -> Verdict {
     let mut verdict = Verdict { arrivals: evidence.arrivals.len(), ..Verdict::default() };
@@ -134,14 +140,15 @@ impl Verdict {
 impl Evidence<'_> {
     /// Which kill explains that this was sent again, or why none does.
     fn excuse(&self, first: &Arrival, again: &Arrival) -> Result<usize, String> {
-        let between = |kill: &Timestamp| first.at < *kill + AFTERGLOW && *kill < again.at;
-        let kill = self.kills.iter().position(between).ok_or("nothing was killed between the two")?;
+        let kill = self.kills.iter().position(|kill| first.connection <= kill.connections);
+        let kill = kill.filter(|&kill| self.kills[kill].connections < again.connection);
+        let kill = kill.ok_or("nothing was killed between the two")?;
         let last = self.arrivals.iter().rev().find(|arrival| arrival.connection == first.connection);
         if last.is_some_and(|last| !std::ptr::eq(last, first) && last.relay_id != first.relay_id) {
             return Err("its connection carried another mail after it, so it was settled".into());
         }
         let recorded = self.delivered.get(&first.relay_id).into_iter().flatten();
-        if recorded.into_iter().any(|at| *at <= self.kills[kill] && *at >= first.at) {
+        if recorded.into_iter().any(|at| *at <= self.kills[kill].at && *at >= first.at) {
             return Err("the relay's log called it delivered before the kill".into());
         }
         Ok(kill)

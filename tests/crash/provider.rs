@@ -12,6 +12,7 @@ use posthouse::sandbox::{Delivery, Sandbox, Settings};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::judge::Kill;
 use crate::ledger::{Ledger, REFUSED};
 
 /// Something the provider took, and said so, or would have.
@@ -57,6 +58,11 @@ impl Provider {
             over.run_until_cancelled(write_down(&sandbox, &ledger, &arrivals, counted)).await;
         });
         provider
+    }
+
+    /// A relay has just died.
+    pub fn kill(&self) -> Kill {
+        Kill { at: Timestamp::now(), connections: self.sandbox.counters().connections }
     }
 
     /// Everything that was taken until now.

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -72,8 +71,8 @@ async fn way(place: Option<&str>) -> Way {
     let answer = if relay.listens().await { submit_one(site.address(), &mail).await } else { Answer::None };
     if place.is_some() {
         let died = tokio::time::timeout(Duration::from_secs(10), relay.dies()).await;
-        kills.push(Timestamp::now());
         log.extend(relay.kill().await);
+        kills.push(provider.kill());
         if died.is_err() {
             println!("not reached: {place:?}");
         }

@@ -16,6 +16,9 @@ use posthouse::app::{self, App, Common, StartError};
 use posthouse::config::{Config, Delivery};
 use posthouse::inbound::settings::{Caps, DeviceAuth, Fixups, Limits, LineEndings, ListenerSettings, ListenerTls};
 use posthouse::journal::{Journal, log};
+use posthouse::mail::header::parser::Charset;
+use posthouse::mail::rewrite::{Fixups, Received};
+use posthouse::mail::sender::Allowance;
 use posthouse::net::clock::Clock;
 use posthouse::net::proxy::Proxies;
 use posthouse::net::trust;
@@ -222,6 +225,11 @@ pub fn account(sandbox: &Sandbox, authority: &Path) -> account::Settings {
         username: None,
         address: Some(sandbox.settings().username.clone()),
         sender: account::Sender::default(),
+        fixups: Fixups::default(),
+        received: Received::default(),
+        header_charset: Charset::default(),
+        headers: Vec::new(),
+        subject: None,
         mechanism: Mechanism::Auto,
         credential: Source::Password(sandbox.settings().password.clone()),
         allow_plaintext_credentials: false,
@@ -232,6 +240,7 @@ pub fn account(sandbox: &Sandbox, authority: &Path) -> account::Settings {
         null_sender: true,
         pipelining: Pipelining::default(),
         may_send_as: Vec::new(),
+        allowance: Allowance::default(),
         size: None,
         password_spaces: PasswordSpaces::Kept,
     }

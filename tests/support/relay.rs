@@ -95,19 +95,25 @@ impl Site {
     /// Returns when the running relay owes nothing any more, as `posthouse queue` says; says so if that never comes.
     pub async fn drained(&self) {
         let draining = async {
-            while self.counted("--due").await != Some(0) || self.counted("--sending").await != Some(0) {
+            // In this order: what has failed stays, so if there is no more afterwards, nothing else was there then. To
+            // ask what is due and then what is being sent misses a notice that was born in between.
+            loop {
+                let (failed, all) = (self.counted(&["--failed"]).await, self.counted(&[]).await);
+                if failed.is_some() && failed == all {
+                    return;
+                }
                 // Each look is a process of its own.
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
         };
         if tokio::time::timeout(PATIENCE, draining).await.is_err() {
-            println!("the queue does not drain: {:?} due", self.counted("--due").await);
+            println!("the queue does not drain: {:?} due", self.counted(&["--due"]).await);
         }
     }
 
     /// Nothing while the relay does not answer: its control socket comes a moment after its listeners.
-    async fn counted(&self, which: &str) -> Option<u64> {
-        let mut command = self.program(&[], &["queue", "list", "--json", which]);
+    async fn counted(&self, which: &[&str]) -> Option<u64> {
+        let mut command = self.program(&[], &[&["queue", "list", "--json"], which].concat());
         let listed = command.stdout(Stdio::piped()).stderr(Stdio::null()).output().await.unwrap();
         let said: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap_or_default();
         said["matching"].as_u64()

@@ -9,6 +9,7 @@ pub mod oauth;
 use std::collections::BTreeMap;
 
 use super::Encryption;
+use crate::mail::sender::Allowance;
 use crate::smtp::reply::Reply;
 
 pub use oauth::{Grant, OAuth, TenantError};
@@ -103,6 +104,19 @@ pub enum SenderRule {
     Verified,
     /// Nobody has written it down.
     Unknown,
+}
+
+impl SenderRule {
+    /// Which senders may be sent without being refused. What the account was given beyond that only its administrator
+    /// knows: `may_send_as`.
+    #[must_use]
+    pub fn allowance(self) -> Allowance {
+        match self {
+            Self::Account => Allowance::Own,
+            Self::Alias | Self::Verified => Allowance::OwnDomain,
+            Self::Rewritten | Self::Unknown => Allowance::Anything,
+        }
+    }
 }
 
 /// What a provider takes of one account; `None` where nobody has written it down.

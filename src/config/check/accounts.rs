@@ -2,7 +2,7 @@
 //!
 //! Guarantees one credential at most per account, and none that could never be sent. Reads no file.
 
-use super::{Aside, Surroundings, names, oauth, provider, proxy, scopes, sender, trust};
+use super::{Aside, Surroundings, content, names, oauth, provider, proxy, scopes, sender, trust};
 use crate::account::{CommandLine, Encryption, Mechanism, Pipelining, Settings, Source};
 use crate::config::files::NamedFile;
 use crate::config::finding::Complaint;
@@ -10,6 +10,7 @@ use crate::config::keys;
 use crate::config::section::{self, Section};
 use crate::config::tree::{Origin, Value};
 use crate::config::values;
+use crate::mail::sender::Allowance;
 use crate::smtp::sasl::Mechanism as Sasl;
 
 /// An account and where its parts stand.
@@ -59,6 +60,11 @@ fn read_one(name: &str, section: &Section<'_>, surroundings: &Surroundings<'_>, 
         username,
         address,
         sender: sender::read(section),
+        fixups: content::fixups(section),
+        received: content::received(section),
+        header_charset: section.get("header_charset", content::charset).unwrap_or_default(),
+        headers: content::headers(section),
+        subject: content::subject(section),
         mechanism: mechanism(section),
         credential,
         allow_plaintext_credentials: section.get("allow_plaintext_credentials", values::flag).unwrap_or(false),
@@ -71,6 +77,7 @@ fn read_one(name: &str, section: &Section<'_>, surroundings: &Surroundings<'_>, 
         may_send_as: section
             .list("may_send_as", values::pattern)
             .map_or_else(Vec::new, |list| list.into_iter().map(|(pattern, _)| pattern).collect()),
+        allowance: preset.map_or(Allowance::default(), |preset| preset.sender.allowance()),
         size: limits.as_ref().and_then(provider::size),
     };
     sign_in(section, &settings);

@@ -2,12 +2,13 @@
 //! one file it needs, a device's password, is read through a function it is given.
 //!
 //! Each part of the configuration has its page: [`listeners`], [`devices`], [`accounts`], [`oauth`], [`proxy`],
-//! [`trust`], [`limits`], [`names`], [`notices`], [`routes`], [`delivery`]; [`between`] looks at what fits each other
+//! [`trust`], [`content`], [`limits`], [`names`], [`notices`], [`routes`], [`delivery`]; [`between`] looks at what fits each other
 //! across them, [`risks`] at what is dangerous although it fits. Guarantees: without an error among the findings the
 //! result is usable as it is.
 
 mod accounts;
 mod between;
+mod content;
 mod delivery;
 mod devices;
 mod limits;

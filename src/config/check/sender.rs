@@ -1,7 +1,6 @@
-//! `[accounts.NAME.sender]`: whom mail that Posthouse itself writes comes from.
+//! `[accounts.NAME.sender]`: whom mail comes from, the relay's own and, by its policy, a device's.
 //!
-//! A name and an address, each with its own complaint for what people write in its place. Repeats neither. What a device
-//! sends is not touched by them in this version.
+//! A policy, a name and an address, each with its own complaint for what people write in its place. Repeats none of it.
 
 use crate::account::Sender;
 use crate::config::finding::Complaint;
@@ -9,11 +8,17 @@ use crate::config::section::Section;
 use crate::config::tree::Value;
 use crate::config::values;
 use crate::mail::display_name::{DisplayName, DisplayNameError};
+use crate::mail::sender::Policy;
 
 /// What of it is written; the account's address stands in where there is none.
 pub(super) fn read(account: &Section<'_>) -> Sender {
     let Some(section) = account.section("sender") else { return Sender::default() };
-    Sender { name: section.get("name", name), address: section.get("address", values::address) }
+    let policy = match section.word("policy") {
+        Some("keep") => Policy::Keep,
+        Some("force") => Policy::Force,
+        _ => Policy::Fix,
+    };
+    Sender { policy, name: section.get("name", name), address: section.get("address", values::address) }
 }
 
 fn name(value: &Value) -> Result<DisplayName, Complaint> {

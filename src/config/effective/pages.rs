@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::super::{Config, Loaded};
 use super::page::Page;
-use super::{Effective, Origins, oauth, providers, words};
+use super::{Effective, Origins, content, oauth, providers, words};
 use crate::account::book::Rule;
 use crate::account::oauth::Grant;
 use crate::account::{self, CommandLine, Encryption, Source};
@@ -90,6 +90,8 @@ fn account<'a>(settings: &account::Settings, origins: &'a Origins) -> Vec<Page<'
     page.put("allow_plaintext_credentials", settings.allow_plaintext_credentials);
     page.put("pipelining", words::pipelining(settings.pipelining));
     page.put_list("may_send_as", &settings.may_send_as);
+    page.put("received", words::received(settings.received));
+    page.put("header_charset", settings.header_charset.name());
 
     let mut limits = Page::new(&format!("[{header}.limits]"), &format!("{path}.limits"), origins);
     limits.put("connections", words::whole(settings.connections));
@@ -100,12 +102,12 @@ fn account<'a>(settings: &account::Settings, origins: &'a Origins) -> Vec<Page<'
     limits.put("null_sender", settings.null_sender);
 
     let mut pages = vec![page, limits];
-    if settings.sender != account::Sender::default() {
-        let mut sender = Page::new(&format!("[{header}.sender]"), &format!("{path}.sender"), origins);
-        sender.put_some("name", settings.sender.name.as_ref().map(DisplayName::as_str));
-        sender.put_some("address", settings.sender.address.as_ref().map(Address::as_str));
-        pages.push(sender);
-    }
+    let mut sender = Page::new(&format!("[{header}.sender]"), &format!("{path}.sender"), origins);
+    sender.put("policy", words::sender_policy(settings.sender.policy));
+    sender.put_some("name", settings.sender.name.as_ref().map(DisplayName::as_str));
+    sender.put_some("address", settings.sender.address.as_ref().map(Address::as_str));
+    pages.push(sender);
+    content::fill(&mut pages, settings, &header, &path, origins);
     if let Some(grant) = grant {
         let mut page = Page::new(&format!("[{header}.oauth]"), &format!("{path}.oauth"), origins);
         oauth::fill(&mut page, grant);

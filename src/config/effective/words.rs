@@ -11,9 +11,28 @@ use crate::account::{Encryption, Mechanism, Pipelining};
 use crate::inbound::settings::{DeviceAuth, LineEndings};
 use crate::journal::Masks;
 use crate::journal::log::Format;
+use crate::mail::rewrite::Received;
+use crate::mail::sender::Policy;
 use crate::net::trust::Verify;
 use crate::queue::{NoticesTo, Uncertain};
 use crate::smtp::sasl::Mechanism as Sasl;
+
+/// `accounts.received`
+pub(super) fn received(received: Received) -> &'static str {
+    match received {
+        Received::Full => "full",
+        Received::Minimal => "minimal",
+    }
+}
+
+/// `accounts.sender.policy`
+pub(super) fn sender_policy(policy: Policy) -> &'static str {
+    match policy {
+        Policy::Keep => "keep",
+        Policy::Fix => "fix",
+        Policy::Force => "force",
+    }
+}
 
 /// The largest unit that says it without a fraction.
 pub(super) fn duration(duration: Duration) -> toml::Value {

@@ -2,7 +2,7 @@
 //!
 //! Mostly enhanced codes of RFC 4954 §6 and words that several servers share.
 
-use super::{ANY, LATER, Row, WAIT_A_DAY};
+use super::{ANY, LATER, Row, SEND_AS_ADDRESS, WAIT_A_DAY};
 use crate::smtp::reply::Enhanced;
 use crate::words::{Cause, Phase};
 
@@ -156,6 +156,17 @@ pub(super) const ROWS: &[Row] = &[
         cause: Cause::Throttle,
         sentence: "The server lets mail of those it does not know wait for a while (greylisting).",
         cure: LATER,
+        ..ANY
+    },
+    Row {
+        code: "sender_rejected",
+        // Postfix says so of the sender in reply to RCPT.
+        phases: &[Phase::Mail, Phase::Recipient],
+        replies: &[550, 553, 554],
+        words: &["sender address rejected"],
+        cause: Cause::Message,
+        sentence: "The server does not take mail from this sender.",
+        cure: SEND_AS_ADDRESS,
         ..ANY
     },
     Row {

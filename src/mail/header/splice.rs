@@ -72,8 +72,9 @@ impl<'a> Splice<'a> {
         if self.edits.is_empty() {
             return None;
         }
-        // Stable: what goes to one place stays in the order it was asked for.
-        self.edits.sort_by_key(|(range, _)| range.start);
+        // What is added before a field comes before what happens to it. Stable: what goes to one place stays in the order
+        // it was asked for.
+        self.edits.sort_by_key(|(range, _)| (range.start, range.end));
         let octets = self.block.octets();
         let mut out =
             Vec::with_capacity(octets.len() + self.edits.iter().map(|(_, with)| with.len() + 2).sum::<usize>());
@@ -107,12 +108,12 @@ mod tests {
         let block = Block::read(BLOCK);
         let (from, to) = (block.first("From").unwrap(), block.first("To").unwrap());
         let mut splice = Splice::new(block);
+        splice.remove(to.whole.clone());
         splice.insert(Place::End, &Written::text("Last", "z"));
         splice.insert(Place::BelowTrace, &Written::text("Top", "t"));
         splice.insert(Place::Below(&from), &Written::text("Reply-To", "r"));
         splice.insert(Place::Below(&from), &Written::text("X-Original-From", "o"));
         splice.replace(&from, &Written::text("From", "f"));
-        splice.remove(to.whole.clone());
         let edited = String::from_utf8(splice.finish().unwrap()).unwrap();
         assert_eq!(
             edited,

@@ -50,8 +50,7 @@ pub fn encoded_words(text: &str) -> String {
 }
 
 /// Whether the word is an encoded word, as far as one sees.
-#[must_use]
-pub fn is_encoded_word(word: &str) -> bool {
+fn is_encoded_word(word: &str) -> bool {
     word.starts_with("=?") && word.ends_with("?=") && word.len() > 4
 }
 

@@ -3,7 +3,7 @@
 //! Reads what anybody may have sent: garbage is nothing rather than a panic, texts are cut and made printable, lists
 //! are bounded. Proves nothing: whether a certificate is believed is for [`crate::net::trust`] to say.
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::net::IpAddr;
 
 use jiff::Timestamp;
@@ -12,14 +12,12 @@ use x509_cert::Certificate;
 use x509_cert::der::Decode;
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
-use x509_cert::name::Name;
-use x509_cert::time::Time;
 
 use crate::net::trust::Pin;
+use crate::x509::{distinguished, moment, printable};
 
-/// Names that are kept, and characters of each text.
+/// Names that are kept.
 const NAMES: usize = 20;
-const LENGTH: usize = 200;
 /// Certificates of one chain that are looked at.
 const CHAIN: usize = 10;
 
@@ -118,33 +116,13 @@ fn shown(name: &GeneralName) -> Option<String> {
     plain(name).map(|name| printable(&name))
 }
 
-fn distinguished(name: &Name) -> String {
-    let mut text = String::new();
-    // `to_string` would panic where the library cannot write an attribute.
-    match write!(text, "{name}") {
-        Ok(()) => printable(&text),
-        Err(fmt::Error) => "unreadable".to_owned(),
-    }
-}
-
-/// Letters of any language, and what else ASCII prints: no control characters, nothing that turns the line round.
-fn printable(text: &str) -> String {
-    let kept = |c: char| if c.is_alphanumeric() || c.is_ascii_graphic() || c == ' ' { c } else { '?' };
-    text.chars().take(LENGTH).map(kept).collect()
-}
-
-/// RFC 5280 §4.1.2.5: `99991231235959Z` says that there is no end. It is later than the last moment a [`Timestamp`] has.
-fn moment(time: Time) -> Timestamp {
-    let seconds = i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX);
-    Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use rcgen::{CertificateParams, DnType, KeyPair, date_time_ymd};
 
     use super::*;
+    use crate::x509::LENGTH;
 
     fn made(change: impl FnOnce(&mut CertificateParams)) -> CertificateDer<'static> {
         let mut params = CertificateParams::new(["smtp.example.com".into(), "192.0.2.1".into(), "::1".into()]).unwrap();

@@ -1,0 +1,208 @@
+//! A message as this account may send it, made anew for each attempt from the same stored octets.
+//!
+//! Guarantees that what differs from the stored message is told, and nothing else differs: the header is edited by
+//! offsets, the body goes out as it lies there and is encoded only where the provider takes no 8-bit text. A large body
+//! is never in memory. Decides nothing by itself: what may change is the account's, how it changes is `mail`'s.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::account::Settings;
+use crate::diagnosis::Unsendable;
+use crate::mail::address::Address;
+use crate::mail::change::{Change, Rule};
+use crate::mail::envelope::{Envelope, ReversePath};
+use crate::mail::header;
+use crate::mail::header::mailbox;
+use crate::mail::mime::scan::Scanner;
+use crate::mail::mime::seven_bit::{SevenBit, seven_bit};
+use crate::mail::pieces::{self, Piece};
+use crate::mail::rewrite::{self, Rewritten, Rules};
+use crate::mail::sender::Policy;
+use crate::queue::body::Body;
+use crate::queue::{Lease, Message};
+use crate::smtp::client::Order;
+use crate::smtp::extension::Extensions;
+
+/// Octets of a body that are looked at in one go.
+const BLOCK: usize = 64 * 1024;
+
+/// Octets of a message that are looked at without another thread: a few milliseconds at most.
+const QUICK: u64 = 1024 * 1024;
+
+/// What an account makes of messages.
+#[derive(Debug)]
+pub(super) struct Composer {
+    rules: Rules,
+}
+
+/// A message, ready to be carried.
+#[derive(Debug)]
+pub(super) struct Composed {
+    /// What the client is asked to carry.
+    pub order: Order,
+    /// The octets.
+    pub pieces: Vec<Piece>,
+    /// What differs from the stored message.
+    pub changes: Vec<Change>,
+    /// Senders that are not the account's own, where the policy is to fix what the provider refuses.
+    pub foreign: Vec<Address>,
+}
+
+/// What is to be composed, and for whom.
+#[derive(Debug)]
+pub(super) struct Work {
+    message: Arc<Message>,
+    envelope: Arc<Envelope>,
+    all_or_nothing: bool,
+    /// What the server offers.
+    offered: Extensions,
+    /// Senders it refused before.
+    refused: Vec<Address>,
+}
+
+impl Work {
+    /// The message of a lease.
+    pub fn new(lease: &Lease, offered: Option<&Extensions>, refused: Vec<Address>) -> Self {
+        Self {
+            message: Arc::clone(lease.message()),
+            envelope: Arc::clone(lease.envelope()),
+            all_or_nothing: lease.is_all_or_nothing(),
+            offered: offered.cloned().unwrap_or_default(),
+            refused,
+        }
+    }
+}
+
+/// Why a message cannot be made.
+#[derive(Debug)]
+pub(super) enum CannotCompose {
+    /// The stored octets cannot be read.
+    Read(io::Error),
+    /// It can never go out through this account like this.
+    Unsendable(Unsendable),
+}
+
+impl From<io::Error> for CannotCompose {
+    fn from(error: io::Error) -> Self {
+        Self::Read(error)
+    }
+}
+
+impl Composer {
+    /// Whether it is done at once: a large body is not read for it.
+    pub fn is_quick(&self, work: &Work) -> bool {
+        let Work { message, offered, .. } = work;
+        message.body.size() <= QUICK || !message.eight_bit || offered.eight_bit_mime
+    }
+
+    /// As the account is configured.
+    pub fn new(settings: &Settings) -> Self {
+        Self { rules: settings.rules() }
+    }
+
+    /// This message, for a server that offers this. `refused` are the senders it refused before.
+    pub fn compose(&self, work: &Work) -> Result<Composed, CannotCompose> {
+        let Work { message, envelope, offered, refused, .. } = work;
+        let block = read_header(&message.body)?;
+        let Rewritten { block: rewritten, reverse_path, mut changes, .. } =
+            rewrite::rewrite(&block, &envelope.sender.reverse_path, &self.rules, refused);
+        let mut head = rewritten.unwrap_or_else(|| block.clone());
+        let mut eight_bit = has_eight_bit_body(message, &block)?;
+        let body = if eight_bit && !offered.eight_bit_mime && self.rules.fixups.eight_bit_body {
+            let SevenBit { body, fields } = self.seven_bit(message, &block)?;
+            head = fields.apply(&head).unwrap_or(head);
+            eight_bit = false;
+            changes.push(Change::new(Rule::EightBitBody, "8-bit text was encoded, the provider does not take it"));
+            body
+        } else {
+            vec![Piece::Stored(block.len() as u64..message.body.size())]
+        };
+        let foreign = self.foreign(&reverse_path, &head);
+        let utf8_header = !head.is_ascii();
+        let pieces: Vec<Piece> = std::iter::once(Piece::Own(head)).chain(body).collect();
+        let order = Order {
+            envelope: with_sender(envelope, reverse_path),
+            size: pieces::size(&pieces, &mut |offset, octets: &mut [u8]| message.body.read_exact_at(offset, octets))?,
+            eight_bit: eight_bit || utf8_header,
+            utf8_header,
+            all_or_nothing: work.all_or_nothing,
+        };
+        Ok(Composed { order, pieces, changes, foreign })
+    }
+
+    /// The body without 8-bit text, which nothing else about it changes.
+    fn seven_bit(&self, message: &Message, block: &[u8]) -> Result<SevenBit, CannotCompose> {
+        let mut scanner = Scanner::with_structure(block);
+        each_block(&message.body, block.len() as u64, |octets| scanner.push(octets))?;
+        let (_, structure, _) = scanner.finish();
+        let structure = structure.expect("the scanner was asked for it");
+        seven_bit(&structure, &self.rules.charset)
+            .map_err(|why| CannotCompose::Unsendable(Unsendable::EightBit { why: why.to_string() }))
+    }
+
+    /// Who the message says it is from, beside the account itself.
+    fn foreign(&self, reverse_path: &ReversePath, head: &[u8]) -> Vec<Address> {
+        let Some(policy) = self.rules.sender.as_ref().filter(|policy| policy.policy == Policy::Fix) else {
+            return Vec::new();
+        };
+        let envelope = match reverse_path {
+            ReversePath::Mailbox(address) => Some(address.clone()),
+            ReversePath::Null => None,
+        };
+        let mut senders: Vec<Address> = envelope.into_iter().chain(mailbox::author(head)).collect();
+        senders.dedup();
+        senders.retain(|sender| !policy.is_own(sender));
+        senders
+    }
+}
+
+/// The header block of a stored message, its empty line included.
+fn read_header(body: &Body) -> io::Result<Vec<u8>> {
+    let (mut octets, mut limit, mut searched) = (Vec::new(), 8 * 1024, 0);
+    loop {
+        body.read_at(0, limit, &mut octets)?;
+        if let Some(end) = header::end(&octets, searched) {
+            octets.truncate(end);
+            return Ok(octets);
+        }
+        // A message may end within its header.
+        if octets.len() < limit {
+            return Ok(octets);
+        }
+        (searched, limit) = (octets.len(), limit * 8);
+    }
+}
+
+/// Whether an octet above 127 stands behind the header.
+fn has_eight_bit_body(message: &Message, block: &[u8]) -> io::Result<bool> {
+    // What is stored says it of the message as a whole; only where it may be the header's the body is looked at.
+    if !message.eight_bit || block.is_ascii() {
+        return Ok(message.eight_bit);
+    }
+    let mut eight_bit = false;
+    each_block(&message.body, block.len() as u64, |octets| eight_bit |= !octets.is_ascii())?;
+    Ok(eight_bit)
+}
+
+/// Reads a body from an offset to its end.
+fn each_block(body: &Body, mut offset: u64, mut look: impl FnMut(&[u8])) -> io::Result<()> {
+    let mut octets = Vec::new();
+    loop {
+        body.read_at(offset, BLOCK, &mut octets)?;
+        if octets.is_empty() {
+            return Ok(());
+        }
+        look(&octets);
+        offset += octets.len() as u64;
+    }
+}
+
+fn with_sender(envelope: &Arc<Envelope>, reverse_path: ReversePath) -> Arc<Envelope> {
+    if envelope.sender.reverse_path == reverse_path {
+        return Arc::clone(envelope);
+    }
+    let mut changed = Envelope::clone(envelope);
+    changed.sender.reverse_path = reverse_path;
+    Arc::new(changed)
+}
