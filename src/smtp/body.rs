@@ -4,7 +4,7 @@
 //! Guarantees: the end of data is `CRLF.CRLF` on raw octets, unless this is an LF session whose first body line ended
 //! in a bare LF too, when only `LF.LF` ends it (promise 2); what later octets look like changes nothing. What comes
 //! out has only CRLF line endings: a bare LF or CR becomes CRLF, a run of up to 16 CRs before an LF counts as one
-//! ending. Does not look at what the octets mean, and keeps none of them.
+//! ending, and so does telnet's CR NUL CR LF. Does not look at what the octets mean, and keeps none of them.
 
 use memchr::memchr2;
 
@@ -30,6 +30,8 @@ enum State {
     Text,
     /// So many CRs, at most [`CR_RUN`], not yet written out.
     Cr(u8),
+    /// The same and a NUL, which is telnet's if another CR follows (RFC 854).
+    CrNul(u8),
 }
 
 /// A longer run of CRs is written out as it comes: what waits for its LF is bounded.
@@ -163,9 +165,20 @@ impl Reader {
             }
             (State::DotCr | State::Cr(_), b'\n') => self.crlf(out),
             (State::DotCr, b'\r') => self.state = State::Cr(2),
+            (State::DotCr, 0) => self.state = State::CrNul(1),
             (State::DotCr, _) => self.after_bare_cr(1, octet, out),
             (State::Cr(CR_RUN), b'\r') => self.bare_cr(out),
             (State::Cr(count), b'\r') => self.state = State::Cr(count + 1),
+            // Telnet's CR NUL before a line ending: counted, and no line of its own.
+            (State::CrNul(count), b'\r') => {
+                self.endings.bare_cr += 1;
+                self.state = State::Cr(count);
+            }
+            (State::Cr(count), 0) => self.state = State::CrNul(count),
+            (State::CrNul(count), _) => {
+                self.after_bare_cr(count, 0, out);
+                return self.step(octet, out);
+            }
             (State::Cr(count), _) => self.after_bare_cr(count, octet, out),
         }
         false
@@ -246,6 +259,16 @@ mod tests {
     }
 
     #[test]
+    fn what_telnet_makes_of_crlf_is_one_ending() {
+        assert_eq!(read(false, b"a\r\0\r\n\r\0\r\nb\r\0\r\n.\r\n").0, b"a\r\n\r\nb\r\n");
+        // A NUL that stands elsewhere is not the line ending's.
+        assert_eq!(read(false, b"a\r\0b\0\r\n\r\0\n\r\n.\r\n").0, b"a\r\n\0b\0\r\n\r\n\0\r\n\r\n");
+        // And it makes no end of data that is none (promise 2).
+        assert_eq!(read(false, b"a\r\n.\r\0\r\nb\r\n").1, None);
+        assert_eq!(read(true, b"a\n.\r\0\r\n").1, None);
+    }
+
+    #[test]
     fn a_long_run_of_crs_is_not_hoarded() {
         let (mut out, mut reader) = (Vec::new(), Reader::new(false, u64::MAX));
         for _ in 0..100 {
@@ -301,7 +324,7 @@ mod tests {
         }
 
         #[test]
-        fn cuts_change_nothing(raw in proptest::collection::vec(prop_oneof![Just(b'\r'), Just(b'\n'), Just(b'.'), Just(b'a')], 0..48), lf in any::<bool>(), cut in 0usize..48) {
+        fn cuts_change_nothing(raw in proptest::collection::vec(prop_oneof![Just(b'\r'), Just(b'\n'), Just(b'.'), Just(b'a'), Just(0u8)], 0..48), lf in any::<bool>(), cut in 0usize..48) {
             let whole = read(lf, &raw);
             let cut = cut.min(raw.len());
             let (mut out, mut reader) = (Vec::new(), Reader::new(lf, u64::MAX));

@@ -39,11 +39,12 @@ pub enum Quirk {
     UnknownCommand,
     BodyAfterRefusedData,
     LfRefused,
+    BareEndingsRefused,
 }
 
 impl Quirk {
     /// All of them, in the order of their bits.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::EmptyHello,
         Self::OddHelloName,
         Self::HeloOnly,
@@ -75,6 +76,7 @@ impl Quirk {
         Self::UnknownCommand,
         Self::BodyAfterRefusedData,
         Self::LfRefused,
+        Self::BareEndingsRefused,
     ];
 
     /// Whether the device was refused for it, rather than served all the same.
@@ -132,6 +134,9 @@ impl Quirk {
             Self::UnknownCommand => "it sends lines that are no command of SMTP",
             Self::LfRefused => {
                 "it ends command lines with a bare LF; set line_endings = \"auto\" on this listener to take them"
+            }
+            Self::BareEndingsRefused => {
+                "it sends bare LFs or CRs in bodies; set line_endings = \"auto\" on this listener to have them made CRLF"
             }
             Self::BodyAfterRefusedData => {
                 "it sends a message body although DATA was refused; see what was refused before, the sender or the recipients perhaps"

@@ -36,9 +36,9 @@ use super::files::{HOW_TO_MAKE_A_KEY, Named, NamedFile};
 use super::finding::Complaint;
 use super::section::Section;
 use super::tree::{Origin, Value};
-use super::{Config, values};
+use super::{Config, keys, values};
 use crate::account::provider::Presets;
-use crate::inbound::settings::Caps;
+use crate::inbound::settings::{Caps, Fixups};
 use crate::journal::log;
 use crate::mail::address::Address;
 use crate::queue::AccountFacts;
@@ -120,6 +120,7 @@ pub(super) fn check(root: &Section<'_>, surroundings: &Surroundings<'_>) -> Chec
         delivery,
         queue,
         storage: storage(root, surroundings, &mut aside),
+        fixups: fixups(root),
         log: log(root),
     };
     Checked { config, named_files: aside.named_files, holds_secret: aside.holds_secret }
@@ -211,6 +212,17 @@ fn is_vault_key(value: &Value) -> bool {
     matches!(value, Value::Text(text) if check_key(&Secret::new(text.to_string())).is_ok())
 }
 
+fn fixups(root: &Section<'_>) -> Fixups {
+    let mut fixups = Fixups::default();
+    let Some(section) = root.section("fixups") else { return fixups };
+    let set = |key, switch: &mut bool| *switch = section.get(key, values::flag).unwrap_or(*switch);
+    set("date", &mut fixups.fields.date);
+    set("message_id", &mut fixups.fields.message_id);
+    set("nul", &mut fixups.octets.nul);
+    set("long_lines", &mut fixups.octets.long_lines);
+    fixups
+}
+
 fn log(root: &Section<'_>) -> log::Settings {
     let mut log = log::Settings::default();
     let Some(section) = root.section("log") else { return log };
@@ -225,6 +237,13 @@ fn log(root: &Section<'_>) -> log::Settings {
         Some("text") => log.format = log::Format::Text,
         Some("json") => log.format = log::Format::Json,
         _ => {}
+    }
+    for (word, _) in section.list("mask", |value| values::word(value, keys::MASK)).unwrap_or_default() {
+        match word {
+            "addresses" => log.masks.addresses = true,
+            "subjects" => log.masks.subjects = true,
+            _ => log.masks.attachments = true,
+        }
     }
     log
 }

@@ -35,7 +35,12 @@ impl Effective {
         pages.extend(listeners.map(|(i, settings)| listener(settings, i, origins)));
         pages.extend(config.devices.iter().map(|settings| device(settings, origins)));
         pages.extend(config.routes.iter().enumerate().map(|(i, rule)| route(rule, i, origins)));
-        pages.extend([delivery(config, origins), notices(config, origins), sessions(config, origins)]);
+        pages.extend([
+            fixups(config, origins),
+            delivery(config, origins),
+            notices(config, origins),
+            sessions(config, origins),
+        ]);
         pages.extend([storage(config, origins), log(config, origins)]);
         let written = pages.into_iter().map(|page| page.section).filter(|section| !section.lines.is_empty());
         Self { file: origin.clone(), sections: written.collect() }
@@ -263,6 +268,15 @@ fn delivery<'a>(config: &Config, origins: &'a Origins) -> Page<'a> {
     page
 }
 
+fn fixups<'a>(config: &Config, origins: &'a Origins) -> Page<'a> {
+    let mut page = Page::new("[fixups]", "fixups", origins);
+    page.put("date", config.fixups.fields.date);
+    page.put("message_id", config.fixups.fields.message_id);
+    page.put("nul", config.fixups.octets.nul);
+    page.put("long_lines", config.fixups.octets.long_lines);
+    page
+}
+
 fn notices<'a>(config: &Config, origins: &'a Origins) -> Page<'a> {
     let mut page = Page::new("[notices]", "notices", origins);
     if let queue::Settings::Durable(keeping) = &config.queue {
@@ -306,5 +320,6 @@ fn log<'a>(config: &Config, origins: &'a Origins) -> Page<'a> {
     let mut page = Page::new("[log]", "log", origins);
     page.put("level", config.log.level.as_str().to_ascii_lowercase());
     page.put("format", words::log_format(config.log.format));
+    page.put_list("mask", &words::masks(config.log.masks));
     page
 }

@@ -82,11 +82,16 @@ impl<A> Server<A> {
         if self.trace.recording() {
             self.trace.say(Side::Note, &format!("{} octets of body, {}", summary.size, summary.endings), now);
         }
-        self.quirks(quirks_of(&summary));
         let bare = summary.endings.bare_lf + summary.endings.bare_cr > 0;
+        let rejected = bare && self.settings.line_endings == LineEndings::Reject;
+        if rejected {
+            self.quirk(Quirk::BareEndingsRefused);
+        } else {
+            self.quirks(quirks_of(&summary));
+        }
         let refusal = if summary.too_big {
             Refusal::try_from(self.too_big()).ok()
-        } else if bare && self.settings.line_endings == LineEndings::Reject {
+        } else if rejected {
             Some(Refusal::new(550, 6, 11, "The message holds bare line feeds or carriage returns"))
         } else {
             None

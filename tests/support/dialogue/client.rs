@@ -16,8 +16,9 @@ use posthouse::smtp::client::{Client, Event, Login, Order, Refused, Settings, St
 use posthouse::smtp::reply::Refusal;
 use posthouse::smtp::trace::Trace;
 
+use super::octets::unescape;
 use super::replay::Adapter;
-use super::script::{Script, unescape};
+use super::script::Script;
 
 /// A client and the secrets it was given.
 pub struct ClientSide {

@@ -2,6 +2,8 @@
 
 pub mod client;
 pub mod coverage;
+#[path = "../octets.rs"]
+pub mod octets;
 pub mod replay;
 pub mod script;
 pub mod server;

@@ -20,6 +20,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::octets::unescape;
+
 /// Which side of the conversation is the code under test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
@@ -144,44 +146,4 @@ fn spoken(text: &str) -> Result<Vec<u8>, String> {
     let mut octets = unescape(text)?;
     octets.extend_from_slice(ending);
     Ok(octets)
-}
-
-/// Text with escapes and repetitions, as octets.
-pub fn unescape(text: &str) -> Result<Vec<u8>, String> {
-    let mut octets = Vec::new();
-    let mut rest = text;
-    while let Some(c) = rest.chars().next() {
-        rest = &rest[c.len_utf8()..];
-        match c {
-            '\\' => {
-                let (octet, length) = escape(rest)?;
-                octets.push(octet);
-                rest = &rest[length..];
-            }
-            '{' => {
-                let (inside, after) = rest.split_once('}').ok_or("{ without }")?;
-                let (what, times) = inside.rsplit_once('*').ok_or("expected {text*times}")?;
-                let times = times.parse().map_err(|_| "expected {text*times}")?;
-                octets.extend(unescape(what)?.repeat(times));
-                rest = after;
-            }
-            _ => octets.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
-        }
-    }
-    Ok(octets)
-}
-
-fn escape(rest: &str) -> Result<(u8, usize), String> {
-    Ok(match rest.as_bytes().first() {
-        Some(b'r') => (b'\r', 1),
-        Some(b'n') => (b'\n', 1),
-        Some(b't') => (b'\t', 1),
-        Some(b'0') => (0, 1),
-        Some(&c @ (b'\\' | b'{')) => (c, 1),
-        Some(b'x') => {
-            let digits = rest.get(1..3).ok_or("\\x needs two digits")?;
-            (u8::from_str_radix(digits, 16).map_err(|_| "\\x needs two digits")?, 3)
-        }
-        _ => return Err("unknown escape".into()),
-    })
 }

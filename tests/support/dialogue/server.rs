@@ -18,8 +18,9 @@ use posthouse::smtp::Conversation;
 use posthouse::smtp::reply::{Enhanced, Refusal, Reply};
 use posthouse::smtp::server::{Auth, Event, LineEndings, LoginQuestion, Security, Server, Settings};
 
+use super::octets::unescape;
 use super::replay::Adapter;
-use super::script::{Script, unescape};
+use super::script::Script;
 
 /// What makes the challenges of a connection its own.
 const NONCE: u128 = 0x1896_0697_1709_52aa;
