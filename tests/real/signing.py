@@ -60,7 +60,7 @@ class Judge:
         """The mail as it arrived, and as it was sent; nothing where it did not arrive, which fails all its questions."""
         self._sent += 1
         identifier = f"signed{self._sent:03}"
-        mail, recipient = kind(identifier, identity.address), f"{identifier}@{account}.test"
+        mail, recipient = kind(identifier, identity.address), f"{identifier}-{account}@provider.test"
         gate = clients.Gate(self.posthouse.port)
         heard = clients.python_smtplib(gate, mail, SENDER, [recipient], self.bench.home)
         try:
@@ -111,14 +111,14 @@ def _refused(verifier, forgery):
 
 
 def _accounts(bench, identities):
-    """An account for each way and form, by its name; the domain of the recipient leads to it."""
+    """An account for each way and form, by its name; the end of the recipient leads to it."""
     sink = {"host": "127.0.0.1", "port": bench.sink.port, "encryption": "none", "address": SENDER, "mechanism": "none"}
     ways = {"sink": sink} | {server: bench.settings(account) for server, account in THROUGH.items()}
     signers = [identity.settings for identity in identities]
     return {
         f"{way}-{shape}": settings
         # The device's own sender stays: it decides who signs.
-        | {"sender": {"policy": "keep"}, "smime": {"form": shape, "identities": signers}}
+        | {"sender": {"policy": "keep", "address": identities[0].address}, "smime": {"form": shape, "identities": signers}}
         for (way, settings), shape in itertools.product(ways.items(), FORMS)
     }
 
@@ -127,7 +127,7 @@ def _configure(posthouse, accounts):
     lines = []
     for name, settings in accounts.items():
         lines += ["", f"[accounts.{name}]", *(f"{key} = {toml(value)}" for key, value in settings.items())]
-        lines += ["", "[[routes]]", f'recipient = "*@{name}.test"', f'accounts = "{name}"']
+        lines += ["", "[[routes]]", f'recipient = "*-{name}@provider.test"', f'accounts = "{name}"']
     posthouse.add("\n".join(lines) + "\n")
 
 
