@@ -10,6 +10,7 @@ mod lock;
 mod owner;
 mod ownership;
 mod private;
+mod readable;
 mod replace;
 mod space;
 pub mod spool;
@@ -21,6 +22,7 @@ pub use lock::{Locked, lock};
 pub use owner::{Owner, our_user, same_volume, user_of};
 pub use ownership::{Ownership, OwnershipError};
 pub use private::{Exposed, KeptBy, ReadError, read_private};
+pub use readable::readable_by;
 pub use replace::{create, private_directory, replace, sweep, sync_directory};
 pub use space::FreeSpace;
 

@@ -21,6 +21,7 @@ mod program;
 pub mod provider;
 pub mod senders;
 pub mod signin;
+pub mod smime;
 pub mod status;
 mod tokens;
 pub mod vault;
@@ -72,6 +73,8 @@ pub struct Settings {
     pub address: Option<String>,
     /// `[accounts.NAME.sender]`
     pub sender: Sender,
+    /// `[accounts.NAME.smime]`: with what its mail is signed, if at all.
+    pub smime: Option<smime::Settings>,
     /// `[accounts.NAME.fixups]`: which repairs are done. Default: all.
     pub fixups: Fixups,
     /// `received`: how much `Received` tells of the own network. Default: all of it.
@@ -317,6 +320,7 @@ pub(crate) mod tests {
             may_send_as: Vec::new(),
             allowance: Allowance::default(),
             size: None,
+            smime: None,
             password_spaces: PasswordSpaces::Kept,
         }
     }

@@ -49,15 +49,17 @@ impl Password {
 pub(super) async fn from_file(path: &Path) -> Result<Secret, Failure> {
     let owned = path.to_owned();
     // A file may lie on a slow disk or network: not on the threads that serve the sessions.
-    let read = tokio::task::spawn_blocking(move || read_limited(&owned)).await;
+    let read = tokio::task::spawn_blocking(move || in_file(&owned)).await;
+    let given_up = |_| Err(format!("cannot read {}: reading was given up", path.display()));
+    read.unwrap_or_else(given_up).map_err(failure)
+}
+
+/// The same, at once: blocks on the disk. The error is for people and holds nothing of what the file says.
+pub(super) fn in_file(path: &Path) -> Result<Secret, String> {
     let shown = path.display();
-    let text = match read {
-        Ok(Ok(text)) => text,
-        Ok(Err(error)) => return Err(failure(format!("cannot read {shown}: {error}"))),
-        Err(_) => return Err(failure(format!("cannot read {shown}: reading was given up"))),
-    };
+    let text = read_limited(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
     let line = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
-    usable(line).map_err(|fault| failure(format!("{shown} {fault}")))
+    usable(line).map_err(|fault| format!("{shown} {fault}"))
 }
 
 fn read_limited(path: &Path) -> std::io::Result<Zeroizing<String>> {

@@ -1,9 +1,9 @@
 //! What will stop an account from signing in, said while there is time to do something. Pure.
 //!
 //! Judges what is known of a sign-in against the time it is given: tokens of an application in Testing, refresh tokens
-//! that end or that nobody uses, client secrets and certificates. A warning names the account, what will happen, by
-//! when, and what to do. [`Reminder`] keeps the log from repeating itself. Sees nothing a provider does without
-//! telling.
+//! that end or that nobody uses, client secrets and certificates, those that sign mail among them. A warning names the
+//! account, what will happen, by when, and what to do. [`Reminder`] keeps the log from repeating itself. Sees nothing a
+//! provider does without telling.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -15,6 +15,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::Settings;
 use super::oauth::{Application, ClientProof, Grant};
 use super::vault::Facts;
+use crate::ids::AccountName;
+use crate::mail::smime;
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -94,6 +96,30 @@ fn certificate(known: Known<'_>, now: Timestamp) -> Option<Warning> {
             .to_owned(),
         due: Some(ends),
     })
+}
+
+/// What there is to warn of identities that sign the account's mail, from what their certificates say; the most urgent
+/// first. Nothing is said of one whose addresses another one names that ends later.
+#[must_use]
+pub fn signers(account: &AccountName, certificates: &[smime::facts::Facts], now: Timestamp) -> Vec<Warning> {
+    let is_replaced = |facts: &smime::facts::Facts| {
+        let takes_over = |other: &smime::facts::Facts| {
+            other.not_after > facts.not_after && facts.addresses.iter().all(|address| other.names(address))
+        };
+        !facts.addresses.is_empty() && certificates.iter().any(takes_over)
+    };
+    let warning = |facts: &smime::facts::Facts| {
+        ending(facts.not_after, SECRET_AHEAD, now, |when| Warning {
+            code: "smime_certificate_ends".into(),
+            sentence: format!("The certificate of {}, which signs mail of account {account}, {when}.", facts.subject),
+            cure: "Put the renewed file in its place, or beside it under `smime.identities`; no restart is needed."
+                .to_owned(),
+            due: Some(facts.not_after),
+        })
+    };
+    let mut found: Vec<Warning> = certificates.iter().filter(|facts| !is_replaced(facts)).filter_map(warning).collect();
+    found.sort_by_key(|warning| warning.due);
+    found
 }
 
 fn sign_in(known: Known<'_>, grant: &Grant, facts: &Facts, now: Timestamp) -> Option<Warning> {

@@ -13,8 +13,8 @@ use super::{Common, StartError, tools};
 use crate::account::keeper::Keeper;
 use crate::account::status::{SignIn, Status};
 use crate::account::vault::Facts;
-use crate::account::warning::{Known, Warning, warnings};
-use crate::account::{Settings, oauth};
+use crate::account::warning::{Known, Warning, signers, warnings};
+use crate::account::{Settings, oauth, smime};
 use crate::config::Config;
 use crate::ids::AccountName;
 use crate::journal::Journal;
@@ -38,7 +38,11 @@ impl Account {
         // Of a sign-in that is not ours there is nothing to warn; that it is not ours is said anyway.
         let facts = facts.filter(|_| matches!(status.sign_in, SignIn::Kept { .. }));
         let certificate_ends = settings.credential.grant().and_then(oauth::client_certificate_ends);
-        Self { status, warnings: warnings(Known { settings, facts, is_renewable, certificate_ends }, now) }
+        let mut warnings = warnings(Known { settings, facts, is_renewable, certificate_ends }, now);
+        let certificates = settings.smime.as_ref().map(smime::Settings::certificates).unwrap_or_default();
+        warnings.extend(signers(&settings.name, &certificates, now));
+        warnings.sort_by_key(|warning| warning.due);
+        Self { status, warnings }
     }
 }
 

@@ -77,6 +77,7 @@ pub(super) fn door(
         meters: Arc::clone(meters),
         wait: config.queue.wait(),
         spool: config.storage.directory.clone(),
+        fixups: config.fixups,
         gateway: Watch::new(default_gateway()),
         elsewhere: Elsewhere {
             redirect_to: config.delivery.redirect_to.clone(),

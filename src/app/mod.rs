@@ -133,7 +133,7 @@ impl Common {
             ours: Arc::default(),
             hostname: hostname(config),
             timeouts,
-            journal,
+            journal: journal.masking(config.log.masks),
             vault: Arc::new(FileVault::new(config.storage.clone())),
             holder: Holder::new(false),
             clock: Clock::default(),

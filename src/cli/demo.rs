@@ -70,7 +70,7 @@ impl SignIn {
 pub(super) fn run(args: &Args, log_level: Option<&str>) -> ExitCode {
     let level = log_level.and_then(|level| level.parse().ok());
     let quiet = if args.send { tracing::Level::WARN } else { tracing::Level::INFO };
-    log::install(&log::Settings { level: level.unwrap_or(quiet), format: log::Format::Auto });
+    log::install(&log::Settings { level: level.unwrap_or(quiet), ..log::Settings::default() });
     let result = runtime().and_then(|runtime| runtime.block_on(demo(args)));
     match result {
         Ok(true) => ExitCode::SUCCESS,

@@ -9,6 +9,7 @@ mod oauth;
 mod page;
 mod pages;
 mod providers;
+mod signing;
 mod words;
 
 use std::collections::BTreeMap;

@@ -8,6 +8,7 @@
 mod lookup;
 mod oauth;
 pub(super) mod providers;
+pub(super) mod smime;
 
 pub use lookup::{all, with_later};
 pub(super) use lookup::{find, homes, is_one_letter_off, kinds, nearest, nearest_word, slips};
@@ -142,6 +143,9 @@ pub(super) const LEVEL: &[&str] = &["error", "warn", "info", "debug", "trace"];
 /// `log.format`
 pub(super) const FORMAT: &[&str] = &["auto", "text", "json"];
 
+/// `log.mask`
+pub(super) const MASK: &[&str] = &["addresses", "subjects", "attachments"];
+
 /// The whole file.
 pub(super) const ROOT: &[Key] = &[
     value("hostname", Kind::Host).about("The name this machine gives itself towards devices"),
@@ -153,6 +157,7 @@ pub(super) const ROOT: &[Key] = &[
     key("routes", Shape::Each(ROUTE)).about("Which mail goes through which account; the first one that fits decides"),
     key("accounts", Shape::Named(ACCOUNT)).about("Where mail goes, and how to sign in there"),
     key("providers", Shape::Named(providers::PROVIDER)).about("Providers of your own, and changes to known ones"),
+    key("fixups", Shape::Section(FIXUPS)).about("What is added to mail and repaired in it while it comes in"),
     key("delivery", Shape::Section(DELIVERY)).about("How mail is passed on"),
     key("sessions", Shape::Section(SESSIONS)).about("Limits on the connections of devices"),
     key("storage", Shape::Section(STORAGE)).about("Where Posthouse keeps its own files"),
@@ -233,11 +238,11 @@ pub(super) const ACCOUNT: &[Key] = &[
     key("sender", Shape::Section(SENDER)).about("Whom mail comes from"),
     list("may_send_as", Kind::Pattern)
         .about("Senders of its mail that the provider takes and that are real, beside its own"),
-    key("fixups", Shape::Section(FIXUPS)).about("Repairs of mail that goes through this account; all are on"),
+    key("fixups", Shape::Section(ACCOUNT_FIXUPS)).about("Repairs of mail that goes through this account; all are on"),
     value("received", Kind::Word(RECEIVED)).about("How much the trace tells of your own network"),
     value("header_charset", Kind::Name).about("What raw text beyond ASCII is in when it is not UTF-8"),
     key("headers", Shape::Section(HEADERS)).about("Fields that are added, set or removed, and the subject"),
-    later("smime", "mail is sent as the device made it; leave this key out"),
+    key("smime", Shape::Section(smime::SMIME)).about("Sign its mail, so that recipients see who it is from (S/MIME)"),
 ];
 
 const SENDER: &[Key] = &[
@@ -246,7 +251,7 @@ const SENDER: &[Key] = &[
     value("address", Kind::Mail).about("The address, if it is not that of the account"),
 ];
 
-const FIXUPS: &[Key] = &[
+const ACCOUNT_FIXUPS: &[Key] = &[
     value("broken_from", Kind::Flag).about("Write a From anew that not every program reads alike"),
     value("undisclosed", Kind::Flag).about("Add To: undisclosed-recipients:; where nobody is named"),
     value("bcc", Kind::Flag).about("Take Bcc out"),
@@ -295,6 +300,13 @@ const DELIVERY: &[Key] = &[
         .about("How long mail on its way may go on when Posthouse stops, at most 5m"),
 ];
 
+const FIXUPS: &[Key] = &[
+    value("date", Kind::Flag).about("Add Date where it is missing"),
+    value("message_id", Kind::Flag).about("Add Message-ID where it is missing"),
+    value("nul", Kind::Flag).about("Take NUL octets out"),
+    value("long_lines", Kind::Flag).about("Break lines over 998 octets"),
+];
+
 const SESSIONS: &[Key] = &[
     value("max", Kind::Number(1, 100_000)).about("Connections of devices at the same time, in all"),
     value("per_device", Kind::Number(1, 100_000)).about("Connections of one device at the same time, at most max"),
@@ -314,6 +326,7 @@ const STORAGE: &[Key] = &[
 const LOG: &[Key] = &[
     value("level", Kind::Word(LEVEL)).about("How much is written; debug shows the lines of each session"),
     value("format", Kind::Word(FORMAT)).about("For people (auto, text) or for machines (json)"),
+    list("mask", Kind::Word(MASK)).about("What is left out of the lines about mail"),
 ];
 
 /// Other words for some values, as mail programs say them: the key, the word, and what it means.

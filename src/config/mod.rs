@@ -33,7 +33,7 @@ use crate::account;
 use crate::account::book::Rule;
 use crate::account::provider::Presets;
 use crate::ids::AccountName;
-use crate::inbound::settings::{Caps, DeviceSettings, ListenerSettings};
+use crate::inbound::settings::{Caps, DeviceSettings, Fixups, ListenerSettings};
 use crate::journal::log;
 use crate::mail::address::Address;
 use crate::queue;
@@ -77,6 +77,8 @@ pub struct Config {
     pub queue: queue::Settings,
     /// `[storage]`
     pub storage: store::file::Settings,
+    /// `[fixups]`
+    pub fixups: Fixups,
     /// `[log]`
     pub log: log::Settings,
 }

@@ -96,13 +96,19 @@ fn description(key: &Key, path: &str) -> String {
 
 /// The environment variable of a key; entries of a list are counted from 0.
 fn variable(path: &str) -> String {
-    let mut variable = String::from("POSTHOUSE");
+    let (mut variable, mut keys) = (String::from("POSTHOUSE"), ROOT);
     for step in path.split('.') {
         variable.push_str("__");
         variable.push_str(&step.to_ascii_uppercase());
-        let is_list = ROOT.iter().any(|key| key.name == step && matches!(key.shape, Shape::Each(_)));
-        if is_list && variable.matches("__").count() == 1 {
-            variable.push_str("__0");
+        // A name of the administrator's choice leads to no other keys.
+        let Some(key) = keys::find(keys, step) else { continue };
+        match key.shape {
+            Shape::Each(inner) => {
+                variable.push_str("__0");
+                keys = inner;
+            }
+            Shape::Section(inner) | Shape::Named(inner) => keys = inner,
+            Shape::Value(_) | Shape::List(_) | Shape::Map(_) | Shape::Later(_) => {}
         }
     }
     variable

@@ -22,6 +22,17 @@ impl Owner {
         Self(there.map(|facts| (facts.uid(), facts.gid())))
     }
 
+    /// Their numbers, if anything was there.
+    pub(super) fn numbers(self) -> Option<(u32, u32)> {
+        self.0
+    }
+
+    /// Whoever has these numbers.
+    #[cfg(test)]
+    pub(super) fn numbered(numbers: (u32, u32)) -> Self {
+        Self(Some(numbers))
+    }
+
     /// Makes a file theirs, if we may give files away.
     pub(super) fn give(self, file: &std::fs::File) -> std::io::Result<()> {
         match self.0 {

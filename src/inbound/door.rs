@@ -18,7 +18,7 @@ use super::limits::Meters;
 use super::policy::Policy;
 use super::redirect::Elsewhere;
 use super::session::Session;
-use super::settings::Caps;
+use super::settings::{Caps, Fixups};
 use crate::journal::live::Full;
 use crate::journal::{Event, Journal};
 use crate::net::gateway::{WARNING, Watch};
@@ -56,6 +56,8 @@ pub struct Door {
     pub wait: Duration,
     /// Where bodies too large for memory go.
     pub spool: PathBuf,
+    /// What is added to messages and repaired in them.
+    pub fixups: Fixups,
     /// The network's gateway, which as a source hides who really connects.
     pub gateway: Watch,
     /// Who gets mail instead, or beside whom it was written to.

@@ -1,6 +1,7 @@
 //! One message on its way in: its body is gathered, stamped, offered, and the device hears the one answer.
 //!
-//! Guarantees that a body is always read to its true end before it is answered. Where nothing is kept a device that hangs
+//! Guarantees that a body is always read to its true end before it is answered, and that what was repaired or added is
+//! told. Where nothing is kept a device that hangs
 //! up takes its message with it as long as that is possible, unless it had sent everything ahead (a script); where there
 //! is a queue the message goes on without it.
 
@@ -13,11 +14,13 @@ use crate::ids::MessageId;
 use crate::journal::{Event as Happened, MessageLine};
 use crate::mail::envelope::Envelope;
 use crate::mail::header::Header;
+use crate::mail::mime::facts::Facts;
+use crate::mail::repair::{self, Repaired};
 use crate::mail::stamp::{self, Protocol, Trace};
 use crate::net::link::{End, Link};
-use crate::queue::body::{Body, BodyError, Draft};
+use crate::queue::body::{Body, BodyError, Draft, Known, Unstamped};
 use crate::queue::{Answer, Kind, Message, Offer, Offered, Route};
-use crate::smtp::body::Summary;
+use crate::smtp::body::{Endings, Summary};
 use crate::smtp::reply::{Refusal, Reply};
 use crate::smtp::server::{EndOfData, Ending, Event, Hello};
 
@@ -46,11 +49,11 @@ impl Session<'_> {
         let id = MessageId::new();
         let (envelope, fields) = self.redirect(id, envelope);
         let mut arrived = Arrived { id, envelope: Arc::new(envelope), hello, fields, since: Instant::now() };
-        let mut draft = Ok(Draft::new(&self.door.spool));
+        let mut draft = Ok(Draft::new(&self.door.spool, self.door.fixups.octets));
         loop {
             match self.next(link).await? {
                 Event::Body(chunk) => {
-                    draft = draft.and_then(|mut draft: Draft| draft.write(chunk).map(|()| draft));
+                    draft = draft.and_then(|draft| draft.write(chunk));
                 }
                 Event::End(question) => {
                     self.write_down(link);
@@ -60,7 +63,7 @@ impl Session<'_> {
                 }
                 Event::Refused(refusal, summary) => {
                     arrived.since = Instant::now();
-                    self.log(&arrived, summary.size, refusal.reply(), None, false);
+                    self.log(&arrived, None, summary.size, refusal.reply(), None, false);
                     return Ok(None);
                 }
                 Event::Unfinished(summary) => {
@@ -81,19 +84,22 @@ impl Session<'_> {
         question: EndOfData,
         draft: Result<Draft, BodyError>,
     ) {
-        let offered = match self.finish(&arrived, draft, question.summary, link.conversation()) {
-            Ok(offered) => offered,
-            Err(refusal) => {
-                self.log(&arrived, question.summary.size, refusal.reply(), None, false);
-                link.conversation_mut().refuse(question, &refusal, Instant::now());
-                return;
-            }
+        let (known, unstamped) = match draft.and_then(Draft::finish) {
+            Ok(whole) => whole,
+            Err(error) => return self.refuse(link, &arrived, question, None, &refusal_of(&error)),
         };
+        let Known { header, repaired } = known;
+        let facts = Some(&repaired.facts);
+        let offered = match self.finish(&arrived, &header, unstamped, question.summary, link.conversation()) {
+            Ok(offered) => offered,
+            Err(refusal) => return self.refuse(link, &arrived, question, facts, &refusal),
+        };
+        self.tell_of_repairs(arrived.id, question.summary.endings, &repaired);
         let size = offered.message.body.size();
         let copy = self.copy_of(&offered);
         let Ok(mut offer) = self.door.queue.offer(offered, self.door.wait, Instant::now()) else {
             let refusal = Refusal::new(451, 3, 5, "The account of this message is gone, try again later");
-            self.log(&arrived, size, refusal.reply(), None, false);
+            self.log(&arrived, facts, size, refusal.reply(), None, false);
             link.conversation_mut().refuse(question, &refusal, Instant::now());
             return;
         };
@@ -113,19 +119,32 @@ impl Session<'_> {
         };
         // Only then is it told that the device has its answer: by the log, and to the courier, whose next dot waits.
         self.write_now(link).await;
-        self.log(&arrived, size, &reply, diagnosis.as_ref(), queued);
+        self.log(&arrived, facts, size, &reply, diagnosis.as_ref(), queued);
         drop(offer.into_told());
+    }
+
+    /// The device hears that it is not taken, before anybody was offered it.
+    fn refuse(
+        &self,
+        link: &mut Link<Dialogue>,
+        arrived: &Arrived,
+        question: EndOfData,
+        facts: Option<&Facts>,
+        refusal: &Refusal,
+    ) {
+        self.log(arrived, facts, question.summary.size, refusal.reply(), None, false);
+        link.conversation_mut().refuse(question, refusal, Instant::now());
     }
 
     /// Checks what can only be seen in the whole message, and puts our stamp on it.
     fn finish(
         &self,
         arrived: &Arrived,
-        draft: Result<Draft, BodyError>,
+        header: &Header,
+        unstamped: Unstamped,
         summary: Summary,
         dialogue: &Dialogue,
     ) -> Result<Offered, Refusal> {
-        let (header, unstamped) = draft.map_err(|error| refusal_of(&error))?.finish();
         if header.received > LOOP_LIMIT {
             return Err(Refusal::new(
                 554,
@@ -143,7 +162,7 @@ impl Session<'_> {
         if routes.len() < arrived.envelope.recipients.len() {
             return Err(no_route());
         }
-        let stamp = arrived.fields.clone() + &self.stamp(arrived, &header, dialogue);
+        let stamp = arrived.fields.clone() + &self.stamp(arrived, header, dialogue);
         // Under SMTPUTF8 the stamp may name an address that is not ASCII.
         let eight_bit_stamp = !stamp.is_ascii();
         let body: Body = unstamped.stamp(stamp);
@@ -175,14 +194,23 @@ impl Session<'_> {
         };
         let hostname = &self.door.dialogue.hostname;
         let trace = Trace { hello: &hello.name, peer: self.caller.source, hostname, protocol, recipient };
-        let fields = match (header.has_date, header.has_message_id) {
-            (true, true) => "Received",
-            (false, true) => "Received, Date",
-            (true, false) => "Received, Message-ID",
-            (false, false) => "Received, Date, Message-ID",
+        let missing = self.door.fixups.fields.missing_in(header);
+        let fields = match (missing.date, missing.message_id) {
+            (false, false) => "Received",
+            (true, false) => "Received, Date",
+            (false, true) => "Received, Message-ID",
+            (true, true) => "Received, Date, Message-ID",
         };
         self.door.journal.record(Happened::Stamped { message: arrived.id, fields });
-        stamp::stamp(trace, arrived.id, header, &jiff::Zoned::now())
+        stamp::stamp(trace, arrived.id, header, missing, &jiff::Zoned::now())
+    }
+
+    fn tell_of_repairs(&self, message: MessageId, endings: Endings, repaired: &Repaired) {
+        let mut changes = repair::line_endings(endings.bare_lf, endings.bare_cr, repaired.signature);
+        changes.extend_from_slice(&repaired.changes);
+        if !changes.is_empty() {
+            self.door.journal.record(Happened::Repaired { message, changes: &changes });
+        }
     }
 
     /// Waits for the answer and watches the device meanwhile.
@@ -210,11 +238,20 @@ impl Session<'_> {
         }
     }
 
-    fn log(&self, arrived: &Arrived, size: u64, reply: &Reply, diagnosis: Option<&Diagnosis>, queued: bool) {
+    fn log(
+        &self,
+        arrived: &Arrived,
+        facts: Option<&Facts>,
+        size: u64,
+        reply: &Reply,
+        diagnosis: Option<&Diagnosis>,
+        queued: bool,
+    ) {
         self.door.journal.record(Happened::Message(MessageLine {
             message: arrived.id,
             device: &self.device,
             envelope: &arrived.envelope,
+            facts,
             size,
             account: self.mail.routes.first().map(Route::first),
             reply,

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use crate::ids::{AccountName, DeviceName, ListenerName};
 use crate::mail::pattern::Pattern;
+use crate::mail::{repair, stamp};
 use crate::net::network::Network;
 use crate::secret::Secret;
 
@@ -39,6 +40,21 @@ pub struct ListenerSettings {
     pub recipients: Vec<Pattern>,
     /// Of each device that connects here.
     pub limits: Limits,
+}
+
+/// `[fixups]`: what is added to a message and repaired in it while it comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fixups {
+    /// `date` and `message_id`; default both.
+    pub fields: stamp::Fields,
+    /// `nul` and `long_lines`; default both.
+    pub octets: repair::Settings,
+}
+
+impl Default for Fixups {
+    fn default() -> Self {
+        Self { fields: stamp::Fields { date: true, message_id: true }, octets: repair::Settings::default() }
+    }
 }
 
 /// `tls = …` of a listener.

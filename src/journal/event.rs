@@ -9,12 +9,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::kept::Kept;
+use super::line::MessageLine;
+use super::masks::Masks;
 use super::pace::Pace;
 use crate::diagnosis::{Diagnosis, Failure, TlsProblem};
 use crate::disk::durable::NotStored;
 use crate::ids::{AccountName, DeviceName, ListenerName, MessageId};
 use crate::mail::address::Address;
-use crate::mail::change::Change;
+use crate::mail::change::{Change, Rule};
 use crate::mail::envelope::{Envelope, ReversePath};
 use crate::smtp::quirk::Quirk;
 use crate::smtp::reply::Reply;
@@ -68,6 +70,8 @@ pub enum Event<'a> {
     },
     /// A field was added to a message.
     Stamped { message: MessageId, fields: &'static str },
+    /// Octets of a message were repaired while it came in.
+    Repaired { message: MessageId, changes: &'a [Change] },
     /// A message goes to this address and to nobody else (`delivery.redirect_to`).
     Redirected { message: MessageId, to: &'a Address, envelope: &'a Envelope },
     /// The copy of a message for the archive could not be kept; the message itself is not touched by it.
@@ -129,29 +133,10 @@ pub struct Standing {
     pub next: Option<Timestamp>,
 }
 
-/// Who, to whom, size, account, reply, time.
-#[derive(Debug)]
-pub struct MessageLine<'a> {
-    pub message: MessageId,
-    pub device: &'a DeviceName,
-    pub envelope: &'a Envelope,
-    /// Octets, our stamp included.
-    pub size: u64,
-    pub account: Option<&'a AccountName>,
-    /// What the device heard.
-    pub reply: &'a Reply,
-    /// That it is kept, rather than with the provider.
-    pub queued: bool,
-    /// From the end of data to that answer.
-    pub took: Duration,
-    /// Why it was refused, where that is known.
-    pub diagnosis: Option<&'a Diagnosis>,
-}
-
 impl Event<'_> {
-    pub(super) fn log(&self) {
+    pub(super) fn log(&self, masks: Masks) {
         match self {
-            Self::Message(line) => line.log(),
+            Self::Message(line) => line.log(masks),
             Self::Listening { .. }
             | Self::ThroughProxy { .. }
             | Self::TurnedAway { .. }
@@ -165,7 +150,7 @@ impl Event<'_> {
             | Self::NoAnswer { .. }
             | Self::AttemptFailed { .. }
             | Self::Held { .. }
-            | Self::Released { .. } => self.log_upstream(),
+            | Self::Released { .. } => self.log_upstream(masks),
             Self::Pace { account, what } => what.log(account),
             Self::Queued { .. }
             | Self::Settled { .. }
@@ -174,19 +159,22 @@ impl Event<'_> {
             | Self::DotNotRecorded { .. }
             | Self::PartlyDelivered { .. }
             | Self::Unheard { .. }
-            | Self::Alert { .. } => self.log_queue(),
-            Self::Kept(what) => what.log(),
-            _ => self.log_session(),
+            | Self::Alert { .. } => self.log_queue(masks),
+            Self::Kept(what) => what.log(masks),
+            Self::Repaired { message, changes } => repaired(*message, &masks.changes(changes), changes),
+            _ => self.log_session(masks),
         }
     }
 
-    fn log_queue(&self) {
+    fn log_queue(&self, masks: Masks) {
         match self {
             Self::Queued { message, device, standing: Standing { delivered, never, open, .. }, why } => {
-                tracing::info!(message_id = %message, %device, open, delivered, never, why, "kept in the queue");
+                tracing::info!(message_id = %message, %device, open, delivered, never, why = %masks.text(why), "kept in the queue");
             }
             Self::Settled { mail: Stored { message, kind, device, from, to }, account, reply, standing } => {
                 let Standing { delivered, never, open, next } = *standing;
+                let (from, reply) = (from.to_string(), reply.map(|reply| masks.text(reply)));
+                let (from, to, reply) = (masks.text(&from), masks.text(to), reply.as_deref());
                 let next = next.filter(|_| open > 0).map(|next| next.to_string());
                 let what = match (open, never) {
                     (0, 0) => "delivered from the queue",
@@ -196,9 +184,9 @@ impl Event<'_> {
                     _ => "still owed",
                 };
                 if never > 0 {
-                    tracing::warn!(message_id = %message, kind, %device, %from, to, %account, reply, delivered, never, open, next, "{what}");
+                    tracing::warn!(message_id = %message, kind, %device, %from, %to, %account, reply, delivered, never, open, next, "{what}");
                 } else {
-                    tracing::info!(message_id = %message, kind, %device, %from, to, %account, reply, delivered, never, open, next, "{what}");
+                    tracing::info!(message_id = %message, kind, %device, %from, %to, %account, reply, delivered, never, open, next, "{what}");
                 }
             }
             Self::NotStored { message, problem } => tracing::error!(
@@ -220,9 +208,9 @@ impl Event<'_> {
                 "partly delivered: to {delivered} of {all} recipients, and the rest could not be stored"
             ),
             Self::Unheard { message, device, reply } => {
-                tracing::info!(message_id = %message, %device, reply = reply.to_string(), "its device is gone");
+                tracing::info!(message_id = %message, %device, reply = %masks.text(&reply.to_string()), "its device is gone");
             }
-            Self::Alert { message, text } => tracing::error!(message_id = %message, "{text}"),
+            Self::Alert { message, text } => tracing::error!(message_id = %message, "{}", masks.text(text)),
             _ => {}
         }
     }
@@ -243,7 +231,7 @@ impl Event<'_> {
         }
     }
 
-    fn log_session(&self) {
+    fn log_session(&self, masks: Masks) {
         match self {
             Self::Opened => tracing::debug!("session opened"),
             Self::Closed { ending, messages } => tracing::debug!(?ending, messages, "session closed"),
@@ -266,7 +254,8 @@ impl Event<'_> {
                 "TLS with the device failed: {problem}"
             ),
             Self::EnvelopeRefused { what, address, reply } => {
-                tracing::warn!(%address, reply = reply.to_string(), "{what} refused");
+                let (address, reply) = (masks.text(address), reply.to_string());
+                tracing::warn!(%address, reply = %masks.text(&reply), "{what} refused");
             }
             Self::LimitReached { device, listener, limit, most, lifts_in } => {
                 let whose = listener.map_or(format!("[devices.{device}]"), |name| format!("listener {name}"));
@@ -278,10 +267,12 @@ impl Event<'_> {
             }
             Self::Stamped { message, fields } => tracing::debug!(message_id = %message, fields, "fields added"),
             Self::Redirected { message, to, envelope } => {
-                tracing::info!(message_id = %message, %to, original = named(envelope.recipients.iter().map(|recipient| &recipient.address)), "redirected");
+                let original = named(envelope.recipients.iter().map(|recipient| &recipient.address));
+                let (to, original) = (masks.text(to.as_str()), masks.text(&original));
+                tracing::info!(message_id = %message, %to, %original, "redirected");
             }
             Self::NotArchived { message, reply } => tracing::error!(
-                message_id = %message, reply = reply.to_string(),
+                message_id = %message, reply = %masks.text(&reply.to_string()),
                 cure = "the message itself is not touched by it; see to the disk, and send the archive its copy by hand",
                 "the copy for the archive was not kept"
             ),
@@ -292,11 +283,10 @@ impl Event<'_> {
         }
     }
 
-    fn log_upstream(&self) {
+    fn log_upstream(&self, masks: Masks) {
         match self {
             Self::Changed { changes } => {
-                let list: Vec<String> = changes.iter().map(Change::to_string).collect();
-                tracing::info!(changes = list.join("; "), "changed for the provider");
+                tracing::info!(changes = masks.changes(changes), "changed for the provider");
             }
             Self::Connected { detail, took } => {
                 tracing::debug!(detail, took_ms = millis(*took), "connected to the provider");
@@ -311,13 +301,13 @@ impl Event<'_> {
                 "no answer from {host} port {port} in the time a device waits; it is waited for: {phase}"
             ),
             Self::AttemptFailed { failure, diagnosis } if diagnosis.cause == Cause::Uncertain => tracing::error!(
-                failure = failure.to_string(),
+                failure = %masks.text(&failure.to_string()),
                 code = diagnosis.code, cause = %diagnosis.cause, cure = %diagnosis.cure,
                 "uncertain: {}",
                 diagnosis.sentence
             ),
             Self::AttemptFailed { failure, diagnosis } => tracing::warn!(
-                failure = failure.to_string(),
+                failure = %masks.text(&failure.to_string()),
                 code = diagnosis.code, cause = %diagnosis.cause, cure = %diagnosis.cure,
                 "attempt failed: {}",
                 diagnosis.sentence
@@ -332,28 +322,11 @@ impl Event<'_> {
     }
 }
 
-impl MessageLine<'_> {
-    fn log(&self) {
-        let Self { message, device, envelope, size, reply, took, .. } = self;
-        let from = &envelope.sender.reverse_path;
-        let to = named(envelope.recipients.iter().map(|recipient| &recipient.address));
-        let account = self.account.map_or("-", AccountName::as_str);
-        let took_ms = millis(*took);
-        let (positive, reply) = (reply.is_positive(), reply.to_string());
-        if self.queued {
-            tracing::info!(message_id = %message, %device, %from, %to, size, account, reply, took_ms, "queued");
-            return;
-        }
-        if positive {
-            tracing::info!(message_id = %message, %device, %from, %to, size, account, reply, took_ms, "delivered");
-            return;
-        }
-        let Some(Diagnosis { code, cause, sentence, cure, .. }) = self.diagnosis else {
-            tracing::warn!(message_id = %message, %device, %from, %to, size, account, reply, took_ms, "not delivered");
-            return;
-        };
-        let what = if *cause == Cause::Uncertain { "uncertain" } else { "not delivered" };
-        tracing::warn!(message_id = %message, %device, %from, %to, size, account, reply, took_ms, code, %cause, %cure, "{what}: {sentence}");
+fn repaired(message: MessageId, what: &str, changes: &[Change]) {
+    if changes.iter().any(|change| change.rule == Rule::Signature) {
+        tracing::warn!(message_id = %message, changes = what, "octets repaired");
+    } else {
+        tracing::info!(message_id = %message, changes = what, "octets repaired");
     }
 }
 
@@ -368,6 +341,6 @@ pub fn named<'a>(addresses: impl ExactSizeIterator<Item = &'a Address>) -> Strin
     text
 }
 
-fn millis(time: Duration) -> u64 {
+pub(super) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -2,6 +2,7 @@
 //!
 //! Part of [`super::Event`], in a file of its own; the same fields wherever the same thing is meant.
 
+use super::masks::Masks;
 use crate::diagnosis::Diagnosis;
 use crate::ids::{DeviceName, MessageId};
 
@@ -29,7 +30,7 @@ pub enum Kept<'a> {
 }
 
 impl Kept<'_> {
-    pub(super) fn log(&self) {
+    pub(super) fn log(&self, masks: Masks) {
         match self {
             Self::NoRoom { why, cure } => tracing::error!(cure, "no mail is taken, devices hear 452: {why}"),
             Self::RoomAgain => tracing::info!("mail is taken again"),
@@ -40,7 +41,7 @@ impl Kept<'_> {
             ),
             Self::MessageHeld { message, diagnosis } => tracing::error!(
                 message_id = %message, code = diagnosis.code, cause = %diagnosis.cause, cure = %diagnosis.cure,
-                "message held: {}", diagnosis.sentence
+                "message held: {}", masks.text(&diagnosis.sentence)
             ),
             Self::NotReadable { message, detail } => tracing::warn!(
                 message_id = %message,
@@ -51,9 +52,12 @@ impl Kept<'_> {
                 parcels,
                 oldest,
                 cure = "`posthouse queue` shows them; release or remove them, or cure what holds them",
-                "mail is held: {why}"
+                "mail is held: {}",
+                masks.text(why)
             ),
-            Self::Acted { message, what, reason } => tracing::info!(message_id = %message, reason, "{what} by hand"),
+            Self::Acted { message, what, reason } => {
+                tracing::info!(message_id = %message, reason = %masks.text(reason), "{what} by hand");
+            }
             Self::Recovered { uncertain, rerouted, held } => {
                 tracing::warn!(uncertain, rerouted, held, "an earlier run left mail behind that was looked after");
             }

@@ -11,6 +11,8 @@ use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::Masks;
+
 /// `[log]`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
@@ -18,6 +20,8 @@ pub struct Settings {
     pub level: tracing::Level,
     /// `format`; default auto.
     pub format: Format,
+    /// `mask`; default nothing.
+    pub masks: Masks,
 }
 
 /// `[log] format = …`
@@ -33,7 +37,7 @@ pub enum Format {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { level: tracing::Level::INFO, format: Format::Auto }
+        Self { level: tracing::Level::INFO, format: Format::Auto, masks: Masks::default() }
     }
 }
 

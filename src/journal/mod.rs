@@ -7,8 +7,10 @@
 
 mod event;
 mod kept;
+mod line;
 pub mod live;
 pub mod log;
+mod masks;
 mod pace;
 
 use std::sync::Arc;
@@ -19,14 +21,17 @@ use crate::ids::DeviceName;
 use crate::smtp::quirk::Quirk;
 use crate::smtp::trace::{Side, Trace};
 
-pub use event::{Event, MessageLine, Standing, Stored, named};
+pub use event::{Event, Standing, Stored, named};
 pub use kept::Kept;
+pub use line::MessageLine;
 use live::Live;
+pub use masks::Masks;
 pub use pace::Pace;
 
 /// The handle every room has; clones share everything.
 #[derive(Debug, Clone, Default)]
 pub struct Journal {
+    masks: Masks,
     shared: Arc<Shared>,
 }
 
@@ -41,6 +46,12 @@ struct Shared {
 const QUIRKS_REMEMBERED: usize = 10_000;
 
 impl Journal {
+    /// The same, which leaves this out.
+    #[must_use]
+    pub fn masking(self, masks: Masks) -> Self {
+        Self { masks, ..self }
+    }
+
     /// Records what happened.
     #[allow(clippy::needless_pass_by_value, reason = "an event is given away; later it goes to storage as well")]
     pub fn record(&self, event: Event<'_>) {
@@ -50,7 +61,7 @@ impl Journal {
         {
             return;
         }
-        event.log();
+        event.log(self.masks);
     }
 
     /// The sessions now open.
@@ -74,7 +85,7 @@ impl Journal {
                 Side::Note => "--",
             };
             let at = line.at.as_millis();
-            tracing::debug!(target: "posthouse::transcript", at_ms = u64::try_from(at).unwrap_or(u64::MAX), "{arrow} {}", line.text);
+            tracing::debug!(target: "posthouse::transcript", at_ms = u64::try_from(at).unwrap_or(u64::MAX), "{arrow} {}", self.masks.text(line.text));
         }
         if trace.dropped() > 0 {
             tracing::debug!(target: "posthouse::transcript", "-- {} more lines were not kept", trace.dropped());

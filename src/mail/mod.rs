@@ -13,6 +13,7 @@ pub mod mime;
 pub mod notice;
 pub mod pattern;
 pub mod pieces;
+pub mod repair;
 pub mod rewrite;
 pub mod sample;
 pub mod sender;

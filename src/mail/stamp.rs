@@ -51,15 +51,32 @@ impl Protocol {
     }
 }
 
-/// The octets to put before the message.
+/// Fields that are added, or that may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fields {
+    /// `Date`
+    pub date: bool,
+    /// `Message-ID`
+    pub message_id: bool,
+}
+
+impl Fields {
+    /// Those of them that this header lacks.
+    #[must_use]
+    pub fn missing_in(self, header: &Header) -> Self {
+        Self { date: self.date && !header.has_date, message_id: self.message_id && !header.has_message_id }
+    }
+}
+
+/// The octets to put before the message, with these fields; whether they are missing was looked at.
 #[must_use]
-pub fn stamp(trace: Trace<'_>, id: MessageId, header: &Header, now: &Zoned) -> String {
+pub fn stamp(trace: Trace<'_>, id: MessageId, header: &Header, fields: Fields, now: &Zoned) -> String {
     let date = date(now);
     let mut out = received(trace, id, &date);
-    if !header.has_date {
+    if fields.date {
         out.extend(["Date: ", &date, "\r\n"]);
     }
-    if !header.has_message_id {
+    if fields.message_id {
         out.extend(["Message-ID: <", &id.to_string(), "@", trace.hostname, ">\r\n"]);
     }
     if !header.begins_with_field {
@@ -129,7 +146,8 @@ mod tests {
         let peer = "127.0.0.1".parse().unwrap();
         let now = "2026-11-22T09:05:00+01:00[Europe/Berlin]".parse().unwrap();
         let trace = Trace { hello, peer, hostname: "relay.test", protocol, recipient };
-        stamp(trace, MessageId::new(), &header::read(block), &now)
+        let (header, all) = (header::read(block), Fields { date: true, message_id: true });
+        stamp(trace, MessageId::new(), &header, all.missing_in(&header), &now)
     }
 
     #[test]

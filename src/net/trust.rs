@@ -22,7 +22,7 @@ mod pin;
 mod verifier;
 pub(in crate::net) mod witness;
 
-pub(in crate::net) use follow::Followed;
+pub(crate) use follow::Followed;
 #[cfg(test)]
 pub(in crate::net) use follow::{INTERVAL, Look};
 pub use pin::{Pin, PinError};

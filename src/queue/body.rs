@@ -1,8 +1,9 @@
 //! The octets of a message: in memory up to 64 KiB, beyond that in a file.
 //!
 //! A [`Draft`] grows while the device sends; its header block is read as soon as it is complete, whatever the size of
-//! the rest. A [`Body`] is a finished one with our stamp on top; it can be read from any place by several readers. The
-//! file is removed with the body unless a store has kept it. Nothing here is durable: that is the store's affair.
+//! the rest, and what must be repaired is repaired before it is kept. A [`Body`] is a finished one with our stamp on top;
+//! it can be read from any place by several readers. The file is removed with the body unless a store has kept it.
+//! Nothing here is durable: that is the store's affair.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::sync::Arc;
 
 use crate::disk::spool::{self, SpoolFile};
 use crate::mail::header::{self, Header};
+use crate::mail::repair::{self, Gathering, Repair, Repaired};
 
 /// Up to here a body stays in memory, octets.
 pub const MEMORY_LIMIT: usize = 64 * 1024;
@@ -35,77 +37,106 @@ pub struct Draft {
 #[derive(Debug)]
 enum Stage {
     /// The header block has not ended yet; everything is in memory, at most `header::LIMIT`.
-    Head { content: Vec<u8>, searched: usize },
+    Head(Gathering),
     /// The header is known and all of it is in memory, at most `MEMORY_LIMIT` unless the header is larger.
-    Memory { header: Header, content: Vec<u8> },
+    Memory { header: Header, repair: Box<Repair>, content: Vec<u8> },
     /// The header is known, the octets are in the file.
-    Spool { header: Header, file: SpoolFile },
+    Spool { header: Header, repair: Box<Repair>, file: SpoolFile },
 }
 
 impl Draft {
-    /// An empty draft. A large body goes into the spool of this storage directory.
+    /// An empty draft, and what is repaired in it. A large body goes into the spool of this storage directory.
     #[must_use]
-    pub fn new(storage: &Path) -> Self {
-        Self { directory: spool::incoming(storage), stage: Stage::Head { content: Vec::new(), searched: 0 } }
+    pub fn new(storage: &Path, repairs: repair::Settings) -> Self {
+        Self { directory: spool::incoming(storage), stage: Stage::Head(Gathering::new(repairs)) }
     }
 
-    /// Appends octets; the first chunk is taken over without a copy.
+    /// With these octets too; the first chunk is taken over without a copy.
     ///
     /// # Errors
-    /// When the spool cannot be written or the header is too large. The draft is of no use afterwards.
-    pub fn write(&mut self, chunk: Vec<u8>) -> Result<(), BodyError> {
-        match &mut self.stage {
-            Stage::Head { content, searched } => {
-                append(content, chunk);
-                let Some(end) = header::end(content, *searched) else {
-                    *searched = content.len();
-                    return if content.len() > header::LIMIT { Err(BodyError::HeaderTooLarge) } else { Ok(()) };
-                };
-                if end > header::LIMIT {
+    /// When the spool cannot be written or the header is too large.
+    pub fn write(self, mut chunk: Vec<u8>) -> Result<Self, BodyError> {
+        let Self { directory, stage } = self;
+        let stage = match stage {
+            Stage::Head(mut gathering) => {
+                let end = gathering.push(chunk);
+                if end.unwrap_or(gathering.len()) > header::LIMIT {
                     return Err(BodyError::HeaderTooLarge);
                 }
-                self.stage = Stage::Memory { header: header::read(&content[..end]), content: std::mem::take(content) };
-                self.spool_if_large()
+                if end.is_none() {
+                    Stage::Head(gathering)
+                } else {
+                    let (repair, content, end) = gathering.into_repair(end);
+                    let header = header::read(&content[..end]);
+                    spooled_if_large(&directory, header, Box::new(repair), content)?
+                }
             }
-            Stage::Memory { content, .. } => {
-                append(content, chunk);
-                self.spool_if_large()
+            Stage::Memory { header, mut repair, mut content } => {
+                let from = content.len();
+                content.append(&mut chunk);
+                repair.pass(&mut content, from);
+                spooled_if_large(&directory, header, repair, content)?
             }
-            Stage::Spool { file, .. } => {
+            Stage::Spool { header, mut repair, mut file } => {
+                repair.pass(&mut chunk, 0);
                 // Inline on purpose: a hop to a blocking thread per 64 KiB costs more than the write to the page cache.
-                file.append(&chunk).map_err(|source| BodyError::Spool { directory: self.directory.clone(), source })
+                file.append(&chunk).map_err(|source| BodyError::Spool { directory: directory.clone(), source })?;
+                Stage::Spool { header, repair, file }
+            }
+        };
+        Ok(Self { directory, stage })
+    }
+
+    /// The message has ended: what is known of it, and its octets, still without a stamp.
+    ///
+    /// # Errors
+    /// When its last octets cannot be spooled.
+    pub fn finish(self) -> Result<(Known, Unstamped), BodyError> {
+        let (header, repair, mut content) = match self.stage {
+            Stage::Head(gathering) => {
+                let (repair, content, end) = gathering.into_repair(None);
+                (header::read(&content[..end]), repair, Content::Memory(content))
+            }
+            Stage::Memory { header, repair, content } => (header, *repair, Content::Memory(content)),
+            Stage::Spool { header, repair, file } => (header, *repair, Content::Spool(file)),
+        };
+        let (repaired, rest) = repair.finish();
+        match &mut content {
+            Content::Memory(content) => content.extend_from_slice(&rest),
+            Content::Spool(_) if rest.is_empty() => {}
+            Content::Spool(file) => {
+                file.append(&rest).map_err(|source| BodyError::Spool { directory: self.directory, source })?;
             }
         }
-    }
-
-    fn spool_if_large(&mut self) -> Result<(), BodyError> {
-        let Stage::Memory { header, content } = &self.stage else { return Ok(()) };
-        if content.len() <= MEMORY_LIMIT {
-            return Ok(());
-        }
-        let spool = || -> io::Result<SpoolFile> {
-            let mut file = SpoolFile::create(&self.directory)?;
-            file.append(content)?;
-            Ok(file)
-        };
-        let file = spool().map_err(|source| BodyError::Spool { directory: self.directory.clone(), source })?;
-        self.stage = Stage::Spool { header: *header, file };
-        Ok(())
-    }
-
-    /// The message has ended: what its header says, and its octets, still without a stamp.
-    #[must_use]
-    pub fn finish(self) -> (Header, Unstamped) {
-        match self.stage {
-            Stage::Head { content, .. } => (header::read(&content), Unstamped(Content::Memory(content))),
-            Stage::Memory { header, content } => (header, Unstamped(Content::Memory(content))),
-            Stage::Spool { header, file } => (header, Unstamped(Content::Spool(file))),
-        }
+        Ok((Known { header, repaired }, Unstamped(content)))
     }
 }
 
-fn append(content: &mut Vec<u8>, chunk: Vec<u8>) {
-    if content.is_empty() { *content = chunk } else { content.extend_from_slice(&chunk) }
+fn spooled_if_large(
+    directory: &Path,
+    header: Header,
+    repair: Box<Repair>,
+    content: Vec<u8>,
+) -> Result<Stage, BodyError> {
+    if content.len() <= MEMORY_LIMIT {
+        return Ok(Stage::Memory { header, repair, content });
+    }
+    let spool = || -> io::Result<SpoolFile> {
+        let mut file = SpoolFile::create(directory)?;
+        file.append(&content)?;
+        Ok(file)
+    };
+    let file = spool().map_err(|source| BodyError::Spool { directory: directory.to_owned(), source })?;
+    Ok(Stage::Spool { header, repair, file })
+}
+
+/// What is known of a message that has come whole.
+#[derive(Debug)]
+pub struct Known {
+    /// What its header says.
+    pub header: Header,
+    /// What its body says, and what was repaired.
+    pub repaired: Repaired,
 }
 
 /// A body that lacks only what the relay puts on top.
@@ -226,22 +257,19 @@ mod tests {
 
     fn draft(content: &[u8], step: usize) -> Result<Draft, BodyError> {
         let directory = tempfile::tempdir().unwrap();
-        let mut draft = Draft::new(directory.path());
-        for chunk in content.chunks(step) {
-            draft.write(chunk.to_vec())?;
-        }
-        Ok(draft)
+        let draft = Draft::new(directory.path(), repair::Settings::default());
+        content.chunks(step).try_fold(draft, |draft, chunk| draft.write(chunk.to_vec()))
     }
 
     #[test]
     fn small_and_large_bodies_come_out_as_they_went_in() {
         for size in [0, 10, MEMORY_LIMIT, MEMORY_LIMIT + 1, 300_000] {
             let mut content = b"Subject: x\r\nDate: y\r\n\r\n".to_vec();
-            content.extend((0..size).map(|i| u8::try_from(i % 251).unwrap()));
+            content.extend((0..size).map(|i| if i % 80 == 79 { b'\n' } else { u8::try_from(i % 249 + 1).unwrap() }));
             let draft = draft(&content, 4096).unwrap();
             assert_eq!(matches!(draft.stage, Stage::Spool { .. }), content.len() > MEMORY_LIMIT);
-            let (header, unstamped) = draft.finish();
-            assert!(header.has_date);
+            let (known, unstamped) = draft.finish().unwrap();
+            assert!(known.header.has_date && known.repaired.changes.is_empty());
             let body = unstamped.stamp("Received: z\r\n".into());
             assert_eq!(body.parts().1.is_some(), content.len() > MEMORY_LIMIT);
             assert_eq!(body.size(), content.len() as u64 + 13);
@@ -259,15 +287,28 @@ mod tests {
     fn a_large_header_is_read_whole_and_an_endless_one_is_refused() {
         let mut content = format!("X: {}\r\n", "a".repeat(200)).repeat(500).into_bytes();
         content.extend_from_slice(b"Received: a\r\n\r\nbody\r\n");
-        assert_eq!(draft(&content, 1000).unwrap().finish().0.received, 1);
+        assert_eq!(draft(&content, 1000).unwrap().finish().unwrap().0.header.received, 1);
         let endless = vec![b'a'; header::LIMIT + 70_000];
         assert!(matches!(draft(&endless, 65536), Err(BodyError::HeaderTooLarge)));
     }
 
     #[test]
+    fn what_no_provider_takes_is_repaired_in_memory_and_in_the_spool() {
+        for lines in [10, 20_000] {
+            let content = format!("Subj\0ect: x\r\n\r\n{}{}\r\n", "text\r\n".repeat(lines), "y\0 ".repeat(400));
+            let (known, unstamped) = draft(content.as_bytes(), 4096).unwrap().finish().unwrap();
+            assert_eq!(matches!(unstamped.0, Content::Spool(_)), lines > 10);
+            assert_eq!(known.repaired.facts.subject.as_deref(), Some("x"));
+            let expected = content.replace('\0', "");
+            assert_eq!(known.repaired.changes.len(), 1, "{:?}", known.repaired.changes);
+            assert!(whole(&unstamped.stamp(String::new()), 1000) == expected.as_bytes());
+        }
+    }
+
+    #[test]
     fn an_unusable_spool_directory_is_named() {
-        let mut draft = Draft::new(Path::new("/proc/no-such-place"));
-        let error = draft.write([b"A: b\r\n\r\n".as_slice(), &vec![b'x'; MEMORY_LIMIT]].concat()).unwrap_err();
+        let draft = Draft::new(Path::new("/proc/no-such-place"), repair::Settings::default());
+        let error = draft.write([b"A: b\r\n\r\n".as_slice(), &b"x\r\n".repeat(MEMORY_LIMIT)].concat()).unwrap_err();
         assert!(error.to_string().contains("/proc/no-such-place"), "{error}");
     }
 }

@@ -22,6 +22,7 @@ use crate::ids::{AccountName, MessageId, SessionId};
 use crate::journal::Journal;
 use crate::mail::address::Address;
 use crate::mail::envelope::{Recipient, ReversePath, Sender};
+use crate::mail::repair;
 use crate::net::clock::Clock;
 use crate::smtp::reply::Reply;
 use crate::words::Cause;
@@ -157,9 +158,9 @@ impl House {
 }
 
 pub fn message(device: &str, arrived: Timestamp) -> Message {
-    let mut draft = Draft::new(Path::new("unused"));
-    draft.write(b"Subject: x\r\n\r\nbody\r\n".to_vec()).unwrap();
-    let (_, unstamped) = draft.finish();
+    let draft = Draft::new(Path::new("unused"), repair::Settings::default());
+    let draft = draft.write(b"Subject: x\r\n\r\nbody\r\n".to_vec()).unwrap();
+    let (_, unstamped) = draft.finish().unwrap();
     let sender =
         Sender { reverse_path: ReversePath::Null, declared_size: None, smtputf8: false, ret: None, envid: None };
     Message {

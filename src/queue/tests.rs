@@ -13,7 +13,8 @@ fn message(recipients: &[&str]) -> Offered {
     let address = |text: &&str| Recipient::plain(Address::parse(text.as_bytes()).unwrap());
     let sender =
         Sender { reverse_path: ReversePath::Null, declared_size: None, smtputf8: false, ret: None, envid: None };
-    let (_, unstamped) = body::Draft::new(std::path::Path::new("unused")).finish();
+    let (_, unstamped) =
+        body::Draft::new(std::path::Path::new("unused"), crate::mail::repair::Settings::default()).finish().unwrap();
     let body = unstamped.stamp(String::new());
     let message = Message { body, ..fixture::message("scanner", jiff::Timestamp::UNIX_EPOCH) };
     let recipients: Vec<_> = recipients.iter().map(address).collect();

@@ -70,7 +70,7 @@ impl Ears {
         for level in LEVELS {
             for format in [Format::Text, Format::Json] {
                 let tape = Tape::default();
-                subscribers.push(subscriber(&Settings { level, format }, tape.clone(), false));
+                subscribers.push(subscriber(&Settings { level, format, ..Settings::default() }, tape.clone(), false));
                 logs.push((format!("{level} {format:?}"), tape));
             }
         }

@@ -17,7 +17,7 @@ const CHILD: &str = "CANARY_PANICS";
 fn child() {
     let Ok(format) = std::env::var(CHILD) else { return };
     let format = if format == "json" { Format::Json } else { Format::Text };
-    install(&Settings { level: tracing::Level::TRACE, format });
+    install(&Settings { level: tracing::Level::TRACE, format, ..Settings::default() });
     let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
     let ways: [fn(String); 7] = [
         |secret| panic!("no way to sign in with {secret}"),

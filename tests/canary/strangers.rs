@@ -38,7 +38,7 @@ fn no_level_lets_a_stranger_speak_below_warn() {
     for level in LEVELS {
         for format in [Format::Text, Format::Json, Format::Auto] {
             let tape = Tape::default();
-            let log = subscriber(&Settings { level, format }, tape.clone(), false);
+            let log = subscriber(&Settings { level, format, ..Settings::default() }, tape.clone(), false);
             tracing::subscriber::with_default(log, || {
                 tracing::trace!(target: "hyper::proto", "stranger");
                 tracing::debug!(target: "tokio_socks::tcp", "stranger");

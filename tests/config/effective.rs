@@ -18,6 +18,10 @@ fn everything(desk: &Desk) -> (PathBuf, Loaded) {
     desk.write("certs/relay.pem", &certificate);
     desk.write("certs/relay.key", &key);
     desk.write("certs/own-ca.pem", &certificate);
+    for signer in ["scanner", "invoices"] {
+        desk.write(&format!("certs/{signer}.pem"), &certificate);
+        desk.write(&format!("certs/{signer}.key"), &key);
+    }
     let account = r#"{"type":"service_account","token_uri":"https://oauth2.googleapis.com/token","client_email":"relay@example.iam.gserviceaccount.com","private_key":"KEY"}"#;
     desk.write("certs/service-account.json", &account.replace("KEY", &key.replace('\n', "\\n")));
     for named in example(true).split("\"/etc/posthouse/").skip(1) {
@@ -128,6 +132,22 @@ fn every_key_of_the_table_is_shown_where_it_has_a_value() {
     // The example cannot be used with both a secret and its file; the test of secrets below has these.
     let missing: Vec<&str> = missing.iter().map(String::as_str).collect();
     assert_eq!(missing, IN_A_REMARK, "show them in src/config/effective");
+}
+
+#[test]
+fn a_password_of_an_identity_is_there_and_not_shown() {
+    let desk = Desk::new();
+    let (certificate, key) = super::identity();
+    desk.write("signer.pem", &(certificate + &key));
+    let one = "identity = \"signer.pem\"\npassword = \"correct-horse\"\nsenders = \"*\"\n";
+    let text = format!("{ACCOUNT}[accounts.office.smime]\n{one}[[accounts.office.smime.identities]]\n{one}");
+    let shown = effective(&desk.load(&text, &[]).unwrap());
+    assert!(!shown.toml().contains("correct-horse"));
+    let json = shown.json();
+    for key in ["accounts.office.smime.password", "accounts.office.smime.identities[0].password"] {
+        let line = json["settings"].as_array().unwrap().iter().find(|line| line["key"] == key);
+        assert!(line.is_some_and(|line| line["hidden"] == true && line["value"].is_null()), "{key}: {json:#}");
+    }
 }
 
 #[test]

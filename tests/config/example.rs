@@ -28,10 +28,12 @@ fn the_example_shows_the_defaults() {
 }
 
 /// Secrets of which the example shows the file.
-pub const IN_A_REMARK: [&str; 4] = [
+pub const IN_A_REMARK: [&str; 6] = [
     "accounts.NAME.oauth.client_secret",
     "accounts.NAME.oauth.refresh_token",
     "accounts.NAME.oauth.password",
+    "accounts.NAME.smime.password",
+    "accounts.NAME.smime.identities.password",
     "storage.key",
 ];
 

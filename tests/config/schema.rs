@@ -64,12 +64,16 @@ fn no_key_takes_a_date_neither_here_nor_there() {
         // A name is written where the table says NAME, and the number of its entry behind a list.
         let header = key.rsplit_once('.').map_or("", |(section, _)| section);
         let name = key.rsplit('.').next().unwrap();
-        let listed = matches!(header, "listeners" | "routes");
+        let listed = matches!(header, "listeners" | "routes") || header.ends_with(".identities");
         let header = if listed { format!("[[{header}]]\n") } else { format!("[{header}]\n") };
         let header = if header == "[]\n" { String::new() } else { header };
         let text = format!("{header}{name} = 1979-05-27\n");
         assert_ne!(complaints(&text), "", "the schema takes a date for {key}");
-        let place = if listed { key.replacen('.', "[0].", 1) } else { key.clone() };
+        let place = if listed {
+            format!("{}[0].{name}", key.trim_end_matches(name).trim_end_matches('.'))
+        } else {
+            key.clone()
+        };
         // Some of OAuth's keys are only read with the grant that has them.
         let grants = ["client_credentials", "command"].map(|grant| format!("{text}grant = \"{grant}\"\n"));
         let texts = if key.contains(".oauth.") && name != "grant" { grants.to_vec() } else { vec![text] };

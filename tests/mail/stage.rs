@@ -12,7 +12,7 @@ use std::time::Duration;
 use posthouse::account::provider::RefusedAt;
 use posthouse::app::{self, App};
 use posthouse::config::{self, Sources};
-use posthouse::journal::{Journal, log};
+use posthouse::journal::{Journal, Masks, log};
 use posthouse::sandbox::{Delivery, Extension, Mechanism, Refusal, Sandbox, Senders, Settings, Violation};
 use posthouse::smtp::client::Timeouts;
 use serde_json::Value;
@@ -183,7 +183,7 @@ impl Log {
 }
 
 fn settings() -> log::Settings {
-    log::Settings { level: tracing::Level::DEBUG, format: log::Format::Json }
+    log::Settings { level: tracing::Level::DEBUG, format: log::Format::Json, masks: Masks::default() }
 }
 
 #[derive(Clone)]

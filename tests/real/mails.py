@@ -5,6 +5,8 @@ end and the one of Posthouse, each checked against what this very delivery must 
 """
 
 import base64
+import email
+import email.policy
 import re
 from dataclasses import dataclass
 
@@ -65,10 +67,19 @@ def eight_bit(identifier, sender):
 
 
 def attachment(identifier, sender):
-    """2 MiB in base64, as a scanner sends a document."""
+    """2 MiB, in base64, as a scanner sends a document."""
+    return _document(identifier, sender, 2 * 1024 * 1024)
+
+
+def fifteen_mebibytes(identifier, sender):
+    """A document that makes 15 MiB of base64."""
+    return _document(identifier, sender, 15 * 1024 * 1024 // 78 * 57)
+
+
+def _document(identifier, sender, octets):
     extra = ["MIME-Version: 1.0", 'Content-Type: multipart/mixed; boundary="part"']
     # Not random: the same mail at each run, and no octet value missing.
-    document = bytes((i * i + (i >> 8)) & 0xFF for i in range(2 * 1024 * 1024))
+    document = bytes((i * i + (i >> 8)) & 0xFF for i in range(octets))
     body = (
         b"--part\r\nContent-Type: text/plain\r\n\r\nSee the scan.\r\n"
         b"--part\r\nContent-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n"
@@ -91,6 +102,14 @@ def no_final_newline(identifier, sender):
 def bare(identifier, sender):
     """Neither Date nor Message-ID: the relay adds both."""
     return _mail(identifier, sender, b"From a device without a clock.\r\n", complete=False)
+
+
+def entity(octets: bytes):
+    """What a mail or a signed entity is about: type and content of each part, however it is encoded on the way."""
+    message = email.message_from_bytes(octets, policy=email.policy.compat32)
+    contents = [(part.get_content_type(), part.get_payload(decode=True)) for part in message.walk()]
+    # An encoding may end with a line ending that is not the content's.
+    return [(kind, content and content.replace(b"\r\n", b"\n").rstrip(b"\n")) for kind, content in contents]
 
 
 def compare(arrived: bytes, mail: Mail, trace_of_server: str, protocol: str):

@@ -47,6 +47,11 @@ class Posthouse:
         if self._relay:
             self.stop()
 
+    def add(self, text):
+        """More of the configuration, before it is used."""
+        with self._configuration.open("a") as file:
+            file.write(text)
+
     def serve(self):
         """Starts the relay and waits until devices can connect."""
         output = self.log.open("ab")

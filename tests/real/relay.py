@@ -61,7 +61,7 @@ class Relay:
 
 def configuration(ports, certificate, account, data):
     """The text of a configuration file with these doors, where `ports` has them, and this account."""
-    lines = [f"hostname = {_value(RELAY)}", ""]
+    lines = [f"hostname = {toml(RELAY)}", ""]
     for number, (door, (tls, auth)) in enumerate((door, DOORS[door]) for door in ports):
         lines += [
             "[[listeners]]",
@@ -71,19 +71,21 @@ def configuration(ports, certificate, account, data):
             f'auth = "{auth}"',
         ]
         if tls != "none":
-            lines += [f"certificate = {_value(certificate[0])}", f"key = {_value(certificate[1])}"]
+            lines += [f"certificate = {toml(certificate[0])}", f"key = {toml(certificate[1])}"]
         lines.append("")
     if any(DOORS[door][1] == "required" for door in ports):
-        lines += [f"[devices.{DEVICE[0]}]", f"password = {_value(DEVICE[1])}", ""]
+        lines += [f"[devices.{DEVICE[0]}]", f"password = {toml(DEVICE[1])}", ""]
     lines.append("[accounts.office]")
-    lines += [f"{key} = {_value(value)}" for key, value in account.items()]
+    lines += [f"{key} = {toml(value)}" for key, value in account.items()]
     # Without a queue, so that the client hears what the provider says.
-    lines += ["", "[delivery]", "queue = false", 'wait = "15s"', "", "[storage]", f"directory = {_value(data)}"]
+    lines += ["", "[delivery]", "queue = false", 'wait = "15s"', "", "[storage]", f"directory = {toml(data)}"]
     return "\n".join(lines) + "\n"
 
 
-def _value(value):
-    """A TOML value; JSON's strings, numbers and lists are TOML's as well."""
+def toml(value):
+    """A TOML value; JSON's strings and numbers are TOML's as well."""
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {_value(item)}" for key, item in value.items()) + " }"
+        return "{ " + ", ".join(f"{key} = {toml(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(toml(item) for item in value) + "]"
     return json.dumps(str(value) if isinstance(value, Path) else value)

@@ -32,6 +32,7 @@ mod queue;
 mod queued;
 mod redirect;
 mod refused;
+mod repaired;
 mod replies;
 mod routes;
 mod scene;

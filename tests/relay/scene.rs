@@ -14,10 +14,10 @@ use posthouse::account::vault::Holder;
 use posthouse::account::{self, Encryption, Mechanism, PasswordSpaces, Pipelining, Source};
 use posthouse::app::{self, App, Common, StartError};
 use posthouse::config::{Config, Delivery};
-use posthouse::inbound::settings::{Caps, DeviceAuth, Limits, LineEndings, ListenerSettings, ListenerTls};
+use posthouse::inbound::settings::{Caps, DeviceAuth, Fixups, Limits, LineEndings, ListenerSettings, ListenerTls};
 use posthouse::journal::{Journal, log};
 use posthouse::mail::header::parser::Charset;
-use posthouse::mail::rewrite::{Fixups, Received};
+use posthouse::mail::rewrite::{self, Received};
 use posthouse::mail::sender::Allowance;
 use posthouse::net::clock::Clock;
 use posthouse::net::proxy::Proxies;
@@ -188,6 +188,7 @@ fn config(sandbox: &Sandbox, directory: &Path) -> Config {
         delivery: Delivery { shutdown_grace: Duration::from_secs(8), redirect_to: None, archive_to: None },
         queue: queue::Settings::Proxy { wait: Duration::from_secs(15) },
         storage: Storage { directory: directory.join("storage"), key: KeySource::Made(directory.join("vault.key")) },
+        fixups: Fixups::default(),
         log: log::Settings::default(),
     }
 }
@@ -224,7 +225,7 @@ pub fn account(sandbox: &Sandbox, authority: &Path) -> account::Settings {
         username: None,
         address: Some(sandbox.settings().username.clone()),
         sender: account::Sender::default(),
-        fixups: Fixups::default(),
+        fixups: rewrite::Fixups::default(),
         received: Received::default(),
         header_charset: Charset::default(),
         headers: Vec::new(),
@@ -241,6 +242,7 @@ pub fn account(sandbox: &Sandbox, authority: &Path) -> account::Settings {
         may_send_as: Vec::new(),
         allowance: Allowance::default(),
         size: None,
+        smime: None,
         password_spaces: PasswordSpaces::Kept,
     }
 }

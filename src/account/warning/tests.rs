@@ -182,3 +182,28 @@ fn the_log_hears_of_each_once_a_day() {
     assert_eq!(news("office", "b", "2026-11-02"), 1);
     assert_eq!(news("office", "a", "2026-11-02"), 1, "it was over in between");
 }
+
+#[test]
+fn a_certificate_that_signs_mail_is_warned_of_thirty_days_ahead_unless_another_takes_over() {
+    use crate::mail::smime::samples::{self, Kind, SCANNER};
+    let ends = |year, whose: &str| {
+        let whose = rcgen::SanType::Rfc822Name(whose.try_into().unwrap());
+        let change = move |params: &mut rcgen::CertificateParams| {
+            params.not_after = rcgen::date_time_ymd(year, 1, 31);
+            params.subject_alt_names = vec![whose];
+        };
+        samples::altered(Kind::P256, change).identity().facts().clone()
+    };
+    let on = |day: &str, certificates: &[smime::facts::Facts]| {
+        let all = signers(&"office".into(), certificates, at(&format!("{day}T00:00:00")));
+        all.into_iter().map(|warning| (warning.code, warning.sentence)).collect::<Vec<_>>()
+    };
+    let certificates = [ends(2040, "fax@example.com"), ends(2030, SCANNER)];
+    assert_eq!(on("2029-12-31", &certificates), []);
+    let (code, sentence) = on("2030-01-01", &certificates).remove(0);
+    assert_eq!(code, "smime_certificate_ends");
+    let expected = "The certificate of CN=Scanner, which signs mail of account office, ends on";
+    assert!(sentence.starts_with(expected), "{sentence}");
+    assert!(on("2030-02-01", &certificates)[0].1.contains("has ended on 2030-01-31"));
+    assert_eq!(on("2030-02-01", &[ends(2030, SCANNER), ends(2031, SCANNER)]), []);
+}

@@ -5,6 +5,7 @@
 //! standard output, because they are what was asked for; with `--print-effective` what is in force is printed there,
 //! and the findings go to standard error.
 
+mod certificates;
 mod machine;
 mod open_relay;
 mod probe;

@@ -1,12 +1,14 @@
 //! The questions `posthouse check` answers one at a time: where does this mail go (`--route`), who can get in
-//! (`--open-relay`).
+//! (`--open-relay`), with what is mail signed (`--certificates`).
 //!
-//! Asks the very policy and guard the relay asks. Exit codes: 0 when the mail is let in, or nobody else is; 78 when
-//! not, or when the configuration cannot be used; 64 when the question makes no sense.
+//! Asks the very policy and guard the relay asks. Exit codes: 0 when the mail is let in, nobody else is, or every
+//! identity can sign; 78 when not, or when the configuration cannot be used; 64 when the question makes no sense.
 
 use std::process::ExitCode;
 
-use super::{open_relay, route};
+use jiff::Timestamp;
+
+use super::{certificates, open_relay, route};
 use crate::cli::sysexits::{EX_CONFIG, EX_USAGE};
 use crate::cli::{self, fail, paints};
 use crate::config::{self, Config, Sources, report};
@@ -22,6 +24,9 @@ pub struct Question {
     /// Show who can connect and send at each listener, and prove that nobody else can.
     #[arg(long)]
     open_relay: bool,
+    /// Show the certificates that accounts sign their mail with (S/MIME), and what is wrong with them.
+    #[arg(long)]
+    certificates: bool,
 }
 
 /// What is printed, and whether it is good news.
@@ -37,6 +42,8 @@ impl Question {
     pub fn answer(&self, json: bool, sources: &Sources) -> Option<ExitCode> {
         let answer: Box<dyn Fn(&Config) -> Answer> = if self.open_relay {
             Box::new(open_relay::answer)
+        } else if self.certificates {
+            Box::new(|config| certificates::answer(config, Timestamp::now()))
         } else if self.route.is_empty() {
             return None;
         } else {

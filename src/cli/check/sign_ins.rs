@@ -38,7 +38,7 @@ fn say(account: &Account, probed: &mut Probed) {
 }
 
 fn stands_at_its_key(warning: &Warning) -> bool {
-    ["client_secret_ends", "client_certificate_ends"].contains(&&*warning.code)
+    ["client_secret_ends", "client_certificate_ends", "smime_certificate_ends"].contains(&&*warning.code)
 }
 
 #[cfg(test)]
@@ -88,7 +88,13 @@ mod tests {
 
     #[test]
     fn what_ends_is_a_warning_unless_its_key_has_told_it() {
-        let all = ["google_testing", "client_secret_ends", "client_certificate_ends", "refresh_token_unused"];
+        let all = [
+            "google_testing",
+            "client_secret_ends",
+            "client_certificate_ends",
+            "smime_certificate_ends",
+            "refresh_token_unused",
+        ];
         let (findings, notes) = said(&account(SignIn::NotNeeded, &all));
         assert_eq!((findings, notes.len()), (vec!["google_testing!".into(), "refresh_token_unused!".into()], 0));
     }

@@ -2,7 +2,7 @@
 //!
 //! Guarantees one credential at most per account, and none that could never be sent. Reads no file.
 
-use super::{Aside, Surroundings, content, names, oauth, provider, proxy, scopes, sender, trust};
+use super::{Aside, Surroundings, content, names, oauth, provider, proxy, scopes, sender, smime, trust};
 use crate::account::{CommandLine, Encryption, Mechanism, Pipelining, Settings, Source};
 use crate::config::files::NamedFile;
 use crate::config::finding::Complaint;
@@ -35,7 +35,9 @@ fn read_one(name: &str, section: &Section<'_>, surroundings: &Surroundings<'_>, 
     let preset = provider::of(section, surroundings.presets);
     let encryption = section.get("encryption", encryption);
     let username = section.get("username", values::free_text);
-    let address = section.get("address", values::address).map(|address| address.as_str().to_owned());
+    let mailbox = section.get("address", values::address);
+    let address = mailbox.as_ref().map(|address| address.as_str().to_owned());
+    let sender = sender::read(section);
     let around = oauth::Around {
         directory,
         known: preset.and_then(|preset| preset.oauth.as_ref()),
@@ -59,7 +61,8 @@ fn read_one(name: &str, section: &Section<'_>, surroundings: &Surroundings<'_>, 
         helo_name: section.get("helo_name", values::helo_name),
         username,
         address,
-        sender: sender::read(section),
+        smime: smime::read(section, sender.address.clone().or(mailbox), directory, aside),
+        sender,
         fixups: content::fixups(section),
         received: content::received(section),
         header_charset: section.get("header_charset", content::charset).unwrap_or_default(),

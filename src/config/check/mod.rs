@@ -2,9 +2,9 @@
 //! one file it needs, a device's password, is read through a function it is given.
 //!
 //! Each part of the configuration has its page: [`listeners`], [`devices`], [`accounts`], [`oauth`], [`proxy`],
-//! [`trust`], [`content`], [`limits`], [`names`], [`notices`], [`routes`], [`delivery`]; [`between`] looks at what fits each other
-//! across them, [`risks`] at what is dangerous although it fits. Guarantees: without an error among the findings the
-//! result is usable as it is.
+//! [`trust`], [`content`], [`smime`], [`limits`], [`names`], [`notices`], [`routes`], [`delivery`];
+//! [`between`] looks at what fits each other across them, [`risks`] at what is dangerous although it fits. Guarantees:
+//! without an error among the findings the result is usable as it is.
 
 mod accounts;
 mod between;
@@ -22,6 +22,7 @@ mod risks;
 mod routes;
 mod scopes;
 mod sender;
+mod smime;
 mod trust;
 
 pub(super) use accounts::encryption;
@@ -35,9 +36,9 @@ use super::files::{HOW_TO_MAKE_A_KEY, Named, NamedFile};
 use super::finding::Complaint;
 use super::section::Section;
 use super::tree::{Origin, Value};
-use super::{Config, values};
+use super::{Config, keys, values};
 use crate::account::provider::Presets;
-use crate::inbound::settings::Caps;
+use crate::inbound::settings::{Caps, Fixups};
 use crate::journal::log;
 use crate::mail::address::Address;
 use crate::queue::AccountFacts;
@@ -119,6 +120,7 @@ pub(super) fn check(root: &Section<'_>, surroundings: &Surroundings<'_>) -> Chec
         delivery,
         queue,
         storage: storage(root, surroundings, &mut aside),
+        fixups: fixups(root),
         log: log(root),
     };
     Checked { config, named_files: aside.named_files, holds_secret: aside.holds_secret }
@@ -210,6 +212,17 @@ fn is_vault_key(value: &Value) -> bool {
     matches!(value, Value::Text(text) if check_key(&Secret::new(text.to_string())).is_ok())
 }
 
+fn fixups(root: &Section<'_>) -> Fixups {
+    let mut fixups = Fixups::default();
+    let Some(section) = root.section("fixups") else { return fixups };
+    let set = |key, switch: &mut bool| *switch = section.get(key, values::flag).unwrap_or(*switch);
+    set("date", &mut fixups.fields.date);
+    set("message_id", &mut fixups.fields.message_id);
+    set("nul", &mut fixups.octets.nul);
+    set("long_lines", &mut fixups.octets.long_lines);
+    fixups
+}
+
 fn log(root: &Section<'_>) -> log::Settings {
     let mut log = log::Settings::default();
     let Some(section) = root.section("log") else { return log };
@@ -224,6 +237,13 @@ fn log(root: &Section<'_>) -> log::Settings {
         Some("text") => log.format = log::Format::Text,
         Some("json") => log.format = log::Format::Json,
         _ => {}
+    }
+    for (word, _) in section.list("mask", |value| values::word(value, keys::MASK)).unwrap_or_default() {
+        match word {
+            "addresses" => log.masks.addresses = true,
+            "subjects" => log.masks.subjects = true,
+            _ => log.masks.attachments = true,
+        }
     }
     log
 }

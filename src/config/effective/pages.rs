@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::super::{Config, Loaded};
 use super::page::Page;
-use super::{Effective, Origins, content, oauth, providers, words};
+use super::{Effective, Origins, content, oauth, providers, signing, words};
 use crate::account::book::Rule;
 use crate::account::oauth::Grant;
 use crate::account::{self, CommandLine, Encryption, Source};
@@ -35,7 +35,12 @@ impl Effective {
         pages.extend(listeners.map(|(i, settings)| listener(settings, i, origins)));
         pages.extend(config.devices.iter().map(|settings| device(settings, origins)));
         pages.extend(config.routes.iter().enumerate().map(|(i, rule)| route(rule, i, origins)));
-        pages.extend([delivery(config, origins), notices(config, origins), sessions(config, origins)]);
+        pages.extend([
+            fixups(config, origins),
+            delivery(config, origins),
+            notices(config, origins),
+            sessions(config, origins),
+        ]);
         pages.extend([storage(config, origins), log(config, origins)]);
         let written = pages.into_iter().map(|page| page.section).filter(|section| !section.lines.is_empty());
         Self { file: origin.clone(), sections: written.collect() }
@@ -103,6 +108,9 @@ fn account<'a>(settings: &account::Settings, origins: &'a Origins) -> Vec<Page<'
     sender.put_some("address", settings.sender.address.as_ref().map(Address::as_str));
     pages.push(sender);
     content::fill(&mut pages, settings, &header, &path, origins);
+    if let Some(smime) = &settings.smime {
+        pages.extend(signing::pages(smime, &header, &path, origins));
+    }
     if let Some(grant) = grant {
         let mut page = Page::new(&format!("[{header}.oauth]"), &format!("{path}.oauth"), origins);
         oauth::fill(&mut page, grant);
@@ -260,6 +268,15 @@ fn delivery<'a>(config: &Config, origins: &'a Origins) -> Page<'a> {
     page
 }
 
+fn fixups<'a>(config: &Config, origins: &'a Origins) -> Page<'a> {
+    let mut page = Page::new("[fixups]", "fixups", origins);
+    page.put("date", config.fixups.fields.date);
+    page.put("message_id", config.fixups.fields.message_id);
+    page.put("nul", config.fixups.octets.nul);
+    page.put("long_lines", config.fixups.octets.long_lines);
+    page
+}
+
 fn notices<'a>(config: &Config, origins: &'a Origins) -> Page<'a> {
     let mut page = Page::new("[notices]", "notices", origins);
     if let queue::Settings::Durable(keeping) = &config.queue {
@@ -303,5 +320,6 @@ fn log<'a>(config: &Config, origins: &'a Origins) -> Page<'a> {
     let mut page = Page::new("[log]", "log", origins);
     page.put("level", config.log.level.as_str().to_ascii_lowercase());
     page.put("format", words::log_format(config.log.format));
+    page.put_list("mask", &words::masks(config.log.masks));
     page
 }

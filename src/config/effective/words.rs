@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::account::oauth::ClientAuthentication;
 use crate::account::{Encryption, Mechanism, Pipelining};
 use crate::inbound::settings::{DeviceAuth, LineEndings};
+use crate::journal::Masks;
 use crate::journal::log::Format;
 use crate::mail::rewrite::Received;
 use crate::mail::sender::Policy;
@@ -177,4 +178,9 @@ pub(super) fn log_format(format: Format) -> &'static str {
         Format::Text => "text",
         Format::Json => "json",
     }
+}
+
+pub(super) fn masks(masks: Masks) -> Vec<&'static str> {
+    let words = [("addresses", masks.addresses), ("subjects", masks.subjects), ("attachments", masks.attachments)];
+    words.into_iter().filter_map(|(word, masked)| masked.then_some(word)).collect()
 }

@@ -208,6 +208,12 @@ mod tests {
     }
 
     #[test]
+    fn a_parser_that_stumbles_says_nothing() {
+        assert_eq!(guarded(|| -> usize { panic!("a fault of the parser") }), None);
+        assert_eq!(guarded(|| 1), Some(1));
+    }
+
+    #[test]
     fn an_encoding_is_one_word_and_an_id_can_stand_again() {
         assert_eq!(keyword(b" Base64 "), "base64");
         assert_eq!(keyword(b"\t8BIT; x=y"), "8bit");

@@ -73,24 +73,25 @@ impl<'a> Reader<'a> {
     fn next(&mut self) -> Option<Token<'a>> {
         let text = self.rest;
         let first = text.chars().next()?;
-        let (kind, end): (fn(&'a str) -> Token<'a>, usize) = match first {
-            '"' if self.quotes => match end_of_quoted(text) {
-                Some(end) => (Token::Quoted, end),
-                None => {
-                    self.quotes = false;
-                    (Token::Word, end_of_word(text, first))
-                }
-            },
-            '(' if self.comments => match end_of_comment(text) {
-                Some(end) => (Token::Comment, end),
-                None => {
-                    self.comments = false;
-                    (Token::Word, end_of_word(text, first))
-                }
-            },
-            '<' => (Token::Angle, end_of_angle(text)),
-            ',' | ';' | ':' => (Token::Special, 1),
-            ' ' | '\t' => (Token::Blank, text.len() - text.trim_start_matches([' ', '\t']).len()),
+        let closed = match first {
+            '"' if self.quotes => {
+                let end = end_of_quoted(text);
+                self.quotes = end.is_some();
+                end
+            }
+            '(' if self.comments => {
+                let end = end_of_comment(text);
+                self.comments = end.is_some();
+                end
+            }
+            _ => None,
+        };
+        let (kind, end): (fn(&'a str) -> Token<'a>, usize) = match (first, closed) {
+            ('"', Some(end)) => (Token::Quoted, end),
+            ('(', Some(end)) => (Token::Comment, end),
+            ('<', _) => (Token::Angle, end_of_angle(text)),
+            (',' | ';' | ':', _) => (Token::Special, 1),
+            (' ' | '\t', _) => (Token::Blank, text.len() - text.trim_start_matches([' ', '\t']).len()),
             _ => (Token::Word, end_of_word(text, first)),
         };
         let (token, rest) = text.split_at(end);

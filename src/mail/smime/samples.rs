@@ -28,6 +28,14 @@ pub(crate) enum Kind {
 
 pub(crate) const KINDS: [Kind; 4] = [Kind::Rsa, Kind::P256, Kind::P384, Kind::P521];
 
+/// How a PKCS#12 file is encrypted: as today, or as in older exports.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Cipher {
+    Aes,
+    TripleDes,
+    Rc2,
+}
+
 /// A key, and its certificate with those above, root last.
 pub(crate) struct Sample {
     pub(crate) key: KeyPair,
@@ -88,16 +96,17 @@ impl Sample {
         chain + &self.key.serialize_pem()
     }
 
-    pub(crate) fn pkcs12(&self, encryption: EncryptionAlgorithm) -> Vec<u8> {
+    pub(crate) fn pkcs12(&self, cipher: Cipher) -> Vec<u8> {
         let chain: Vec<Stored> = self.chain.iter().map(|one| Stored::from_der(one.der()).unwrap()).collect();
         let mut store = KeyStore::new();
         store.add_entry(
             "1",
             KeyStoreEntry::PrivateKeyChain(PrivateKeyChain::new(self.key.serialized_der(), [1], chain)),
         );
-        let mac = match encryption {
-            EncryptionAlgorithm::PbeWithHmacSha256AndAes256 => MacAlgorithm::HmacSha256,
-            _ => MacAlgorithm::HmacSha1,
+        let (encryption, mac) = match cipher {
+            Cipher::Aes => (EncryptionAlgorithm::PbeWithHmacSha256AndAes256, MacAlgorithm::HmacSha256),
+            Cipher::TripleDes => (EncryptionAlgorithm::PbeWithShaAnd3KeyTripleDesCbc, MacAlgorithm::HmacSha1),
+            Cipher::Rc2 => (EncryptionAlgorithm::PbeWithShaAnd40BitRc4Cbc, MacAlgorithm::HmacSha1),
         };
         let writer = store.writer(PASSWORD).encryption_algorithm(encryption).mac_algorithm(mac);
         writer.encryption_iterations(1000).mac_iterations(1000).write().unwrap()

@@ -158,22 +158,22 @@ fn signing_certificate(identity: &Identity) -> der::Result<Any> {
 
 fn element(tag: u8, inside: &[&[u8]]) -> Vec<u8> {
     let mut whole = header(tag, inside.iter().map(|part| part.len() as u64).sum());
-    inside.iter().for_each(|part| whole.extend_from_slice(part));
+    for part in inside {
+        whole.extend_from_slice(part);
+    }
     whole
 }
 
 /// X.690 §10.1: a tag, and the length in as few octets as it takes.
 fn header(tag: u8, length: u64) -> Vec<u8> {
-    match u8::try_from(length) {
-        Ok(short @ 0..=0x7f) => vec![tag, short],
-        _ => {
-            let octets = length.to_be_bytes();
-            let significant = &octets[length.leading_zeros() as usize / 8..];
-            // At most eight of them.
-            let count = 0x80 | significant.len() as u8;
-            [&[tag, count], significant].concat()
-        }
+    if let Ok(short @ 0..=0x7f) = u8::try_from(length) {
+        return vec![tag, short];
     }
+    let octets = length.to_be_bytes();
+    let significant = &octets[length.leading_zeros() as usize / 8..];
+    // 0x81 to 0x88: so many octets follow.
+    let count = (0x81..).nth(significant.len() - 1).unwrap_or(0x88);
+    [&[tag, count], significant].concat()
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ pub(in crate::net) const INTERVAL: Duration = Duration::from_mins(1);
 
 /// What follows its files. Without files nothing is ever looked at.
 #[derive(Debug)]
-pub(in crate::net) struct Followed<T> {
+pub(crate) struct Followed<T> {
     files: Vec<PathBuf>,
     state: Mutex<State<T>>,
 }
@@ -42,11 +42,7 @@ pub(in crate::net) enum Look<E> {
 
 impl<T: Clone> Followed<T> {
     /// Makes it for the first time; `read` reads `files`.
-    pub(in crate::net) fn new<E>(
-        files: Vec<PathBuf>,
-        now: Instant,
-        read: impl FnOnce() -> Result<T, E>,
-    ) -> Result<Self, E> {
+    pub(crate) fn new<E>(files: Vec<PathBuf>, now: Instant, read: impl FnOnce() -> Result<T, E>) -> Result<Self, E> {
         // Taken before reading: a change in between is then seen at the next look.
         let stamps = stamps(&files);
         let state = Mutex::new(State { value: read()?, stamps, looked: now });
@@ -54,7 +50,7 @@ impl<T: Clone> Followed<T> {
     }
 
     /// What is in use now. Looks at the files when the last look is a minute old.
-    pub(in crate::net) fn current<E: fmt::Display>(&self, now: Instant, read: impl FnOnce() -> Result<T, E>) -> T {
+    pub(crate) fn current<E: fmt::Display>(&self, now: Instant, read: impl FnOnce() -> Result<T, E>) -> T {
         let (look, value) = self.look(now, read);
         match look {
             Look::NotDue | Look::Unchanged => {}

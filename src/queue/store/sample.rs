@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use crate::ids::{AttemptId, MessageId, SessionId};
 use crate::mail::address::Address;
 use crate::mail::envelope::{Notify, Recipient, Return, ReversePath, Sender};
+use crate::mail::repair;
 use crate::queue::body::{Body, Draft};
 use crate::queue::parcel::{HeldBy, Owed, Parcel, ParcelId, Said, Standing, State, Why};
 use crate::queue::{Kind, Message, Route};
@@ -33,13 +34,12 @@ fn address(text: &str) -> Address {
 /// A body with so many octets behind its header; spooled in the storage directory if it is large.
 #[must_use]
 pub fn body(storage: &Path, size: usize) -> Body {
-    let mut draft = Draft::new(storage);
-    draft.write(b"Subject: a scan\r\n\r\n".to_vec()).unwrap();
+    // As they are: it is not the repair that is looked at with it.
+    let as_it_is = repair::Settings { nul: false, long_lines: false };
+    let draft = Draft::new(storage, as_it_is).write(b"Subject: a scan\r\n\r\n".to_vec()).unwrap();
     let octets: Vec<u8> = (0..size).map(|i| u8::try_from(i % 251).unwrap()).collect();
-    for chunk in octets.chunks(32 * 1024) {
-        draft.write(chunk.to_vec()).unwrap();
-    }
-    draft.finish().1.stamp("Received: by relay\r\n".to_owned())
+    let draft = octets.chunks(32 * 1024).try_fold(draft, |draft, chunk| draft.write(chunk.to_vec())).unwrap();
+    draft.finish().unwrap().1.stamp("Received: by relay\r\n".to_owned())
 }
 
 /// All octets of a body.

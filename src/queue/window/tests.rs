@@ -159,7 +159,8 @@ fn mail(recipients: &str) -> Offered {
     let recipients: Vec<_> = recipients.collect();
     let reverse_path = ReversePath::Mailbox(address("scanner@x.example"));
     let sender = Sender { reverse_path, declared_size: None, smtputf8: false, ret: None, envid: None };
-    let (_, unstamped) = Draft::new(std::path::Path::new("unused")).finish();
+    let (_, unstamped) =
+        Draft::new(std::path::Path::new("unused"), crate::mail::repair::Settings::default()).finish().unwrap();
     let body = unstamped.stamp("Subject: scan\r\n".to_owned());
     let message = Message { sender: sender.clone(), body, ..fixture::message("scanner", jiff::Timestamp::now()) };
     Offered { message, envelope: Arc::new(Envelope { sender, recipients }), routes }

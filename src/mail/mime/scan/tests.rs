@@ -178,7 +178,8 @@ fn what_is_odd_is_said_and_the_rest_still_found() {
 
 #[test]
 fn depth_and_number_of_parts_are_bounded() {
-    let deep: String = (0..100).map(|i| format!("Content-Type: multipart/mixed; boundary=a{i}\n\n--a{i}\n")).collect();
+    let nested = (0..100).map(|i| format!("Content-Type: multipart/mixed; boundary=a{i}\n\n--a{i}\n"));
+    let deep = nested.collect::<Vec<_>>().concat();
     let (_, structure, _) = scanned(&crlf(&deep), 1000);
     assert_eq!((structure.parts.len(), structure.trouble), (DEEPEST, Some(Trouble::TooDeep)));
     let messages = "Content-Type: message/rfc822\n\n".repeat(100);

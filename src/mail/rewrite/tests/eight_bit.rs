@@ -35,6 +35,10 @@ fn names_and_comments_are_encoded_and_addresses_are_not() {
     let (rewritten, edited) = done(&keep(), "From: a@b\r\nTo: J\u{f6} <j\u{f6}rg@x.example>\r\n".as_bytes());
     assert_eq!(edited, "From: a@b\r\nTo: =?UTF-8?B?SsO2?= <j\u{f6}rg@x.example>\r\n".as_bytes());
     assert!(rewritten.needs_utf8);
+    // Without angle brackets an address is one too; and encoded words stand alone (RFC 2047 §5).
+    let header = "From: a@b\r\nTo: j\u{f6}rg@x.example,B\u{fc}ro<c@d>\r\n";
+    let expected = "j\u{f6}rg@x.example, =?UTF-8?B?QsO8cm8=?= <c@d>";
+    assert_eq!(field(&keep(), header.as_bytes(), "To"), expected.as_bytes());
     let path = ReversePath::try_from("j\u{f6}rg@x.example".to_owned()).unwrap();
     assert!(rewrite(b"From: a@b\r\nTo: x@y\r\n\r\n", &path, &keep(), &[]).needs_utf8);
 }
@@ -49,7 +53,8 @@ fn file_names_are_written_as_rfc_2231_has_them() {
     let disposition = field(&keep(), header.as_bytes(), "Content-Disposition");
     assert_eq!(disposition, b"attachment; size=1; filename*=UTF-8''B%C3%BCro%3B%202.pdf");
     let kind = field(&keep(), header.as_bytes(), "Content-Type");
-    assert!(kind.is_ascii());
+    assert!(kind.is_ascii() && memchr::memmem::find(&kind, b" name*4*=").is_some());
+    assert!(kind.split(|&octet| octet == b' ').all(|piece| piece.len() < 70));
     let content = parser::content(&kind).unwrap();
     assert_eq!(content.parameter("name"), Some(format!("{long}.pdf").as_str()));
     assert_eq!(content.parameter("x"), Some("y"));

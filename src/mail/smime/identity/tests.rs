@@ -2,11 +2,10 @@
 //!
 //! The certificates are made anew at each run.
 
-use p12_keystore::EncryptionAlgorithm;
 use proptest::prelude::*;
 
 use super::*;
-use crate::mail::smime::samples::{self, KINDS, Kind, PASSWORD, SCANNER};
+use crate::mail::smime::samples::{self, Cipher, KINDS, Kind, PASSWORD, SCANNER};
 
 fn subjects(identity: &Identity) -> Vec<&str> {
     identity.chain().map(|link| link.facts.subject.as_str()).collect()
@@ -20,9 +19,9 @@ fn pem_and_both_encryptions_of_pkcs12_give_the_same_identity() {
         let sample = samples::sample(kind);
         let files = [
             sample.pem().into_bytes(),
-            sample.pkcs12(EncryptionAlgorithm::PbeWithHmacSha256AndAes256),
-            sample.pkcs12(EncryptionAlgorithm::PbeWithShaAnd3KeyTripleDesCbc),
-            sample.pkcs12(EncryptionAlgorithm::PbeWithShaAnd40BitRc4Cbc),
+            sample.pkcs12(Cipher::Aes),
+            sample.pkcs12(Cipher::TripleDes),
+            sample.pkcs12(Cipher::Rc2),
         ];
         for (index, octets) in files.iter().enumerate() {
             let identity = samples::read(octets).unwrap_or_else(|error| panic!("{kind:?} {index}: {error}"));
@@ -57,7 +56,7 @@ fn a_key_may_have_a_file_of_its_own() {
 #[test]
 fn each_useless_file_has_its_own_error() {
     let (sample, other) = (samples::sample(Kind::P256), samples::sample(Kind::P256));
-    let p12 = sample.pkcs12(EncryptionAlgorithm::PbeWithHmacSha256AndAes256);
+    let p12 = sample.pkcs12(Cipher::Aes);
     let material = |octets| Material { path: Path::new("scanner.p12"), octets };
     let wrong = Secret::new("not it".to_owned());
     let read = |octets, password| Identity::read(material(octets), None, password).unwrap_err();
@@ -150,5 +149,5 @@ proptest! {
 }
 
 thread_local! {
-    static P12: Vec<u8> = samples::sample(Kind::P256).pkcs12(EncryptionAlgorithm::PbeWithShaAnd3KeyTripleDesCbc);
+    static P12: Vec<u8> = samples::sample(Kind::P256).pkcs12(Cipher::TripleDes);
 }
