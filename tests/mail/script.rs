@@ -132,8 +132,13 @@ impl Script {
         }
     }
 
-    /// What the file promises and this does not hold. What the device itself said counts for nothing.
+    /// What the file promises and this does not hold. What the device itself said counts for nothing; what the provider
+    /// complains of has to be promised.
     fn broken_promise(&self, shown: &str) -> Option<String> {
+        let complaint = shown.lines().find(|line| line.starts_with("the provider complains"));
+        if let Some(complaint) = complaint.filter(|line| !self.shows.iter().any(|words| words == line)) {
+            return Some(format!("{complaint}, which is not promised"));
+        }
         let holds = |words: &str| shown.lines().filter(|line| !line.starts_with("C:")).any(|line| stands(words, line));
         let missing = self.shows.iter().find(|words| !holds(words)).map(|words| format!("does not show {words:?}"));
         missing.or_else(|| self.never.iter().find(|words| holds(words)).map(|words| format!("shows {words:?}")))
