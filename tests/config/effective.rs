@@ -99,6 +99,9 @@ fn what_is_printed_can_be_loaded_and_means_the_same() {
     // What is hidden is for the reader to fill in.
     let hidden = [
         ("POSTHOUSE__ACCOUNTS__OFFICE__USERNAME", "scanner"),
+        ("POSTHOUSE__ACCOUNTS__OFFICE__HEADERS__SET", "Organization: Example Ltd"),
+        ("POSTHOUSE__ACCOUNTS__OFFICE__HEADERS__ADD", "X-Site: Basel"),
+        ("POSTHOUSE__ACCOUNTS__OFFICE__HEADERS__SUBJECT_PREFIX", "[Scan]"),
         ("POSTHOUSE__ACCOUNTS__OFFICE__PROXY", "socks5://scanner@proxy.example.com:1080"),
         ("POSTHOUSE__ACCOUNTS__BACKUP__PROXY", "http://scanner@192.168.1.9:3128"),
         ("POSTHOUSE__ACCOUNTS__BACKUP__PROXY_PASSWORD", "x"),

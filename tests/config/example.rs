@@ -27,11 +27,12 @@ fn the_example_shows_the_defaults() {
     assert_ne!(format!("{:#?}", load(&changed, &password)), plain);
 }
 
-/// Secrets of which the example shows the file.
-pub const IN_A_REMARK: [&str; 6] = [
+/// Of these the example shows what else may be written: of secrets the file.
+pub const IN_A_REMARK: [&str; 7] = [
     "accounts.NAME.oauth.client_secret",
     "accounts.NAME.oauth.refresh_token",
     "accounts.NAME.oauth.password",
+    "accounts.NAME.headers.subject",
     "accounts.NAME.smime.password",
     "accounts.NAME.smime.identities.password",
     "storage.key",

@@ -22,6 +22,7 @@ use crate::ids::AccountName;
 use crate::journal::Journal;
 use crate::mail::address::Address;
 use crate::mail::envelope::{Envelope, Recipient};
+use crate::mail::rewrite::Fixups;
 use crate::mail::sender::Policy;
 use crate::net::clock::Clock;
 use crate::net::trust::{self, Anchors, ClientTls};
@@ -54,9 +55,19 @@ impl Stand {
         let (encryption, connections) = (Encryption::None, 1);
         let pipelining = Pipelining::Messages;
         // What it sends is what was offered.
+        let fixups = Fixups::NONE;
         let sender = account::Sender { policy: Policy::Keep, ..account::Sender::default() };
-        let account =
-            Settings { host, port, encryption, connections, recipients_per_message, pipelining, sender, ..settings() };
+        let account = Settings {
+            host,
+            port,
+            encryption,
+            connections,
+            recipients_per_message,
+            pipelining,
+            sender,
+            fixups,
+            ..settings()
+        };
         let store = Arc::new(MemoryStore::default());
         let facts = vec![AccountFacts::from(&account)];
         let (clock, journal) = (Clock::default(), Journal::default());
