@@ -205,19 +205,20 @@ pub fn sent(number: usize, line: &str) -> Result<Vec<u8>, String> {
     if !line.bytes().all(|octet| octet == b' ' || octet.is_ascii_graphic()) || line.ends_with(' ') {
         return Err(told("expected printable ASCII without blanks at the end; the rest as escapes".into()));
     }
-    let (text, ending): (_, &[u8]) = match (line.strip_suffix("\\+"), ends_in_escape(line)) {
-        (Some(text), _) => (text, b""),
-        (None, true) => (line, b""),
-        (None, false) => (line, b"\r\n"),
+    let (text, ending): (_, &[u8]) = match escape_at_the_end(line) {
+        Some('+') => (&line[..line.len() - 2], b""),
+        Some('n' | 'r') => (line, b""),
+        _ => (line, b"\r\n"),
     };
     let mut octets = unescape(text).map_err(told)?;
     octets.extend_from_slice(ending);
     Ok(octets)
 }
 
-/// Whether the line ends in `\n` or `\r`, and not in a backslash and a letter.
-fn ends_in_escape(line: &str) -> bool {
-    let before = line.strip_suffix(['n', 'r']).unwrap_or_default();
+/// The letter of the escape a line ends in, if it is one and not a backslash of its own with a letter behind it.
+fn escape_at_the_end(line: &str) -> Option<char> {
+    let letter = line.chars().next_back()?;
+    let before = &line[..line.len() - letter.len_utf8()];
     let backslashes = before.len() - before.trim_end_matches('\\').len();
-    backslashes % 2 == 1
+    (backslashes % 2 == 1).then_some(letter)
 }
