@@ -157,7 +157,7 @@ pub(super) const ROOT: &[Key] = &[
     key("routes", Shape::Each(ROUTE)).about("Which mail goes through which account; the first one that fits decides"),
     key("accounts", Shape::Named(ACCOUNT)).about("Where mail goes, and how to sign in there"),
     key("providers", Shape::Named(providers::PROVIDER)).about("Providers of your own, and changes to known ones"),
-    key("fixups", Shape::Section(FIXUPS)).about("What is added to mail and repaired in it while it comes in"),
+    key("fixups", Shape::Section(INTAKE_FIXUPS)).about("What is added to mail and repaired in it while it comes in"),
     key("delivery", Shape::Section(DELIVERY)).about("How mail is passed on"),
     key("sessions", Shape::Section(SESSIONS)).about("Limits on the connections of devices"),
     key("storage", Shape::Section(STORAGE)).about("Where Posthouse keeps its own files"),
@@ -300,7 +300,7 @@ const DELIVERY: &[Key] = &[
         .about("How long mail on its way may go on when Posthouse stops, at most 5m"),
 ];
 
-const FIXUPS: &[Key] = &[
+const INTAKE_FIXUPS: &[Key] = &[
     value("date", Kind::Flag).about("Add Date where it is missing"),
     value("message_id", Kind::Flag).about("Add Message-ID where it is missing"),
     value("nul", Kind::Flag).about("Take NUL octets out"),

@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn small_and_large_bodies_come_out_as_they_went_in() {
-        for size in [0, 10, MEMORY_LIMIT, MEMORY_LIMIT + 1, 300_000] {
+        for size in [0, 10, 11, MEMORY_LIMIT, MEMORY_LIMIT + 1, 300_000] {
             let mut content = b"Subject: x\r\nDate: y\r\n\r\n".to_vec();
             content.extend((0..size).map(|i| if i % 80 == 79 { b'\n' } else { u8::try_from(i % 249 + 1).unwrap() }));
             let draft = draft(&content, 4096).unwrap();

@@ -54,7 +54,12 @@ async fn every_repair_can_be_switched_off() {
         octets: repair::Settings { nul: false, long_lines: false },
     };
     let scene = Scene::with(provider(), |config, _| config.fixups = off).await;
-    let body = [b"From: scanner@sandbox.example\r\n\r\na\0b\r\n", "x".repeat(1200).as_bytes(), b"\r\n"].concat();
+    let body = [
+        b"From: scanner@sandbox.example\r\nTo: office@example.com\r\n\r\na\0b\r\n",
+        "x".repeat(1200).as_bytes(),
+        b"\r\n",
+    ]
+    .concat();
     scene.device().await.mail_to(&[RECIPIENT], &body).await;
     let stamp = Stamp { dated: false, ..stamp::plain(RECIPIENT) };
     stamp::assert_exact(&scene.sandbox.mailbox().deliveries()[0], &body, stamp);

@@ -14,7 +14,7 @@ use posthouse::account::vault::Holder;
 use posthouse::account::{self, Encryption, Mechanism, PasswordSpaces, Pipelining, Source};
 use posthouse::app::{self, App, Common, StartError};
 use posthouse::config::{Config, Delivery};
-use posthouse::inbound::settings::{Caps, DeviceAuth, Fixups, Limits, LineEndings, ListenerSettings, ListenerTls};
+use posthouse::inbound::settings::{self, Caps, DeviceAuth, Limits, LineEndings, ListenerSettings, ListenerTls};
 use posthouse::journal::{Journal, log};
 use posthouse::mail::header::parser::Charset;
 use posthouse::mail::rewrite::{self, Received};
@@ -188,7 +188,7 @@ fn config(sandbox: &Sandbox, directory: &Path) -> Config {
         delivery: Delivery { shutdown_grace: Duration::from_secs(8), redirect_to: None, archive_to: None },
         queue: queue::Settings::Proxy { wait: Duration::from_secs(15) },
         storage: Storage { directory: directory.join("storage"), key: KeySource::Made(directory.join("vault.key")) },
-        fixups: Fixups::default(),
+        fixups: settings::Fixups::default(),
         log: log::Settings::default(),
     }
 }

@@ -117,6 +117,8 @@ fn nuls_are_taken_out_and_hide_no_end_of_the_header() {
     let (out, changes) = repaired("Sub\0ject: x\n\0\nbo\0dy\0\n");
     assert_eq!(out, "Subject: x\n\nbody\n");
     assert_eq!(changes, ["nul: 4 NUL octets taken out"]);
+    // The header ends where it will end for whoever reads it without them.
+    assert_eq!(Gathering::new(Settings::default()).push(b"A: b\r\n\0\r\nC: d\r\n\r\n".to_vec()), Some(8));
     let keep = Settings { nul: false, ..Settings::default() };
     let message = crlf("Sub\0ject: x\n\nbo\0dy\n");
     let (out, known) = through(&message, 5, keep);
