@@ -140,7 +140,7 @@ pub fn rewrite(block: &[u8], reverse_path: &ReversePath, rules: &Rules, refused:
         changes.push(change);
     }
     let mut draft = Draft { block: Cow::Borrowed(block), changes, protection: Protection::of(&Block::read(block)) };
-    draft.all(rules, refused);
+    draft.all(&path, rules, refused);
     let Draft { block: edited, mut changes, protection } = draft;
     let needs_utf8 = !edited.is_ascii() || matches!(&path, ReversePath::Mailbox(a) if a.is_internationalized());
     let edited = match edited {
@@ -163,12 +163,12 @@ struct Draft<'a> {
 impl Draft<'_> {
     /// The order is part of the contract: the sender policy sees what the device wrote; what it leaves is repaired; what
     /// the administrator asks for comes on top of that.
-    fn all(&mut self, rules: &Rules, refused: &[Address]) {
+    fn all(&mut self, path: &ReversePath, rules: &Rules, refused: &[Address]) {
         let Rules { fixups, charset, .. } = rules;
         self.step(fixups.return_path, fields::return_path);
         self.step(fixups.bcc, fields::bcc);
         if let Some(policy) = &rules.sender {
-            let edited = sender::edit(&self.block, policy, refused, charset, &mut self.changes);
+            let edited = sender::edit(&self.block, path, policy, refused, charset, &mut self.changes);
             self.take(edited);
         }
         self.step(fixups.broken_from, |page| from::repair(page, charset));

@@ -158,7 +158,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_shown_can_be_read_back(octets in "([a\\\\{}*\r\n\t \0\u{e4}.]|b{18,22}|\r\n| \r\n){0,40}") {
+        fn what_is_shown_can_be_read_back(octets in "([an+\\\\{}*\r\n\t \0\u{e4}.]|b{18,22}|\\\\[nr+](\r\n)?|\r\n| \r\n){0,40}") {
             let read = lines(octets.as_bytes()).iter().flat_map(|line| script::sent(0, line).unwrap()).collect::<Vec<_>>();
             prop_assert_eq!(read, octets.as_bytes());
         }

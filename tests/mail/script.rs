@@ -132,8 +132,13 @@ impl Script {
         }
     }
 
-    /// What the file promises and this does not hold. What the device itself said counts for nothing.
+    /// What the file promises and this does not hold. What the device itself said counts for nothing; what the provider
+    /// complains of has to be promised.
     fn broken_promise(&self, shown: &str) -> Option<String> {
+        let complaint = shown.lines().find(|line| line.starts_with("the provider complains"));
+        if let Some(complaint) = complaint.filter(|line| !self.shows.iter().any(|words| words == line)) {
+            return Some(format!("{complaint}, which is not promised"));
+        }
         let holds = |words: &str| shown.lines().filter(|line| !line.starts_with("C:")).any(|line| stands(words, line));
         let missing = self.shows.iter().find(|words| !holds(words)).map(|words| format!("does not show {words:?}"));
         missing.or_else(|| self.never.iter().find(|words| holds(words)).map(|words| format!("shows {words:?}")))
@@ -200,19 +205,20 @@ pub fn sent(number: usize, line: &str) -> Result<Vec<u8>, String> {
     if !line.bytes().all(|octet| octet == b' ' || octet.is_ascii_graphic()) || line.ends_with(' ') {
         return Err(told("expected printable ASCII without blanks at the end; the rest as escapes".into()));
     }
-    let (text, ending): (_, &[u8]) = match (line.strip_suffix("\\+"), ends_in_escape(line)) {
-        (Some(text), _) => (text, b""),
-        (None, true) => (line, b""),
-        (None, false) => (line, b"\r\n"),
+    let (text, ending): (_, &[u8]) = match escape_at_the_end(line) {
+        Some('+') => (&line[..line.len() - 2], b""),
+        Some('n' | 'r') => (line, b""),
+        _ => (line, b"\r\n"),
     };
     let mut octets = unescape(text).map_err(told)?;
     octets.extend_from_slice(ending);
     Ok(octets)
 }
 
-/// Whether the line ends in `\n` or `\r`, and not in a backslash and a letter.
-fn ends_in_escape(line: &str) -> bool {
-    let before = line.strip_suffix(['n', 'r']).unwrap_or_default();
+/// The letter of the escape a line ends in, if it is one and not a backslash of its own with a letter behind it.
+fn escape_at_the_end(line: &str) -> Option<char> {
+    let letter = line.chars().next_back()?;
+    let before = &line[..line.len() - letter.len_utf8()];
     let backslashes = before.len() - before.trim_end_matches('\\').len();
-    backslashes % 2 == 1
+    (backslashes % 2 == 1).then_some(letter)
 }

@@ -55,7 +55,6 @@ fn a_good_mail_is_not_touched_at_all() {
 
 #[test]
 fn toshibas_from_is_read_by_everybody() {
-    // devices.md, row 14
     let toshiba = "From:\"=?ISO-8859-1?B?QvxybyA=?=\r\n =?ISO-8859-1?B?Mg==?=\" <copier@example.com>\r\nTo:<x@y>\r\n";
     let (header, rules) = sent(&keep(), toshiba);
     assert_eq!(header, "From: =?UTF-8?B?QsO8cm8gMg==?= <copier@example.com>\r\nTo:<x@y>\r\n");
@@ -66,7 +65,6 @@ fn toshibas_from_is_read_by_everybody() {
 
 #[test]
 fn an_address_is_no_display_name() {
-    // devices.md, row 15
     for (from, expected) in [
         ("printer@domain.com <printer@domain.com>", "<printer@domain.com>"),
         ("Scanner, 2nd floor <a@b.example>", "\"Scanner, 2nd floor\" <a@b.example>"),
@@ -100,7 +98,6 @@ fn a_mail_to_nobody_says_so() {
         assert_eq!(sent(&keep(), header), (undisclosed.to_owned(), vec![Rule::Undisclosed]), "{header}");
     }
     assert_eq!(sent(&keep(), "From: a@b\r\nTo:\r\nCc: c@d\r\n").0, "From: a@b\r\nCc: c@d\r\n");
-    // devices.md, row 16
     for fine in ["From: a@b\r\nTo: Undisclosed recipients:;\r\n", "From: a@b\r\nCc: c@d\r\n"] {
         assert_eq!(sent(&keep(), fine), (fine.to_owned(), vec![]));
     }

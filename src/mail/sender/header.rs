@@ -1,12 +1,14 @@
 //! The sender policy in the header: `From`, `Sender`, and where the original goes.
 //!
-//! A `From` that the policy lets be is not touched. One that is missing, empty, unreadable or not allowed becomes one
-//! mailbox, the account's (RFC 5322 §3.6.2), and what it was stands in `X-Original-From`. Several `From` fields become one.
+//! A `From` that the policy lets be is not touched. One that is not allowed becomes one mailbox, the account's (RFC 5322
+//! §3.6.2); one that is missing, empty, unreadable or without an address becomes the envelope's sender, if that is
+//! allowed. What it was stands in `X-Original-From`. Several `From` fields become one.
 
 use super::{Policy, Settings, same};
 use crate::mail::address::Address;
 use crate::mail::change::{Change, Rule};
 use crate::mail::display_name::{DisplayName, LONGEST};
+use crate::mail::envelope::ReversePath;
 use crate::mail::header::block::{Block, Field};
 use crate::mail::header::glance::one_line;
 use crate::mail::header::mailbox::{self, Mailbox};
@@ -23,6 +25,8 @@ const SHOWN: usize = 200;
 /// What the policy decides about one block.
 struct Editor<'a> {
     block: Block<'a>,
+    /// Whom a mail is from that names nobody.
+    nobody: &'a Address,
     settings: &'a Settings,
     refused: &'a [Address],
     charset: &'a Charset,
@@ -33,6 +37,7 @@ struct Editor<'a> {
 /// Brings the header to what the policy wants; `None` where it is that already.
 pub fn edit(
     block: &[u8],
+    path: &ReversePath,
     settings: &Settings,
     refused: &[Address],
     charset: &Charset,
@@ -42,7 +47,13 @@ pub fn edit(
         return None;
     }
     let block = Block::read(block);
-    let mut editor = Editor { block, settings, refused, charset, splice: Splice::new(block), changes };
+    let nobody = match path {
+        ReversePath::Mailbox(sender) if settings.policy == Policy::Fix && settings.may_send_as(sender, refused) => {
+            sender
+        }
+        _ => &settings.address,
+    };
+    let mut editor = Editor { block, nobody, settings, refused, charset, splice: Splice::new(block), changes };
     let authors = editor.from();
     editor.sender(authors);
     editor.splice.finish()
@@ -59,9 +70,9 @@ impl Editor<'_> {
     fn from(&mut self) -> Authors {
         let mut fields = self.block.named("From");
         let Some(from) = fields.next() else {
-            let field = self.own(None);
+            let field = self.mailbox(None, self.nobody);
             self.splice.insert(Place::End, &field);
-            self.tell(Rule::From, format!("was missing, became {}", self.settings.address));
+            self.tell(Rule::From, format!("was missing, became {}", self.nobody));
             return Authors::One;
         };
         let further: Vec<Field<'_>> = fields.collect();
@@ -102,9 +113,10 @@ impl Editor<'_> {
 
     fn replace(&mut self, from: &Field<'_>, original: &str, authors: &[Mailbox]) {
         let device = authors.first().and_then(|author| author.name.as_deref());
-        let field = self.own(device);
+        let names_somebody = authors.iter().filter_map(address).any(|author| author.domain().is_some());
+        let own = if names_somebody { &self.settings.address } else { self.nobody };
+        let field = self.mailbox(device, own);
         self.splice.replace(from, &field);
-        let own = &self.settings.address;
         let was = if original.is_empty() { "nobody".to_owned() } else { one_line(original, SHOWN) };
         if !matches!(authors, [author] if address(author).is_some_and(|address| same(&address, own))) {
             self.tell(Rule::From, format!("{was} became {own}"));
@@ -166,10 +178,10 @@ impl Editor<'_> {
         }
     }
 
-    /// `From` with the account's address, and its name or else the device's.
-    fn own(&self, device: Option<&str>) -> Written {
+    /// `From` with this address, and the account's name or else the device's.
+    fn mailbox(&self, device: Option<&str>, address: &Address) -> Written {
         let name = self.settings.name.as_ref().map(DisplayName::as_str).or(device);
-        Written::structured("From", &mailbox_text(name, &self.settings.address))
+        Written::structured("From", &mailbox_text(name, address))
     }
 
     fn text(&self, field: &Field<'_>) -> String {

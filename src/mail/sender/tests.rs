@@ -18,9 +18,14 @@ fn office(policy: Policy) -> Settings {
 
 /// The header that goes out, and the rules that did something.
 fn sent(settings: &Settings, header: &str) -> (String, Vec<Rule>) {
+    sent_by(&ReversePath::Null, settings, header)
+}
+
+/// The same with a sender in the envelope.
+fn sent_by(path: &ReversePath, settings: &Settings, header: &str) -> (String, Vec<Rule>) {
     let mut changes = Vec::new();
     let block = format!("{header}\r\n");
-    let edited = edit(block.as_bytes(), settings, &[], &Charset::default(), &mut changes);
+    let edited = edit(block.as_bytes(), path, settings, &[], &Charset::default(), &mut changes);
     let edited = edited.map_or(block, |block| String::from_utf8(block).unwrap());
     (edited.strip_suffix("\r\n").unwrap().to_owned(), changes.iter().map(|change| change.rule).collect())
 }
@@ -164,10 +169,30 @@ fn a_from_that_is_missing_empty_or_unreadable_becomes_the_accounts() {
 }
 
 #[test]
+fn who_names_nobody_in_from_is_who_the_envelope_says_if_that_may_be() {
+    let open = |policy| Settings { policy, ..Settings::of(address("office@example.com")) };
+    let pump = path("pump1@example.org");
+    for (header, expected) in [
+        ("Subject: x\r\n", "Subject: x\r\nFrom: <pump1@example.org>\r\n"),
+        ("From:\r\n", "From: <pump1@example.org>\r\n"),
+        ("From: Pump 1\r\n", "From: Pump 1 <pump1@example.org>\r\nX-Original-From: Pump 1\r\n"),
+        ("From: pump1 (Pump)\r\n", "From: pump1 <pump1@example.org>\r\nX-Original-From: pump1 (Pump)\r\n"),
+        // Whom it names is not whom the envelope names: that is for the account.
+        ("From: a@nas\r\n", "From: <office@example.com>\r\nReply-To: <a@nas>\r\nX-Original-From: a@nas\r\n"),
+    ] {
+        assert_eq!(sent_by(&pump, &open(Policy::Fix), header).0, expected);
+    }
+    let account = "Subject: x\r\nFrom: <office@example.com>\r\n";
+    assert_eq!(sent_by(&path("pump1@plant"), &open(Policy::Fix), "Subject: x\r\n").0, account);
+    assert_eq!(sent_by(&pump, &office(Policy::Fix), "Subject: x\r\n").0, account);
+    assert_eq!(sent_by(&pump, &open(Policy::Force), "Subject: x\r\n").0, account);
+}
+
+#[test]
 fn raw_text_in_an_original_is_kept_encoded() {
     let mut changes = Vec::new();
     let block = b"From: B\xFCro <scan@example.org>\r\n\r\n";
-    let edited = edit(block, &office(Policy::Fix), &[], &Charset::default(), &mut changes).unwrap();
+    let edited = edit(block, &ReversePath::Null, &office(Policy::Fix), &[], &Charset::default(), &mut changes).unwrap();
     assert!(edited.is_ascii());
     let original = Block::read(&edited).first("X-Original-From").unwrap();
     assert_eq!(parser::text(original.value), "B\u{fc}ro <scan@example.org>");
