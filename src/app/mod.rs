@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use crate::account::book::BookError;
 use crate::account::keeper::{Keeper, KeeperError, Tools};
 use crate::account::memory::Memory;
+use crate::account::smime::{Signing, SmimeError};
 use crate::account::vault::{Holder, Vault};
 use crate::account::{self, Encryption};
 use crate::config::Config;
@@ -38,7 +39,7 @@ use crate::net::ours::Bound;
 use crate::net::proxy::{Proxies, Proxy};
 use crate::net::tls::files::FilesError;
 use crate::net::trust::{self, Anchors, ClientTls, TrustError};
-use crate::outbound::{Couriers, Desk, Desks};
+use crate::outbound::{Couriers, Desk, Desks, Known};
 use crate::queue::Queue;
 use crate::queue::store::Unreadable;
 use crate::smtp::client::Timeouts;
@@ -68,6 +69,8 @@ pub enum StartError {
     SelfLoop { account: AccountName, host: String, port: u16 },
     #[error("account {account}: {source}")]
     Trust { account: AccountName, source: TrustError },
+    #[error("account {account}: smime: {source}")]
+    Signing { account: AccountName, source: SmimeError },
     #[error("storage: {0}")]
     Ownership(#[from] OwnershipError),
     #[error("storage: {0}")]
@@ -167,7 +170,8 @@ pub fn start_with(config: &Config, common: Common) -> Result<App, StartError> {
     let mut desks = Vec::new();
     for account in &config.accounts {
         let upstream = upstream(account.clone(), &common)?;
-        desks.push(Desk::new(upstream, Arc::clone(&queue), journal.clone(), memory.of(account, config)));
+        let known = Known { signing: signing(account, &common)?, ..memory.of(account, config) };
+        desks.push(Desk::new(upstream, Arc::clone(&queue), journal.clone(), known));
     }
     let mut opened = Vec::new();
     let meters = Arc::default();
@@ -276,6 +280,13 @@ pub fn upstream(account: account::Settings, common: &Common) -> Result<Upstream,
     let keeper = Keeper::new(&account, tools(&account, common)?)?;
     let Common { ours, hostname, timeouts, journal, .. } = common.clone();
     Ok(Upstream::new(account, keeper, tls, ours, hostname, timeouts, journal))
+}
+
+/// With what an account signs its mail, if it does.
+fn signing(account: &account::Settings, common: &Common) -> Result<Option<Signing>, StartError> {
+    let load = |settings| Signing::load(settings, common.clock.steady());
+    let loaded = account.smime.as_ref().map(load).transpose();
+    loaded.map_err(|source| StartError::Signing { account: account.name.clone(), source })
 }
 
 /// What tokens of an account are asked for and kept with.

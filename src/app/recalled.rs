@@ -46,6 +46,6 @@ impl Recalled {
                 Keeping::default().retry
             }
         };
-        Known { memory: Arc::clone(&self.memory), remembered, retry, window: config.queue.wait() }
+        Known { memory: Arc::clone(&self.memory), remembered, retry, window: config.queue.wait(), signing: None }
     }
 }

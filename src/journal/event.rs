@@ -169,7 +169,7 @@ impl Event<'_> {
     fn log_queue(&self, masks: Masks) {
         match self {
             Self::Queued { message, device, standing: Standing { delivered, never, open, .. }, why } => {
-                tracing::info!(message_id = %message, %device, open, delivered, never, why = %masks.text(why), "kept in the queue");
+                tracing::info!(message_id = %message, %device, open, delivered, never, why = masks.text(why).as_ref(), "kept in the queue");
             }
             Self::Settled { mail: Stored { message, kind, device, from, to }, account, reply, standing } => {
                 let Standing { delivered, never, open, next } = *standing;
@@ -208,7 +208,7 @@ impl Event<'_> {
                 "partly delivered: to {delivered} of {all} recipients, and the rest could not be stored"
             ),
             Self::Unheard { message, device, reply } => {
-                tracing::info!(message_id = %message, %device, reply = %masks.text(&reply.to_string()), "its device is gone");
+                tracing::info!(message_id = %message, %device, reply = masks.text(&reply.to_string()).as_ref(), "its device is gone");
             }
             Self::Alert { message, text } => tracing::error!(message_id = %message, "{}", masks.text(text)),
             _ => {}
@@ -255,7 +255,7 @@ impl Event<'_> {
             ),
             Self::EnvelopeRefused { what, address, reply } => {
                 let (address, reply) = (masks.text(address), reply.to_string());
-                tracing::warn!(%address, reply = %masks.text(&reply), "{what} refused");
+                tracing::warn!(%address, reply = masks.text(&reply).as_ref(), "{what} refused");
             }
             Self::LimitReached { device, listener, limit, most, lifts_in } => {
                 let whose = listener.map_or(format!("[devices.{device}]"), |name| format!("listener {name}"));
@@ -272,7 +272,7 @@ impl Event<'_> {
                 tracing::info!(message_id = %message, %to, %original, "redirected");
             }
             Self::NotArchived { message, reply } => tracing::error!(
-                message_id = %message, reply = %masks.text(&reply.to_string()),
+                message_id = %message, reply = masks.text(&reply.to_string()).as_ref(),
                 cure = "the message itself is not touched by it; see to the disk, and send the archive its copy by hand",
                 "the copy for the archive was not kept"
             ),
@@ -301,13 +301,13 @@ impl Event<'_> {
                 "no answer from {host} port {port} in the time a device waits; it is waited for: {phase}"
             ),
             Self::AttemptFailed { failure, diagnosis } if diagnosis.cause == Cause::Uncertain => tracing::error!(
-                failure = %masks.text(&failure.to_string()),
+                failure = masks.text(&failure.to_string()).as_ref(),
                 code = diagnosis.code, cause = %diagnosis.cause, cure = %diagnosis.cure,
                 "uncertain: {}",
                 diagnosis.sentence
             ),
             Self::AttemptFailed { failure, diagnosis } => tracing::warn!(
-                failure = %masks.text(&failure.to_string()),
+                failure = masks.text(&failure.to_string()).as_ref(),
                 code = diagnosis.code, cause = %diagnosis.cause, cure = %diagnosis.cure,
                 "attempt failed: {}",
                 diagnosis.sentence

@@ -56,7 +56,7 @@ impl Kept<'_> {
                 masks.text(why)
             ),
             Self::Acted { message, what, reason } => {
-                tracing::info!(message_id = %message, reason = %masks.text(reason), "{what} by hand");
+                tracing::info!(message_id = %message, reason = masks.text(reason).as_ref(), "{what} by hand");
             }
             Self::Recovered { uncertain, rerouted, held } => {
                 tracing::warn!(uncertain, rerouted, held, "an earlier run left mail behind that was looked after");

@@ -123,7 +123,8 @@ impl Courier {
 
     /// Makes of the stored message what this account may send to this server.
     async fn compose(&self, task: &Task, line: &mut Line) -> Result<Composed, Stop> {
-        let work = Work::new(&task.lease, line.client().offered(), self.desk.refused_senders());
+        let work =
+            Work::new(&task.lease, line.client().offered(), self.desk.refused_senders(), self.desk.clock().moment());
         let composer = Arc::clone(&self.desk.composer);
         let composed = if composer.is_quick(&work) {
             composer.compose(&work)?

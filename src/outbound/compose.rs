@@ -1,13 +1,16 @@
 //! A message as this account may send it, made anew for each attempt from the same stored octets.
 //!
 //! Guarantees that what differs from the stored message is told, and nothing else differs: the header is edited by
-//! offsets, the body goes out as it lies there and is encoded only where the provider takes no 8-bit text. A large body
-//! is never in memory. Decides nothing by itself: what may change is the account's, how it changes is `mail`'s.
+//! offsets, the body goes out as it lies there, is encoded where the provider takes no 8-bit text, and signed where the
+//! account signs. A large body is never in memory. What may change is the account's, how it changes is `mail`'s.
+
+mod signing;
 
 use std::io;
 use std::sync::Arc;
 
 use crate::account::Settings;
+use crate::account::smime::Signing;
 use crate::diagnosis::Unsendable;
 use crate::mail::address::Address;
 use crate::mail::change::{Change, Rule};
@@ -15,12 +18,14 @@ use crate::mail::envelope::{Envelope, ReversePath};
 use crate::mail::header;
 use crate::mail::header::mailbox;
 use crate::mail::mime::scan::Scanner;
-use crate::mail::mime::seven_bit::{SevenBit, seven_bit};
-use crate::mail::pieces::{self, Piece};
+use crate::mail::mime::seven_bit::{NotSafe, SevenBit, seven_bit};
+use crate::mail::mime::signature::Signature;
+use crate::mail::pieces::{self, Cursor, Piece};
 use crate::mail::rewrite::{self, Rewritten, Rules};
 use crate::mail::sender::Policy;
+use crate::net::clock::Moment;
 use crate::queue::body::Body;
-use crate::queue::{Lease, Message};
+use crate::queue::{Kind, Lease, Message};
 use crate::smtp::client::Order;
 use crate::smtp::extension::Extensions;
 
@@ -34,6 +39,7 @@ const QUICK: u64 = 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Composer {
     rules: Rules,
+    signing: Option<Signing>,
 }
 
 /// A message, ready to be carried.
@@ -59,17 +65,19 @@ pub(super) struct Work {
     offered: Extensions,
     /// Senders it refused before.
     refused: Vec<Address>,
+    now: Moment,
 }
 
 impl Work {
     /// The message of a lease.
-    pub fn new(lease: &Lease, offered: Option<&Extensions>, refused: Vec<Address>) -> Self {
+    pub fn new(lease: &Lease, offered: Option<&Extensions>, refused: Vec<Address>, now: Moment) -> Self {
         Self {
             message: Arc::clone(lease.message()),
             envelope: Arc::clone(lease.envelope()),
             all_or_nothing: lease.is_all_or_nothing(),
             offered: offered.cloned().unwrap_or_default(),
             refused,
+            now,
         }
     }
 }
@@ -89,56 +97,100 @@ impl From<io::Error> for CannotCompose {
     }
 }
 
+/// A message that is being made.
+#[derive(Debug)]
+struct Draft {
+    /// The header block, with its empty line.
+    head: Vec<u8>,
+    body: Vec<Piece>,
+    /// An octet above 127 is in the body.
+    eight_bit: bool,
+    changes: Vec<Change>,
+}
+
 impl Composer {
-    /// Whether it is done at once: a large body is not read for it.
+    /// As the account is configured; with what it signs, if it does.
+    pub fn new(settings: &Settings, signing: Option<Signing>) -> Self {
+        Self { rules: settings.rules(), signing }
+    }
+
+    /// Whether it is done at once: no large body is read for it.
     pub fn is_quick(&self, work: &Work) -> bool {
         let Work { message, offered, .. } = work;
-        message.body.size() <= QUICK || !message.eight_bit || offered.eight_bit_mime
+        let is_read = self.signing.is_some() || message.eight_bit && !offered.eight_bit_mime;
+        message.body.size() <= QUICK || !is_read
     }
 
-    /// As the account is configured.
-    pub fn new(settings: &Settings) -> Self {
-        Self { rules: settings.rules() }
-    }
-
-    /// This message, for a server that offers this. `refused` are the senders it refused before.
+    /// What goes out.
     pub fn compose(&self, work: &Work) -> Result<Composed, CannotCompose> {
         let Work { message, envelope, offered, refused, .. } = work;
         let block = read_header(&message.body)?;
-        let Rewritten { block: rewritten, reverse_path, mut changes, .. } =
+        let Rewritten { block: rewritten, reverse_path, changes, .. } =
             rewrite::rewrite(&block, &envelope.sender.reverse_path, &self.rules, refused);
-        let mut head = rewritten.unwrap_or_else(|| block.clone());
-        let mut eight_bit = has_eight_bit_body(message, &block)?;
-        let body = if eight_bit && !offered.eight_bit_mime && self.rules.fixups.eight_bit_body {
-            let SevenBit { body, fields } = self.seven_bit(message, &block)?;
-            head = fields.apply(&head).unwrap_or(head);
-            eight_bit = false;
-            changes.push(Change::new(Rule::EightBitBody, "8-bit text was encoded, the provider does not take it"));
-            body
-        } else {
-            vec![Piece::Stored(block.len() as u64..message.body.size())]
+        let mut draft = Draft {
+            eight_bit: has_eight_bit_body(message, &block)?,
+            body: vec![Piece::Stored(block.len() as u64..message.body.size())],
+            head: rewritten.unwrap_or_else(|| block.clone()),
+            changes,
         };
+        // Of what the account signs as well: a signature over 8-bit text would not outlive the way (RFC 8551 §3.1.3).
+        let signing = self.signing.as_ref().filter(|_| !matches!(message.kind, Kind::Notice { .. }));
+        let for_provider = !offered.eight_bit_mime && self.rules.fixups.eight_bit_body;
+        let mut cannot = None;
+        if draft.eight_bit && (for_provider || signing.is_some()) {
+            match self.seven_bit(message, &block, &mut draft)? {
+                Ok(()) => {}
+                Err(why) if for_provider => {
+                    return Err(CannotCompose::Unsendable(Unsendable::EightBit { why: why.to_string() }));
+                }
+                Err(why) => cannot = Some(why.to_string()),
+            }
+        }
+        if let Some(signing) = signing
+            && let signing::Outcome::Held(why) = signing::sign(&mut draft, message, signing, cannot, work.now)?
+        {
+            return Err(CannotCompose::Unsendable(Unsendable::NotSigned { why }));
+        }
+        self.finish(work, draft, reverse_path)
+    }
+
+    /// The body without 8-bit text, which nothing else about it changes.
+    fn seven_bit(&self, message: &Message, block: &[u8], draft: &mut Draft) -> io::Result<Result<(), NotSafe>> {
+        let mut scanner = Scanner::with_structure(block);
+        each_piece(&draft.body, message, |octets| scanner.push(octets))?;
+        let (_, structure, signature) = scanner.finish();
+        let structure = structure.expect("the scanner was asked for it");
+        let SevenBit { body, fields } = match seven_bit(&structure, &self.rules.charset) {
+            Ok(seven_bit) => seven_bit,
+            Err(why) => return Ok(Err(why)),
+        };
+        if let Some(head) = fields.apply(&draft.head) {
+            draft.head = head;
+        }
+        draft.body = body;
+        draft.eight_bit = false;
+        draft.changes.push(Change::new(Rule::EightBitBody, "8-bit text in the body was encoded"));
+        if signature == Some(Signature::Dkim) {
+            let detail = "the body was encoded, so a DKIM signature over it does not verify any more";
+            draft.changes.push(Change::new(Rule::Signature, detail));
+        }
+        Ok(Ok(()))
+    }
+
+    fn finish(&self, work: &Work, draft: Draft, reverse_path: ReversePath) -> Result<Composed, CannotCompose> {
+        let Draft { head, body, eight_bit, changes } = draft;
         let foreign = self.foreign(&reverse_path, &head);
         let utf8_header = !head.is_ascii();
         let pieces: Vec<Piece> = std::iter::once(Piece::Own(head)).chain(body).collect();
+        let mut read = |offset, octets: &mut [u8]| work.message.body.read_exact_at(offset, octets);
         let order = Order {
-            envelope: with_sender(envelope, reverse_path),
-            size: pieces::size(&pieces, &mut |offset, octets: &mut [u8]| message.body.read_exact_at(offset, octets))?,
+            envelope: with_sender(&work.envelope, reverse_path),
+            size: pieces::size(&pieces, &mut read)?,
             eight_bit: eight_bit || utf8_header,
             utf8_header,
             all_or_nothing: work.all_or_nothing,
         };
         Ok(Composed { order, pieces, changes, foreign })
-    }
-
-    /// The body without 8-bit text, which nothing else about it changes.
-    fn seven_bit(&self, message: &Message, block: &[u8]) -> Result<SevenBit, CannotCompose> {
-        let mut scanner = Scanner::with_structure(block);
-        each_block(&message.body, block.len() as u64, |octets| scanner.push(octets))?;
-        let (_, structure, _) = scanner.finish();
-        let structure = structure.expect("the scanner was asked for it");
-        seven_bit(&structure, &self.rules.charset)
-            .map_err(|why| CannotCompose::Unsendable(Unsendable::EightBit { why: why.to_string() }))
     }
 
     /// Who the message says it is from, beside the account itself.
@@ -181,20 +233,21 @@ fn has_eight_bit_body(message: &Message, block: &[u8]) -> io::Result<bool> {
         return Ok(message.eight_bit);
     }
     let mut eight_bit = false;
-    each_block(&message.body, block.len() as u64, |octets| eight_bit |= !octets.is_ascii())?;
+    let body = [Piece::Stored(block.len() as u64..message.body.size())];
+    each_piece(&body, message, |octets| eight_bit |= !octets.is_ascii())?;
     Ok(eight_bit)
 }
 
-/// Reads a body from an offset to its end.
-fn each_block(body: &Body, mut offset: u64, mut look: impl FnMut(&[u8])) -> io::Result<()> {
-    let mut octets = Vec::new();
+/// Reads these pieces from first to last.
+fn each_piece(pieces: &[Piece], message: &Message, mut look: impl FnMut(&[u8])) -> io::Result<()> {
+    let (mut cursor, mut octets) = (Cursor::new(pieces), Vec::new());
+    let mut read = |offset, octets: &mut [u8]| message.body.read_exact_at(offset, octets);
     loop {
-        body.read_at(offset, BLOCK, &mut octets)?;
-        if octets.is_empty() {
+        let more = cursor.fill(BLOCK, &mut octets, &mut read)?;
+        look(&octets);
+        if !more {
             return Ok(());
         }
-        look(&octets);
-        offset += octets.len() as u64;
     }
 }
 

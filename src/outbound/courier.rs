@@ -152,7 +152,7 @@ impl Courier {
         let desk = &self.desk;
         let may = line.takes_another() && desk.may_send_ahead(line.messages() + 1);
         let lease = may.then(|| desk.queue.try_claim(desk.account())).flatten()?;
-        let work = Work::new(&lease, line.client().offered(), desk.refused_senders());
+        let work = Work::new(&lease, line.client().offered(), desk.refused_senders(), desk.clock().moment());
         let composed = desk.composer.is_quick(&work).then(|| desk.composer.compose(&work));
         match composed {
             Some(Ok(composed)) => Some((Task::new(lease), composed)),

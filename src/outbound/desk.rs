@@ -18,6 +18,7 @@ use crate::account::Settings;
 use crate::account::budget::Written;
 use crate::account::health::{Change, Hold};
 use crate::account::memory::{Memory, Remembered, Volatile};
+use crate::account::smime::Signing;
 use crate::account::status::Status;
 use crate::disk::durable::{Durable, NotStored};
 use crate::ids::AccountName;
@@ -60,13 +61,16 @@ pub struct Known {
     pub retry: Vec<Duration>,
     /// How long a fresh message waits.
     pub window: Duration,
+    /// With what its mail is signed.
+    pub signing: Option<Signing>,
 }
 
 /// Nothing is known, and nothing will be in the next run.
 impl Default for Known {
     fn default() -> Self {
         let window = Duration::from_secs(15);
-        Self { memory: Arc::new(Volatile::default()), remembered: Remembered::default(), retry: Vec::new(), window }
+        let (memory, remembered) = (Arc::new(Volatile::default()), Remembered::default());
+        Self { memory, remembered, retry: Vec::new(), window, signing: None }
     }
 }
 
@@ -87,7 +91,7 @@ impl Desk {
     /// A desk that nobody works at yet.
     #[must_use]
     pub fn new(upstream: Upstream, queue: Arc<Queue>, journal: Journal, known: Known) -> Self {
-        let Known { memory, remembered, retry, window } = known;
+        let Known { memory, remembered, retry, window, signing } = known;
         let Settings { connections, messages_per_minute, recipients_per_day, .. } = &upstream.settings;
         let limits = (*connections, *messages_per_minute, *recipients_per_day);
         if remembered.starttls_seen {
@@ -97,7 +101,7 @@ impl Desk {
         let fitness = Mutex::new(Fitness::new(limits, retry, window, &remembered, now));
         let (first, ahead) = (FirstSignIn::default(), Mutex::default());
         let (held, changed) = (Notify::new(), watch::Sender::new(()));
-        let composer = Arc::new(Composer::new(&upstream.settings));
+        let composer = Arc::new(Composer::new(&upstream.settings, signing));
         let (writing, forgets) = (tokio::sync::Mutex::new(()), AtomicBool::new(false));
         Self { upstream, composer, fitness, first, ahead, held, changed, writing, memory, forgets, queue, journal }
     }
