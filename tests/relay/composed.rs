@@ -64,6 +64,7 @@ async fn a_sender_that_is_refused_once_costs_no_second_mail_and_not_the_first_on
         let scene = Scene::with(strict(at), |config, _| keeping(config)).await;
         let heard = foreign_mail(&scene).await;
         assert!(heard.starts_with("250 2.0.0 Ok: queued"), "{at:?}: {heard}");
+        log.assert_line(&["attempt failed", "it goes out again from the account's own address"]);
         let arrived = delivery(&scene, 1).await;
         assert_eq!(arrived.reverse_path, SENDER);
         assert!(arrived.text().contains(&format!("Reply-To: <{STRANGER}>\r\n")), "{}", arrived.text());
