@@ -3,7 +3,8 @@
 //! Runs once, before anything stored is handed out, and not before the storage directory is ours. Guarantees that an
 //! attempt that may have been sent is treated as uncertain, and every other one as not made; that mail of an account
 //! that has another name now follows it; that mail whose accounts are gone is routed anew or held with the reason, and
-//! released when one of them is back. Never gives anything up. Can be repeated.
+//! released when one of them is back, as is what lacked something that a new configuration may bring. Never gives
+//! anything up. Can be repeated.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -93,8 +94,7 @@ impl Core {
         }
         let filter = Filter { standing: Some(StandingKind::Held), ..Filter::default() };
         self.each_page(&filter, known, &mut found, |core, waiting, known| {
-            let gone = matches!(waiting.parcel.standing, Standing::Held { by: HeldBy::NoAccount, .. });
-            gone.then(|| core.route_again(waiting, known)).flatten().filter(is_due)
+            ends_by_change(&waiting.parcel).then(|| core.route_again(waiting, known)).flatten().filter(is_due)
         })
         .await?;
         Ok(found)
@@ -199,9 +199,7 @@ impl Core {
             if sent { None } else { (known.reroute)(waiting).filter(|route| self.is_known(route)) }
         });
         match (route, &parcel.standing) {
-            (Some(route), Standing::Held { by: HeldBy::NoAccount, .. }) => {
-                schedule::release(Parcel { route, ..parcel }, now).ok()
-            }
+            (Some(route), _) if ends_by_change(&parcel) => schedule::release(Parcel { route, ..parcel }, now).ok(),
             (Some(route), _) => Some(Parcel { route, ..parcel }),
             (None, Standing::Due { .. }) => {
                 let why = Why::from(&lanes::not_configured(&parcel.route));
@@ -210,6 +208,11 @@ impl Core {
             (None, _) => None,
         }
     }
+}
+
+/// Held for what a change of the configuration may have mended: the relay was started anew since.
+fn ends_by_change(parcel: &Parcel) -> bool {
+    matches!(parcel.standing, Standing::Held { by: HeldBy::NoAccount | HeldBy::Message, .. })
 }
 
 fn is_due(parcel: &Parcel) -> bool {

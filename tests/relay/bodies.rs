@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use posthouse::sandbox::{Offer, Settings};
 
 use crate::device::{RECIPIENT, SAMPLE, SENDER, stuffed};
-use crate::scene::{Scene, provider};
+use crate::scene::{Scene, provider, untouched};
 use crate::stamp::{self, Stamp};
 
 /// Sends a body and compares what arrived.
 async fn arrives(body: &[u8], stamp: Stamp<'_>) -> Scene {
-    let scene = Scene::start().await;
+    let scene = Scene::account(|account, _| untouched(account)).await;
     let heard = scene.device().await.mail_to(&[RECIPIENT], body).await;
     assert!(heard.starts_with("250 "), "{heard}");
     let delivery = &scene.sandbox.mailbox().deliveries()[0];

@@ -8,6 +8,7 @@ mod bodies;
 #[cfg(unix)]
 mod by_hand;
 mod certificates;
+mod composed;
 #[cfg(unix)]
 mod control;
 mod device;

@@ -32,16 +32,21 @@ fn without_queue() -> queue::Settings {
 
 impl Stage {
     async fn of(preset: &Preset, change: impl FnOnce(&mut Settings)) -> Self {
-        Self::with_password(preset, change, None).await
+        Self::with(preset, "", change, None).await
     }
 
     /// With a password that differs from the provider's.
     async fn with_password(preset: &Preset, change: impl FnOnce(&mut Settings), password: Option<&str>) -> Self {
+        Self::with(preset, "", change, password).await
+    }
+
+    /// With more lines for the account.
+    async fn with(preset: &Preset, more: &str, change: impl FnOnce(&mut Settings), password: Option<&str>) -> Self {
         let mut settings = Settings::like(preset, SENDER).unwrap();
         change(&mut settings);
         let sandbox = Sandbox::start(settings).await.unwrap();
         let directory = tempfile::tempdir().unwrap();
-        let path = write(preset, &sandbox, directory.path(), password);
+        let path = write(preset, &sandbox, directory.path(), password, more);
         let sources = Sources { path: Some(path), ..Sources::default() };
         let mut config = config::load(&sources).unwrap_or_else(|report| panic!("{}: {report}", preset.id)).config;
         config.listeners[0].bind = vec!["127.0.0.1:0".parse().unwrap()];
@@ -84,7 +89,13 @@ fn text(octets: &[u8]) -> String {
 }
 
 /// The smallest configuration for this provider, with the practice provider for a host.
-fn write(preset: &Preset, sandbox: &Sandbox, directory: &Path, password: Option<&str>) -> std::path::PathBuf {
+fn write(
+    preset: &Preset,
+    sandbox: &Sandbox,
+    directory: &Path,
+    password: Option<&str>,
+    more: &str,
+) -> std::path::PathBuf {
     use std::os::unix::fs::PermissionsExt;
     let settings = sandbox.settings();
     let port = if preset.implicit.is_empty() { sandbox.starttls() } else { sandbox.implicit() }.port();
@@ -104,7 +115,7 @@ fn write(preset: &Preset, sandbox: &Sandbox, directory: &Path, password: Option<
     };
     let configuration = format!(
         "hostname = \"relay.test\"\n[accounts.office]\nprovider = {:?}\nhost = \"127.0.0.1\"\nport = {port}\n\
-         address = {SENDER:?}\nca_file = \"{}\"\n{username}{credential}\n[storage]\ndirectory = \"{}\"\n",
+         address = {SENDER:?}\nca_file = \"{}\"\n{username}{credential}\n{more}[storage]\ndirectory = \"{}\"\n",
         preset.id,
         authority.display(),
         directory.join("spool").display(),
@@ -147,10 +158,37 @@ async fn each_provider_takes_a_mail_of_an_account_that_says_its_name() {
 }
 
 #[tokio::test]
-async fn a_foreign_sender_hears_the_providers_own_refusal() {
-    let mut refusals = 0;
+async fn mail_of_a_foreign_sender_arrives_at_each_provider_and_answers_go_to_whom_it_was_from() {
+    let mut fixed = 0;
     for preset in &presets::builtin() {
         let stage = Stage::of(preset, |_| {}).await;
+        let heard = stage.foreign_mail().await;
+        assert!(heard.starts_with("250"), "{}: {heard}", preset.id);
+        let arrived = stage.sandbox.mailbox().deliveries().pop().unwrap();
+        let mail = text(&arrived.bytes);
+        let (from, reverse_path) = (mail.contains(&format!("From: <{SENDER}>\r\n")), arrived.reverse_path.as_str());
+        match preset.sender {
+            SenderRule::Unknown | SenderRule::Rewritten => {
+                assert_eq!(reverse_path, "stranger@elsewhere.example", "{}", preset.id);
+                assert!(!from, "{}: {mail}", preset.id);
+            }
+            _ => {
+                assert_eq!(reverse_path, SENDER, "{}", preset.id);
+                assert!(from && mail.contains("Reply-To: <stranger@elsewhere.example>\r\n"), "{}: {mail}", preset.id);
+                assert!(mail.contains("X-Original-From: stranger@elsewhere.example\r\n"), "{}: {mail}", preset.id);
+                fixed += 1;
+            }
+        }
+        assert_eq!(stage.sandbox.violations(), [], "{}", preset.id);
+    }
+    assert!(fixed >= 15, "only {fixed} were fixed");
+}
+
+#[tokio::test]
+async fn a_foreign_sender_that_is_kept_hears_the_providers_own_refusal() {
+    let mut refusals = 0;
+    for preset in &presets::builtin() {
+        let stage = Stage::with(preset, "sender = { policy = \"keep\" }\n", |_| {}, None).await;
         let heard = stage.foreign_mail().await;
         let arrived = stage.sandbox.mailbox().deliveries().pop();
         match (preset.sender, &preset.replies.foreign_sender) {
@@ -197,7 +235,7 @@ async fn where_passwords_have_ended_the_right_one_does_not_help() {
     // The check refuses such an account, so this one goes by a preset of its own to the same provider.
     let open = Preset { id: "microsoft365".into(), password: PasswordKind::Mailbox, ..preset.clone() };
     let directory = tempfile::tempdir().unwrap();
-    let sources = Sources { path: Some(write(&open, &sandbox, directory.path(), None)), ..Sources::default() };
+    let sources = Sources { path: Some(write(&open, &sandbox, directory.path(), None, "")), ..Sources::default() };
     let mut config = config::load(&sources).unwrap().config;
     config.listeners[0].bind = vec!["127.0.0.1:0".parse().unwrap()];
     config.queue = without_queue();

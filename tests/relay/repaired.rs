@@ -7,7 +7,7 @@ use posthouse::journal::Masks;
 use posthouse::mail::{repair, stamp as fields};
 
 use crate::device::{RECIPIENT, SAMPLE, SENDER};
-use crate::scene::{Log, Scene, provider};
+use crate::scene::{Log, Scene, provider, untouched};
 use crate::stamp::{self, Stamp};
 
 /// A scan as a device sends it, with an attachment.
@@ -53,7 +53,11 @@ async fn every_repair_can_be_switched_off() {
         fields: fields::Fields { date: false, message_id: false },
         octets: repair::Settings { nul: false, long_lines: false },
     };
-    let scene = Scene::with(provider(), |config, _| config.fixups = off).await;
+    let scene = Scene::with(provider(), |config, _| {
+        config.fixups = off;
+        untouched(&mut config.accounts[0]);
+    })
+    .await;
     let body = [
         b"From: scanner@sandbox.example\r\nTo: office@example.com\r\n\r\na\0b\r\n",
         "x".repeat(1200).as_bytes(),

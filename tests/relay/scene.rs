@@ -18,7 +18,7 @@ use posthouse::inbound::settings::{self, Caps, DeviceAuth, Limits, LineEndings, 
 use posthouse::journal::{Journal, log};
 use posthouse::mail::header::parser::Charset;
 use posthouse::mail::rewrite::{self, Received};
-use posthouse::mail::sender::Allowance;
+use posthouse::mail::sender::{Allowance, Policy};
 use posthouse::net::clock::Clock;
 use posthouse::net::proxy::Proxies;
 use posthouse::net::trust;
@@ -45,6 +45,12 @@ pub struct Scene {
 /// The provider's defaults.
 pub fn provider() -> Settings {
     Settings::new().unwrap()
+}
+
+/// An account that sends mail as it is stored.
+pub fn untouched(account: &mut account::Settings) {
+    account.sender.policy = Policy::Keep;
+    account.fixups = rewrite::Fixups::NONE;
 }
 
 /// A provider that does not offer this.

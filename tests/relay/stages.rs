@@ -3,8 +3,9 @@
 //! Before the dot: 4yz and nothing arrived. After it: 451 4.4.2, and the log says that nobody knows.
 
 use posthouse::account::Encryption;
+use posthouse::config::Config;
 use posthouse::sandbox::fault::{Fault, Stage, Times};
-use posthouse::sandbox::{Extension, Offer, Settings};
+use posthouse::sandbox::{Extension, Offer, Sandbox, Settings};
 
 use crate::device::{RECIPIENT, SAMPLE, SENDER};
 use crate::scene::{Log, Scene, provider, provider_without};
@@ -134,9 +135,10 @@ async fn too_big_for_the_provider() {
 }
 
 #[tokio::test]
-async fn eight_bit_text_to_a_provider_without_8bitmime() {
+async fn eight_bit_text_to_a_provider_without_8bitmime_where_nothing_is_encoded() {
     let log = Log::capture();
-    let scene = Scene::with(provider_without(&Extension::EightBitMime), |_, _| {}).await;
+    let off = |config: &mut Config, _: &Sandbox| config.accounts[0].fixups.eight_bit_body = false;
+    let scene = Scene::with(provider_without(&Extension::EightBitMime), off).await;
     let mut device = scene.device().await;
     let heard = device.mail_to(&[RECIPIENT], &[SAMPLE, "Grüße\r\n".as_bytes()].concat()).await;
     assert_eq!(heard, "554 5.6.3 The provider takes no 8-bit messages");

@@ -160,8 +160,8 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         code: "sender_rejected",
-        // Postfix says so of the sender in reply to RCPT.
-        phases: &[Phase::Mail, Phase::Recipient],
+        // Postfix says so in reply to RCPT.
+        phases: &[Phase::Mail, Phase::Recipient, Phase::Data, Phase::Body, Phase::Dot],
         replies: &[550, 553, 554],
         words: &["sender address rejected"],
         cause: Cause::Message,

@@ -36,7 +36,7 @@ pub(super) fn sign(
     now: Moment,
 ) -> io::Result<Outcome> {
     if let Some(kind) = signature(&draft.head) {
-        let detail = format!("it carries an {kind} signature of its own, and no second one is put around that");
+        let detail = format!("it carries a signature of its own ({kind}), and no second one is put around that");
         draft.changes.push(Change::new(Rule::NotSigned, detail));
         return Ok(Outcome::Goes);
     }
@@ -96,6 +96,10 @@ fn signed(
     let form = if form == Form::Clear { "clear" } else { "opaque" };
     let detail = format!("{form}, by {} ({})", identity.facts().subject, identity.kind());
     draft.changes.push(Change::new(Rule::Signed, detail));
+    if Block::read(&draft.head).first("DKIM-Signature").is_some() {
+        let detail = "the body is in a signed part now, so the DKIM signature does not verify any more";
+        draft.changes.push(Change::new(Rule::Signature, detail));
+    }
     draft.head = signed.block;
     draft.head.extend_from_slice(b"\r\n");
     draft.body = signed.body;

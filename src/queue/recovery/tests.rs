@@ -73,6 +73,21 @@ async fn mail_without_an_account_is_held_until_one_is_back() {
     assert_eq!(house.claim("office").await.message().id, id.message);
 }
 
+/// An identity to sign it with may be there now; only a person knows whether what a person held may go.
+#[tokio::test(start_paused = true)]
+async fn what_lacked_something_is_tried_again_by_the_next_run_and_what_a_person_held_is_not() {
+    let house = House::new(keeping(), &["office"]);
+    let held = |by| {
+        let why = Why { code: String::new(), cause: Cause::Config, sentence: "no".into(), cure: String::new() };
+        Standing::Held { since: jiff::Timestamp::UNIX_EPOCH, until: None, by, why }
+    };
+    let unsigned = house.put_as("nas", "office", held(HeldBy::Message)).await;
+    let by_hand = house.put_as("nas", "office", held(HeldBy::Person)).await;
+    let house = restarted(house, &["office"], Known::default()).await;
+    assert_eq!(house.claim("office").await.message().id, unsigned.message);
+    assert!(matches!(house.row(by_hand).unwrap().standing, Standing::Held { by: HeldBy::Person, .. }));
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_read_at_first_is_looked_at_again() {
     let house = House::new(keeping(), &["office"]);

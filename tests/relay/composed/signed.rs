@@ -1,0 +1,127 @@
+//! Mail that an account signs (S/MIME): who signs, what becomes of mail that nobody may sign, and what is never signed.
+//!
+//! Whether other programs believe the signatures is asked of them, in the tests with real programs; here they are taken
+//! for what they are by their form.
+
+use std::path::Path;
+
+use posthouse::account::smime::{self, Form, IdentityFile, OverLimit, Passphrase, Without};
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair, SanType};
+
+use super::*;
+
+/// A certificate for this address and its key, in one file.
+fn identity(directory: &Path, address: &str) -> IdentityFile {
+    let key = KeyPair::generate().unwrap();
+    let mut parameters = CertificateParams::default();
+    parameters.subject_alt_names = vec![SanType::Rfc822Name(address.try_into().unwrap())];
+    parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::EmailProtection];
+    let certificate = parameters.self_signed(&key).unwrap();
+    let path = directory.join(format!("{address}.pem"));
+    std::fs::write(&path, format!("{}{}", certificate.pem(), key.serialize_pem())).unwrap();
+    IdentityFile { identity: path, key: None, passphrase: Passphrase::None, senders: Vec::new() }
+}
+
+fn signing(config: &mut Config, address: &str) -> smime::Settings {
+    let identities = vec![identity(config.storage.directory.parent().unwrap(), address)];
+    let (form, over_limit, without) = (Form::Clear, OverLimit::Clear, Without::Hold);
+    smime::Settings { identities, form, opaque_limit: smime::OPAQUE_LIMIT, over_limit, without }
+}
+
+#[tokio::test]
+async fn a_mail_of_somebody_with_an_identity_is_signed() {
+    for (form, kind) in [(Form::Clear, "multipart/signed;"), (Form::Opaque, "application/pkcs7-mime;")] {
+        let log = Log::capture();
+        let scene = Scene::with(provider(), |config, _| {
+            let smime = smime::Settings { form, ..signing(config, SENDER) };
+            config.accounts[0].smime = Some(smime);
+        })
+        .await;
+        assert!(scene.device().await.mail_to(&[RECIPIENT], LATIN).await.starts_with("250"));
+        let arrived = delivery(&scene, 1).await;
+        let text =
+            String::from_utf8(arrived.bytes.clone()).expect("what is signed is ASCII, whatever the provider takes");
+        assert!(text.contains(&format!("\r\nContent-Type: {kind}")), "{text}");
+        log.assert_line(&["changed for the provider", "eight_bit_body: ", "signed: ", "EC P-256"]);
+    }
+}
+
+#[tokio::test]
+async fn mail_that_nobody_may_sign_waits_for_an_identity() {
+    let log = Log::capture();
+    let scene = Scene::with(provider(), |config, _| {
+        keeping(config);
+        config.accounts[0].smime = Some(signing(config, "somebody@else.example"));
+    })
+    .await;
+    let heard = scene.device().await.mail().await;
+    assert!(heard.starts_with("250 2.0.0 Ok: queued"), "{heard}");
+    log.assert_line(&["attempt failed", "no S/MIME identity of the account is for the sender", "check --certificates"]);
+    let status = crate::control::run(crate::control::posthouse(&scene, &["accounts", "office"])).await.1;
+    assert!(!status.contains("held"), "the others may go on: {status}");
+
+    let (_directory, given) = {
+        let directory = tempfile::tempdir().unwrap();
+        let given = identity(directory.path(), SENDER);
+        (directory, given)
+    };
+    let scene = scene.restarted(|account| account.smime.as_mut().unwrap().identities.push(given)).await;
+    assert!(delivery(&scene, 1).await.text().contains("Content-Type: multipart/signed;"));
+}
+
+#[tokio::test]
+async fn mail_that_nobody_may_sign_goes_out_unsigned_where_that_is_wanted_and_that_is_said() {
+    let log = Log::capture();
+    let scene = Scene::with(provider(), |config, _| {
+        let smime = smime::Settings { without: Without::SendUnsigned, ..signing(config, "somebody@else.example") };
+        config.accounts[0].smime = Some(smime);
+    })
+    .await;
+    assert!(scene.device().await.mail().await.starts_with("250"));
+    assert!(delivery(&scene, 1).await.bytes.ends_with(SAMPLE));
+    log.assert_line(&["changed for the provider", "not_signed: no S/MIME identity"]);
+}
+
+#[tokio::test]
+async fn a_mail_too_large_to_be_signed_opaque_is_signed_clear_or_waits() {
+    for over_limit in [OverLimit::Clear, OverLimit::Hold] {
+        let scene = Scene::with(provider(), |config, _| {
+            keeping(config);
+            let smime = smime::Settings { form: Form::Opaque, opaque_limit: 10, over_limit, ..signing(config, SENDER) };
+            config.accounts[0].smime = Some(smime);
+        })
+        .await;
+        let heard = scene.device().await.mail().await;
+        if over_limit == OverLimit::Hold {
+            assert!(heard.starts_with("250 2.0.0 Ok: queued"), "{heard}");
+            assert_eq!(scene.sandbox.mailbox().count(), 0);
+        } else {
+            assert!(delivery(&scene, 1).await.text().contains("Content-Type: multipart/signed;"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_sender_policy_comes_before_the_signature() {
+    let scene = Scene::with(provider(), |config, _| {
+        config.accounts[0].sender.policy = Policy::Force;
+        config.accounts[0].smime = Some(signing(config, SENDER));
+    })
+    .await;
+    assert!(foreign_mail(&scene).await.starts_with("250"));
+    let arrived = delivery(&scene, 1).await;
+    let text = arrived.text();
+    assert!(text.contains(&format!("From: <{SENDER}>\r\n")) && text.contains("multipart/signed;"), "{text}");
+}
+
+#[tokio::test]
+async fn what_is_signed_already_is_not_signed_again() {
+    let log = Log::capture();
+    let scene = Scene::with(provider(), |config, _| config.accounts[0].smime = Some(signing(config, SENDER))).await;
+    let signed = b"From: scanner@sandbox.example\r\nTo: a@b.example\r\nMIME-Version: 1.0\r\nDate: x\r\n\
+        Message-ID: <3@device.example>\r\nContent-Type: multipart/signed; protocol=\"application/pgp-signature\"; boundary=b\r\n\
+        \r\n--b\r\n\r\ntext\r\n--b\r\nContent-Type: application/pgp-signature\r\n\r\nx\r\n--b--\r\n";
+    assert!(scene.device().await.mail_to(&[RECIPIENT], signed).await.starts_with("250"));
+    assert!(delivery(&scene, 1).await.bytes.ends_with(signed));
+    log.assert_line(&["changed for the provider", "not_signed: it carries a signature of its own (PGP)"]);
+}
