@@ -256,6 +256,7 @@ const ACCOUNT_FIXUPS: &[Key] = &[
     value("undisclosed", Kind::Flag).about("Add To: undisclosed-recipients:; where nobody is named"),
     value("bcc", Kind::Flag).about("Take Bcc out"),
     value("return_path", Kind::Flag).about("Take Return-Path out"),
+    value("duplicates", Kind::Flag).about("Keep one of a field that may stand once, such as Date or Subject"),
     value("mime_version", Kind::Flag).about("Add MIME-Version where it is missing"),
     value("encoded_words", Kind::Flag).about("Encode raw text beyond ASCII in the header"),
     value("eight_bit_body", Kind::Flag).about("Encode an 8-bit body for a provider that does not take it"),

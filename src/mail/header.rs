@@ -9,6 +9,7 @@ pub mod mailbox;
 pub mod parser;
 pub mod splice;
 pub mod token;
+pub mod usable;
 pub mod written;
 
 use block::Block;

@@ -66,6 +66,7 @@ pub const COVERED: &[(&str, &str)] = &[
     ("broken-date", "a Date that is none"),
     ("no-message-id", "no Message-ID (RFC 6409 §8.3)"),
     ("two-message-ids", "two Message-IDs"),
+    ("fields-twice", "fields that a mail may have once, several times (RFC 5322 §3.6)"),
     ("message-id-without-brackets", "a Message-ID without angle brackets"),
     ("from-missing", "no From (RFC 5322 §3.6)"),
     ("from-twice", "two From fields"),
