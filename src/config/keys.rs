@@ -302,8 +302,8 @@ const DELIVERY: &[Key] = &[
 ];
 
 const INTAKE_FIXUPS: &[Key] = &[
-    value("date", Kind::Flag).about("Add Date where it is missing"),
-    value("message_id", Kind::Flag).about("Add Message-ID where it is missing"),
+    value("date", Kind::Flag).about("Add Date where it is missing or nobody can read it"),
+    value("message_id", Kind::Flag).about("Add Message-ID where it is missing or says nothing"),
     value("nul", Kind::Flag).about("Take NUL octets out"),
     value("long_lines", Kind::Flag).about("Break lines over 998 octets"),
 ];

@@ -81,7 +81,7 @@ mod tests {
         let changes = [
             Change::new(Rule::EnvelopeSender, "jane@home.example became fax@example.com"),
             Change::new(Rule::From, "Jane Doe <jane@home.example> became fax@example.com"),
-            Change::new(Rule::Duplicates, "Cc stood 2 times, Jane Doe <jane@home.example> was taken out"),
+            Change::new(Rule::Duplicates, "one Cc of 2 stays, Jane Doe <jane@home.example> was taken out"),
             Change::new(Rule::Bcc, "was taken out"),
         ];
         let shown = |masks: Masks| masks.changes(&changes);

@@ -66,6 +66,8 @@ pub const COVERED: &[(&str, &str)] = &[
     ("broken-date", "a Date that is none"),
     ("no-message-id", "no Message-ID (RFC 6409 §8.3)"),
     ("two-message-ids", "two Message-IDs"),
+    ("message-id-unreadable", "a Message-ID that identifies nothing (RFC 6409 §8.3)"),
+    ("old-date", "a Date as it was written before RFC 5322 (§4.3)"),
     ("fields-twice", "fields that a mail may have once, several times (RFC 5322 §3.6)"),
     ("message-id-without-brackets", "a Message-ID without angle brackets"),
     ("from-missing", "no From (RFC 5322 §3.6)"),

@@ -64,24 +64,24 @@ pub(super) fn repair(page: &mut Page<'_>, charset: &Charset) -> Option<Vec<u8>> 
             splice.remove(field.whole.clone());
         }
         let done = match &all {
-            Some(_) => "its addresses stand in one now".to_owned(),
+            Some(_) => ", with the addresses of all".to_owned(),
             None => taken_out(kind, &fields[usize::from(kept == 0)], charset),
         };
         if let Some(all) = all {
             splice.replace(&fields[kept], &all);
         }
-        page.tell(Rule::Duplicates, format!("{name} stood {} times, {done}", fields.len()));
+        page.tell(Rule::Duplicates, format!("one {name} of {} stays{done}", fields.len()));
     }
     splice.finish()
 }
 
 fn taken_out(kind: Kind, field: &Field<'_>, charset: &Charset) -> String {
     if matches!(kind, Kind::Text | Kind::Body) {
-        return "one of them stays".to_owned();
+        return String::new();
     }
     match one_line(&text(field, charset), SHOWN).as_str() {
-        "" => "an empty one was taken out".to_owned(),
-        was => format!("{was} was taken out"),
+        "" => ", an empty one was taken out".to_owned(),
+        was => format!(", {was} was taken out"),
     }
 }
 

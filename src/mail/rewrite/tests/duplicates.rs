@@ -39,7 +39,10 @@ fn the_first_that_says_something_stays() {
     assert_eq!(rest, "Date: Sun, 22 Nov 2026 09:05:00 +0100\r\nMessage-ID: <7@b>\r\n");
     assert_eq!(
         told,
-        ["duplicates: Date stood 2 times, now was taken out", "duplicates: Message-ID stood 2 times, 7 was taken out"]
+        [
+            "duplicates: one Date of 2 stays, now was taken out",
+            "duplicates: one Message-ID of 2 stays, 7 was taken out"
+        ]
     );
     let (rest, told) =
         once("Subject:\r\nSubject: Fax\r\nReply-To: nobody\r\nReply-To: r@b\r\nSender:\r\nSender: s@b\r\n");
@@ -47,9 +50,9 @@ fn the_first_that_says_something_stays() {
     assert_eq!(
         told,
         [
-            "duplicates: Sender stood 2 times, an empty one was taken out",
-            "duplicates: Reply-To stood 2 times, nobody was taken out",
-            "duplicates: Subject stood 2 times, one of them stays",
+            "duplicates: one Sender of 2 stays, an empty one was taken out",
+            "duplicates: one Reply-To of 2 stays, nobody was taken out",
+            "duplicates: one Subject of 2 stays",
         ]
     );
     // Where none does, one stays none the less.
@@ -72,7 +75,7 @@ fn no_recipient_is_lost() {
         assert_eq!((rest.as_str(), told.len()), (joined, 1), "{told:?}");
     }
     let (_, told) = once("Cc: a@b\r\nCc: c@d\r\n");
-    assert_eq!(told, ["duplicates: Cc stood 2 times, its addresses stand in one now"]);
+    assert_eq!(told, ["duplicates: one Cc of 2 stays, with the addresses of all"]);
     assert_eq!(field(&keep(), b"From: a@b\r\nCc: a@b\r\nCc: \xFC <c@d>\r\n", "Cc"), b"a@b, =?UTF-8?B?w7w=?= <c@d>");
 }
 
