@@ -36,7 +36,9 @@ impl Masks {
             Rule::Sender,
             Rule::ReplyTo,
             Rule::OriginalFrom,
-            Rule::Duplicates,
+            // The subject of a certificate may be a person.
+            Rule::Signed,
+            Rule::NotSigned,
         ];
         let told = |change: &Change| {
             let hidden = self.addresses && of_people.contains(&change.rule);
