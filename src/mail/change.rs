@@ -38,6 +38,8 @@ pub enum Rule {
     Bcc,
     /// `Return-Path` was taken out.
     ReturnPath,
+    /// A field that may stand once stood there several times.
+    Duplicates,
     /// `MIME-Version` was missing.
     MimeVersion,
     /// `received = "minimal"`
@@ -78,6 +80,7 @@ impl Rule {
             Self::Undisclosed => "undisclosed",
             Self::Bcc => "bcc",
             Self::ReturnPath => "return_path",
+            Self::Duplicates => "duplicates",
             Self::MimeVersion => "mime_version",
             Self::Received => "received",
             Self::EncodedWords => "encoded_words",

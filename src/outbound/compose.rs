@@ -171,7 +171,7 @@ impl Composer {
         each_piece(&draft.body, message, |octets| scanner.push(octets))?;
         let (_, structure, signature) = scanner.finish();
         let structure = structure.expect("the scanner was asked for it");
-        let SevenBit { body, fields } = match seven_bit(&structure, &self.rules.charset) {
+        let SevenBit { body, fields, changes } = match seven_bit(&structure, &self.rules.charset) {
             Ok(seven_bit) => seven_bit,
             Err(why) => return Ok(Err(why)),
         };
@@ -180,7 +180,7 @@ impl Composer {
         }
         draft.body = body;
         draft.eight_bit = false;
-        draft.changes.push(Change::new(Rule::EightBitBody, "8-bit text in the body was encoded"));
+        draft.changes.extend(changes);
         if signature == Some(Signature::Dkim) {
             let detail = "the body was encoded, so a DKIM signature over it does not verify any more";
             draft.changes.push(Change::new(Rule::Signature, detail));

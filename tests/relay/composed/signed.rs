@@ -47,6 +47,15 @@ async fn a_mail_of_somebody_with_an_identity_is_signed() {
 }
 
 #[tokio::test]
+async fn a_mail_with_the_raw_name_of_an_attachment_is_signed_with_the_name_in_ascii() {
+    let scene = Scene::with(provider(), |config, _| config.accounts[0].smime = Some(signing(config, SENDER))).await;
+    assert!(scene.device().await.mail_to(&[RECIPIENT], NAMED).await.starts_with("250"));
+    let arrived = delivery(&scene, 1).await;
+    let text = String::from_utf8(arrived.bytes.clone()).expect("what is signed is ASCII");
+    assert!(text.contains("\r\nContent-Type: multipart/signed;") && text.contains(NAMED_IN_ASCII), "{text}");
+}
+
+#[tokio::test]
 async fn mail_that_nobody_may_sign_waits_for_an_identity() {
     let log = Log::capture();
     let scene = Scene::with(provider(), |config, _| {
@@ -157,7 +166,7 @@ async fn the_sender_policy_comes_before_the_signature() {
 async fn what_is_signed_already_is_not_signed_again() {
     let log = Log::capture();
     let scene = Scene::with(provider(), |config, _| config.accounts[0].smime = Some(signing(config, SENDER))).await;
-    let signed = b"From: scanner@sandbox.example\r\nTo: a@b.example\r\nMIME-Version: 1.0\r\nDate: x\r\n\
+    let signed = b"From: scanner@sandbox.example\r\nTo: a@b.example\r\nMIME-Version: 1.0\r\nDate: Sun, 22 Nov 2026 09:05:00 +0100\r\n\
         Message-ID: <3@device.example>\r\nContent-Type: multipart/signed; protocol=\"application/pgp-signature\"; boundary=b\r\n\
         \r\n--b\r\n\r\ntext\r\n--b\r\nContent-Type: application/pgp-signature\r\n\r\nx\r\n--b--\r\n";
     assert!(scene.device().await.mail_to(&[RECIPIENT], signed).await.starts_with("250"));
