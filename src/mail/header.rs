@@ -1,9 +1,11 @@
 //! The header of a message, read for what the relay must know and never rebuilt.
 //!
-//! [`block`] finds the fields and where they stand, [`parser`] tells what a value says, and [`splice`] edits. Only the
+//! [`block`] finds the fields and where they stand, [`parser`] tells what a value says, [`eight_bit`] writes it in ASCII, and
+//! [`splice`] edits. Only the
 //! header block is read: what stands in a MIME part is not a message header, whatever it looks like.
 
 pub mod block;
+pub mod eight_bit;
 pub mod glance;
 pub mod mailbox;
 pub mod parser;

@@ -28,6 +28,7 @@ use crate::queue::body::Body;
 use crate::queue::{Kind, Lease, Message};
 use crate::smtp::client::Order;
 use crate::smtp::extension::Extensions;
+use signing::Signer;
 
 /// Octets of a body that are looked at in one go.
 const BLOCK: usize = 64 * 1024;
@@ -91,6 +92,12 @@ pub(super) enum CannotCompose {
     Unsendable(Unsendable),
 }
 
+impl From<Unsendable> for CannotCompose {
+    fn from(why: Unsendable) -> Self {
+        Self::Unsendable(why)
+    }
+}
+
 impl From<io::Error> for CannotCompose {
     fn from(error: io::Error) -> Self {
         Self::Read(error)
@@ -133,23 +140,27 @@ impl Composer {
             head: rewritten.unwrap_or_else(|| block.clone()),
             changes,
         };
-        // Of what the account signs as well: a signature over 8-bit text would not outlive the way (RFC 8551 §3.1.3).
         let signing = self.signing.as_ref().filter(|_| !matches!(message.kind, Kind::Notice { .. }));
+        let held = signing.map(|signing| signing.current(work.now.steady));
+        let mut signer = match signing.zip(held.as_deref()) {
+            Some((signing, held)) => Signer::choose(&mut draft, signing.settings(), held, work.now.wall)?,
+            None => None,
+        };
+        // Of what is signed as well: a signature over 8-bit text would not outlive the way (RFC 8551 §3.1.3).
         let for_provider = !offered.eight_bit_mime && self.rules.fixups.eight_bit_body;
-        let mut cannot = None;
-        if draft.eight_bit && (for_provider || signing.is_some()) {
-            match self.seven_bit(message, &block, &mut draft)? {
-                Ok(()) => {}
-                Err(why) if for_provider => {
-                    return Err(CannotCompose::Unsendable(Unsendable::EightBit { why: why.to_string() }));
-                }
-                Err(why) => cannot = Some(why.to_string()),
+        if draft.eight_bit
+            && (for_provider || signer.is_some())
+            && let Err(why) = self.seven_bit(message, &block, &mut draft)?
+        {
+            if for_provider {
+                return Err(Unsendable::EightBit { why: why.to_string() }.into());
+            }
+            if let Some(signer) = signer.take() {
+                signer.cannot(&mut draft, &why)?;
             }
         }
-        if let Some(signing) = signing
-            && let signing::Outcome::Held(why) = signing::sign(&mut draft, message, signing, cannot, work.now)?
-        {
-            return Err(CannotCompose::Unsendable(Unsendable::NotSigned { why }));
+        if let Some(signer) = signer {
+            signer.sign(&mut draft, message)?;
         }
         self.finish(work, draft, reverse_path)
     }
@@ -160,7 +171,7 @@ impl Composer {
         each_piece(&draft.body, message, |octets| scanner.push(octets))?;
         let (_, structure, signature) = scanner.finish();
         let structure = structure.expect("the scanner was asked for it");
-        let SevenBit { body, fields } = match seven_bit(&structure, &self.rules.charset) {
+        let SevenBit { body, fields, changes } = match seven_bit(&structure, &self.rules.charset) {
             Ok(seven_bit) => seven_bit,
             Err(why) => return Ok(Err(why)),
         };
@@ -169,7 +180,7 @@ impl Composer {
         }
         draft.body = body;
         draft.eight_bit = false;
-        draft.changes.push(Change::new(Rule::EightBitBody, "8-bit text in the body was encoded"));
+        draft.changes.extend(changes);
         if signature == Some(Signature::Dkim) {
             let detail = "the body was encoded, so a DKIM signature over it does not verify any more";
             draft.changes.push(Change::new(Rule::Signature, detail));

@@ -53,6 +53,9 @@ impl Findings {
                 *outcome = verdict::of_foreign_sender(diagnosis.clone());
             }
         }
+        if let Some((_, diagnosis)) = &mut self.failure {
+            *diagnosis = verdict::with_own_sender(diagnosis.clone());
+        }
     }
 
     /// Whether a sender was refused.

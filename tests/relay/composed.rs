@@ -64,6 +64,7 @@ async fn a_sender_that_is_refused_once_costs_no_second_mail_and_not_the_first_on
         let scene = Scene::with(strict(at), |config, _| keeping(config)).await;
         let heard = foreign_mail(&scene).await;
         assert!(heard.starts_with("250 2.0.0 Ok: queued"), "{at:?}: {heard}");
+        log.assert_line(&["attempt failed", "it goes out again from the account's own address"]);
         let arrived = delivery(&scene, 1).await;
         assert_eq!(arrived.reverse_path, SENDER);
         assert!(arrived.text().contains(&format!("Reply-To: <{STRANGER}>\r\n")), "{}", arrived.text());
@@ -159,6 +160,58 @@ async fn eight_bit_text_is_encoded_for_a_provider_that_does_not_take_it_and_for_
     let scene = Scene::start().await;
     assert!(scene.device().await.mail_to(&[RECIPIENT], LATIN).await.starts_with("250"));
     assert!(delivery(&scene, 1).await.bytes.ends_with(LATIN));
+}
+
+/// A scan whose name the scanner writes as it comes.
+const NAMED: &[u8] = b"From: scanner@sandbox.example\r\nTo: office@example.com\r\nMIME-Version: 1.0\r\n\
+    Date: Sun, 22 Nov 2026 09:05:00 +0100\r\nMessage-ID: <4@device.example>\r\n\
+    Content-Type: multipart/mixed; boundary=b\r\n\r\nf\xfcr alle\r\n--b\r\n\
+    Content-Type: application/pdf; name=\"B\xfcro.pdf\"\r\nContent-Transfer-Encoding: base64\r\n\
+    Content-Disposition: attachment; filename=\"B\xfcro.pdf\"\r\n\r\nQUJD\r\n--b--\r\n";
+
+/// The same, as every provider takes it.
+const NAMED_IN_ASCII: &str = "\r\n\r\n--b\r\nContent-Type: application/pdf; name*=UTF-8''B%C3%BCro.pdf\r\n\
+    Content-Transfer-Encoding: base64\r\n\
+    Content-Disposition: attachment; filename*=UTF-8''B%C3%BCro.pdf\r\n\r\nQUJD\r\n--b--\r\n";
+
+#[tokio::test]
+async fn the_raw_name_of_an_attachment_is_encoded_for_a_provider_that_takes_no_eight_bit_text() {
+    let log = Log::capture();
+    let scene = Scene::with(provider_without(&Extension::EightBitMime), |_, _| {}).await;
+    assert!(scene.device().await.mail_to(&[RECIPIENT], NAMED).await.starts_with("250"));
+    let arrived = delivery(&scene, 1).await;
+    assert!(arrived.text().ends_with(NAMED_IN_ASCII), "{}", arrived.text());
+    assert!(!arrived.mail_parameters.iter().any(|parameter| parameter.starts_with("BODY")));
+    log.assert_line(&["changed for the provider", "encoded_words: in Content-Type, Content-Disposition of a part"]);
+    log.assert_line(&["changed for the provider", "no reader shows"]);
+
+    let scene = Scene::start().await;
+    assert!(scene.device().await.mail_to(&[RECIPIENT], NAMED).await.starts_with("250"));
+    assert!(delivery(&scene, 1).await.bytes.ends_with(NAMED));
+}
+
+#[tokio::test]
+async fn a_body_that_must_be_encoded_breaks_its_dkim_signature_and_that_is_said() {
+    let signed = [b"DKIM-Signature: v=1; d=sandbox.example; s=a; bh=x; b=y\r\n".as_slice(), LATIN].concat();
+    let log = Log::capture();
+    let scene = Scene::with(provider_without(&Extension::EightBitMime), |_, _| {}).await;
+    assert!(scene.device().await.mail_to(&[RECIPIENT], &signed).await.starts_with("250"));
+    let arrived = delivery(&scene, 1).await;
+    let text = arrived.text();
+    assert!(text.contains("Gr=FC=DFe") && text.contains("DKIM-Signature: v=1;"), "{text}");
+    log.assert_line(&[
+        "changed for the provider",
+        "eight_bit_body: ",
+        "signature: ",
+        "DKIM",
+        "does not verify any more",
+    ]);
+
+    let log = Log::capture();
+    let scene = Scene::start().await;
+    assert!(scene.device().await.mail_to(&[RECIPIENT], &signed).await.starts_with("250"));
+    assert!(delivery(&scene, 1).await.bytes.ends_with(LATIN));
+    assert_eq!(log.count(&["does not verify any more"]), 0, "{}", log.text());
 }
 
 #[tokio::test]

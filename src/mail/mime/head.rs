@@ -19,7 +19,6 @@ pub(super) struct Head {
     pub(super) encoding: Encoding,
     /// All of the field, counted from the beginning of the header.
     pub(super) encoding_field: Option<Range<usize>>,
-    pub(super) eight_bit: bool,
     pub(super) trouble: Option<Trouble>,
 }
 
@@ -37,7 +36,6 @@ impl Head {
             disposition: block.first("Content-Disposition").and_then(|field| parser::content(field.value)),
             encoding: encodings[0].as_ref().map_or(Encoding::SevenBit, |f| Encoding::of(&parser::keyword(f.value))),
             encoding_field: encodings[0].as_ref().map(|field| field.whole.clone()),
-            eight_bit: !octets.is_ascii(),
             trouble: if no_field { Some(Trouble::NoField) } else { twice.then_some(Trouble::Twice) },
         }
     }

@@ -80,8 +80,12 @@ pub struct Part {
     pub nature: Nature,
     /// An octet above 127 is in its content; what parts within it hold is said there.
     pub eight_bit: bool,
-    /// One is in its header.
-    pub eight_bit_header: bool,
+    /// The header of a part within the message where an octet above 127 is in it; without octets where those are not
+    /// kept, which is said as [`Trouble`].
+    pub eight_bit_header: Option<Vec<u8>>,
+    /// Of a multipart that holds 8-bit itself: what stands before the first boundary and behind the last one, if there
+    /// is a first. No reader shows it (RFC 2046 §5.1.1).
+    pub aside: Vec<Range<u64>>,
     /// The content is UTF-8.
     pub utf8: bool,
     /// A signature covers it: not one octet may change.
@@ -97,6 +101,8 @@ pub enum Trouble {
     TooManyParts,
     #[error("the header of a part is larger than 64 KiB")]
     HeaderTooLarge,
+    #[error("the headers of its parts hold 8-bit text and are larger than {} KiB", super::scan::MOST_KEPT / 1024)]
+    HeadersTooLarge,
     #[error("the header of a part has a line that is no field")]
     NoField,
     #[error("a part says twice what it is")]

@@ -2,8 +2,8 @@
 //!
 //! Guarantees: a boundary counts only at the beginning of a line and if nothing but blanks follows it; an outer boundary
 //! ends all that is open within; where the pieces were cut makes no difference. Memory is bounded: a header of
-//! [`LARGEST_HEADER`], [`DEEPEST`] open parts, [`MOST_PARTS`] in the list. What is beyond is content like any other, and
-//! said as [`Trouble`]. NULs are read as if they were not there, because they will not be. Line endings are CRLF already.
+//! [`LARGEST_HEADER`], [`DEEPEST`] open parts, [`MOST_PARTS`] in the list, [`MOST_KEPT`] of headers in it. What is beyond
+//! is content like any other, and said as [`Trouble`]. NULs are read as if they were not there, because they will not be. Line endings are CRLF already.
 
 mod entity;
 
@@ -24,6 +24,9 @@ pub const DEEPEST: usize = 20;
 
 /// Parts in all.
 pub const MOST_PARTS: usize = 1_000;
+
+/// Headers of parts that are kept because 8-bit text is in them, octets of all of them.
+pub const MOST_KEPT: usize = 256 * 1024;
 
 /// Octets of a line that are looked at to see whether it is a boundary.
 const LOOKED_AT: usize = 512;
@@ -73,6 +76,8 @@ struct Gathered {
     /// Where the current line begins in them.
     line: usize,
     too_large: bool,
+    /// An octet above 127 was in them.
+    eight_bit: bool,
     /// Then what is found in them stands elsewhere in the message.
     had_nul: bool,
 }
@@ -96,6 +101,8 @@ struct Found {
     mime_version: bool,
     /// Only if somebody asked.
     parts: Option<Vec<Part>>,
+    /// Octets of headers in them.
+    kept: usize,
 }
 
 impl Scanner {
@@ -111,6 +118,7 @@ impl Scanner {
             dkim: signature.is_some(),
             mime_version: read.first("MIME-Version").is_some(),
             parts: None,
+            kept: 0,
         };
         let mut scanner = Self {
             at: block.len() as u64,
@@ -123,7 +131,7 @@ impl Scanner {
         // A message may end within its header.
         let has_empty_line = block == b"\r\n" || block.ends_with(b"\r\n\r\n");
         let fields = if has_empty_line { &block[..block.len() - 2] } else { block };
-        scanner.enter(Head::read(fields, false), 0..fields.len() as u64, scanner.at);
+        scanner.enter(Head::read(fields, false), None, 0..fields.len() as u64, scanner.at);
         scanner.line.start = scanner.at;
         scanner
     }
@@ -246,11 +254,10 @@ impl Scanner {
             self.found.trouble.get_or_insert(Trouble::TooManyParts);
         }
         self.state = State::Body;
-        let Some(Inner::Multipart { is_open, .. }) = self.open.last_mut().map(|entity| &mut entity.inner) else {
-            return;
-        };
+        let Some(entity) = self.open.last_mut() else { return };
+        entity.delimit(start);
         if closes || full {
-            *is_open = false;
+            entity.close(self.at);
         } else {
             self.state = State::Header(Gathered::at(self.at));
         }
@@ -267,11 +274,12 @@ impl Scanner {
         if gathered.had_nul {
             self.found.trouble.get_or_insert(Trouble::NoField);
         }
-        self.enter(head, gathered.start..end, body);
+        let raw = gathered.eight_bit.then(|| self.found.keep(gathered.octets));
+        self.enter(head, raw, gathered.start..end, body);
     }
 
     /// A part whose content begins here.
-    fn enter(&mut self, head: Head, header: Range<u64>, body: u64) {
+    fn enter(&mut self, head: Head, raw: Option<Vec<u8>>, header: Range<u64>, body: u64) {
         self.seen += 1;
         let signed = self.open.last().is_some_and(Entity::signs) || head.is_signed_object();
         self.found.signature = self.found.signature.or(head.signature());
@@ -280,7 +288,7 @@ impl Scanner {
         if matches!(inner, Inner::Message) {
             self.state = State::Header(Gathered::at(body));
         }
-        self.open.push(Entity::new(head, header, body, inner, signed));
+        self.open.push(Entity::new(head, raw, header, body, inner, signed));
     }
 
     /// A part that ends here.
@@ -292,7 +300,9 @@ impl Scanner {
             let size = if part.nature == Nature::Leaf { entity.decoded(at_delimiter) } else { length };
             self.found.facts.add(&entity.head, part.nature, size);
         }
-        self.found.parts.iter_mut().for_each(|parts| parts.push(part.clone()));
+        if let Some(parts) = &mut self.found.parts {
+            parts.push(part);
+        }
     }
 
     /// The line is no boundary after all.
@@ -309,12 +319,28 @@ impl Scanner {
     }
 }
 
+impl Found {
+    /// A header with 8-bit text in it, if somebody asked and there is room.
+    fn keep(&mut self, octets: Vec<u8>) -> Vec<u8> {
+        if self.parts.is_none() {
+            return Vec::new();
+        }
+        self.kept += octets.len();
+        if self.kept > MOST_KEPT {
+            self.trouble.get_or_insert(Trouble::HeadersTooLarge);
+            return Vec::new();
+        }
+        octets
+    }
+}
+
 impl Gathered {
     fn at(start: u64) -> Self {
-        Self { octets: Vec::new(), start, line: 0, too_large: false, had_nul: false }
+        Self { octets: Vec::new(), start, line: 0, too_large: false, eight_bit: false, had_nul: false }
     }
 
     fn push(&mut self, octets: &[u8]) {
+        self.eight_bit |= !octets.is_ascii();
         if self.too_large || self.octets.len() + octets.len() > LARGEST_HEADER {
             self.too_large = true;
             self.octets = Vec::new();

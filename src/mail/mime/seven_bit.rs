@@ -1,17 +1,23 @@
 //! A body for a provider that does not take 8-bit, and for signing: 8-bit content encoded, all else untouched.
 //!
-//! Guarantees that decoding gives every part back octet for octet, and that nothing a signature covers changes. It is
-//! not tried where that cannot be had: [`NotSafe`] says why (RFC 6152 §3: then the message must not be sent). The fields
-//! of the message itself are not edited here but named, because others edit that header too.
+//! Guarantees that decoding gives every part back octet for octet and every field of its header as text, and that nothing
+//! a signature covers changes. It is not tried where that cannot be had: [`NotSafe`] says why (RFC 6152 §3: then the
+//! message must not be sent). The fields of the message itself are not edited here but named, because others edit that
+//! header too.
 
 use std::ops::Range;
 
 use super::part::{Encoding, Nature, Part, Structure, Trouble};
+use crate::mail::change::{Change, Rule};
 use crate::mail::header::block::Block;
+use crate::mail::header::eight_bit::encoded;
 use crate::mail::header::parser::Charset;
 use crate::mail::header::splice::{Place, Splice};
 use crate::mail::header::written::Written;
 use crate::mail::pieces::Piece;
+
+/// So many names of fields are told.
+const MOST_TOLD: usize = 20;
 
 /// The body, and what the header of the message has to say of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +26,8 @@ pub struct SevenBit {
     pub body: Vec<Piece>,
     /// Fields of the message.
     pub fields: Fields,
+    /// What was done to the body.
+    pub changes: Vec<Change>,
 }
 
 /// What the header of the message has to say; nothing where it is right as it is.
@@ -40,10 +48,10 @@ pub enum NotSafe {
     Signed,
     #[error("its structure is not clear: {0}")]
     Unclear(Trouble),
-    #[error("there is 8-bit text in the header of a part")]
+    #[error("the header of a part holds 8-bit text that cannot be written otherwise")]
     Header,
-    #[error("there is 8-bit text between its parts")]
-    Between,
+    #[error("a multipart holds 8-bit text and no part")]
+    NoPart,
     #[error("a part of the type {0} may not be encoded, and holds 8-bit")]
     Nested(String),
     #[error("a part says it is encoded, and holds 8-bit all the same")]
@@ -56,23 +64,24 @@ pub enum NotSafe {
 /// When it cannot be done without changing what the message means.
 pub fn seven_bit(structure: &Structure, charset: &Charset) -> Result<SevenBit, NotSafe> {
     let Some((root, within)) = structure.parts.split_first() else {
-        return Ok(SevenBit { body: Vec::new(), fields: Fields::default() });
+        return Ok(SevenBit { body: Vec::new(), fields: Fields::default(), changes: Vec::new() });
     };
     if let Some(trouble) = structure.trouble
-        && structure.parts.iter().any(|part| part.eight_bit || part.eight_bit_header)
+        && structure.parts.iter().any(|part| part.eight_bit || part.eight_bit_header.is_some())
     {
         return Err(NotSafe::Unclear(trouble));
     }
-    let mut edits = Vec::new();
+    let (mut edits, mut names) = (Vec::new(), Vec::new());
     for part in within {
-        if part.eight_bit_header {
-            return Err(if part.signed { NotSafe::Signed } else { NotSafe::Header });
-        }
-        if let Some(encoding) = change(part)? {
+        let encoding = change(part)?;
+        edits.extend(edits_of_header(part, charset, encoding.is_some(), &mut names)?);
+        if let Some(encoding) = encoding {
             edits.push(edit_of_fields(part, encoding, charset));
             edits.extend(edit_of_content(part, encoding, root.body.end));
         }
     }
+    // Every reader ignores what stands there (RFC 2046 §5.1.1), so that nobody misses it, and somebody would miss the mail.
+    edits.extend(structure.parts.iter().flat_map(|part| &part.aside).map(|aside| (aside.clone(), Vec::new())));
     let mut fields = Fields::default();
     if let Some(encoding) = change(root)? {
         edits.extend(edit_of_content(root, encoding, root.body.end));
@@ -80,21 +89,39 @@ pub fn seven_bit(structure: &Structure, charset: &Charset) -> Result<SevenBit, N
         fields.content_type = (!root.has_type && root.eight_bit).then(|| content_type(root, charset));
         fields.mime_version = !structure.mime_version;
     }
-    Ok(SevenBit { body: pieces(edits, root.body.clone()), fields })
+    let changes = changes(&structure.parts, &names);
+    Ok(SevenBit { body: pieces(edits, root.body.clone()), fields, changes })
+}
+
+/// What was done, in words.
+fn changes(parts: &[Part], names: &[String]) -> Vec<Change> {
+    let mut changes = Vec::new();
+    if parts.iter().any(|part| part.eight_bit && part.nature == Nature::Leaf) {
+        changes.push(Change::new(Rule::EightBitBody, "8-bit text in the body was encoded"));
+    }
+    if parts.iter().any(|part| !part.aside.is_empty()) {
+        let detail = "8-bit text before or behind the parts, which no reader shows, was taken out";
+        changes.push(Change::new(Rule::EightBitBody, detail));
+    }
+    if !names.is_empty() {
+        changes.push(Change::new(Rule::EncodedWords, format!("in {} of a part", names.join(", "))));
+    }
+    changes
 }
 
 /// What the part is to be encoded with, if that changes.
 fn change(part: &Part) -> Result<Option<Encoding>, NotSafe> {
+    // A label may stay where it cannot be changed: the octets are 7-bit all the same.
+    let is_labelled = matches!(part.encoding, Encoding::EightBit | Encoding::Binary) && !part.signed;
+    let label = is_labelled.then_some(Encoding::SevenBit);
     if !part.eight_bit {
-        // A label may stay where it cannot be changed: the octets are 7-bit all the same.
-        let label = matches!(part.encoding, Encoding::EightBit | Encoding::Binary);
-        return Ok((label && !part.signed).then_some(Encoding::SevenBit));
+        return Ok(label);
     }
     if part.signed {
         return Err(NotSafe::Signed);
     }
     if part.nature != Nature::Leaf {
-        return Err(NotSafe::Between);
+        return if part.aside.is_empty() { Err(NotSafe::NoPart) } else { Ok(label) };
     }
     if !part.encoding.is_identity() {
         return Err(NotSafe::Encoded);
@@ -115,6 +142,37 @@ fn is_wide(part: &Part) -> bool {
 
 /// Octets of the message, and what stands there instead.
 type Edit = (Range<u64>, Vec<Piece>);
+
+/// The fields of a part with 8-bit text in them, as ASCII; not the one that is replaced anyway.
+fn edits_of_header(
+    part: &Part,
+    charset: &Charset,
+    encoding_is_replaced: bool,
+    names: &mut Vec<String>,
+) -> Result<Vec<Edit>, NotSafe> {
+    let Some(raw) = &part.eight_bit_header else { return Ok(Vec::new()) };
+    if part.signed {
+        return Err(NotSafe::Signed);
+    }
+    let block = Block::read(raw);
+    if block.mailbox_lines().any(|line| !raw[line].is_ascii()) {
+        return Err(NotSafe::Header);
+    }
+    let in_message = |range: Range<usize>| part.header.start + range.start as u64..part.header.start + range.end as u64;
+    let mut edits = Vec::new();
+    for field in block.fields().filter(|field| !field.value.is_ascii()) {
+        let range = in_message(field.whole.clone());
+        if encoding_is_replaced && part.encoding_field.as_ref() == Some(&range) {
+            continue;
+        }
+        let written = encoded(&field, charset).filter(|written| written.octets().is_ascii());
+        edits.push((range, vec![Piece::Own(written.ok_or(NotSafe::Header)?.octets().to_vec())]));
+        if names.len() < MOST_TOLD && !names.iter().any(|name| name == field.name) {
+            names.push(field.name.to_owned());
+        }
+    }
+    Ok(edits)
+}
 
 fn edit_of_fields(part: &Part, encoding: Encoding, charset: &Charset) -> Edit {
     let mut fields = format!("Content-Transfer-Encoding: {}\r\n", word(encoding));

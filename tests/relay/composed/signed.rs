@@ -47,6 +47,15 @@ async fn a_mail_of_somebody_with_an_identity_is_signed() {
 }
 
 #[tokio::test]
+async fn a_mail_with_the_raw_name_of_an_attachment_is_signed_with_the_name_in_ascii() {
+    let scene = Scene::with(provider(), |config, _| config.accounts[0].smime = Some(signing(config, SENDER))).await;
+    assert!(scene.device().await.mail_to(&[RECIPIENT], NAMED).await.starts_with("250"));
+    let arrived = delivery(&scene, 1).await;
+    let text = String::from_utf8(arrived.bytes.clone()).expect("what is signed is ASCII");
+    assert!(text.contains("\r\nContent-Type: multipart/signed;") && text.contains(NAMED_IN_ASCII), "{text}");
+}
+
+#[tokio::test]
 async fn mail_that_nobody_may_sign_waits_for_an_identity() {
     let log = Log::capture();
     let scene = Scene::with(provider(), |config, _| {
@@ -80,23 +89,62 @@ async fn mail_that_nobody_may_sign_goes_out_unsigned_where_that_is_wanted_and_th
     assert!(scene.device().await.mail().await.starts_with("250"));
     assert!(delivery(&scene, 1).await.bytes.ends_with(SAMPLE));
     log.assert_line(&["changed for the provider", "not_signed: no S/MIME identity"]);
+    assert!(scene.device().await.mail_to(&[RECIPIENT], LATIN).await.starts_with("250"));
+    assert!(delivery(&scene, 2).await.bytes.ends_with(LATIN), "it was encoded for a signature that does not come");
+}
+
+/// An account that signs opaque, and nothing of more than ten octets.
+async fn narrow(over_limit: OverLimit, without: Without) -> Scene {
+    Scene::with(provider(), |config, _| {
+        keeping(config);
+        let signing = signing(config, SENDER);
+        let smime = smime::Settings { form: Form::Opaque, opaque_limit: 10, over_limit, without, ..signing };
+        config.accounts[0].smime = Some(smime);
+    })
+    .await
 }
 
 #[tokio::test]
-async fn a_mail_too_large_to_be_signed_opaque_is_signed_clear_or_waits() {
-    for over_limit in [OverLimit::Clear, OverLimit::Hold] {
+async fn a_mail_too_large_to_be_signed_opaque_is_signed_clear() {
+    let scene = narrow(OverLimit::Clear, Without::Hold).await;
+    assert!(scene.device().await.mail().await.starts_with("250"));
+    assert!(delivery(&scene, 1).await.text().contains("Content-Type: multipart/signed;"));
+}
+
+#[tokio::test]
+async fn a_mail_too_large_to_be_signed_opaque_waits_for_a_person_whatever_becomes_of_mail_without_an_identity() {
+    for without in [Without::SendUnsigned, Without::Hold] {
+        let log = Log::capture();
+        let scene = narrow(OverLimit::Hold, without).await;
+        let heard = scene.device().await.mail().await;
+        assert!(scene.sandbox.mailbox().deliveries().is_empty(), "{:#?}", scene.sandbox.mailbox().deliveries());
+        assert!(heard.starts_with("250 2.0.0 Ok: queued"), "{without:?}: {heard}");
+        log.assert_line(&["attempt failed", "larger than smime.opaque_limit", "smime.over_limit = \"clear\""]);
+    }
+}
+
+#[tokio::test]
+async fn a_mail_whose_eight_bit_text_somebody_else_has_signed_waits_or_goes_out_as_it_is() {
+    let forwarded = String::from_utf8_lossy(LATIN).replace(
+        "--b\r\nContent-Type: text/plain; charset=iso-8859-1\r\n",
+        "--b\r\nContent-Type: multipart/signed; protocol=\"application/pgp-signature\"; boundary=s\r\n\r\n--s\r\n\
+         Content-Type: text/plain; charset=utf-8\r\n",
+    );
+    let forwarded = forwarded.replace("\r\n--b--", "\r\n--s--\r\n--b--");
+    for without in [Without::Hold, Without::SendUnsigned] {
+        let log = Log::capture();
         let scene = Scene::with(provider(), |config, _| {
             keeping(config);
-            let smime = smime::Settings { form: Form::Opaque, opaque_limit: 10, over_limit, ..signing(config, SENDER) };
-            config.accounts[0].smime = Some(smime);
+            config.accounts[0].smime = Some(smime::Settings { without, ..signing(config, SENDER) });
         })
         .await;
-        let heard = scene.device().await.mail().await;
-        if over_limit == OverLimit::Hold {
+        let heard = scene.device().await.mail_to(&[RECIPIENT], forwarded.as_bytes()).await;
+        if without == Without::Hold {
             assert!(heard.starts_with("250 2.0.0 Ok: queued"), "{heard}");
-            assert_eq!(scene.sandbox.mailbox().count(), 0);
+            log.assert_line(&["attempt failed", "it holds 8-bit text that cannot be encoded: "]);
         } else {
-            assert!(delivery(&scene, 1).await.text().contains("Content-Type: multipart/signed;"));
+            assert!(delivery(&scene, 1).await.bytes.ends_with(forwarded.as_bytes()));
+            log.assert_line(&["changed for the provider", "not_signed: it holds 8-bit text that cannot be encoded: "]);
         }
     }
 }

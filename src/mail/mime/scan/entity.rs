@@ -16,6 +16,10 @@ pub(super) struct Entity {
     pub(super) head: Head,
     pub(super) inner: Inner,
     pub(super) counter: Counter,
+    /// See [`Part::eight_bit_header`].
+    raw: Option<Vec<u8>>,
+    /// See [`Part::aside`].
+    aside: Vec<Range<u64>>,
     header: Range<u64>,
     body: u64,
     /// A signature covers all of it.
@@ -26,12 +30,19 @@ pub(super) struct Entity {
 #[derive(Debug)]
 pub(super) enum Inner {
     Leaf,
-    /// Not open any more: behind its last boundary.
-    Multipart {
-        boundary: Box<[u8]>,
-        is_open: bool,
-    },
+    Multipart { boundary: Box<[u8]>, place: Place },
     Message,
+}
+
+/// How far a multipart is.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Place {
+    /// Before its first boundary.
+    Preamble,
+    /// Behind that.
+    Parts,
+    /// Behind its last boundary, which ends here: it has no more.
+    Epilogue(u64),
 }
 
 impl Inner {
@@ -49,7 +60,7 @@ impl Inner {
         }
         // RFC 2045 §6.4 allows it no other encoding, and encoded it has no boundaries at the beginning of lines.
         match head.boundary().filter(|_| head.encoding.is_identity()) {
-            Some(boundary) => (Self::Multipart { boundary: boundary.as_bytes().into(), is_open: true }, None),
+            Some(boundary) => (Self::Multipart { boundary: boundary.as_bytes().into(), place: Place::Preamble }, None),
             None => (Self::Leaf, Some(Trouble::NoBoundary)),
         }
     }
@@ -60,13 +71,38 @@ impl Inner {
 }
 
 impl Entity {
-    pub(super) fn new(head: Head, header: Range<u64>, body: u64, inner: Inner, signed: bool) -> Self {
-        Self { head, inner, counter: Counter::default(), header, body, signed }
+    pub(super) fn new(
+        head: Head,
+        raw: Option<Vec<u8>>,
+        header: Range<u64>,
+        body: u64,
+        inner: Inner,
+        signed: bool,
+    ) -> Self {
+        Self { head, inner, counter: Counter::default(), raw, aside: Vec::new(), header, body, signed }
+    }
+
+    /// A boundary of it begins here.
+    pub(super) fn delimit(&mut self, start: u64) {
+        if let Inner::Multipart { place: place @ Place::Preamble, .. } = &mut self.inner {
+            *place = Place::Parts;
+            let preamble = std::mem::take(&mut self.counter);
+            self.aside.extend(preamble.is_eight_bit().then_some(self.body..start));
+        }
+    }
+
+    /// Its last boundary ends here.
+    pub(super) fn close(&mut self, end: u64) {
+        if let Inner::Multipart { place, .. } = &mut self.inner {
+            *place = Place::Epilogue(end);
+        }
     }
 
     /// Whether a line of two hyphens and this is a boundary of it, and the last one (RFC 2046 §5.1.1).
     pub(super) fn is_delimited_by(&self, rest: &[u8]) -> Option<bool> {
-        let Inner::Multipart { boundary, is_open: true, .. } = &self.inner else { return None };
+        let Inner::Multipart { boundary, place: Place::Preamble | Place::Parts } = &self.inner else {
+            return None;
+        };
         let rest = rest.strip_prefix(&**boundary)?;
         let blank = |octets: &[u8]| octets.iter().all(u8::is_ascii_whitespace);
         match rest.strip_prefix(b"--") {
@@ -111,9 +147,13 @@ impl Entity {
 
     /// What it was, now that it ends here.
     pub(super) fn part(&self, end: u64, at_delimiter: bool) -> Part {
-        let Head { content, has_type, encoding, encoding_field, eight_bit, .. } = &self.head;
+        let Head { content, has_type, encoding, encoding_field, .. } = &self.head;
         // The line ending before a boundary belongs to the boundary; without any content it is that of the header.
         let end = if at_delimiter { end.saturating_sub(2) } else { end }.max(self.body);
+        let (eight_bit, mut aside) = (self.counter.is_eight_bit(), self.aside.clone());
+        if let Inner::Multipart { place: Place::Epilogue(start), .. } = self.inner {
+            aside.extend(eight_bit.then_some(start.min(end)..end));
+        }
         let in_message =
             |field: &Range<usize>| self.header.start + field.start as u64..self.header.start + field.end as u64;
         Part {
@@ -130,8 +170,9 @@ impl Entity {
                 Inner::Multipart { .. } => Nature::Multipart,
                 Inner::Message => Nature::Message,
             },
-            eight_bit: self.counter.is_eight_bit(),
-            eight_bit_header: *eight_bit,
+            eight_bit: eight_bit || !aside.is_empty(),
+            eight_bit_header: self.raw.clone(),
+            aside,
             utf8: self.counter.is_utf8(),
             signed: self.signed,
         }

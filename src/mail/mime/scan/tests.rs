@@ -141,8 +141,12 @@ fn a_line_is_known_for_what_it_is() {
 fn eight_bit_is_found_where_it_is() {
     let text = "Content-Type: multipart/mixed; boundary=a\n\n--a\n\nB\u{fc}ro\n--a\nContent-Type: text/plain; name=\u{fc}\n\nx\n--a--\n\u{fc}\n";
     let utf8 = scanned(&crlf(text), 1).1.parts;
-    let seen = |parts: &[Part]| parts.iter().map(|part| (part.eight_bit, part.eight_bit_header)).collect::<Vec<_>>();
-    assert_eq!(seen(&utf8), [(true, false), (true, false), (false, true)]);
+    let seen = |parts: &[Part]| {
+        let of = |part: &Part| (part.eight_bit, part.eight_bit_header.is_some(), part.aside.len());
+        parts.iter().map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(seen(&utf8), [(true, false, 1), (true, false, 0), (false, true, 0)]);
+    assert_eq!(utf8[2].eight_bit_header.as_deref(), Some("Content-Type: text/plain; name=\u{fc}\r\n".as_bytes()));
     assert!(utf8[1].utf8);
     let latin1: Vec<u8> = crlf(text).into_iter().filter(|&octet| octet != 0xc3).collect();
     let latin1 = scanned(&latin1, 1).1.parts;
@@ -204,6 +208,50 @@ fn a_line_without_end_is_not_hoarded() {
     }
     let State::Header(gathered) = &scanner.state else { panic!("it is a header") };
     assert!(gathered.octets.capacity() <= 2 * LARGEST_HEADER);
+}
+
+#[test]
+fn what_stands_beside_the_parts_is_found_if_it_holds_eight_bit() {
+    let asides = |text: &str| {
+        let message = crlf(text);
+        let aside = scanned(&message, 3).1.parts.remove(0).aside;
+        let octets = |range: Range<u64>| {
+            message[usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap()].to_vec()
+        };
+        aside.into_iter().map(|range| String::from_utf8(octets(range)).unwrap()).collect::<Vec<_>>()
+    };
+    let text = |before: &str, behind: &str| {
+        format!("Content-Type: multipart/mixed; boundary=a\n\n{before}\n--a\n\nB\u{fc}ro\n--a--\n{behind}\n")
+    };
+    assert_eq!(asides(&text("x", "x")), [""; 0]);
+    assert_eq!(asides(&text("\u{fc}", "x")), ["\u{fc}\r\n"]);
+    assert_eq!(asides(&text("x", "\u{fc}")), ["\u{fc}\r\n"]);
+    assert_eq!(asides(&text("\u{fc}", "--a\n\u{fc}")), ["\u{fc}\r\n", "--a\r\n\u{fc}\r\n"]);
+    // No part at all, and no end.
+    assert_eq!(asides("Content-Type: multipart/mixed; boundary=a\n\n\u{fc}\n"), [""; 0]);
+    assert_eq!(asides("Content-Type: multipart/mixed; boundary=a\n\n\u{fc}\n--a\n\n\u{fc}"), ["\u{fc}\r\n"]);
+}
+
+#[test]
+fn headers_are_kept_only_for_who_asks_and_only_so_many() {
+    let part = format!("--a\nX: {}\u{fc}\n\n", "x".repeat(60_000));
+    let text = format!("Content-Type: multipart/mixed; boundary=a\n\n{}", part.repeat(10));
+    let structure = scanned(&crlf(&text), 10_000).1;
+    let headers = structure.parts.iter().filter_map(|part| part.eight_bit_header.as_ref());
+    let kept: usize = headers.clone().map(Vec::len).sum();
+    assert_eq!((headers.count(), structure.trouble), (10, Some(Trouble::HeadersTooLarge)));
+    assert!((200_000..=MOST_KEPT).contains(&kept), "{kept}");
+    // One that is too large itself is not taken for one of 7-bit.
+    let large =
+        format!("Content-Type: multipart/mixed; boundary=a\n\n--a\nX: \u{fc}{}\n\n", "x".repeat(LARGEST_HEADER));
+    assert_eq!(scanned(&crlf(&large), 10_000).1.parts[1].eight_bit_header, Some(Vec::new()));
+
+    let text = crlf(&text);
+    let body = header::end(&text, 0).unwrap();
+    let mut scanner = Scanner::new(&text[..body]);
+    scanner.push(&text[body..]);
+    let kept = scanner.open.iter().filter_map(|entity| entity.part(0, false).eight_bit_header);
+    assert_eq!((kept.map(|header| header.len()).sum::<usize>(), scanner.found.trouble), (0, None));
 }
 
 /// Messages made of what matters.

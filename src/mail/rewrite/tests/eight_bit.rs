@@ -61,6 +61,14 @@ fn file_names_are_written_as_rfc_2231_has_them() {
 }
 
 #[test]
+fn a_parameter_is_not_written_twice() {
+    let header = "From: a@b\r\nTo: x@y\r\nMIME-Version: 1.0\r\nContent-Disposition: inline; FileName=\"B\u{fc}ro \\\"2\"; filename*=UTF-8''B%C3%BCro; x=\u{fc}\r\n";
+    let disposition = field(&keep(), header.as_bytes(), "Content-Disposition");
+    let expected = "inline; FileName=\"B_ro _2\"; filename*=UTF-8''B%C3%BCro; x*=UTF-8''%C3%BC";
+    assert_eq!(String::from_utf8(disposition).unwrap(), expected);
+}
+
+#[test]
 fn fields_of_unknown_grammar_are_left_and_asked_smtputf8_for() {
     let header = "From: a@b\r\nTo: x@y\r\nMessage-ID: <\u{fc}@nas>\r\n";
     let (rewritten, edited) = done(&keep(), header.as_bytes());
