@@ -56,6 +56,16 @@ async fn a_mail_with_the_raw_name_of_an_attachment_is_signed_with_the_name_in_as
 }
 
 #[tokio::test]
+async fn a_signature_around_the_body_breaks_that_of_dkim_and_that_is_said() {
+    let log = Log::capture();
+    let scene = Scene::with(provider(), |config, _| config.accounts[0].smime = Some(signing(config, SENDER))).await;
+    let signed = [b"DKIM-Signature: v=1; d=sandbox.example; s=a; bh=x; b=y\r\n".as_slice(), SAMPLE].concat();
+    assert!(scene.device().await.mail_to(&[RECIPIENT], &signed).await.starts_with("250"));
+    assert!(delivery(&scene, 1).await.text().contains("Content-Type: multipart/signed;"));
+    log.assert_line(&["changed for the provider", "signed: clear", "signature: ", "DKIM", "does not verify any more"]);
+}
+
+#[tokio::test]
 async fn mail_that_nobody_may_sign_waits_for_an_identity() {
     let log = Log::capture();
     let scene = Scene::with(provider(), |config, _| {

@@ -100,6 +100,7 @@ fn what_is_not_safe_is_refused_with_the_reason() {
         (part("Content-Type: multipart/signed; boundary=s\n\n--s\nX: \u{fc}\n\nx\n--s--"), NotSafe::Signed),
         (part("Content-ID: <\u{fc}@x>\n\nx"), NotSafe::Header),
         (part("Content-Type: text/pl\u{e4}in\n\nx"), NotSafe::Header),
+        (part("Content-Type: message/rfc822\n\nFrom: J\u{f6}rg <j\u{f6}rg@x.example>\n\nx"), NotSafe::Header),
         (part(">From m\u{fc}ller\nContent-Type: text/plain\n\nx"), NotSafe::Header),
         (part(&format!("X: \u{fc}{}\n\nx", "x".repeat(70_000))), NotSafe::Unclear(Trouble::HeaderTooLarge)),
         (part("Content-Transfer-Encoding: base64\n\n\u{fc}"), NotSafe::Encoded),
