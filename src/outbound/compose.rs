@@ -20,7 +20,7 @@ use crate::mail::header;
 use crate::mail::header::block::Block;
 use crate::mail::header::mailbox;
 use crate::mail::mime::scan::Scanner;
-use crate::mail::mime::seven_bit::{NotSafe, SevenBit, seven_bit};
+use crate::mail::mime::seven_bit::{NotSafe, SevenBit, label, seven_bit};
 use crate::mail::mime::signature::Signature;
 use crate::mail::pieces::{self, Cursor, Piece};
 use crate::mail::rewrite::{self, Rewritten, Rules};
@@ -180,6 +180,8 @@ impl Composer {
         }
         if let Some(signer) = signer {
             signer.sign(&mut draft, message)?;
+        } else if draft.eight_bit && self.rules.fixups.mime_version && message.body.size() <= QUICK {
+            self.label(message, &block, &mut draft)?;
         }
         self.finish(work, draft, reverse_path)
     }
@@ -223,6 +225,24 @@ impl Composer {
             draft.changes.push(Change::new(Rule::Signature, detail));
         }
         Ok(Ok(()))
+    }
+
+    /// An 8-bit text that says nothing of itself says what it is.
+    fn label(&self, message: &Message, block: &[u8], draft: &mut Draft) -> io::Result<()> {
+        if Block::read(&draft.head).first("Content-Type").is_some() {
+            return Ok(());
+        }
+        let mut scanner = Scanner::with_structure(block);
+        each_piece(&draft.body, message, |octets| scanner.push(octets))?;
+        let fields = scanner.finish().1.and_then(|structure| label(&structure, &self.rules.charset));
+        if let Some(head) = fields.as_ref().and_then(|fields| fields.apply(&draft.head)) {
+            draft.head = head;
+            let said = fields.and_then(|fields| fields.content_type).unwrap_or_default();
+            draft
+                .changes
+                .push(Change::new(Rule::MimeVersion, format!("8-bit text that says nothing of itself is {said}")));
+        }
+        Ok(())
     }
 
     fn finish(&self, work: &Work, draft: Draft, reverse_path: ReversePath) -> Result<Composed, CannotCompose> {
