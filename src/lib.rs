@@ -16,7 +16,7 @@
 //! | room | what it is for |
 //! |---|---|
 //! | ground: [`ids`], [`words`], [`secret`], [`redact`], [`disk`], [`failpoint`], [`pem`], [`x509`] | identities, the words of a delivery, secrets and how to find them in what comes back, files and whose they are |
-//! | [`mail`] | what a message is: address, pattern, envelope, header, the stamps on top (pure) |
+//! | [`mail`] | what a message is: address, envelope, header, body; what of it is repaired, rewritten, signed (pure) |
 //! | [`smtp`] | the language and both dialogues, without a socket (pure) |
 //! | [`diagnosis`] | what a failure means: cause, sentence, cure (pure) |
 //! | [`journal`] | what happened: events, transcripts, the sessions now open |
@@ -38,13 +38,16 @@
 //!    [`journal::live`]; [`net::link`] pumps octets between the socket and [`smtp::server::Server`].
 //! 2. The dialogue asks (login, sender, recipient); the session answers from [`inbound::policy`], which has
 //!    [`account::book`] pick the account, and from [`inbound::limits`], which counts.
-//! 3. The body is unstuffed and repaired by [`smtp::body`] in the pass that finds its end, gathered in a
-//!    [`queue::body::Draft`], and stamped ([`mail::stamp`]).
+//! 3. The body is unstuffed and its line endings repaired by [`smtp::body`] in the pass that finds its end; gathered in a
+//!    [`queue::body::Draft`], which repairs octets ([`mail::repair`]) and learns what the mail is ([`mail::mime`]); and
+//!    stamped ([`mail::stamp`]).
 //! 4. [`queue::Queue::offer`] hands it to a courier and comes back with the one answer the device hears.
 //! 5. A courier of the account ([`outbound`]) takes a [`queue::Lease`], reuses its line or makes one with
-//!    [`upstream::Upstream::connect`], and carries the message with [`smtp::client::Client`]. To connect is to get a
-//!    credential ([`account::keeper`]), to dial ([`net::dial`], or [`net::proxy`] on the way), to verify the server as
-//!    the account says ([`net::trust`]), to say EHLO and to sign in ([`account::signin`]). `posthouse test` goes this
+//!    [`upstream::Upstream::connect`], composes what this account may send, as pieces over the stored octets
+//!    ([`mail::sender`], [`mail::rewrite`], [`mail::mime::seven_bit`], [`mail::smime`], [`mail::pieces`]), and carries
+//!    that with [`smtp::client::Client`]. To connect is to get a credential ([`account::keeper`]), to dial
+//!    ([`net::dial`], or [`net::proxy`] on the way), to verify the server as the account says ([`net::trust`]), to say
+//!    EHLO and to sign in ([`account::signin`]). `posthouse test` goes this
 //!    very way ([`upstream::probe`]) and tells of each [`upstream::step`].
 //!    Whether and how fast the account may be used says its desk: its hold, breaker, budget and pace
 //!    ([`account::health`], [`account::breaker`], [`account::budget`], [`outbound::throttle`]) shut and open its lane.
@@ -97,7 +100,7 @@
 //!
 //! # Not here yet
 //!
-//! Repairs of senders and headers, S/MIME, the journal on disk, alerts and the console.
+//! The journal on disk, alerts and the console.
 
 pub mod disk;
 pub mod failpoint;

@@ -256,6 +256,7 @@ const ACCOUNT_FIXUPS: &[Key] = &[
     value("undisclosed", Kind::Flag).about("Add To: undisclosed-recipients:; where nobody is named"),
     value("bcc", Kind::Flag).about("Take Bcc out"),
     value("return_path", Kind::Flag).about("Take Return-Path out"),
+    value("duplicates", Kind::Flag).about("Keep one of a field that may stand once, such as Date or Subject"),
     value("mime_version", Kind::Flag).about("Add MIME-Version where it is missing"),
     value("encoded_words", Kind::Flag).about("Encode raw text beyond ASCII in the header"),
     value("eight_bit_body", Kind::Flag).about("Encode an 8-bit body for a provider that does not take it"),
@@ -301,8 +302,8 @@ const DELIVERY: &[Key] = &[
 ];
 
 const INTAKE_FIXUPS: &[Key] = &[
-    value("date", Kind::Flag).about("Add Date where it is missing"),
-    value("message_id", Kind::Flag).about("Add Message-ID where it is missing"),
+    value("date", Kind::Flag).about("Add Date where it is missing or nobody can read it"),
+    value("message_id", Kind::Flag).about("Add Message-ID where it is missing or says nothing"),
     value("nul", Kind::Flag).about("Take NUL octets out"),
     value("long_lines", Kind::Flag).about("Break lines over 998 octets"),
 ];

@@ -26,6 +26,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use self::network::{ConnectProblem, DnsProblem};
+pub use self::ours::Unsendable;
 pub use self::proxy::{ProxyFailure, ProxyOrigin, ProxyProblem};
 use crate::ids::AccountName;
 pub use crate::smtp::client::CannotCarry;
@@ -176,15 +177,6 @@ pub enum DiscoveryProblem {
     Odd { status: u16, retry_after: Option<Duration> },
     /// It does not say what it must; this, in words that follow a colon.
     Unfit { detail: String },
-}
-
-/// Why a message cannot be made into what an account may send.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unsendable {
-    /// The provider takes no 8-bit text, and this cannot be encoded without breaking something.
-    EightBit { why: String },
-    /// It is to be signed, and cannot be.
-    NotSigned { why: String },
 }
 
 /// Why what is kept of a sign-in cannot be used.
@@ -373,6 +365,9 @@ mod tests {
             (Failure::WouldSendInClear { host: host() }, Cause::Config, AT),
             (Failure::NoMechanism { offered: text(), wanted: text() }, Cause::Config, AT),
             (Failure::CannotCarry(CannotCarry::EightBit), Cause::Message, Phase::Mail),
+            (Failure::Unsendable(Unsendable::EightBit { why: text() }), Cause::Message, Phase::Mail),
+            (Failure::Unsendable(Unsendable::NotSigned { why: text() }), Cause::Config, Phase::Mail),
+            (Failure::Unsendable(Unsendable::TooLargeToSign { octets: 2, limit: 1 }), Cause::Config, Phase::Mail),
             (Failure::Token(token), Cause::Account, Phase::Credential),
             (Failure::Password { detail: text() }, Cause::Account, Phase::Credential),
             (Failure::Kept(KeptFailure::NotSignedIn { account: "office".into() }), Cause::Account, Phase::Credential),

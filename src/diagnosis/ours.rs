@@ -3,8 +3,19 @@
 //! The refusals keep promise 3 (no credential without the protection the account asks for), so they are the
 //! configuration's; a message the server cannot carry is the message's own.
 
-use super::{CannotCarry, Diagnosis, Unsendable};
+use super::{CannotCarry, Diagnosis};
 use crate::words::Cause;
+
+/// Why a message cannot be made into what an account may send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unsendable {
+    /// The provider takes no 8-bit text, and this cannot be encoded without breaking something.
+    EightBit { why: String },
+    /// It is to be signed, and cannot be.
+    NotSigned { why: String },
+    /// It is to be signed opaque, and its entity has more octets than the account wants signed so.
+    TooLargeToSign { octets: u64, limit: u64 },
+}
 
 pub(super) fn starttls_not_offered(host: &str) -> Diagnosis {
     Diagnosis::new(
@@ -78,6 +89,14 @@ pub(super) fn unsendable(why: &Unsendable) -> Diagnosis {
             Cause::Config,
             format!("The message is to be signed (S/MIME) and cannot be: {why}."),
             "Give this account an identity for that sender (`posthouse check --certificates` shows what there is), then `posthouse queue release`; with `smime.without = \"send_unsigned\"` such mail goes out unsigned.",
+        ),
+        Unsendable::TooLargeToSign { octets, limit } => Diagnosis::new(
+            "message_too_large_to_sign",
+            Cause::Config,
+            format!(
+                "The message is to be signed opaque (S/MIME) and is larger than smime.opaque_limit: {octets} octets instead of at most {limit}."
+            ),
+            "Raise `smime.opaque_limit` of this account, or write `smime.over_limit = \"clear\"` to have larger mail signed beside it; then `posthouse queue release`.",
         ),
     }
 }

@@ -24,12 +24,21 @@ impl fmt::Display for Failure {
             Self::WouldSendInClear { host } => write!(f, "no TLS with {host}, no credential was sent"),
             Self::NoMechanism { offered, wanted } => write!(f, "AUTH offers {offered}, needed is {wanted}"),
             Self::CannotCarry(why) => why.fmt(f),
-            Self::Unsendable(Unsendable::EightBit { why }) => write!(f, "8-bit text cannot be encoded: {why}"),
-            Self::Unsendable(Unsendable::NotSigned { why }) => write!(f, "not signed: {why}"),
+            Self::Unsendable(why) => why.fmt(f),
             Self::SelfLoop { host, port } => write!(f, "{host} port {port} is this relay"),
             Self::Token(failure) => failure.fmt(f),
             Self::Password { detail } => f.write_str(detail),
             Self::Kept(failure) => failure.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Unsendable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EightBit { why } => write!(f, "8-bit text cannot be encoded: {why}"),
+            Self::NotSigned { why } => write!(f, "not signed: {why}"),
+            Self::TooLargeToSign { octets, limit } => write!(f, "not signed: {octets} octets, the limit is {limit}"),
         }
     }
 }

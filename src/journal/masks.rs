@@ -29,8 +29,17 @@ impl Masks {
     /// What was changed in a message, on one line. Whoever is not to see addresses does not see names either.
     #[must_use]
     pub fn changes(&self, changes: &[Change]) -> String {
-        let of_people =
-            [Rule::From, Rule::SenderName, Rule::BrokenFrom, Rule::Sender, Rule::ReplyTo, Rule::OriginalFrom];
+        let of_people = [
+            Rule::From,
+            Rule::SenderName,
+            Rule::BrokenFrom,
+            Rule::Sender,
+            Rule::ReplyTo,
+            Rule::OriginalFrom,
+            // The subject of a certificate may be a person.
+            Rule::Signed,
+            Rule::NotSigned,
+        ];
         let told = |change: &Change| {
             let hidden = self.addresses && of_people.contains(&change.rule);
             if hidden { change.rule.word().to_owned() } else { self.text(&change.to_string()).into_owned() }
@@ -74,12 +83,16 @@ mod tests {
         let changes = [
             Change::new(Rule::EnvelopeSender, "jane@home.example became fax@example.com"),
             Change::new(Rule::From, "Jane Doe <jane@home.example> became fax@example.com"),
+            Change::new(Rule::Duplicates, "one Cc of 2 stays, Jane Doe <jane@home.example> was taken out"),
             Change::new(Rule::Bcc, "was taken out"),
         ];
         let shown = |masks: Masks| masks.changes(&changes);
         assert!(shown(Masks::default()).contains("from: Jane Doe <jane@home.example> became"));
         let masked = shown(Masks { addresses: true, ..Masks::default() });
-        assert_eq!(masked, "envelope_sender: j…@home.example became f…@example.com; from; bcc: was taken out");
+        assert_eq!(
+            masked,
+            "envelope_sender: j…@home.example became f…@example.com; from; duplicates; bcc: was taken out"
+        );
     }
 
     #[test]

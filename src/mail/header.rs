@@ -11,6 +11,7 @@ pub mod mailbox;
 pub mod parser;
 pub mod splice;
 pub mod token;
+pub mod usable;
 pub mod written;
 
 use block::Block;
@@ -26,9 +27,9 @@ pub struct Header {
     pub received: usize,
     /// `From:` fields; more than one is refused (RFC 5322 §3.6).
     pub from: usize,
-    /// There is a `Date:`.
+    /// There is a `Date:` that stays: one that can be read, or any where the mail is signed with DKIM.
     pub has_date: bool,
-    /// There is a `Message-ID:`.
+    /// There is a `Message-ID:` that stays, in the same way.
     pub has_message_id: bool,
     /// The first line is a field. If not, the message has no header at all and its first line is text.
     pub begins_with_field: bool,
@@ -61,12 +62,14 @@ pub fn read(block: &[u8]) -> Header {
     if !header.begins_with_field {
         return header;
     }
+    // What a device signed is not the relay's to replace (RFC 6376 §5.4).
+    let signed = Block::read(block).first("DKIM-Signature").is_some();
     for field in Block::read(block).fields() {
         match field.name.to_ascii_lowercase().as_str() {
             "received" => header.received += 1,
             "from" => header.from += 1,
-            "date" => header.has_date = true,
-            "message-id" => header.has_message_id = true,
+            "date" => header.has_date |= signed || usable::date(field.value),
+            "message-id" => header.has_message_id |= signed || usable::message_id(field.value),
             _ => {}
         }
     }
@@ -87,7 +90,7 @@ mod tests {
 
     #[test]
     fn fields_are_counted_in_any_spelling() {
-        let header = read(b"received: a\r\nReceived: b;\r\n\tc\r\nFROM:\"=?ISO-8859-1?B?x?=\r\n =?y?=\" <copier@x>\r\nTo:<a@b>\r\nDate: now\r\n\r\n");
+        let header = read(b"received: a\r\nReceived: b;\r\n\tc\r\nFROM:\"=?ISO-8859-1?B?x?=\r\n =?y?=\" <copier@x>\r\nTo:<a@b>\r\nDATE: 22 Nov 2026 9:05\r\n\r\n");
         assert_eq!((header.received, header.from, header.has_date, header.has_message_id), (2, 1, true, false));
         assert!(header.begins_with_field && !header.eight_bit);
     }
@@ -111,8 +114,21 @@ mod tests {
 
     #[test]
     fn a_header_that_ends_without_an_empty_line_is_read_as_well() {
-        let header = read(b"From: a@b\r\nDate: x\r\n");
-        assert_eq!((header.from, header.has_date), (1, true));
+        let header = read(b"From: a@b\r\nMessage-ID: <x>\r\n");
+        assert_eq!((header.from, header.has_message_id), (1, true));
+    }
+
+    #[test]
+    fn a_field_that_says_nothing_to_anybody_is_missing() {
+        let has = |block: &[u8]| {
+            let header = read(block);
+            (header.has_date, header.has_message_id)
+        };
+        assert_eq!(has(b"Date: 22.11.26\r\nMessage-ID: 7\r\n\r\n"), (false, false));
+        assert_eq!(has(b"Date:\r\nMessage-ID: <>\r\nDate: 22 Nov 26 9:05\r\nMessage-ID: <7>\r\n\r\n"), (true, true));
+        // What was signed stays as it is; what is not there was not signed.
+        let signed = b"Date: 22.11.26\r\nDKIM-Signature: v=1; h=from; b=x\r\n\r\n";
+        assert_eq!(has(signed), (true, false));
     }
 
     proptest! {

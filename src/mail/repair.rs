@@ -223,9 +223,9 @@ fn changes(counts: Counts, nuls_of_header: u64, signature: Option<Signature>) ->
         changes.push(Change::new(Rule::LongLines, text));
     }
     if signed.nuls + signed.lines > 0 {
-        let (lines, nuls) = (many(signed.lines, "line"), many(signed.nuls, "NUL octet"));
-        let text =
-            format!("{lines} {longer} and {nuls} left, because a signature covers them; a provider may refuse them");
+        let (lines, nuls) = (format!("{} {longer}", many(signed.lines, "line")), many(signed.nuls, "NUL octet"));
+        let left = those_there_are([(signed.lines, lines), (signed.nuls, nuls)]);
+        let text = format!("{left} left, because of a signature; a provider may refuse the mail");
         changes.push(Change::new(Rule::Signature, text));
     }
     changes.extend((nuls_of_header > 0).then(|| broken_signature(signature)).flatten());
@@ -238,8 +238,8 @@ pub fn line_endings(bare_lf: u64, bare_cr: u64, signature: Option<Signature>) ->
     if bare_lf + bare_cr == 0 {
         return Vec::new();
     }
-    let text = format!("{bare_lf} bare LF and {bare_cr} bare CR became CRLF");
-    let mut changes = vec![Change::new(Rule::LineEndings, text)];
+    let text = those_there_are([(bare_lf, format!("{bare_lf} bare LF")), (bare_cr, format!("{bare_cr} bare CR"))]);
+    let mut changes = vec![Change::new(Rule::LineEndings, text + " became CRLF")];
     changes.extend(broken_signature(signature));
     changes
 }
@@ -248,6 +248,12 @@ pub fn line_endings(bare_lf: u64, bare_cr: u64, signature: Option<Signature>) ->
 fn broken_signature(signature: Option<Signature>) -> Option<Change> {
     let text = format!("the {} signature may not verify, because octets that it may cover were repaired", signature?);
     Some(Change::new(Rule::Signature, text))
+}
+
+/// Only those of which there is one.
+fn those_there_are(named: [(u64, String); 2]) -> String {
+    let there_are: Vec<String> = named.into_iter().filter(|(count, _)| *count > 0).map(|(_, name)| name).collect();
+    there_are.join(" and ")
 }
 
 fn many(count: u64, what: &str) -> String {

@@ -5,6 +5,7 @@
 //! covers is left alone by fix-ups; where the sender policy must change one, that is told as well. Octets that no rule can
 //! read stay as they are.
 
+mod duplicates;
 mod eight_bit;
 mod fields;
 mod from;
@@ -47,6 +48,8 @@ pub struct Fixups {
     pub bcc: bool,
     /// `Return-Path` (RFC 5321 §4.4) and the `From ` line of a mailbox file are taken out.
     pub return_path: bool,
+    /// Of a field that may stand once (RFC 5322 §3.6), one stays; the addresses of `To` and `Cc` are joined.
+    pub duplicates: bool,
     /// `MIME-Version` is added where there is a `Content-` field without it (RFC 2045 §4).
     pub mime_version: bool,
     /// Raw text beyond ASCII becomes encoded words (RFC 2047), in parameters percent signs (RFC 2231).
@@ -63,6 +66,7 @@ impl Fixups {
         undisclosed: false,
         bcc: false,
         return_path: false,
+        duplicates: false,
         mime_version: false,
         encoded_words: false,
         eight_bit_body: false,
@@ -76,6 +80,7 @@ impl Default for Fixups {
             undisclosed: true,
             bcc: true,
             return_path: true,
+            duplicates: true,
             mime_version: true,
             encoded_words: true,
             eight_bit_body: true,
@@ -171,6 +176,7 @@ impl Draft<'_> {
             let edited = sender::edit(&self.block, path, policy, refused, charset, &mut self.changes);
             self.take(edited);
         }
+        self.step(fixups.duplicates, |page| duplicates::repair(page, charset));
         self.step(fixups.broken_from, |page| from::repair(page, charset));
         self.step(fixups.encoded_words, |page| eight_bit::encode(page, charset));
         self.step(fixups.mime_version, fields::mime_version);

@@ -84,16 +84,22 @@ impl Settings {
         if refused.iter().any(|refused| same(refused, address)) {
             return false;
         }
-        let own_domain = || match (address.domain(), self.address.domain()) {
-            (Some(domain), Some(own)) => domain.eq_ignore_ascii_case(own),
-            _ => false,
-        };
+        let own_domain = || address.domain().is_some_and(|domain| self.is_own_domain(domain));
         pattern::any_matches(&self.may_send_as, address.as_str())
             || match self.allowance {
                 Allowance::Own => false,
                 Allowance::OwnDomain => own_domain(),
                 Allowance::Anything => own_domain() || address.domain().is_some_and(is_public),
             }
+    }
+
+    /// Whether an answer to this address may get there, as far as its domain tells.
+    fn can_be_answered(&self, address: &Address) -> bool {
+        address.domain().is_some_and(|domain| self.is_own_domain(domain) || is_public(domain))
+    }
+
+    fn is_own_domain(&self, domain: &str) -> bool {
+        self.address.domain().is_some_and(|own| domain.eq_ignore_ascii_case(own))
     }
 }
 

@@ -1,7 +1,10 @@
-//! The fields the relay puts on top of a message: `Received`, and `Date` and `Message-ID` where missing.
+//! The fields the relay puts on top of a message: `Received`, and `Date` and `Message-ID` where they are missing or cannot be
+//! read (RFC 6409 §8.2, §8.3).
 //!
-//! Made once, at intake, so that every attempt sends the same octets. Existing fields are never touched (RFC 5321
-//! §4.4). What a device called itself is written only if it can stand in a header.
+//! Made once, at intake, so that every attempt sends the same octets. Existing fields are never touched (RFC 5321 §4.4): one
+//! that cannot be read stays below, until the account it goes through takes it out ([`Fixups::duplicates`]). What a device called itself is written only if it can stand in a header.
+//!
+//! [`Fixups::duplicates`]: super::rewrite::Fixups::duplicates
 
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -152,7 +155,7 @@ mod tests {
 
     #[test]
     fn received_says_from_where_how_and_when() {
-        let text = stamped("scanner", Some("a@b"), b"Date: x\r\nMessage-ID: <y>\r\n\r\n");
+        let text = stamped("scanner", Some("a@b"), b"Date: 22 Nov 26 9:05\r\nMessage-ID: <y>\r\n\r\n");
         assert!(
             text.starts_with("Received: from scanner ([127.0.0.1])\r\n\tby relay.test (Posthouse) with ESMTPS id "),
             "{text}"
@@ -169,6 +172,10 @@ mod tests {
             "{text}"
         );
         assert!(!text.contains("for <"));
+        assert_eq!(
+            stamped("x", None, b"Date: now\r\nMessage-ID: 7\r\n\r\n").matches("\r\n").count(),
+            text.matches("\r\n").count()
+        );
         assert!(stamped("x", None, b"the body at once\r\n").ends_with("\r\n\r\n"));
     }
 

@@ -112,10 +112,9 @@ impl Courier {
         let end = self.try_carry(task, composed, line, &mut refused).await;
         let mut ended = self.ended(task, end, refused);
         if let Ended::Answered(findings) = &mut ended
-            && findings.refuses_sender()
-            && !composed.foreign.is_empty()
+            && let Some(sender) = findings.sender_refused().and_then(|phase| composed.foreign.refused_at(phase))
         {
-            self.desk.refuses(composed.foreign.clone());
+            self.desk.refuses(sender);
             findings.sender_may_change();
         }
         ended
@@ -133,7 +132,9 @@ impl Courier {
             match composing.await {
                 Ok(composed) => composed?,
                 // As if it had been done here: a courier that fails inside is replaced.
-                Err(error) => std::panic::resume_unwind(error.into_panic()),
+                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                // The program ends.
+                Err(_) => return Err(Stop::Withdrawn(Phase::Mail)),
             }
         };
         Ok(composed)
@@ -168,9 +169,6 @@ impl Courier {
         line: &mut Line,
         refused: &mut Vec<(usize, Refusal)>,
     ) -> Result<Reply, Stop> {
-        if !composed.changes.is_empty() {
-            self.desk.journal.record(Happened::Changed { changes: &composed.changes });
-        }
         if task.ahead.is_none() {
             line.begin();
             line.client().transfer(composed.order.clone(), Instant::now()).map_err(Stop::CannotCarry)?;
@@ -184,6 +182,9 @@ impl Courier {
                 Event::Go => break,
                 _ => {}
             }
+        }
+        if !composed.changes.is_empty() {
+            self.desk.journal.record(Happened::Changed { changes: &composed.changes });
         }
         self.desk.ahead().taken(line.messages());
         self.stream(task, composed, line).await?;

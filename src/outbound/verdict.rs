@@ -65,7 +65,14 @@ pub fn of_spared() -> Outcome {
 /// provider refuses: it goes out again with a sender the account may use.
 #[must_use]
 pub fn of_foreign_sender(diagnosis: Diagnosis) -> Outcome {
-    Outcome::Later(None, diagnosis)
+    Outcome::Later(None, with_own_sender(diagnosis))
+}
+
+/// What a person is told of such a refusal.
+#[must_use]
+pub fn with_own_sender(diagnosis: Diagnosis) -> Diagnosis {
+    let cure = "Nothing to do: it goes out again from the account's own address, answers still go to the original, and further mail of this sender is sent so at once. Where the provider shall take the sender as it is, allow it there and in `may_send_as`, then `posthouse accounts NAME --release`.";
+    Diagnosis { cure: cure.into(), ..diagnosis }
 }
 
 /// A known reply may be permanent although its code says 4yz; the device must not try again then.

@@ -264,12 +264,12 @@ mod tests {
     #[test]
     fn small_and_large_bodies_come_out_as_they_went_in() {
         for size in [0, 10, 11, MEMORY_LIMIT, MEMORY_LIMIT + 1, 300_000] {
-            let mut content = b"Subject: x\r\nDate: y\r\n\r\n".to_vec();
+            let mut content = b"Subject: x\r\nMessage-ID: <y>\r\n\r\n".to_vec();
             content.extend((0..size).map(|i| if i % 80 == 79 { b'\n' } else { u8::try_from(i % 249 + 1).unwrap() }));
             let draft = draft(&content, 4096).unwrap();
             assert_eq!(matches!(draft.stage, Stage::Spool { .. }), content.len() > MEMORY_LIMIT);
             let (known, unstamped) = draft.finish().unwrap();
-            assert!(known.header.has_date && known.repaired.changes.is_empty());
+            assert!(known.header.has_message_id && known.repaired.changes.is_empty());
             let body = unstamped.stamp("Received: z\r\n".into());
             assert_eq!(body.parts().1.is_some(), content.len() > MEMORY_LIMIT);
             assert_eq!(body.size(), content.len() as u64 + 13);

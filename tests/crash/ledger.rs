@@ -51,8 +51,10 @@ impl Mail {
     /// Header and body, without the terminating line. No line begins with a dot.
     pub fn text(&self) -> String {
         let Self { number, size, .. } = self;
-        let mut text =
-            format!("Message-ID: <mail-{number}@load.test>\r\nFrom: <{}>\r\nSubject: load\r\n\r\n", self.sender());
+        let mut text = format!(
+            "Message-ID: <mail-{number}@load.test>\r\nFrom: <{}>\r\nTo: load:;\r\nSubject: load\r\n\r\n",
+            self.sender()
+        );
         let mut line = 0;
         while (text.len() as u64) < *size {
             write!(text, "mail {number} line {line}: the quick brown fox jumps over the lazy dog\r\n")

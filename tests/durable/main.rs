@@ -16,6 +16,7 @@ mod ending;
 mod failing;
 mod full;
 mod kept;
+mod large;
 mod order;
 mod power;
 #[path = "../support/relay.rs"]

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use posthouse::sandbox::fault::{Fault, Gate, Stage, Times};
 use posthouse::sandbox::{Sandbox, Settings};
 
-use crate::device::{Device, SENDER};
+use crate::device::{Device, RECIPIENT, SENDER};
 use crate::relay::{PATIENCE, Site};
 
 /// Nobody waits for the provider: what is accepted is stored first.
@@ -23,7 +23,8 @@ pub async fn provider_away() -> (Sandbox, Gate) {
 
 /// A mail of about this size, unlike every other.
 pub fn body(number: usize, size: usize) -> Vec<u8> {
-    let mut text = format!("From: <{SENDER}>\r\nSubject: {number}\r\nMessage-ID: <{number}@durable.test>\r\n\r\n");
+    let header = format!("From: <{SENDER}>\r\nTo: <{RECIPIENT}>\r\nSubject: {number}\r\n");
+    let mut text = format!("{header}Message-ID: <{number}@durable.test>\r\n\r\n");
     let mut line = 0;
     while text.len() < size {
         write!(text, "mail {number} line {line}: the quick brown fox jumps over the lazy dog\r\n").expect("a String");

@@ -21,6 +21,7 @@ pub(super) fn fixups(account: &Section<'_>) -> Fixups {
         undisclosed: flag("undisclosed"),
         bcc: flag("bcc"),
         return_path: flag("return_path"),
+        duplicates: flag("duplicates"),
         mime_version: flag("mime_version"),
         encoded_words: flag("encoded_words"),
         eight_bit_body: flag("eight_bit_body"),

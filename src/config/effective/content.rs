@@ -18,13 +18,14 @@ pub(super) fn fill<'a>(
     origins: &'a Origins,
 ) {
     let section = |name: &str| Page::new(&format!("[{header}.{name}]"), &format!("{path}.{name}"), origins);
-    let Fixups { broken_from, undisclosed, bcc, return_path, mime_version, encoded_words, eight_bit_body } =
+    let Fixups { broken_from, undisclosed, bcc, return_path, duplicates, mime_version, encoded_words, eight_bit_body } =
         settings.fixups;
     let mut page = section("fixups");
     page.put("broken_from", broken_from);
     page.put("undisclosed", undisclosed);
     page.put("bcc", bcc);
     page.put("return_path", return_path);
+    page.put("duplicates", duplicates);
     page.put("mime_version", mime_version);
     page.put("encoded_words", encoded_words);
     page.put("eight_bit_body", eight_bit_body);

@@ -62,8 +62,8 @@ impl Facts {
         };
         let id = block.first("Message-ID").filter(|field| field.value.len() <= LOOKED_AT);
         Self {
-            from: text("From"),
-            to: text("To"),
+            from: text("From").as_deref().map(without_blanks_in_quotes),
+            to: text("To").as_deref().map(without_blanks_in_quotes),
             subject: text("Subject"),
             message_id: id.and_then(|field| parser::message_id(field.value)),
             attachments: Vec::new(),
@@ -88,10 +88,29 @@ impl Facts {
     }
 }
 
+/// Copiers encode the blanks of their name too: `" Copier " <a@b>` is `"Copier" <a@b>`.
+fn without_blanks_in_quotes(text: &str) -> String {
+    let pieces = text.split('"').enumerate().map(|(i, piece)| if i % 2 == 1 { piece.trim() } else { piece });
+    pieces.collect::<Vec<_>>().join("\"")
+}
+
 /// `scan.pdf (application/pdf, 48211 octets)`
 impl fmt::Display for Attachment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.name.as_deref().unwrap_or("without a name");
         write!(f, "{name} ({}, {} octets)", self.media_type, self.size)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_shown_without_the_blanks_a_copier_encodes() {
+        let shown = |from: &str| Facts::of(&Block::read(format!("From: {from}\r\n\r\n").as_bytes())).from.unwrap();
+        assert_eq!(shown("\"=?UTF-8?Q?_Copier_2_?=\" <a@b>"), "\"Copier 2\" <a@b>");
+        assert_eq!(shown("\"A, B\" <a@b>, \" C\" <c@d>"), "\"A, B\" <a@b>, \"C\" <c@d>");
+        assert_eq!(shown("a@b (\" x)"), "a@b (\"x)");
     }
 }

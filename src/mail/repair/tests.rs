@@ -156,9 +156,11 @@ fn what_is_signed_is_left_and_said() {
         changes,
         [
             "long_lines: 1 line over 998 octets broken",
-            "signature: 2 lines over 998 octets and 1 NUL octet left, because a signature covers them; a provider may refuse them"
+            "signature: 2 lines over 998 octets and 1 NUL octet left, because of a signature; a provider may refuse the mail"
         ]
     );
+    let (_, changes) = repaired("DKIM-Signature: v=1\n\n\0\n");
+    assert_eq!(changes, ["signature: 1 NUL octet left, because of a signature; a provider may refuse the mail"]);
     let text = format!("DKIM-Signature: v=1\nX: {long}\n\n{long}\0\n");
     let (out, changes) = repaired(&text);
     assert_eq!(out, text);
@@ -178,8 +180,10 @@ fn what_is_signed_is_left_and_said() {
 fn line_endings_are_told_of_and_what_they_may_have_broken() {
     let said = |lf, cr, signature| line_endings(lf, cr, signature).iter().map(ToString::to_string).collect::<Vec<_>>();
     assert!(said(0, 0, Some(Signature::Smime)).is_empty());
-    assert_eq!(said(3, 0, None), ["line_endings: 3 bare LF and 0 bare CR became CRLF"]);
-    assert_eq!(said(0, 1, Some(Signature::Pgp)).len(), 2);
+    assert_eq!(said(3, 0, None), ["line_endings: 3 bare LF became CRLF"]);
+    assert_eq!(said(1, 2, None), ["line_endings: 1 bare LF and 2 bare CR became CRLF"]);
+    let told = said(0, 1, Some(Signature::Pgp));
+    assert_eq!((told.len(), told[0].as_str()), (2, "line_endings: 1 bare CR became CRLF"));
 }
 
 #[test]

@@ -138,8 +138,9 @@ impl Editor<'_> {
             return;
         }
         let others = authors.iter().filter_map(|author| {
-            // An address beyond ASCII would ask SMTPUTF8 of the provider (RFC 6531); it stands in X-Original-From.
-            let address = address(author).filter(|a| a.domain().is_some() && !a.is_internationalized())?;
+            // To `root@nas.local` no answer gets, and an address beyond ASCII would ask SMTPUTF8 of the provider (RFC 6531);
+            // either stands in X-Original-From.
+            let address = address(author).filter(|a| self.settings.can_be_answered(a) && !a.is_internationalized())?;
             (!same(&address, &self.settings.address)).then(|| mailbox_text(author.name.as_deref(), &address))
         });
         let others: Vec<String> = others.take(MOST_AUTHORS).collect();

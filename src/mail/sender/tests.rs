@@ -124,10 +124,13 @@ fn an_answer_goes_where_the_device_said_it_should() {
         "From: <office@example.com>\r\nReply-To: <scan@example.org>\r\nX-Original-From: scan@example.org\r\n"
     );
     // No answer would get to these, or only through a provider with SMTPUTF8.
-    for nobody in ["root", "Scanner <root>", "j\u{f6}rg@example.org"] {
+    for nobody in ["root", "Scanner <root>", "root@nas", "copier@x.local", "p@[192.0.2.1]", "j\u{f6}rg@example.org"] {
         let (header, _) = sent(&office(Policy::Fix), &format!("From: {nobody}\r\n"));
         assert!(!header.contains("Reply-To") && header.contains("X-Original-From: ") && header.is_ascii(), "{header}");
     }
+    // Whoever has mail under a name that the internet does not know can be answered there.
+    let inside = Settings { allowance: Allowance::Own, ..Settings::of(address("office@example.lan")) };
+    assert!(sent(&inside, "From: scan@example.lan\r\n").0.contains("\r\nReply-To: <scan@example.lan>\r\n"));
 }
 
 #[test]
@@ -178,7 +181,7 @@ fn who_names_nobody_in_from_is_who_the_envelope_says_if_that_may_be() {
         ("From: Pump 1\r\n", "From: Pump 1 <pump1@example.org>\r\nX-Original-From: Pump 1\r\n"),
         ("From: pump1 (Pump)\r\n", "From: pump1 <pump1@example.org>\r\nX-Original-From: pump1 (Pump)\r\n"),
         // Whom it names is not whom the envelope names: that is for the account.
-        ("From: a@nas\r\n", "From: <office@example.com>\r\nReply-To: <a@nas>\r\nX-Original-From: a@nas\r\n"),
+        ("From: a@nas\r\n", "From: <office@example.com>\r\nX-Original-From: a@nas\r\n"),
     ] {
         assert_eq!(sent_by(&pump, &open(Policy::Fix), header).0, expected);
     }

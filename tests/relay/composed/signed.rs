@@ -99,23 +99,62 @@ async fn mail_that_nobody_may_sign_goes_out_unsigned_where_that_is_wanted_and_th
     assert!(scene.device().await.mail().await.starts_with("250"));
     assert!(delivery(&scene, 1).await.bytes.ends_with(SAMPLE));
     log.assert_line(&["changed for the provider", "not_signed: no S/MIME identity"]);
+    assert!(scene.device().await.mail_to(&[RECIPIENT], LATIN).await.starts_with("250"));
+    assert!(delivery(&scene, 2).await.bytes.ends_with(LATIN), "it was encoded for a signature that does not come");
+}
+
+/// An account that signs opaque, and nothing of more than ten octets.
+async fn narrow(over_limit: OverLimit, without: Without) -> Scene {
+    Scene::with(provider(), |config, _| {
+        keeping(config);
+        let signing = signing(config, SENDER);
+        let smime = smime::Settings { form: Form::Opaque, opaque_limit: 10, over_limit, without, ..signing };
+        config.accounts[0].smime = Some(smime);
+    })
+    .await
 }
 
 #[tokio::test]
-async fn a_mail_too_large_to_be_signed_opaque_is_signed_clear_or_waits() {
-    for over_limit in [OverLimit::Clear, OverLimit::Hold] {
+async fn a_mail_too_large_to_be_signed_opaque_is_signed_clear() {
+    let scene = narrow(OverLimit::Clear, Without::Hold).await;
+    assert!(scene.device().await.mail().await.starts_with("250"));
+    assert!(delivery(&scene, 1).await.text().contains("Content-Type: multipart/signed;"));
+}
+
+#[tokio::test]
+async fn a_mail_too_large_to_be_signed_opaque_waits_for_a_person_whatever_becomes_of_mail_without_an_identity() {
+    for without in [Without::SendUnsigned, Without::Hold] {
+        let log = Log::capture();
+        let scene = narrow(OverLimit::Hold, without).await;
+        let heard = scene.device().await.mail().await;
+        assert!(scene.sandbox.mailbox().deliveries().is_empty(), "{:#?}", scene.sandbox.mailbox().deliveries());
+        assert!(heard.starts_with("250 2.0.0 Ok: queued"), "{without:?}: {heard}");
+        log.assert_line(&["attempt failed", "larger than smime.opaque_limit", "smime.over_limit = \"clear\""]);
+    }
+}
+
+#[tokio::test]
+async fn a_mail_whose_eight_bit_text_somebody_else_has_signed_waits_or_goes_out_as_it_is() {
+    let forwarded = String::from_utf8_lossy(LATIN).replace(
+        "--b\r\nContent-Type: text/plain; charset=iso-8859-1\r\n",
+        "--b\r\nContent-Type: multipart/signed; protocol=\"application/pgp-signature\"; boundary=s\r\n\r\n--s\r\n\
+         Content-Type: text/plain; charset=utf-8\r\n",
+    );
+    let forwarded = forwarded.replace("\r\n--b--", "\r\n--s--\r\n--b--");
+    for without in [Without::Hold, Without::SendUnsigned] {
+        let log = Log::capture();
         let scene = Scene::with(provider(), |config, _| {
             keeping(config);
-            let smime = smime::Settings { form: Form::Opaque, opaque_limit: 10, over_limit, ..signing(config, SENDER) };
-            config.accounts[0].smime = Some(smime);
+            config.accounts[0].smime = Some(smime::Settings { without, ..signing(config, SENDER) });
         })
         .await;
-        let heard = scene.device().await.mail().await;
-        if over_limit == OverLimit::Hold {
+        let heard = scene.device().await.mail_to(&[RECIPIENT], forwarded.as_bytes()).await;
+        if without == Without::Hold {
             assert!(heard.starts_with("250 2.0.0 Ok: queued"), "{heard}");
-            assert_eq!(scene.sandbox.mailbox().count(), 0);
+            log.assert_line(&["attempt failed", "it holds 8-bit text that cannot be encoded: "]);
         } else {
-            assert!(delivery(&scene, 1).await.text().contains("Content-Type: multipart/signed;"));
+            assert!(delivery(&scene, 1).await.bytes.ends_with(forwarded.as_bytes()));
+            log.assert_line(&["changed for the provider", "not_signed: it holds 8-bit text that cannot be encoded: "]);
         }
     }
 }
@@ -137,10 +176,43 @@ async fn the_sender_policy_comes_before_the_signature() {
 async fn what_is_signed_already_is_not_signed_again() {
     let log = Log::capture();
     let scene = Scene::with(provider(), |config, _| config.accounts[0].smime = Some(signing(config, SENDER))).await;
-    let signed = b"From: scanner@sandbox.example\r\nTo: a@b.example\r\nMIME-Version: 1.0\r\nDate: x\r\n\
+    let signed = b"From: scanner@sandbox.example\r\nTo: a@b.example\r\nMIME-Version: 1.0\r\nDate: Sun, 22 Nov 2026 09:05:00 +0100\r\n\
         Message-ID: <3@device.example>\r\nContent-Type: multipart/signed; protocol=\"application/pgp-signature\"; boundary=b\r\n\
         \r\n--b\r\n\r\ntext\r\n--b\r\nContent-Type: application/pgp-signature\r\n\r\nx\r\n--b--\r\n";
     assert!(scene.device().await.mail_to(&[RECIPIENT], signed).await.starts_with("250"));
     assert!(delivery(&scene, 1).await.bytes.ends_with(signed));
     log.assert_line(&["changed for the provider", "not_signed: it carries a signature of its own (PGP)"]);
+}
+
+/// A certificate may name a person, and its subject is no address that could be cut.
+#[tokio::test]
+async fn where_addresses_are_masked_no_line_names_who_signs_or_cannot() {
+    for name in [SENDER, "somebody@else.example"] {
+        let log = Log::capture();
+        let scene = Scene::with(provider(), |config, _| {
+            keeping(config);
+            config.log.masks.addresses = true;
+            config.accounts[0].smime = Some(signing(config, name));
+        })
+        .await;
+        assert!(scene.device().await.mail().await.starts_with("250"));
+        log.assert_line(&[if name == SENDER { "changes=\"signed\"" } else { "attempt failed" }]);
+        for hidden in [SENDER, "rcgen self signed cert"] {
+            assert_eq!(log.count(&[hidden]), 0, "{hidden}: {}", log.text());
+        }
+    }
+}
+
+/// Without an empty line the text is not in what `multipart/signed` covers, unless it is brought there.
+#[tokio::test]
+async fn a_text_that_no_empty_line_divides_from_the_header_is_signed() {
+    let scene = Scene::with(provider(), |config, _| config.accounts[0].smime = Some(signing(config, SENDER))).await;
+    assert!(scene.device().await.mail_to(&[RECIPIENT], UNDIVIDED).await.starts_with("250"));
+    let arrived = delivery(&scene, 1).await;
+    let (header, body) = arrived.text().split_once("\r\n\r\n").map(|(h, b)| (h.to_owned(), b.to_owned())).unwrap();
+    assert!(!header.contains("battery"), "{header}");
+    let (_, entity) =
+        body.split_once("\r\nContent-Transfer-Encoding: quoted-printable\r\n").expect("the entity says what it is");
+    let signed = "\r\nOn battery since 10 o'clock, Gr=FC=DFe\r\nBye\r\n\r\n--=_posthouse_";
+    assert!(entity.starts_with(signed), "{entity}");
 }
