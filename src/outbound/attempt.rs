@@ -124,20 +124,17 @@ impl Courier {
     async fn compose(&self, task: &Task, line: &mut Line) -> Result<Composed, Stop> {
         let work =
             Work::new(&task.lease, line.client().offered(), self.desk.refused_senders(), self.desk.clock().moment());
-        let composer = Arc::clone(&self.desk.composer);
-        let composed = if composer.is_quick(&work) {
-            composer.compose(&work)?
-        } else {
-            let composing = tokio::task::spawn_blocking(move || composer.compose(&work));
-            match composing.await {
-                Ok(composed) => composed?,
-                // As if it had been done here: a courier that fails inside is replaced.
-                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-                // The program ends.
-                Err(_) => return Err(Stop::Withdrawn(Phase::Mail)),
-            }
-        };
-        Ok(composed)
+        let desk = Arc::clone(&self.desk);
+        if desk.composer.is_quick(&work) {
+            return Ok(desk.composer.compose(&work)?);
+        }
+        match tokio::task::spawn_blocking(move || desk.composer.compose(&work)).await {
+            Ok(composed) => Ok(composed?),
+            // As if it had been done here: a courier that fails inside is replaced.
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // The program ends.
+            Err(_) => Err(Stop::Withdrawn(Phase::Mail)),
+        }
     }
 
     /// What it came to, for each recipient.

@@ -34,7 +34,7 @@ use crate::words::Phase;
 #[derive(Debug)]
 pub struct Desk {
     pub(super) upstream: Upstream,
-    pub(super) composer: Arc<Composer>,
+    pub(super) composer: Composer,
     fitness: Mutex<Fitness>,
     pub(super) first: FirstSignIn,
     ahead: Mutex<Ahead>,
@@ -102,7 +102,7 @@ impl Desk {
         let fitness = Mutex::new(Fitness::new(limits, retry, window, &remembered, now));
         let (first, ahead) = (FirstSignIn::default(), Mutex::default());
         let (held, changed) = (Notify::new(), watch::Sender::new(()));
-        let composer = Arc::new(Composer::new(&upstream.settings, signing));
+        let composer = Composer::new(&upstream.settings, signing);
         let (writing, forgets) = (tokio::sync::Mutex::new(()), AtomicBool::new(false));
         Self { upstream, composer, fitness, first, ahead, held, changed, writing, memory, forgets, queue, journal }
     }

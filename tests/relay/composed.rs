@@ -44,6 +44,15 @@ async fn foreign_mail(scene: &Scene) -> String {
     device.reply().await
 }
 
+/// A mail without a sender.
+async fn without_sender(scene: &Scene) -> String {
+    let mut device = scene.device().await;
+    device.say("MAIL FROM:<>").await;
+    device.say(&format!("RCPT TO:<{RECIPIENT}>")).await;
+    device.data(SAMPLE).await;
+    device.reply().await
+}
+
 fn foreign() -> Vec<u8> {
     String::from_utf8(SAMPLE.to_vec()).unwrap().replace(SENDER, STRANGER).into_bytes()
 }
@@ -249,13 +258,6 @@ async fn a_text_that_no_empty_line_divides_from_the_header_is_the_body() {
 #[tokio::test]
 async fn a_provider_that_refuses_mail_without_a_sender_gets_one_with_the_next_attempt() {
     let scene = Scene::with(strict(RefusedAt::Mail), |config, _| keeping(config)).await;
-    async fn without_sender(scene: &Scene) -> String {
-        let mut device = scene.device().await;
-        device.say("MAIL FROM:<>").await;
-        device.say(&format!("RCPT TO:<{RECIPIENT}>")).await;
-        device.data(SAMPLE).await;
-        device.reply().await
-    }
     assert!(without_sender(&scene).await.starts_with("250 2.0.0 Ok: queued"));
     assert_eq!(delivery(&scene, 1).await.reverse_path, SENDER);
     assert!(without_sender(&scene).await.starts_with("250 2.0.0 Ok: taken"));

@@ -20,11 +20,11 @@ const SCAN: &str = "From: \"Jane at the copier\" <scanner@sandbox.example>\r\nTo
 async fn what_no_provider_takes_is_repaired_and_told() {
     let log = Log::capture();
     let scene = Scene::start().await;
-    let long = format!("{} {}", "x".repeat(800), "y".repeat(800));
-    let body = [SAMPLE, b"a\0b\r\n", long.as_bytes(), b"\r\nlast\nline\r\n"].concat();
+    let line = format!("{} {}", "x".repeat(800), "y".repeat(800));
+    let body = [SAMPLE, b"a\0b\r\n", line.as_bytes(), b"\r\nlast\nline\r\n"].concat();
     let heard = scene.device().await.mail_to(&[RECIPIENT], &body).await;
     assert!(heard.starts_with("250 "), "{heard}");
-    let repaired = long.replace(' ', " \r\n");
+    let repaired = line.replace(' ', " \r\n");
     let repaired = [SAMPLE, b"ab\r\n", repaired.as_bytes(), b"\r\nlast\r\nline\r\n"].concat();
     stamp::assert_exact(&scene.sandbox.mailbox().deliveries()[0], &repaired, stamp::plain(RECIPIENT));
     log.assert_line(&[
