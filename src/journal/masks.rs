@@ -36,6 +36,7 @@ impl Masks {
             Rule::Sender,
             Rule::ReplyTo,
             Rule::OriginalFrom,
+            Rule::Duplicates,
             // The subject of a certificate may be a person.
             Rule::Signed,
             Rule::NotSigned,

@@ -303,7 +303,7 @@ struct Header {
 fn read_header(body: &Body, is_strict: bool) -> io::Result<Header> {
     let mut block = read_block(body)?;
     let end = Block::read(&block).end();
-    let is_whole = block[end..].is_empty() || block[end..] == *b"\r\n";
+    let is_whole = end == 0 || block[end..].is_empty() || block[end..] == *b"\r\n";
     if is_whole || !is_strict && block.ends_with(b"\r\n\r\n") {
         let end = block.len() as u64;
         return Ok(Header { block, end, closed: false });
@@ -362,3 +362,6 @@ fn with_sender(envelope: &Arc<Envelope>, reverse_path: ReversePath) -> Arc<Envel
     changed.sender.reverse_path = reverse_path;
     Arc::new(changed)
 }
+
+#[cfg(test)]
+mod tests;
