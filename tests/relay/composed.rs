@@ -284,7 +284,7 @@ async fn what_is_refused_at_mail_says_nothing_of_the_author() {
     delivery(&scene, 1).await;
     assert!(mixed(SENDER).await.starts_with("250 2.0.0 Ok: taken"));
     let last = scene.sandbox.mailbox().deliveries().pop().unwrap();
-    assert!(last.text().contains("From: boss@partner.example\r\n"), "{}", last.text());
+    assert!(last.text().contains("\r\nFrom: boss@partner.example\r\n"), "{}", last.text());
 }
 
 #[tokio::test]
