@@ -70,13 +70,13 @@ impl Purpose {
         // One that somebody made for himself is its own authority, and OpenSSL writes that into it unasked: what it says
         // of mail counts. An authority that may only sign certificates is none the less one.
         let for_mail = matches!(&extended, Ok(Some((_, uses))) if uses.0.contains(&ID_KP_EMAIL_PROTECTION));
-        let signs_mail = for_mail && !matches!(&usage, Ok(Some((_, usage))) if !signs(usage));
+        let signs_mail = for_mail && !matches!(&usage, Ok(Some((_, usage))) if !signs(*usage));
         if !signs_mail && matches!(&constraints, Ok(Some((_, constraints))) if constraints.ca) {
             return Self::Authority;
         }
         match usage {
             Ok(None) => {}
-            Ok(Some((_, usage))) if signs(&usage) => {}
+            Ok(Some((_, usage))) if signs(usage) => {}
             // What cannot be read allows nothing.
             Ok(Some(_)) | Err(_) => return Self::NoSignatures,
         }
@@ -89,7 +89,7 @@ impl Purpose {
     }
 }
 
-fn signs(usage: &KeyUsage) -> bool {
+fn signs(usage: KeyUsage) -> bool {
     usage.digital_signature() || usage.non_repudiation()
 }
 
