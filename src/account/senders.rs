@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::mail::address::Address;
+use crate::mail::envelope::ReversePath;
 
 /// So many are remembered; the oldest goes first.
 const MOST: usize = 100;
@@ -23,25 +24,40 @@ pub struct RefusedSenders(Vec<Refused>);
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Refused {
-    address: Address,
+    sender: ReversePath,
     since: Timestamp,
 }
 
+/// Those that are remembered at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Remembered {
+    /// Addresses, in the envelope or in `From`.
+    pub addresses: Vec<Address>,
+    /// `MAIL FROM:<>`
+    pub null: bool,
+}
+
 impl RefusedSenders {
-    /// The provider refused mail of these senders.
-    pub fn learn(&mut self, senders: impl IntoIterator<Item = Address>, now: Timestamp) {
-        for address in senders {
-            self.0.retain(|known| known.address != address);
-            self.0.push(Refused { address, since: now });
-        }
+    /// The provider refused mail of this sender.
+    pub fn learn(&mut self, sender: ReversePath, now: Timestamp) {
+        self.0.retain(|known| known.sender != sender);
+        self.0.push(Refused { sender, since: now });
         self.0.drain(..self.0.len().saturating_sub(MOST));
     }
 
     /// Those that are remembered now.
     #[must_use]
-    pub fn at(&self, now: Timestamp) -> Vec<Address> {
-        let recent = |known: &&Refused| Duration::try_from(now.duration_since(known.since)).is_ok_and(|age| age < LIFE);
-        self.0.iter().filter(recent).map(|known| known.address.clone()).collect()
+    pub fn at(&self, now: Timestamp) -> Remembered {
+        let mut remembered = Remembered::default();
+        for Refused { sender, since } in &self.0 {
+            let is_recent = Duration::try_from(now.duration_since(*since)).is_ok_and(|age| age < LIFE);
+            match sender {
+                ReversePath::Mailbox(address) if is_recent => remembered.addresses.push(address.clone()),
+                ReversePath::Null if is_recent => remembered.null = true,
+                _ => {}
+            }
+        }
+        remembered
     }
 
     /// A person has changed what the account may do.
@@ -58,25 +74,31 @@ mod tests {
         Address::parse(text.as_bytes()).unwrap()
     }
 
+    fn mailbox(text: &str) -> ReversePath {
+        ReversePath::Mailbox(address(text))
+    }
+
     #[test]
     fn a_refused_sender_is_known_for_a_month_and_then_tried_again() {
         let (mut refused, now) = (RefusedSenders::default(), Timestamp::UNIX_EPOCH);
-        refused.learn([address("nas@home.example")], now);
-        assert_eq!(refused.at(now), [address("nas@home.example")]);
-        assert_eq!(refused.at(now + Duration::from_hours(24 * 29)).len(), 1);
-        assert_eq!(refused.at(now + Duration::from_hours(24 * 31)), []);
+        refused.learn(mailbox("nas@home.example"), now);
+        refused.learn(ReversePath::Null, now);
+        let both = Remembered { addresses: vec![address("nas@home.example")], null: true };
+        assert_eq!(refused.at(now), both);
+        assert_eq!(refused.at(now + Duration::from_hours(24 * 29)), both);
+        assert_eq!(refused.at(now + Duration::from_hours(24 * 31)), Remembered::default());
     }
 
     #[test]
     fn what_is_learned_again_is_new_and_the_oldest_of_too_many_goes() {
         let (mut refused, now) = (RefusedSenders::default(), Timestamp::UNIX_EPOCH);
-        let first = address("0@home.example");
-        refused.learn((0..100).map(|number| address(&format!("{number}@home.example"))), now);
-        refused.learn([first.clone(), address("new@home.example")], now);
-        let known = refused.at(now);
+        (0..100).for_each(|number| refused.learn(mailbox(&format!("{number}@home.example")), now));
+        refused.learn(mailbox("0@home.example"), now);
+        refused.learn(mailbox("new@home.example"), now);
+        let known = refused.at(now).addresses;
         assert_eq!(known.len(), 100);
-        assert!(known.contains(&first) && !known.contains(&address("1@home.example")));
+        assert!(known.contains(&address("0@home.example")) && !known.contains(&address("1@home.example")));
         refused.forget();
-        assert_eq!(refused.at(now), []);
+        assert_eq!(refused.at(now), Remembered::default());
     }
 }

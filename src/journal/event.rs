@@ -142,7 +142,7 @@ impl Event<'_> {
             | Self::TurnedAway { .. }
             | Self::Warned { .. }
             | Self::Risk { .. } => {
-                self.log_house();
+                self.log_house(masks);
             }
             Self::Changed { .. }
             | Self::Connected { .. }
@@ -151,7 +151,7 @@ impl Event<'_> {
             | Self::AttemptFailed { .. }
             | Self::Held { .. }
             | Self::Released { .. } => self.log_upstream(masks),
-            Self::Pace { account, what } => what.log(account),
+            Self::Pace { account, what } => what.log(account, masks),
             Self::Queued { .. }
             | Self::Settled { .. }
             | Self::NotStored { .. }
@@ -215,7 +215,7 @@ impl Event<'_> {
         }
     }
 
-    fn log_house(&self) {
+    fn log_house(&self, masks: Masks) {
         match self {
             Self::Listening { listener, address } => tracing::info!(%listener, %address, "listening"),
             Self::ThroughProxy { account, what, proxy, set_by } => {
@@ -224,7 +224,7 @@ impl Event<'_> {
             Self::TurnedAway { listener, peer, why } => tracing::warn!(%listener, %peer, why, "connection turned away"),
             Self::Warned { account, code, sentence, cure, due } => {
                 let due = due.map(|due| due.to_string());
-                tracing::warn!(%account, code, due, cure, "{sentence}");
+                tracing::warn!(%account, code, due, cure = %masks.text(cure), "{}", masks.text(sentence));
             }
             Self::Risk { text } => tracing::warn!("RISK: {text}"),
             _ => {}
@@ -302,19 +302,19 @@ impl Event<'_> {
             ),
             Self::AttemptFailed { failure, diagnosis } if diagnosis.cause == Cause::Uncertain => tracing::error!(
                 failure = masks.text(&failure.to_string()).as_ref(),
-                code = diagnosis.code, cause = %diagnosis.cause, cure = %diagnosis.cure,
+                code = diagnosis.code, cause = %diagnosis.cause, cure = %masks.text(&diagnosis.cure),
                 "uncertain: {}",
-                diagnosis.sentence
+                masks.text(&diagnosis.sentence)
             ),
             Self::AttemptFailed { failure, diagnosis } => tracing::warn!(
                 failure = masks.text(&failure.to_string()).as_ref(),
-                code = diagnosis.code, cause = %diagnosis.cause, cure = %diagnosis.cure,
+                code = diagnosis.code, cause = %diagnosis.cause, cure = %masks.text(&diagnosis.cure),
                 "attempt failed: {}",
-                diagnosis.sentence
+                masks.text(&diagnosis.sentence)
             ),
             Self::Held { account, diagnosis, next_try_s } => tracing::error!(
-                %account, code = diagnosis.code, cause = %diagnosis.cause, cure = %diagnosis.cure, next_try_s,
-                "account held, tried again in {next_try_s} s: {}", diagnosis.sentence
+                %account, code = diagnosis.code, cause = %diagnosis.cause, cure = %masks.text(&diagnosis.cure), next_try_s,
+                "account held, tried again in {next_try_s} s: {}", masks.text(&diagnosis.sentence)
             ),
             Self::Released { account } => tracing::info!(%account, "account signs in again"),
             _ => {}

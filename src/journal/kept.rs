@@ -40,7 +40,7 @@ impl Kept<'_> {
                 "half of the queue is this device's, its mail is refused until some of it is gone"
             ),
             Self::MessageHeld { message, diagnosis } => tracing::error!(
-                message_id = %message, code = diagnosis.code, cause = %diagnosis.cause, cure = %diagnosis.cure,
+                message_id = %message, code = diagnosis.code, cause = %diagnosis.cause, cure = %masks.text(&diagnosis.cure),
                 "message held: {}", masks.text(&diagnosis.sentence)
             ),
             Self::NotReadable { message, detail } => tracing::warn!(

@@ -37,6 +37,9 @@ impl Masks {
             Rule::ReplyTo,
             Rule::OriginalFrom,
             Rule::Duplicates,
+            // The subject of a certificate may be a person.
+            Rule::Signed,
+            Rule::NotSigned,
         ];
         let told = |change: &Change| {
             let hidden = self.addresses && of_people.contains(&change.rule);

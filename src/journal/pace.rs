@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::Masks;
 use crate::diagnosis::Diagnosis;
 use crate::ids::AccountName;
 
@@ -27,17 +28,17 @@ pub enum Pace<'a> {
 }
 
 impl Pace<'_> {
-    pub(super) fn log(&self, account: &AccountName) {
+    pub(super) fn log(&self, account: &AccountName, masks: Masks) {
         match self {
             Self::Away { diagnosis, next_try } => tracing::warn!(
-                %account, code = diagnosis.code, cause = %diagnosis.cause, cure = %diagnosis.cure,
+                %account, code = diagnosis.code, cause = %diagnosis.cause, cure = %masks.text(&diagnosis.cure),
                 next_try_s = next_try.as_secs(),
-                "provider cannot be reached, mail waits: {}", diagnosis.sentence
+                "provider cannot be reached, mail waits: {}", masks.text(&diagnosis.sentence)
             ),
             Self::Reached => tracing::info!(%account, "provider can be reached again"),
             Self::Slowed { connections, per_minute, diagnosis } => tracing::warn!(
-                %account, code = diagnosis.code, cause = %diagnosis.cause, cure = %diagnosis.cure, connections, per_minute,
-                "slowed down, and back by a step each minute that goes well: {}", diagnosis.sentence
+                %account, code = diagnosis.code, cause = %diagnosis.cause, cure = %masks.text(&diagnosis.cure), connections, per_minute,
+                "slowed down, and back by a step each minute that goes well: {}", masks.text(&diagnosis.sentence)
             ),
             Self::Full => tracing::info!(%account, "at full pace again"),
             Self::UsedUp { lifts_in } => tracing::warn!(

@@ -5,6 +5,11 @@
 
 use std::fmt;
 
+use super::header::glance::one_line;
+
+/// Characters of a detail at most.
+const LONGEST: usize = 600;
+
 /// A documented rule that changes messages, or says what it could not do without breaking something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Rule {
@@ -40,6 +45,8 @@ pub enum Rule {
     ReturnPath,
     /// A field that may stand once stood there several times.
     Duplicates,
+    /// The header had no end, or a line in it that is no field.
+    EndOfHeader,
     /// `MIME-Version` was missing.
     MimeVersion,
     /// `received = "minimal"`
@@ -81,6 +88,7 @@ impl Rule {
             Self::Bcc => "bcc",
             Self::ReturnPath => "return_path",
             Self::Duplicates => "duplicates",
+            Self::EndOfHeader => "end_of_header",
             Self::MimeVersion => "mime_version",
             Self::Received => "received",
             Self::EncodedWords => "encoded_words",
@@ -107,7 +115,10 @@ impl Change {
     /// This rule did this.
     #[must_use]
     pub fn new(rule: Rule, detail: impl Into<String>) -> Self {
-        Self { rule, detail: detail.into() }
+        let detail = detail.into();
+        // A detail may repeat what a device wrote, which may be a header of 1 MiB.
+        let detail = if detail.len() > LONGEST { one_line(&detail, LONGEST) } else { detail };
+        Self { rule, detail }
     }
 }
 

@@ -29,6 +29,22 @@ pub enum Piece {
     Wrapped(Vec<Piece>),
 }
 
+/// The same pieces of a message that has so many octets fewer in front.
+#[must_use]
+pub fn moved_up(mut pieces: Vec<Piece>, octets: u64) -> Vec<Piece> {
+    let up = |range: &mut Range<u64>| {
+        *range = range.start.saturating_sub(octets)..range.end.saturating_sub(octets);
+    };
+    for piece in &mut pieces {
+        match piece {
+            Piece::Own(_) => {}
+            Piece::Stored(range) | Piece::QuotedPrintable(range) | Piece::Base64(range) => up(range),
+            Piece::Wrapped(inner) => *inner = moved_up(std::mem::take(inner), octets),
+        }
+    }
+    pieces
+}
+
 /// How many octets come out of these pieces. Only what becomes quoted-printable is read for it.
 ///
 /// # Errors

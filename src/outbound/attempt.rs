@@ -112,10 +112,9 @@ impl Courier {
         let end = self.try_carry(task, composed, line, &mut refused).await;
         let mut ended = self.ended(task, end, refused);
         if let Ended::Answered(findings) = &mut ended
-            && findings.refuses_sender()
-            && !composed.foreign.is_empty()
+            && let Some(sender) = findings.sender_refused().and_then(|phase| composed.foreign.refused_at(phase))
         {
-            self.desk.refuses(composed.foreign.clone());
+            self.desk.refuses(sender);
             findings.sender_may_change();
         }
         ended
@@ -125,18 +124,17 @@ impl Courier {
     async fn compose(&self, task: &Task, line: &mut Line) -> Result<Composed, Stop> {
         let work =
             Work::new(&task.lease, line.client().offered(), self.desk.refused_senders(), self.desk.clock().moment());
-        let composer = Arc::clone(&self.desk.composer);
-        let composed = if composer.is_quick(&work) {
-            composer.compose(&work)?
-        } else {
-            let composing = tokio::task::spawn_blocking(move || composer.compose(&work));
-            match composing.await {
-                Ok(composed) => composed?,
-                // As if it had been done here: a courier that fails inside is replaced.
-                Err(error) => std::panic::resume_unwind(error.into_panic()),
-            }
-        };
-        Ok(composed)
+        let desk = Arc::clone(&self.desk);
+        if desk.composer.is_quick(&work) {
+            return Ok(desk.composer.compose(&work)?);
+        }
+        match tokio::task::spawn_blocking(move || desk.composer.compose(&work)).await {
+            Ok(composed) => Ok(composed?),
+            // As if it had been done here: a courier that fails inside is replaced.
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // The program ends.
+            Err(_) => Err(Stop::Withdrawn(Phase::Mail)),
+        }
     }
 
     /// What it came to, for each recipient.
@@ -168,9 +166,6 @@ impl Courier {
         line: &mut Line,
         refused: &mut Vec<(usize, Refusal)>,
     ) -> Result<Reply, Stop> {
-        if !composed.changes.is_empty() {
-            self.desk.journal.record(Happened::Changed { changes: &composed.changes });
-        }
         if task.ahead.is_none() {
             line.begin();
             line.client().transfer(composed.order.clone(), Instant::now()).map_err(Stop::CannotCarry)?;
@@ -184,6 +179,9 @@ impl Courier {
                 Event::Go => break,
                 _ => {}
             }
+        }
+        if !composed.changes.is_empty() {
+            self.desk.journal.record(Happened::Changed { changes: &composed.changes });
         }
         self.desk.ahead().taken(line.messages());
         self.stream(task, composed, line).await?;

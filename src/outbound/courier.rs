@@ -154,13 +154,11 @@ impl Courier {
         let lease = may.then(|| desk.queue.try_claim(desk.account())).flatten()?;
         let work = Work::new(&lease, line.client().offered(), desk.refused_senders(), desk.clock().moment());
         let composed = desk.composer.is_quick(&work).then(|| desk.composer.compose(&work));
-        match composed {
-            Some(Ok(composed)) => Some((Task::new(lease), composed)),
-            _ => {
-                lease.give_back();
-                None
-            }
+        if let Some(Ok(composed)) = composed {
+            return Some((Task::new(lease), composed));
         }
+        lease.give_back();
+        None
     }
 
     /// Nothing was said of it but its envelope: anybody may carry it.

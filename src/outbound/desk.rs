@@ -18,12 +18,13 @@ use crate::account::Settings;
 use crate::account::budget::Written;
 use crate::account::health::{Change, Hold};
 use crate::account::memory::{Memory, Remembered, Volatile};
+use crate::account::senders;
 use crate::account::smime::Signing;
 use crate::account::status::Status;
 use crate::disk::durable::{Durable, NotStored};
 use crate::ids::AccountName;
 use crate::journal::{Event as Happened, Journal, Pace};
-use crate::mail::address::Address;
+use crate::mail::envelope::ReversePath;
 use crate::net::clock::{Clock, Moment};
 use crate::queue::Queue;
 use crate::upstream::Upstream;
@@ -33,7 +34,7 @@ use crate::words::Phase;
 #[derive(Debug)]
 pub struct Desk {
     pub(super) upstream: Upstream,
-    pub(super) composer: Arc<Composer>,
+    pub(super) composer: Composer,
     fitness: Mutex<Fitness>,
     pub(super) first: FirstSignIn,
     ahead: Mutex<Ahead>,
@@ -101,7 +102,7 @@ impl Desk {
         let fitness = Mutex::new(Fitness::new(limits, retry, window, &remembered, now));
         let (first, ahead) = (FirstSignIn::default(), Mutex::default());
         let (held, changed) = (Notify::new(), watch::Sender::new(()));
-        let composer = Arc::new(Composer::new(&upstream.settings, signing));
+        let composer = Composer::new(&upstream.settings, signing);
         let (writing, forgets) = (tokio::sync::Mutex::new(()), AtomicBool::new(false));
         Self { upstream, composer, fitness, first, ahead, held, changed, writing, memory, forgets, queue, journal }
     }
@@ -131,15 +132,15 @@ impl Desk {
     }
 
     /// Senders it does not take mail of.
-    pub(super) fn refused_senders(&self) -> Vec<Address> {
+    pub(super) fn refused_senders(&self) -> senders::Remembered {
         self.fitness().refused_senders.at(self.clock().moment().wall)
     }
 
-    /// The provider does not take mail of these senders.
-    pub(super) fn refuses(&self, senders: Vec<Address>) {
+    /// The provider does not take mail of this sender.
+    pub(super) fn refuses(&self, sender: ReversePath) {
         let now = self.clock().moment();
         let mut fitness = self.fitness();
-        fitness.refused_senders.learn(senders, now.wall);
+        fitness.refused_senders.learn(sender, now.wall);
         // Nobody waits for it: whoever does not know it learns it again.
         drop(self.remember(&mut fitness, now, None));
     }

@@ -58,9 +58,15 @@ impl Findings {
         }
     }
 
-    /// Whether a sender was refused.
-    pub fn refuses_sender(&self) -> bool {
-        self.failure.as_ref().is_some_and(|(_, diagnosis)| diagnosis.refuses_sender())
+    /// In which phase a sender was refused, if one was.
+    pub fn sender_refused(&self) -> Option<Phase> {
+        if let Some((failure, diagnosis)) = &self.failure
+            && diagnosis.refuses_sender()
+        {
+            return Some(failure.phase());
+        }
+        let refused = |outcome: &Outcome| matches!(outcome, Outcome::Never(_, diagnosis) if diagnosis.refuses_sender());
+        self.outcomes.iter().any(refused).then_some(Phase::Recipient)
     }
 
     /// How the attempt reads later; `dsn`: whether the provider took over to report on it.

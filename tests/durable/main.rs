@@ -1,5 +1,5 @@
 //! What `durable` means: power cuts, the order of syncs, a full disk, one that fails and one that hangs, each seen from
-//! outside.
+//! outside; and what a mail costs that lies on the disk because it is large.
 //!
 //! The program runs as it is delivered. `strace` tells what it asked of the system, and makes syncs fail; where it
 //! cannot be used, and where there is no root to mount a file system, the test says loudly that it shows nothing.

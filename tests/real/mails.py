@@ -10,6 +10,8 @@ import email.policy
 import re
 from dataclasses import dataclass
 
+import documents
+
 RELAY = "relay.test"
 # RFC 5322 §3.3, with the name of the zone as a comment where a server likes to say it.
 TIMESTAMP = r"\w{3}, \d{1,2} \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}( \(\w+\))?"
@@ -71,6 +73,21 @@ def attachment(identifier, sender):
     return _document(identifier, sender, 2 * 1024 * 1024)
 
 
+def attachments(identifier, sender):
+    """A page in UTF-8 that nobody encoded, a picture in it, and a document, as multifunction devices send them."""
+    page = (
+        "Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+        '<p>Grüße vom Gerät im Flur <img src="cid:page1@scanner.test"></p>\r\n'
+    ).encode()
+    shown_as = ["Content-ID: <page1@scanner.test>", 'Content-Disposition: inline; filename="1.png"']
+    picture = _attached(["Content-Type: image/png", *shown_as], documents.png(64, 48))
+    named = "Content-Disposition: attachment;\r\n filename*=utf-8''Z%C3%A4hler%20M%C3%A4rz.pdf"
+    document = _attached(["Content-Type: application/pdf", named], documents.pdf(100_000))
+    shown = b'Content-Type: multipart/related; boundary="inner"\r\n\r\n' + _parts(b"inner", page, picture)
+    extra = ["MIME-Version: 1.0", 'Content-Type: multipart/mixed; boundary="outer"']
+    return _mail(identifier, sender, _parts(b"outer", shown, document), extra)
+
+
 def fifteen_mebibytes(identifier, sender):
     """A document that makes 15 MiB of base64."""
     return _document(identifier, sender, 15 * 1024 * 1024 // 78 * 57)
@@ -78,15 +95,20 @@ def fifteen_mebibytes(identifier, sender):
 
 def _document(identifier, sender, octets):
     extra = ["MIME-Version: 1.0", 'Content-Type: multipart/mixed; boundary="part"']
-    # Not random: the same mail at each run, and no octet value missing.
-    document = bytes((i * i + (i >> 8)) & 0xFF for i in range(octets))
-    body = (
-        b"--part\r\nContent-Type: text/plain\r\n\r\nSee the scan.\r\n"
-        b"--part\r\nContent-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n"
-        + base64.encodebytes(document).replace(b"\n", b"\r\n")
-        + b"--part--\r\n"
-    )
-    return _mail(identifier, sender, body, extra)
+    text = b"Content-Type: text/plain\r\n\r\nSee the scan.\r\n"
+    document = _attached(["Content-Type: application/pdf"], documents.octets(octets))
+    return _mail(identifier, sender, _parts(b"part", text, document), extra)
+
+
+def _attached(fields, content):
+    """A part in base64."""
+    header = "\r\n".join([*fields, "Content-Transfer-Encoding: base64", "", ""]).encode()
+    return header + base64.encodebytes(content).replace(b"\n", b"\r\n")
+
+
+def _parts(boundary, *parts):
+    """A multipart body of these."""
+    return b"".join(b"--%b\r\n%b" % (boundary, part) for part in parts) + b"--%b--\r\n" % boundary
 
 
 def empty_body(identifier, sender):
@@ -105,11 +127,11 @@ def bare(identifier, sender):
 
 
 def entity(octets: bytes):
-    """What a mail or a signed entity is about: type and content of each part, however it is encoded on the way."""
+    """What a mail or a signed entity is about: type, name and content of each part, however encoded on the way."""
     message = email.message_from_bytes(octets, policy=email.policy.compat32)
-    contents = [(part.get_content_type(), part.get_payload(decode=True)) for part in message.walk()]
+    parts = [(part.get_content_type(), part.get_filename(), part.get_payload(decode=True)) for part in message.walk()]
     # An encoding may end with a line ending that is not the content's.
-    return [(kind, content and content.replace(b"\r\n", b"\n").rstrip(b"\n")) for kind, content in contents]
+    return [(*named, content and content.replace(b"\r\n", b"\n").rstrip(b"\n")) for *named, content in parts]
 
 
 def compare(arrived: bytes, mail: Mail, trace_of_server: str, protocol: str):

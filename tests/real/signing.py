@@ -22,7 +22,7 @@ from world import Trouble, wait_for
 
 FORMS = ("clear", "opaque")
 # What a verified entity must hold, octet for octet, and may be changed at.
-KINDS = (mails.plain, mails.eight_bit, mails.attachment, mails.fifteen_mebibytes)
+KINDS = (mails.plain, mails.eight_bit, mails.attachments, mails.fifteen_mebibytes)
 THROUGH = {"postfix": Account("postfix", "implicit", "none"), "dovecot": Account("dovecot", "implicit", "PLAIN")}
 # Forms × identities × mails, each taken and each refused by two programs; then forms × mails through two servers.
 EXPECTED = 2 * 6 * 4 * 4 + 2 * 4 * 2 * 2
@@ -76,6 +76,8 @@ class Judge:
     def _taken(self, verifier, shape, arrived, mail):
         if form(arrived) != shape:
             raise Refused(f"it is signed {form(arrived)}")
+        if not arrived.isascii():
+            raise Refused("it holds 8-bit text, which the next server may encode, and break the signature with that")
         content = verifier.verify(arrived)
         if mails.entity(content) != mails.entity(mail.arriving):
             raise Refused("what was signed is not what was sent")
@@ -95,11 +97,11 @@ class Judge:
 
 
 def _mark(arrived, mail):
-    """Octets of the body that stand in the signed entity as they are: the middle of its first line in plain ASCII."""
+    """Octets of the body that stand in the signed entity as they are: the end of a line in plain ASCII in its middle."""
     body = mail.raw.partition(b"\r\n\r\n")[2]
-    lines = (line for line in body.split(b"\r\n") if line.isascii() and len(line) > 20 and b"=" not in line)
+    lines = [line for line in body.split(b"\r\n") if line.isascii() and len(line) > 20 and b"=" not in line]
     # Of the mail in 8-bit characters nothing stands as it was: there it is the type.
-    return next(lines, b"charset=utf-8")[10:]
+    return (lines[len(lines) // 2] if lines else b"charset=utf-8")[10:]
 
 
 def _refused(verifier, forgery):

@@ -44,6 +44,15 @@ async fn foreign_mail(scene: &Scene) -> String {
     device.reply().await
 }
 
+/// A mail without a sender.
+async fn without_sender(scene: &Scene) -> String {
+    let mut device = scene.device().await;
+    device.say("MAIL FROM:<>").await;
+    device.say(&format!("RCPT TO:<{RECIPIENT}>")).await;
+    device.data(SAMPLE).await;
+    device.reply().await
+}
+
 fn foreign() -> Vec<u8> {
     String::from_utf8(SAMPLE.to_vec()).unwrap().replace(SENDER, STRANGER).into_bytes()
 }
@@ -224,6 +233,58 @@ async fn eight_bit_text_that_a_signature_covers_is_refused_rather_than_broken() 
     assert!(heard.starts_with("554 5.6.3 "), "{heard}");
     log.assert_line(&["attempt failed", "covered by a signature", "cause=message", "an account whose provider"]);
     scene.assert_nothing_arrived();
+}
+
+/// A script forgets the empty line.
+const UNDIVIDED: &[u8] = b"From: scanner@sandbox.example\r\nTo: office@example.com\r\nSubject: UPS\r\n\
+    Date: Sun, 22 Nov 2026 09:05:00 +0100\r\nMessage-ID: <4@device.example>\r\nOn battery since 10 o'clock, Gr\xfc\xdfe\r\nBye\r\n";
+
+#[tokio::test]
+async fn a_text_that_no_empty_line_divides_from_the_header_is_the_body() {
+    let log = Log::capture();
+    for (offered, encoded) in [(provider(), false), (provider_without(&Extension::EightBitMime), true)] {
+        let scene = Scene::with(offered, |_, _| {}).await;
+        assert!(scene.device().await.mail_to(&[RECIPIENT], UNDIVIDED).await.starts_with("250"));
+        let arrived = delivery(&scene, 1).await;
+        let text = String::from_utf8_lossy(&arrived.bytes).into_owned();
+        let (_, body) = text.split_once("\r\n\r\n").expect("a header and a body");
+        let expected =
+            if encoded { "10 o'clock, Gr=FC=DFe\r\nBye\r\n" } else { "10 o'clock, Gr\u{fffd}\u{fffd}e\r\nBye\r\n" };
+        assert!(body.starts_with("On battery since") && body.ends_with(expected), "{text}");
+    }
+    log.assert_line(&["changed for the provider", "end_of_header: an empty line"]);
+}
+
+#[tokio::test]
+async fn a_provider_that_refuses_mail_without_a_sender_gets_one_with_the_next_attempt() {
+    let scene = Scene::with(strict(RefusedAt::Mail), |config, _| keeping(config)).await;
+    assert!(without_sender(&scene).await.starts_with("250 2.0.0 Ok: queued"));
+    assert_eq!(delivery(&scene, 1).await.reverse_path, SENDER);
+    assert!(without_sender(&scene).await.starts_with("250 2.0.0 Ok: taken"));
+    assert_eq!(refusals(&scene.sandbox), 1);
+}
+
+/// At MAIL the provider has not seen who `From` says it is from.
+#[tokio::test]
+async fn what_is_refused_at_mail_says_nothing_of_the_author() {
+    let scene = Scene::with(strict(RefusedAt::Mail), |config, _| keeping(config)).await;
+    let mixed = |sender: &'static str| {
+        let address = scene.address();
+        async move {
+            let mut device = Device::greeted(address).await;
+            device.say(&format!("MAIL FROM:<{sender}>")).await;
+            device.say(&format!("RCPT TO:<{RECIPIENT}>")).await;
+            device
+                .data(String::from_utf8(SAMPLE.to_vec()).unwrap().replace(SENDER, "boss@partner.example").as_bytes())
+                .await;
+            device.reply().await
+        }
+    };
+    assert!(mixed(STRANGER).await.starts_with("250 2.0.0 Ok: queued"));
+    delivery(&scene, 1).await;
+    assert!(mixed(SENDER).await.starts_with("250 2.0.0 Ok: taken"));
+    let last = scene.sandbox.mailbox().deliveries().pop().unwrap();
+    assert!(last.text().contains("From: boss@partner.example\r\n"), "{}", last.text());
 }
 
 #[tokio::test]

@@ -89,6 +89,8 @@ mod tests {
             "Sun, 22 Nov 2026 09:05:00 +0100",
             " Sun,\r\n 22 Nov 2026\r\n\t09:05:00 +0100 (CET (winter)) ",
             "22 Nov 26 09:05 GMT",
+            // Not of 1900, which had no such day.
+            "29 Feb 00 09:05 GMT",
             "22 Nov 126 09:05:60 EST",
             "Sun,22 Nov 2026 9:05:00+0100",
             "Sun Nov 22 09:05:00 2026",

@@ -109,6 +109,17 @@ fn changes(parts: &[Part], names: &[String]) -> Vec<Change> {
     changes
 }
 
+/// What a header has to say of an 8-bit text that says nothing of itself, where it may stay 8-bit: readers guess otherwise.
+#[must_use]
+pub fn label(structure: &Structure, charset: &Charset) -> Option<Fields> {
+    let root = structure.parts.first()?;
+    (root.eight_bit && !root.has_type && !root.signed && root.encoding_field.is_none()).then(|| Fields {
+        encoding: Some("8bit"),
+        content_type: Some(content_type(root, charset)),
+        mime_version: !structure.mime_version,
+    })
+}
+
 /// What the part is to be encoded with, if that changes.
 fn change(part: &Part) -> Result<Option<Encoding>, NotSafe> {
     // A label may stay where it cannot be changed: the octets are 7-bit all the same.

@@ -15,7 +15,8 @@ const LONGEST_DATE: usize = 60;
 
 pub(super) fn reduce(page: &mut Page<'_>) -> Option<Vec<u8>> {
     let fields: Vec<Field<'_>> = page.block.named("Received").collect();
-    if fields.is_empty() || !page.may_change("Received", Rule::Received) {
+    // Whatever signature covers it: the administrator wants the own network out of sight.
+    if fields.is_empty() {
         return None;
     }
     let mut splice = Splice::new(page.block);

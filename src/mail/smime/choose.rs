@@ -128,9 +128,8 @@ impl fmt::Display for Why {
         match self {
             Self::NoSender => f.write_str("the mail names no sender to sign for"),
             Self::NoIdentity { sender } => write!(f, "no S/MIME identity of the account is for the sender {sender}"),
-            Self::Unfit { sender, subject, unfit } => {
-                write!(f, "the certificate of {subject}, for the sender {sender}, {unfit}")
-            }
+            // Not its subject, which may be a person's name where addresses are masked.
+            Self::Unfit { sender, unfit, .. } => write!(f, "the certificate for the sender {sender} {unfit}"),
         }
     }
 }

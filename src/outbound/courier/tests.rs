@@ -60,17 +60,8 @@ impl Stand {
         // What it sends is what was offered.
         let fixups = Fixups::NONE;
         let sender = account::Sender { policy: Policy::Keep, ..account::Sender::default() };
-        let account = Settings {
-            host,
-            port,
-            encryption,
-            connections,
-            recipients_per_message,
-            pipelining,
-            sender,
-            fixups,
-            ..settings()
-        };
+        let mut account = Settings { host, port, encryption, connections, recipients_per_message, ..settings() };
+        (account.pipelining, account.sender, account.fixups) = (pipelining, sender, fixups);
         let store = Arc::new(MemoryStore::default());
         let facts = vec![AccountFacts::from(&account)];
         let (clock, journal) = (Clock::default(), Journal::default());

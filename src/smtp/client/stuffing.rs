@@ -91,6 +91,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::smtp::body::Reader;
 
     fn stuffed(chunks: &[&[u8]]) -> Vec<u8> {
         let (mut state, mut out) = (Stuffing::Start, Vec::new());
@@ -136,6 +137,18 @@ mod tests {
     }
 
     proptest! {
+        /// What our own server reads of it is what was there.
+        #[test]
+        fn what_is_stuffed_comes_out_again_when_it_is_unstuffed(
+            lines in proptest::collection::vec(proptest::collection::vec(prop_oneof![Just(b'.'), any::<u8>().prop_filter("no line ending", |c| !b"\r\n".contains(c))], 0..6), 0..12),
+        ) {
+            let content: Vec<u8> = lines.iter().flat_map(|line| [line.as_slice(), b"\r\n"].concat()).collect();
+            let (mut reader, mut out) = (Reader::new(false, u64::MAX), Vec::new());
+            let wire = stuffed(&[&content]);
+            prop_assert_eq!(reader.read(&wire, &mut out), Some(wire.len()));
+            prop_assert_eq!(out, content);
+        }
+
         #[test]
         fn chunks_of_any_size_give_what_the_rfc_says(
             content in proptest::collection::vec(prop_oneof![Just(b'.'), Just(b'\r'), Just(b'\n'), Just(b'a')], 0..60),

@@ -56,6 +56,16 @@ async fn a_mail_with_the_raw_name_of_an_attachment_is_signed_with_the_name_in_as
 }
 
 #[tokio::test]
+async fn a_signature_around_the_body_breaks_that_of_dkim_and_that_is_said() {
+    let log = Log::capture();
+    let scene = Scene::with(provider(), |config, _| config.accounts[0].smime = Some(signing(config, SENDER))).await;
+    let signed = [b"DKIM-Signature: v=1; d=sandbox.example; s=a; bh=x; b=y\r\n".as_slice(), SAMPLE].concat();
+    assert!(scene.device().await.mail_to(&[RECIPIENT], &signed).await.starts_with("250"));
+    assert!(delivery(&scene, 1).await.text().contains("Content-Type: multipart/signed;"));
+    log.assert_line(&["changed for the provider", "signed: clear", "signature: ", "DKIM", "does not verify any more"]);
+}
+
+#[tokio::test]
 async fn mail_that_nobody_may_sign_waits_for_an_identity() {
     let log = Log::capture();
     let scene = Scene::with(provider(), |config, _| {
@@ -178,4 +188,37 @@ async fn what_is_signed_already_is_not_signed_again() {
     assert!(scene.device().await.mail_to(&[RECIPIENT], encrypted).await.starts_with("250"));
     assert!(delivery(&scene, 2).await.bytes.ends_with(encrypted), "nobody could ever sign it, so it does not wait");
     log.assert_line(&["changed for the provider", "not_signed: it is encrypted (S/MIME)"]);
+}
+
+/// A certificate may name a person, and its subject is no address that could be cut.
+#[tokio::test]
+async fn where_addresses_are_masked_no_line_names_who_signs_or_cannot() {
+    for name in [SENDER, "somebody@else.example"] {
+        let log = Log::capture();
+        let scene = Scene::with(provider(), |config, _| {
+            keeping(config);
+            config.log.masks.addresses = true;
+            config.accounts[0].smime = Some(signing(config, name));
+        })
+        .await;
+        assert!(scene.device().await.mail().await.starts_with("250"));
+        log.assert_line(&[if name == SENDER { "changes=\"signed\"" } else { "attempt failed" }]);
+        for hidden in [SENDER, "rcgen self signed cert"] {
+            assert_eq!(log.count(&[hidden]), 0, "{hidden}: {}", log.text());
+        }
+    }
+}
+
+/// Without an empty line the text is not in what `multipart/signed` covers, unless it is brought there.
+#[tokio::test]
+async fn a_text_that_no_empty_line_divides_from_the_header_is_signed() {
+    let scene = Scene::with(provider(), |config, _| config.accounts[0].smime = Some(signing(config, SENDER))).await;
+    assert!(scene.device().await.mail_to(&[RECIPIENT], UNDIVIDED).await.starts_with("250"));
+    let arrived = delivery(&scene, 1).await;
+    let (header, body) = arrived.text().split_once("\r\n\r\n").map(|(h, b)| (h.to_owned(), b.to_owned())).unwrap();
+    assert!(!header.contains("battery"), "{header}");
+    let (_, entity) =
+        body.split_once("\r\nContent-Transfer-Encoding: quoted-printable\r\n").expect("the entity says what it is");
+    let signed = "\r\nOn battery since 10 o'clock, Gr=FC=DFe\r\nBye\r\n\r\n--=_posthouse_";
+    assert!(entity.starts_with(signed), "{entity}");
 }

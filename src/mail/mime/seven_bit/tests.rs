@@ -100,6 +100,7 @@ fn what_is_not_safe_is_refused_with_the_reason() {
         (part("Content-Type: multipart/signed; boundary=s\n\n--s\nX: \u{fc}\n\nx\n--s--"), NotSafe::Signed),
         (part("Content-ID: <\u{fc}@x>\n\nx"), NotSafe::Header),
         (part("Content-Type: text/pl\u{e4}in\n\nx"), NotSafe::Header),
+        (part("Content-Type: message/rfc822\n\nFrom: J\u{f6}rg <j\u{f6}rg@x.example>\n\nx"), NotSafe::Header),
         (part(">From m\u{fc}ller\nContent-Type: text/plain\n\nx"), NotSafe::Header),
         (part(&format!("X: \u{fc}{}\n\nx", "x".repeat(70_000))), NotSafe::Unclear(Trouble::HeaderTooLarge)),
         (part("Content-Transfer-Encoding: base64\n\n\u{fc}"), NotSafe::Encoded),
@@ -256,9 +257,12 @@ fn messages() -> impl Strategy<Value = Vec<u8>> {
     let name = ("[a-z \u{fc}\u{e4}.;=%']{1,60}", any::<bool>()).prop_map(|(name, latin1)| {
         if latin1 { name.chars().map(|c| u8::try_from(c).unwrap()).collect() } else { name.into_bytes() }
     });
-    let named = (name, any::<bool>()).prop_map(|(name, attached): (Vec<u8>, bool)| match attached {
-        true => [b"Content-Disposition: attachment; filename=\"".as_slice(), &name, b"\"; size=1"].concat(),
-        false => [b"Content-Description: x".as_slice(), &name].concat(),
+    let named = (name, any::<bool>()).prop_map(|(name, attached): (Vec<u8>, bool)| {
+        if attached {
+            [b"Content-Disposition: attachment; filename=\"".as_slice(), &name, b"\"; size=1"].concat()
+        } else {
+            [b"Content-Description: x".as_slice(), &name].concat()
+        }
     });
     let any_octets = proptest::collection::vec(any::<u8>().prop_filter("one line", |c| !b"\r\n\0".contains(c)), 0..20);
     let line = prop_oneof![6 => fixed, 4 => named, 3 => Just(Vec::new()), 1 => any_octets];
