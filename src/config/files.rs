@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use super::finding::{Complaint, Findings};
 use super::tree::Origin;
 use crate::account::oauth::{ServiceAccount, check_identity, service_account};
-use crate::account::smime::IdentityFile;
+use crate::account::smime::{IdentityFile, Without};
 use crate::diagnosis::TokenFailure;
 use crate::disk;
 use crate::mail::address::Address;
@@ -61,8 +61,8 @@ pub(super) enum NamedFile {
     ServiceAccount(ServiceAccount),
     /// The key of the vault, or several, one a line.
     VaultKey(PathBuf),
-    /// With what mail is signed.
-    Signer(IdentityFile),
+    /// With what mail is signed, and what becomes of mail that nobody may sign.
+    Signer { file: IdentityFile, without: Without },
     /// All that an account signs with, and who most of its mail is from.
     Signers { identities: Vec<IdentityFile>, sender: Address },
 }
@@ -77,7 +77,7 @@ impl NamedFile {
             | Self::Key { key: path, .. }
             | Self::Proof { key: path, .. }
             | Self::Identity(Identity { key: path, .. }) => Some(path),
-            Self::Signer(file) => Some(file.key_file()),
+            Self::Signer { file, .. } => Some(file.key_file()),
             Self::Certificates(_) | Self::Registered(_) | Self::Anchors(_) | Self::Signers { .. } => None,
         }
     }
@@ -94,7 +94,7 @@ impl NamedFile {
             | Self::Proof { .. }
             | Self::Secret(_)
             | Self::VaultKey(_)
-            | Self::Signer(_)
+            | Self::Signer { .. }
             | Self::Signers { .. }
             | Self::ServiceAccount(_) => None,
         }
@@ -276,7 +276,7 @@ fn usable(file: &NamedFile, directory: &Path) -> Result<(), Complaint> {
     match file {
         NamedFile::Secret(path) => read_secret(path, directory).map(drop),
         NamedFile::VaultKey(path) => vault_key(path, directory),
-        NamedFile::Signer(file) => signers::usable(file),
+        NamedFile::Signer { file, .. } => signers::usable(file),
         NamedFile::Signers { .. } => Ok(()),
         NamedFile::ServiceAccount(account) => usable_for_tokens(service_account::check(account), DOWNLOAD),
         // An unusable certificate is noted at its own place.

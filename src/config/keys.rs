@@ -11,7 +11,7 @@ pub(super) mod providers;
 pub(super) mod smime;
 
 pub use lookup::{all, with_later};
-pub(super) use lookup::{find, homes, is_one_letter_off, kinds, nearest, nearest_word, slips};
+pub(super) use lookup::{find, homes, is_one_letter_off, kinds, nearest, nearest_word, own_word, slips};
 use oauth::OAUTH;
 
 /// One key.

@@ -237,7 +237,8 @@ pub(super) fn survey(table: &Table, keys: &'static [Key], path: &str, findings: 
         let Some(key) = keys::find(keys, name) else {
             let complaint = unknown(keys, name);
             // `account` in a route is `accounts`, although devices have a key of that very name.
-            let elsewhere = elsewhere(name).filter(|_| !keys::is_one_letter_off(keys, name));
+            let is_of_here = keys::is_one_letter_off(keys, name) || keys::own_word(keys, name).is_some();
+            let elsewhere = elsewhere(name).filter(|_| !is_of_here);
             findings.error(
                 &entry.origin,
                 path,
@@ -293,6 +294,9 @@ pub(super) fn unknown(keys: &'static [Key], name: &str) -> Complaint {
     };
     if let Some(near) = keys::nearest(keys, name) {
         return complaint.hint(format!("did you mean `{near}`?"));
+    }
+    if let Some(own) = keys::own_word(keys, name) {
+        return complaint.hint(format!("here it is `{own}`"));
     }
     let here = keys.iter().filter(|key| !matches!(key.shape, Shape::Later(_))).map(|key| key.name);
     complaint.hint(format!("the keys here are {}", here.collect::<Vec<_>>().join(", ")))

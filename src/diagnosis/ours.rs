@@ -88,7 +88,7 @@ pub(super) fn unsendable(why: &Unsendable) -> Diagnosis {
             "message_not_signed",
             Cause::Config,
             format!("The message is to be signed (S/MIME) and cannot be: {why}."),
-            "Give this account an identity for that sender (`posthouse check --certificates` shows what there is), then `posthouse queue release`; with `smime.without = \"send_unsigned\"` such mail goes out unsigned.",
+            "Give this account an identity for that sender (`posthouse check --certificates` shows what there is), or renew its file: mail that waits for one is tried again once an hour, and at once after `posthouse queue release`. With `smime.without = \"send_unsigned\"` such mail goes out unsigned.",
         ),
         Unsendable::TooLargeToSign { octets, limit } => Diagnosis::new(
             "message_too_large_to_sign",

@@ -106,7 +106,9 @@ fn refused(phase: Phase, reply: &Reply) -> String {
 
 fn message_cure(phase: Phase) -> &'static str {
     match phase {
-        Phase::Mail => "Let the device send as `address` of this account, or allow the sender at the provider.",
+        Phase::Mail => {
+            "Let the device send as `address` of this account, or let Posthouse see to it: sender = { policy = \"fix\" }; or allow the sender at the provider."
+        }
         Phase::Recipient => "Check the recipient's address in the device.",
         _ => "Read the server's words: usually the size, an attachment or the sender in the header is not allowed.",
     }

@@ -252,7 +252,9 @@ impl Courier {
     /// Reports what came of it, and settles.
     async fn settle(&mut self, task: Task, leave: Leave, findings: Findings, stage: Stage) {
         let desk = Arc::clone(&self.desk);
-        if let Some((failure, diagnosis)) = &findings.failure {
+        if let Some((failure, diagnosis)) = &findings.failure
+            && !task.lease.knows(diagnosis)
+        {
             desk.journal.record(Happened::AttemptFailed { failure, diagnosis });
         }
         leave.ended(stage, findings.failure.as_ref(), &findings.outcomes);

@@ -186,6 +186,7 @@ pub fn parcel(id: ParcelId, route: &str, standing: Standing) -> Parcel {
         attempts: 0,
         tries: Vec::new(),
         held_s: 0,
+        lacking: None,
     }
 }
 

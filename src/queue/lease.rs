@@ -133,6 +133,12 @@ impl Lease {
         self.dot.clone()
     }
 
+    /// Whether it was held for just that, and this attempt was to see whether it still is: nothing new to say of it.
+    #[must_use]
+    pub fn knows(&self, why: &Diagnosis) -> bool {
+        matches!(&self.hold, Hold::Stored(row) if row.is_known(why))
+    }
+
     /// Whether it is still to be sent.
     #[must_use]
     pub fn is_wanted(&self) -> bool {

@@ -232,6 +232,7 @@ fn write(
         attempts: 0,
         tries: Vec::new(),
         held_s: 0,
+        lacking: None,
     };
     (Arc::new(notice), vec![parcel])
 }

@@ -51,6 +51,18 @@ pub struct Parcel {
     pub tries: Vec<Try>,
     /// Seconds in holds that are over; they do not count towards `max_queue_lifetime`.
     pub held_s: u64,
+    /// The hold it was taken out of for a look whether it still lacks what it was held for; nothing where it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lacking: Option<Lacking>,
+}
+
+/// A hold that goes on as the same one, where a look finds that nothing has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lacking {
+    /// When it began.
+    pub since: Timestamp,
+    /// Seconds in holds before it.
+    pub held_s: u64,
 }
 
 /// How many attempts are remembered in detail.

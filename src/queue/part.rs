@@ -149,6 +149,7 @@ impl Part {
             attempts: u32::try_from(self.tries.len()).unwrap_or(u32::MAX),
             tries: self.tries.clone(),
             held_s: 0,
+            lacking: None,
         }
     }
 }

@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::core::Core;
-use super::parcel::{Parcel, ParcelId, Standing, State, Try};
+use super::parcel::{HeldBy, Parcel, ParcelId, Standing, State, Try, Why};
 use super::store::{Change, Condition};
 use super::{Message, Outcome, Route, notice, schedule};
+use crate::diagnosis::Diagnosis;
 use crate::disk::durable::NotStored;
 use crate::failpoint;
 use crate::ids::{AccountName, AttemptId};
@@ -70,13 +71,14 @@ impl Row {
     /// Records the outcomes, and the notice they cause.
     pub async fn settle(self: Arc<Self>, account: AccountName, outcomes: Vec<Outcome>, tried: Option<Try>) {
         let Some(parcel) = self.parcel().take() else { return };
-        let arrived = self.message.arrived;
+        let (arrived, looked) = (self.message.arrived, parcel.lacking.is_some());
         let settled = self.core.settle(parcel, arrived, &account, &outcomes, tried);
         // Made once: should a commit that failed lie on the disk after all, the next one stores the same notice.
         let ended: Vec<_> =
             settled.finished.iter().map(|&i| (&settled.parcel, &settled.parcel.recipients[i])).collect();
         let told = self.core.tell(&self.message, &ended, !settled.is_finished);
-        let ending = Ending { settled, told };
+        let still = looked && matches!(settled.parcel.standing, Standing::Held { by: HeldBy::Message, .. });
+        let ending = Ending { settled, told, is_news: !still };
         failpoint::hit("queue.before-settle");
         if let Err(problem) = self.core.store.commit(ending.changes()).await {
             self.core.journal.record(Event::OutcomeKept { message: self.message.id, problem: &problem });
@@ -110,6 +112,16 @@ impl Row {
         }
     }
 
+    /// Whether a look found what was found before.
+    pub fn is_known(&self, why: &Diagnosis) -> bool {
+        let (parcel, why) = (self.parcel(), Why::from(why));
+        parcel.as_ref().is_some_and(|parcel| {
+            let mut open = parcel.recipients.iter().filter(|owed| owed.state.is_open());
+            parcel.lacking.is_some()
+                && open.all(|owed| matches!(&owed.state, State::Open { last: Some(last) } if last.why == why))
+        })
+    }
+
     /// Whether anything is to be done with it.
     pub fn is_in_hand(&self) -> bool {
         self.parcel().is_some()
@@ -120,13 +132,16 @@ impl Row {
         self.parcel().as_ref().map_or(0, |parcel| parcel.recipients.iter().filter(|owed| owed.state.is_open()).count())
     }
 
-    fn say(&self, Ending { settled, told }: &Ending, account: &AccountName) {
+    fn say(&self, Ending { settled, told, is_news }: &Ending, account: &AccountName) {
         if told.notice.is_some() {
             self.core.lanes.look_everywhere();
         }
         self.core.alert(&self.message, told.alert.as_ref());
         // It may have another route now than the one it came by.
         self.core.look(&settled.parcel.route);
+        if !is_news {
+            return;
+        }
         let Message { id, kind, device, sender, .. } = &*self.message;
         let recipients = &settled.parcel.recipients;
         let to = journal::named(recipients.iter().map(|owed| &owed.recipient.address));
@@ -173,6 +188,8 @@ impl Row {
 struct Ending {
     settled: schedule::Settled,
     told: notice::Told,
+    /// Not where a look found that it still lacks what it was held for.
+    is_news: bool,
 }
 
 impl Ending {

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use hands::{Refused, give_up_held, hold, release, retry, set_aside};
+pub use hands::{Refused, give_up_held, hold, look_again, release, retry, set_aside};
 
-use super::parcel::{HeldBy, Owed, Parcel, Said, Standing, State, TRIES_KEPT, Try, Why};
+use super::parcel::{HeldBy, Lacking, Owed, Parcel, Said, Standing, State, TRIES_KEPT, Try, Why};
 use super::settings::{Keeping, Uncertain};
 use super::{Outcome, Route};
 use crate::diagnosis::Diagnosis;
@@ -89,7 +89,13 @@ fn close_if_done(parcel: &mut Parcel, now: Timestamp, keeping: &Keeping) -> bool
     true
 }
 
+/// A look that finds what the last attempt found takes its place: else the looks would drive out all that was tried.
 fn remember(parcel: &mut Parcel, tried: Option<Try>) {
+    let why = |tried: &Try| tried.why.clone();
+    let same = tried.as_ref().and_then(why).is_some_and(|now| parcel.tries.last().and_then(why) == Some(now));
+    if parcel.lacking.is_some() && same {
+        parcel.tries.pop();
+    }
     parcel.tries.extend(tried);
     let surplus = parcel.tries.len().saturating_sub(TRIES_KEPT);
     parcel.tries.drain(..surplus);
@@ -129,7 +135,12 @@ fn next(parcel: &mut Parcel, outcomes: &[Outcome], moment: &Moment<'_>) {
         _ => None,
     });
     if let Some(why) = held {
-        parcel.standing = held_by(HeldBy::Message, why, moment.now, moment.keeping);
+        // After a look it is the same hold still, and `hold_for` counts from its beginning.
+        let since = parcel.lacking.take().map_or(moment.now, |Lacking { since, held_s }| {
+            parcel.held_s = held_s;
+            since
+        });
+        parcel.standing = held_by(HeldBy::Message, why, since, moment.keeping);
         return;
     }
     if any(|outcome| matches!(outcome, Outcome::Hold(_))) {
@@ -178,6 +189,8 @@ fn last(owed: &Owed) -> Option<&Said> {
 /// The next attempt by schedule, at least so long after `since`; or the end, if the time is over.
 fn again(parcel: &mut Parcel, moment: &Moment<'_>, since: Timestamp, least: Duration) {
     parcel.attempts = parcel.attempts.saturating_add(1);
+    // It had all it needs.
+    parcel.lacking = None;
     let end = expires(parcel, moment.arrived, moment.keeping);
     if moment.now >= end {
         return give_up(parcel, moment.now, |last| expired(last, moment.keeping.max_queue_lifetime));

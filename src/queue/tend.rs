@@ -1,5 +1,6 @@
 //! What time does to mail that is kept: holds that last too long, failed mail nobody looked at, lifetimes that end
-//! behind a closed lane; and the daily reminder of what is held.
+//! behind a closed lane; the hourly look whether mail still lacks what it is held for; and the daily reminder of what is
+//! held.
 //!
 //! Guarantees that nothing is given up because of a hold but by `hold_for`; that who is to be told is told in the same
 //! commit; and that what somebody has in hand is left alone. Works through the queue page by page.
@@ -79,7 +80,8 @@ impl Core {
         over.then(|| schedule::give_up_held(parcel, now, &self.keeping))
     }
 
-    /// Failed mail that was kept long enough goes; what no lane takes is given up when its time is over.
+    /// Failed mail that was kept long enough goes; what lacked something is tried; what no lane takes is given up when its
+    /// time is over.
     async fn sweep(self: &Arc<Self>) {
         let failed = Filter { standing: Some(StandingKind::Failed), ..Filter::default() };
         self.each(failed, |core, waiting| async move {
@@ -91,6 +93,14 @@ impl Core {
             // Read again once nobody else can change it: this one was only looked at.
             if schedule::pulled_back(waiting.parcel.clone(), core.clock.now(), &core.keeping).is_some() {
                 core.end(waiting.parcel.id, Self::pulled_back).await;
+            }
+        })
+        .await;
+        let held = Filter { standing: Some(StandingKind::Held), ..Filter::default() };
+        self.each(held, |core, waiting| async move {
+            let id = waiting.parcel.id;
+            if schedule::look_again(waiting.parcel, core.clock.now()).is_some() {
+                core.end(id, Self::look_again).await;
             }
         })
         .await;
@@ -116,6 +126,12 @@ impl Core {
 
     fn pulled_back(&self, parcel: Parcel) -> Option<Settled> {
         let parcel = schedule::pulled_back(parcel, self.clock.now(), &self.keeping)?;
+        Some(Settled { parcel, finished: Vec::new(), is_finished: false })
+    }
+
+    /// A renewed certificate, for instance, is taken up without a restart.
+    fn look_again(&self, parcel: Parcel) -> Option<Settled> {
+        let parcel = schedule::look_again(parcel, self.clock.now())?;
         Some(Settled { parcel, finished: Vec::new(), is_finished: false })
     }
 

@@ -67,6 +67,7 @@ impl House {
             attempts: 0,
             tries: Vec::new(),
             held_s: 0,
+            lacking: None,
         };
         let owner = self.own();
         let store = Sqlite::open(&owner).unwrap();

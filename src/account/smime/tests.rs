@@ -57,7 +57,7 @@ fn the_password_is_in_the_configuration_or_in_a_file() {
     let said = identity(path.clone(), missing).read().unwrap_err().to_string();
     assert!(said.starts_with(&format!("the password of {}: cannot read ", path.display())), "{said}");
     let said = identity(path.clone(), Passphrase::None).read().unwrap_err().to_string();
-    assert!(said.starts_with(&format!("the password does not open {}", path.display())), "{said}");
+    assert!(said.starts_with(&format!("{} is protected by a password", path.display())), "{said}");
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod question;
 mod queue;
 mod route;
 mod sign_ins;
+mod signing;
 mod vault;
 
 use std::io::Write;
@@ -68,6 +69,7 @@ fn report_on(args: Args, sources: &Sources, colours: bool, look: impl Fn(&Config
             findings.extend(machine::shared_spool(&loaded.config, &machine));
             let (place, risks) = queue::look(&loaded.config);
             findings.extend(risks);
+            findings.extend(signing::look(&loaded.config, jiff::Timestamp::now()));
             notes.extend(place);
             notes.splice(..0, std::mem::take(&mut loaded.notes));
             notes.extend(machine::secrets_in_environment(sources, &machine));

@@ -49,7 +49,7 @@ fn owed(to: &str, state: State) -> Owed {
 fn parcel(number: u8, part: u16, recipients: Vec<Owed>, standing: Standing) -> Parcel {
     let route = Route::try_from(String::from("office,backup")).unwrap();
     let id = ParcelId { message: id(number), number: part };
-    Parcel { id, route, recipients, standing, attempts: 0, tries: Vec::new(), held_s: 0 }
+    Parcel { id, route, recipients, standing, attempts: 0, tries: Vec::new(), held_s: 0, lacking: None }
 }
 
 fn held(by: HeldBy, until: Option<Timestamp>) -> Standing {

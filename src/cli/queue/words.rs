@@ -108,7 +108,9 @@ fn ends(by: HeldBy) -> &'static str {
         HeldBy::Person | HeldBy::Uncertain => "`posthouse queue release`",
         HeldBy::Damaged => "`posthouse queue remove`",
         HeldBy::NoAccount => "an account for it in the configuration, or `posthouse queue release`",
-        HeldBy::Message => "a change of the configuration, or `posthouse queue release`",
+        HeldBy::Message => {
+            "an attempt that finds what is missing, made once an hour and at each start, or `posthouse queue release`"
+        }
     }
 }
 

@@ -39,6 +39,10 @@ pub(super) fn received(account: &Section<'_>) -> Received {
 /// `header_charset`
 pub(super) fn charset(value: &Value) -> Result<Charset, Complaint> {
     let name = values::text(value, "a character set such as \"windows-1252\"")?;
+    if ["utf-8", "utf8"].iter().any(|utf8| name.trim().eq_ignore_ascii_case(utf8)) {
+        return Err(Complaint::new("UTF-8 is tried first anyway; this is what other text is in")
+            .hint("leave the key out, or write what older devices use, such as \"windows-1252\""));
+    }
     Charset::parse(name.trim()).ok_or_else(|| {
         Complaint::new("this character set is not known")
             .hint("write a name as in MIME, such as \"windows-1252\", \"iso-8859-2\" or \"shift_jis\"")

@@ -25,9 +25,13 @@ pub(super) fn read(
     aside: &mut Aside,
 ) -> Option<Settings> {
     let section = account.section("smime")?;
-    let own = IDENTITY.iter().any(|key| section.has(key)).then(|| identity(&section, directory, aside));
+    let without = match section.word("without") {
+        Some("send_unsigned") => Without::SendUnsigned,
+        _ => Without::Hold,
+    };
+    let own = IDENTITY.iter().any(|key| section.has(key)).then(|| identity(&section, without, directory, aside));
     let more = section.each("identities");
-    let more = more.iter().map(|section| identity(section, directory, aside));
+    let more = more.iter().map(|section| identity(section, without, directory, aside));
     let found: Vec<Option<IdentityFile>> = own.into_iter().chain(more).collect();
     if found.is_empty() {
         let complaint = Complaint::new("there is no identity to sign with");
@@ -43,15 +47,12 @@ pub(super) fn read(
         form,
         opaque_limit: opaque_limit(&section, form),
         over_limit: over_limit(&section, form),
-        without: match section.word("without") {
-            Some("send_unsigned") => Without::SendUnsigned,
-            _ => Without::Hold,
-        },
+        without,
     })
 }
 
 /// Nothing where there is no file to read it from, which is noted.
-fn identity(section: &Section<'_>, directory: &Path, aside: &mut Aside) -> Option<IdentityFile> {
+fn identity(section: &Section<'_>, without: Without, directory: &Path, aside: &mut Aside) -> Option<IdentityFile> {
     let passphrase = passphrase(section, directory, aside);
     let senders = section.list("senders", values::pattern).unwrap_or_default();
     let key = section.path("key", directory);
@@ -65,7 +66,7 @@ fn identity(section: &Section<'_>, directory: &Path, aside: &mut Aside) -> Optio
         passphrase,
         senders: senders.into_iter().map(|(pattern, _)| pattern).collect(),
     };
-    aside.name(section, "identity", NamedFile::Signer(file.clone()));
+    aside.name(section, "identity", NamedFile::Signer { file: file.clone(), without });
     Some(file)
 }
 

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 
 use super::{NamedFile, WARNED_AHEAD};
-use crate::account::smime::{IdentityFile, SmimeError};
+use crate::account::smime::{IdentityFile, SmimeError, Without};
 use crate::config::finding::Complaint;
 use crate::disk;
 use crate::mail::address::Address;
@@ -18,6 +18,8 @@ use crate::pem::PemError;
 
 const WHICH: &str =
     "export certificate, chain and private key together as PKCS#12 (.p12, .pfx); certs/README.md says how";
+const WHOLE: &str =
+    "put every certificate up to the root into the file, then this is not said; a root in it is not sent";
 const RENEW: &str =
     "put the renewed one in its place, or beside it under `identities`; it is taken up without a restart";
 
@@ -42,6 +44,9 @@ fn complaint(error: &SmimeError) -> Complaint {
                 path.display()
             ))
         }
+        SmimeError::Identity(IdentityError::NoPassword { .. }) => {
+            text.hint("write the password into a file, and password_file = \"…\" beside `identity`")
+        }
         SmimeError::Identity(IdentityError::WrongPassword { .. }) => {
             text.hint("write the password it was exported with; if nobody knows it any more, export it anew")
         }
@@ -57,28 +62,38 @@ fn complaint(error: &SmimeError) -> Complaint {
 /// What is risky about it, of a file that can be used.
 pub(super) fn risks(file: &NamedFile, now: Timestamp) -> Vec<Complaint> {
     match file {
-        NamedFile::Signer(file) => file.read().map(|identity| of_one(&identity, now)).unwrap_or_default(),
+        NamedFile::Signer { file, without } => {
+            file.read().map(|identity| of_one(&identity, *without, now)).unwrap_or_default()
+        }
         NamedFile::Signers { identities, sender } => nobody_for(identities, sender).into_iter().collect(),
         _ => Vec::new(),
     }
 }
 
-fn of_one(identity: &Identity, now: Timestamp) -> Vec<Complaint> {
+fn of_one(identity: &Identity, without: Without, now: Timestamp) -> Vec<Complaint> {
     let facts = identity.facts();
+    let mail = match without {
+        Without::Hold => "is held",
+        Without::SendUnsigned => "goes out unsigned",
+    };
+    let useless = |unfit: Unfit| {
+        Complaint::new(format!(
+            "the certificate of {} {unfit}; mail that no other identity signs {mail}",
+            facts.subject
+        ))
+    };
     let ends = facts.not_after.strftime("%Y-%m-%d");
     let mut risks = Vec::new();
     match unfit(facts, now) {
-        Some(unfit @ Unfit::Ended { .. }) => {
-            risks.push(Complaint::new(format!("the certificate of {} {unfit}", facts.subject)).hint(RENEW));
-        }
-        Some(unfit) => risks.push(Complaint::new(format!("the certificate of {} {unfit}", facts.subject)).hint(WHICH)),
+        Some(unfit @ Unfit::Ended { .. }) => risks.push(useless(unfit).hint(RENEW)),
+        Some(unfit) => risks.push(useless(unfit).hint(WHICH)),
         None if now.duration_until(facts.not_after) < WARNED_AHEAD => {
             risks.push(Complaint::new(format!("the certificate of {} ends on {ends}", facts.subject)).hint(RENEW));
         }
         None => {}
     }
     let broken = identity.remarks().iter().filter(|remark| matches!(remark, Remark::NoIssuer { .. }));
-    risks.extend(broken.map(|remark| Complaint::new(remark.to_string()).hint(WHICH)));
+    risks.extend(broken.map(|remark| Complaint::new(remark.to_string()).hint(WHOLE)));
     risks
 }
 

@@ -47,6 +47,13 @@ pub(in crate::config) fn nearest(keys: &'static [Key], written: &str) -> Option<
     nearest_word(here, written)
 }
 
+/// The key that has another name here than elsewhere.
+pub(in crate::config) fn own_word(keys: &'static [Key], written: &str) -> Option<&'static str> {
+    const ELSEWHERE: &[(&str, &str)] = &[("certificate", "identity"), ("pkcs12", "identity"), ("p12", "identity")];
+    let own = ELSEWHERE.iter().filter(|(word, _)| *word == written).find_map(|(_, own)| find(keys, own));
+    own.map(|key| key.name)
+}
+
 /// Whether a key of this version is one letter away: a singular, most of the time.
 pub(in crate::config) fn is_one_letter_off(keys: &'static [Key], written: &str) -> bool {
     nearest(keys, written).is_some_and(|near| strsim::damerau_levenshtein(near, written) == 1)

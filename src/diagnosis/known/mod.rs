@@ -58,7 +58,8 @@ const ANY: Row = Row {
 
 const LATER: &str = "Nothing to do: it is tried again later.";
 const WAIT_A_DAY: &str = "Nothing but waiting up to 24 hours helps; look in the log for a device that sends too much.";
-const SEND_AS_ADDRESS: &str = "Let the device send as `address` of this account.";
+const SEND_AS_ADDRESS: &str =
+    "Let the device send as `address` of this account, or let Posthouse see to it: sender = { policy = \"fix\" }.";
 
 impl Row {
     fn matches(&self, phase: Phase, reply: &Reply, text: &str, context: Context<'_>) -> bool {

@@ -56,7 +56,7 @@ impl fmt::Display for Remark {
             Self::Stray { subject } => write!(f, "the certificate of {subject} is not part of the chain and is not sent"),
             Self::NoIssuer { issuer } => write!(
                 f,
-                "the chain is broken: the certificate of {issuer} is missing, and recipients may not find it; add it to the file"
+                "its issuer, {issuer}, is not in the file; that is fine if it is a root that recipients know, else they may not find it: add its certificate"
             ),
         }
     }

@@ -112,6 +112,11 @@ impl fmt::Display for Unfit {
         match self {
             Self::NotYet { begins } => write!(f, "is not valid before {}", begins.strftime("%Y-%m-%d %H:%M UTC")),
             Self::Ended { ended } => write!(f, "ended at {}", ended.strftime("%Y-%m-%d %H:%M UTC")),
+            // What `openssl req -x509` makes, unless it is told otherwise.
+            Self::Purpose(Purpose::Authority) => f.write_str(
+                "may not sign mail: it is an authority's; make one with basicConstraints=CA:FALSE and \
+                 extendedKeyUsage=emailProtection",
+            ),
             Self::Purpose(purpose) => write!(f, "may not sign mail: it is {purpose}"),
         }
     }

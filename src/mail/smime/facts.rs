@@ -67,12 +67,16 @@ impl Purpose {
         let tbs = &certificate.tbs_certificate;
         let (constraints, usage, extended) =
             (tbs.get::<BasicConstraints>(), tbs.get::<KeyUsage>(), tbs.get::<ExtendedKeyUsage>());
-        if matches!(&constraints, Ok(Some((_, constraints))) if constraints.ca) {
+        // One that somebody made for himself is its own authority, and OpenSSL writes that into it unasked: what it says
+        // of mail counts. An authority that may only sign certificates is none the less one.
+        let for_mail = matches!(&extended, Ok(Some((_, uses))) if uses.0.contains(&ID_KP_EMAIL_PROTECTION));
+        let signs_mail = for_mail && !matches!(&usage, Ok(Some((_, usage))) if !signs(*usage));
+        if !signs_mail && matches!(&constraints, Ok(Some((_, constraints))) if constraints.ca) {
             return Self::Authority;
         }
         match usage {
             Ok(None) => {}
-            Ok(Some((_, usage))) if usage.digital_signature() || usage.non_repudiation() => {}
+            Ok(Some((_, usage))) if signs(usage) => {}
             // What cannot be read allows nothing.
             Ok(Some(_)) | Err(_) => return Self::NoSignatures,
         }
@@ -83,6 +87,10 @@ impl Purpose {
             Ok(Some(_)) | Err(_) => Self::OtherThings,
         }
     }
+}
+
+fn signs(usage: KeyUsage) -> bool {
+    usage.digital_signature() || usage.non_repudiation()
 }
 
 /// `for signing mail`

@@ -30,6 +30,8 @@ pub enum IdentityError {
         "{path} is neither PEM nor PKCS#12 that can be read; if another program opens it, write it anew: `openssl pkcs12 -legacy -in {path} -nodes | openssl pkcs12 -export -out new.p12`"
     )]
     NotPkcs12 { path: PathBuf },
+    #[error("{path} is protected by a password, and none is given")]
+    NoPassword { path: PathBuf },
     #[error("the password does not open {path}")]
     WrongPassword { path: PathBuf },
     #[error(

@@ -1,7 +1,7 @@
 //! PKCS#12 files (RFC 7292): the one place that uses `p12-keystore`.
 //!
-//! Takes the encryption of today (PBES2 with AES) and that of older exports (RC2 and 3DES). Guarantees that a wrong
-//! password, a kind of encryption it cannot open, a file without a key and a file of another kind are told apart, and
+//! Takes the encryption of today (PBES2 with AES) and that of older exports (RC2 and 3DES). Guarantees that a missing
+//! password, a wrong one, a kind of encryption it cannot open, a file without a key and a file of another kind are told apart, and
 //! that a damaged file is an error and never a panic. Looks at nothing inside.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -36,6 +36,9 @@ pub(super) fn open(octets: &[u8], password: Option<&Secret>, path: &Path) -> Res
     let password = password.map_or("", Secret::expose);
     let opened = catch_unwind(AssertUnwindSafe(|| KeyStore::from_pkcs12(octets, password)));
     let store = opened.unwrap_or(Err(Error::InvalidData)).map_err(|error| match error {
+        Error::MacError(_) | Error::Pkcs5Error(_) | Error::UnpadError if password.is_empty() => {
+            IdentityError::NoPassword { path: named() }
+        }
         Error::MacError(_) | Error::Pkcs5Error(_) | Error::UnpadError => IdentityError::WrongPassword { path: named() },
         Error::UnsupportedEncryptionScheme | Error::UnsupportedMacAlgorithm | Error::UnsupportedContentType => {
             IdentityError::Encryption { path: named() }

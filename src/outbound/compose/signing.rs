@@ -37,8 +37,8 @@ impl<'a> Signer<'a> {
         held: &'a [Held<Identity>],
         at: Timestamp,
     ) -> Result<Option<Self>, Unsendable> {
-        if let Some(kind) = signature(&draft.head) {
-            let detail = format!("it carries a signature of its own ({kind}), and no second one is put around that");
+        // Not held, whatever `smime.without` says: somebody has protected it, and no identity would ever end the hold.
+        if let Some(detail) = already(&draft.head) {
             draft.changes.push(Change::new(Rule::NotSigned, detail));
             return Ok(None);
         }
@@ -108,7 +108,35 @@ fn without(draft: &mut Draft, settings: &Settings, why: String) -> Result<(), Un
     }
 }
 
-/// A signature that is around the whole message already.
-fn signature(head: &[u8]) -> Option<Signature> {
-    Signature::of_part(&parser::content(&Block::read(head).first("Content-Type")?.unfolded())?)
+/// What is around the whole message already, which is not signed then.
+fn already(head: &[u8]) -> Option<String> {
+    let content = parser::content(&Block::read(head).first("Content-Type")?.unfolded())?;
+    let kind = Signature::of_part(&content)?;
+    // RFC 8551 §3.2.2; RFC 5083 has authEnveloped-data.
+    let holds = content.parameter("smime-type").unwrap_or_default();
+    let is_encrypted = ["enveloped-data", "authEnveloped-data"].iter().any(|kind| holds.eq_ignore_ascii_case(kind));
+    Some(if is_encrypted {
+        format!("it is encrypted ({kind}), and what cannot be read is not signed")
+    } else {
+        format!("it carries a signature of its own ({kind}), and no second one is put around that")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::already;
+
+    #[test]
+    fn what_is_encrypted_is_not_called_signed() {
+        let said = |kind: &str| already(format!("Content-Type: {kind}\r\n").as_bytes());
+        for kind in ["enveloped-data", "authEnveloped-data", "\"Enveloped-Data\""] {
+            let said = said(&format!("application/pkcs7-mime; name=smime.p7m; smime-type={kind}")).unwrap();
+            assert!(said.starts_with("it is encrypted (S/MIME)"), "{said}");
+        }
+        for kind in ["application/pkcs7-mime; smime-type=signed-data", "multipart/signed; boundary=b"] {
+            let said = said(kind).unwrap();
+            assert!(said.starts_with("it carries a signature of its own (S/MIME)"), "{said}");
+        }
+        assert_eq!(said("text/plain; smime-type=enveloped-data"), None);
+    }
 }

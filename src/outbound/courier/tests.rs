@@ -15,23 +15,26 @@ use super::*;
 use crate::account::keeper::tests::tools;
 use crate::account::keeper::{Keeper, Tools};
 use crate::account::memory::{Memory, Remembered};
+use crate::account::smime::{self, Form, IdentityFile, OverLimit, Passphrase, Signing, Without};
 use crate::account::{self, Encryption, Pipelining, Settings, tests::settings};
 use crate::disk::FreeSpace;
 use crate::disk::durable::Durable;
 use crate::ids::AccountName;
 use crate::journal::Journal;
+use crate::journal::log::heard::Heard;
 use crate::mail::address::Address;
 use crate::mail::envelope::{Envelope, Recipient};
 use crate::mail::rewrite::Fixups;
 use crate::mail::sender::Policy;
+use crate::mail::smime::samples;
 use crate::net::clock::Clock;
 use crate::net::trust::{self, Anchors, ClientTls};
 use crate::outbound::Known;
 use crate::queue::body::Body;
 use crate::queue::fixture;
-use crate::queue::parcel::State;
+use crate::queue::parcel::{HeldBy, Lacking, Parcel, Standing, State};
 use crate::queue::store::memory::MemoryStore;
-use crate::queue::store::{Filter, NotStored, Page, Store};
+use crate::queue::store::{Change, Filter, NotStored, Page, Store};
 use crate::queue::{AccountFacts, Keeping, Message, Offer, Offered, Queue, Route};
 use crate::smtp::client::Timeouts;
 use crate::upstream::Upstream;
@@ -331,4 +334,41 @@ async fn a_connection_that_falls_leaves_the_refused_recipient_refused_and_the_ot
     assert!(matches!(refused.state, State::Never { .. }) && open.state.is_open(), "{parcel:?}");
     let tried = parcel.tries.last().expect("an attempt");
     assert_eq!(tried.ended, "end of data: connection closed");
+}
+
+/// Mail that waits for an identity is tried once an hour; who reads the log is told once.
+#[tokio::test]
+async fn what_a_look_finds_again_is_not_told_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let identity = directory.path().join("scanner.pem");
+    std::fs::write(&identity, samples::sample(samples::Kind::P256).pem()).unwrap();
+    let file = IdentityFile { identity, key: None, passphrase: Passphrase::None, senders: Vec::new() };
+    let smime = smime::Settings {
+        identities: vec![file],
+        form: Form::Clear,
+        opaque_limit: smime::OPAQUE_LIMIT,
+        over_limit: OverLimit::Clear,
+        without: Without::Hold,
+    };
+    let mut stand = Stand::new(1).await;
+    let signing = Some(Signing::load(&smime, Instant::now()).unwrap());
+    stand.account.smime = Some(smime);
+    let log = Heard::begin();
+    let mut offer = stand.offer(&["a@example.com"]);
+    stand.man(Known { signing, ..Known::default() });
+    let _provider = stand.connected().await;
+    let heard = offer.answer().await.reply().to_string();
+    assert!(heard.starts_with("250 2.0.0 Ok: queued"), "{heard}");
+    assert_eq!(log.count(&["attempt failed", "the mail names no sender"]), 1);
+
+    let row = || stand.store.list(&Filter::default(), Page { after: None, limit: 1 }).unwrap().remove(0).parcel;
+    let held = row();
+    let Standing::Held { since, by: HeldBy::Message, .. } = held.standing else { panic!("{held:?}") };
+    let (lacking, standing) = (Some(Lacking { since, held_s: 0 }), Standing::Due { at: since });
+    stand.store.commit(vec![Change::Update(Parcel { standing, lacking, ..held.clone() })]).await.unwrap();
+    stand.queue.start(crate::queue::Known::default());
+    while row().lacking.is_some() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!((row().standing, log.count(&["attempt failed"])), (held.standing, 1));
 }

@@ -56,6 +56,7 @@ async fn stored(store: &Arc<dyn Store>, device: &str, standing: Standing) -> Mes
         attempts: 3,
         tries: Vec::new(),
         held_s: 5,
+        lacking: None,
     };
     store.commit(vec![Change::Store(Arc::new(message), vec![parcel])]).await.unwrap();
     id

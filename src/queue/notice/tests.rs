@@ -131,6 +131,7 @@ impl Scene {
                 dsn: false,
             }],
             held_s: 0,
+            lacking: None,
         };
         let ended: Vec<Ended<'_>> = parcel.recipients.iter().map(|owed| Ended::new(&parcel, owed)).collect();
         let terms = Terms {

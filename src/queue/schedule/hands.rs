@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 
 use super::{after, close_if_done, give_up, held_by, in_words, is_open};
-use crate::queue::parcel::{HeldBy, Parcel, Said, Standing, State, Why};
+use crate::queue::parcel::{HeldBy, Lacking, Parcel, Said, Standing, State, Why};
 use crate::queue::schedule::Settled;
 use crate::queue::settings::Keeping;
 use crate::words::Cause;
@@ -45,6 +45,7 @@ pub fn hold(mut parcel: Parcel, reason: &str, now: Timestamp, keeping: &Keeping)
     };
     parcel.standing =
         Standing::Held { since, until: keeping.hold_for.map(|kept| after(now, kept)), by: HeldBy::Person, why };
+    parcel.lacking = None;
     Ok(parcel)
 }
 
@@ -59,6 +60,14 @@ pub fn release(mut parcel: Parcel, now: Timestamp) -> Result<Parcel, Refused> {
         Standing::Sending { .. } => Err(Refused::BeingSent),
         Standing::Due { .. } | Standing::Failed { .. } => Err(Refused::NotHeld),
     }
+}
+
+/// What lacked something is due at once, to see whether it still does; nothing where it is held for another reason.
+#[must_use]
+pub fn look_again(parcel: Parcel, now: Timestamp) -> Option<Parcel> {
+    let Standing::Held { since, by: HeldBy::Message, .. } = parcel.standing else { return None };
+    let lacking = Some(Lacking { since, held_s: parcel.held_s });
+    release(parcel, now).ok().map(|parcel| Parcel { lacking, ..parcel })
 }
 
 /// Due now. What has failed starts anew: recipients that were given up are open again, with a lifetime that begins now.

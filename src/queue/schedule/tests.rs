@@ -30,6 +30,7 @@ fn parcel(recipients: usize) -> Parcel {
         attempts: 0,
         tries: Vec::new(),
         held_s: 0,
+        lacking: None,
     }
 }
 

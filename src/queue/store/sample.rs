@@ -90,6 +90,7 @@ pub fn parcel(message: MessageId, number: u16, accounts: &str, standing: Standin
         attempts: 3,
         tries: Vec::new(),
         held_s: 5,
+        lacking: None,
     }
 }
 

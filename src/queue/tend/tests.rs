@@ -4,8 +4,8 @@
 
 use super::*;
 use crate::journal::log::heard::Heard;
-use crate::queue::fixture::{DAY, House, at, keeping};
-use crate::queue::parcel::{HeldBy, State, Why};
+use crate::queue::fixture::{DAY, House, at, delivered, keeping, later, why};
+use crate::queue::parcel::{HeldBy, State, Try, Why};
 use crate::queue::settings::Keeping;
 use crate::words::Cause;
 
@@ -172,4 +172,73 @@ async fn nothing_is_given_up_while_its_message_cannot_be_read_to_tell_its_sender
     house.store.heal(id.message);
     house.pass(120, 60).await;
     assert!(said(&house, id).starts_with("451 4.4.7 Held for"), "{}", said(&house, id));
+}
+
+/// A courier takes what is due, and finds that this mail lacks something.
+async fn found_lacking(house: &House) {
+    let (lease, why) = (house.claim("office").await, why(Cause::Config));
+    let (id, at, ended) = (crate::ids::AttemptId::new(), house.clock.now(), "not signed".to_owned());
+    let tried = Try { id, account: "office".into(), at, ended, why: Some((&why).into()), dsn: false };
+    lease.settle(vec![Outcome::HoldMessage(why)], Some(tried)).await;
+}
+
+/// Who renewed a certificate has nothing more to do; who has not is not told each hour.
+#[tokio::test(start_paused = true)]
+async fn what_lacks_something_is_tried_once_an_hour_and_what_has_not_changed_is_not_said_again() {
+    let (house, log) = (House::started(keeping(), &["office"]), Heard::begin());
+    let id = house.put("nas", "office", 0).await;
+    found_lacking(&house).await;
+    let said = log.count(&["still owed"]);
+    assert_eq!(said, 1);
+    for hour in 1..=3 {
+        house.pass(2 * STEP, STEP).await;
+        found_lacking(&house).await;
+        let row = house.row(id).unwrap();
+        let Standing::Held { since, by: HeldBy::Message, .. } = row.standing else { panic!("{row:?}") };
+        assert_eq!((since, row.tries.len()), (at(0), 1), "it is one hold after {hour} hours");
+        assert!(house.claimed("office").await.is_none());
+    }
+    assert_eq!(log.count(&["still owed"]), said);
+
+    house.pass(2 * STEP, STEP).await;
+    let lease = house.claim("office").await;
+    assert!(lease.knows(&why(Cause::Config)) && !lease.knows(&why(Cause::Account)), "another reason is news");
+    lease.settle(vec![delivered()], None).await;
+    assert!(house.row(id).is_none(), "it has all it needs now");
+}
+
+#[tokio::test(start_paused = true)]
+async fn looks_do_not_make_a_hold_longer_nor_a_lifetime_shorter() {
+    let house = House::started(Keeping { hold_for: Some(Duration::from_hours(6)), ..keeping() }, &["office"]);
+    let id = house.put("nas", "office", 0).await;
+    found_lacking(&house).await;
+    for _ in 1..6 {
+        house.pass(2 * STEP, STEP).await;
+        found_lacking(&house).await;
+    }
+    assert!(
+        matches!(house.row(id).unwrap().standing, Standing::Held { until: Some(until), .. } if until == at(6 * 3600))
+    );
+    house.pass(2 * STEP, STEP).await;
+    assert!(said(&house, id).starts_with("451 4.4.7 Held for 6 hours"), "{}", said(&house, id));
+
+    let house = House::started(keeping(), &["office"]);
+    let id = house.put("nas", "office", 0).await;
+    found_lacking(&house).await;
+    for _ in 0..4 {
+        house.pass(2 * STEP, STEP).await;
+        found_lacking(&house).await;
+    }
+    house.pass(2 * STEP, STEP).await;
+    house.claim("office").await.settle(vec![later()], None).await;
+    let row = house.row(id).unwrap();
+    assert_eq!((row.held_s, row.lacking), (5 * 3600, None), "five hours in a hold, and no hour twice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_person_holds_is_not_looked_at() {
+    let house = House::started(keeping(), &["office"]);
+    let id = house.put_as("nas", "office", held(None)).await;
+    house.pass(6 * STEP, STEP).await;
+    assert!(matches!(house.row(id).unwrap().standing, Standing::Held { by: HeldBy::Person, .. }));
 }

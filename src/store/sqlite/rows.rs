@@ -147,6 +147,7 @@ fn damaged(row: &Row<'_>, error: &rusqlite::Error) -> rusqlite::Result<Waiting> 
         attempts: 0,
         tries: Vec::new(),
         held_s: 0,
+        lacking: None,
     };
     Ok(Waiting {
         parcel,

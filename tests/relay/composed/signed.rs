@@ -182,6 +182,12 @@ async fn what_is_signed_already_is_not_signed_again() {
     assert!(scene.device().await.mail_to(&[RECIPIENT], signed).await.starts_with("250"));
     assert!(delivery(&scene, 1).await.bytes.ends_with(signed));
     log.assert_line(&["changed for the provider", "not_signed: it carries a signature of its own (PGP)"]);
+    let encrypted = b"From: scanner@sandbox.example\r\nTo: a@b.example\r\nMIME-Version: 1.0\r\nDate: Sun, 22 Nov 2026 09:05:00 +0100\r\n\
+        Message-ID: <4@device.example>\r\nContent-Type: application/pkcs7-mime; smime-type=enveloped-data; name=smime.p7m\r\n\
+        Content-Transfer-Encoding: base64\r\n\r\nMIIB\r\n";
+    assert!(scene.device().await.mail_to(&[RECIPIENT], encrypted).await.starts_with("250"));
+    assert!(delivery(&scene, 2).await.bytes.ends_with(encrypted), "nobody could ever sign it, so it does not wait");
+    log.assert_line(&["changed for the provider", "not_signed: it is encrypted (S/MIME)"]);
 }
 
 /// A certificate may name a person, and its subject is no address that could be cut.

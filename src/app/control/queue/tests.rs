@@ -97,6 +97,7 @@ impl Relay {
             attempts: 0,
             tries: Vec::new(),
             held_s: 0,
+            lacking: None,
         };
         self.store.commit(vec![Change::Store(Arc::new(message), vec![parcel])]).await.unwrap();
         id

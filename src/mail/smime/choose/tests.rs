@@ -85,3 +85,9 @@ fn a_certificate_for_other_things_signs_no_mail() {
     let all = [Held { identity: sample.identity(), senders: vec![] }];
     assert!(chosen(&all, SCANNER, NOW).ends_with("may not sign mail: it is for other things than mail"));
 }
+
+#[test]
+fn an_authority_s_certificate_is_told_which_extensions_it_needs() {
+    let said = Unfit::Purpose(Purpose::Authority).to_string();
+    assert!(said.contains("basicConstraints=CA:FALSE") && said.contains("extendedKeyUsage=emailProtection"), "{said}");
+}

@@ -35,6 +35,17 @@ fn what_a_certificate_is_for() {
     assert_eq!(purpose(vec![], vec![ServerAuth]), Purpose::OtherThings);
     assert_eq!(purpose(vec![KeyUsagePurpose::KeyEncipherment], vec![EmailProtection]), Purpose::NoSignatures);
     assert_eq!(Facts::of(samples::sample(Kind::P256).chain[1].der()).unwrap().purpose, Purpose::Authority);
+    let authority = |usages: Vec<KeyUsagePurpose>, extended: Vec<ExtendedKeyUsagePurpose>| {
+        let own = |params: &mut CertificateParams| {
+            params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+            (params.key_usages, params.extended_key_usages) = (usages, extended);
+        };
+        facts(own).purpose
+    };
+    assert_eq!(authority(vec![], vec![EmailProtection]), Purpose::Mail, "as `openssl req -x509` makes one for mail");
+    assert_eq!(authority(vec![KeyUsagePurpose::DigitalSignature], vec![EmailProtection]), Purpose::Mail);
+    assert_eq!(authority(vec![KeyUsagePurpose::KeyCertSign], vec![EmailProtection]), Purpose::Authority);
+    assert_eq!(authority(vec![], vec![]), Purpose::Authority);
     let may = [Purpose::Mail, Purpose::Anything, Purpose::Unsaid];
     let may_not = [Purpose::Authority, Purpose::OtherThings, Purpose::NoSignatures];
     assert!(

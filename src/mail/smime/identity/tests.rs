@@ -61,7 +61,7 @@ fn each_useless_file_has_its_own_error() {
     let wrong = Secret::new("not it".to_owned());
     let read = |octets, password| Identity::read(material(octets), None, password).unwrap_err();
     assert!(matches!(read(&p12, Some(&wrong)), IdentityError::WrongPassword { .. }));
-    assert!(matches!(read(&p12, None), IdentityError::WrongPassword { .. }));
+    assert!(matches!(read(&p12, None), IdentityError::NoPassword { .. }));
     assert!(matches!(read(b"hello", None), IdentityError::NotPkcs12 { .. }));
     assert!(matches!(read(&p12[..p12.len() / 2], Some(&wrong)), IdentityError::NotPkcs12 { .. }));
     let certificates: String = sample.chain.iter().map(rcgen::Certificate::pem).collect();
