@@ -29,6 +29,7 @@ use crate::mail::envelope::ReversePath;
 
 /// One change.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "most changes are updates: a box would be an allocation for each of them")]
 pub enum Change {
     /// A message and all its parcels, at least one. Its body is durable before the rest. Of one that is there already
     /// nothing is changed: who does not know how a commit ended may ask again.
