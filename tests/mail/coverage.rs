@@ -25,6 +25,7 @@ pub const COVERED: &[(&str, &str)] = &[
     ("tls-on-a-clear-port", "a TLS handshake where none is expected"),
     ("proxy-protocol", "a PROXY protocol header before the session"),
     ("auth-in-clear", "a login without TLS"),
+    ("web-mailer", "a web mailer that hands its users' mail to a server of theirs, on port 25 without TLS"),
     ("short-user-name", "user names that are no address"),
     ("login-missing", "no login where one is required"),
     ("talks-before-the-greeting", "clients that talk before they are greeted"),
